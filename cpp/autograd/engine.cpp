@@ -1,0 +1,293 @@
+// Reading order: Pass::run is the whole walk; collect() finds the nodes, mark() those that lead to
+// the wanted inputs, and step() runs one node. Nothing here recurses: a graph of a million nodes in
+// a row is a loop, and so is freeing it (core/object.cpp).
+#include "autograd/engine.h"
+
+#include <algorithm>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+/// From node to its place in the pass: open addressing, grown by doubling.
+class NodeMap {
+ public:
+  NodeMap() : slots_(64) {}
+  /// The place of the node, or -1; `place` is entered when it was absent.
+  int insert(Node* node, int place) {
+    if (++count_ * 2 > slots_.size()) grow();
+    Slot& slot = find(node);
+    if (slot.node) {
+      --count_;
+      return slot.place;
+    }
+    slot = {node, place};
+    return -1;
+  }
+  int at(Node* node) { return find(node).node ? find(node).place : -1; }
+  void move(Node* node, int place) { find(node).place = place; }
+
+ private:
+  struct Slot {
+    Node* node = nullptr;
+    int place = 0;
+  };
+  Slot& find(Node* node) {
+    size_t i = (reinterpret_cast<uintptr_t>(node) >> 6) * 0x9E3779B97F4A7C15u >> 20;
+    for (;; ++i) {
+      Slot& slot = slots_[i & (slots_.size() - 1)];
+      if (!slot.node || slot.node == node) return slot;
+    }
+  }
+  void grow() {
+    std::vector<Slot> old(slots_.size() * 2);
+    old.swap(slots_);
+    for (const Slot& slot : old)
+      if (slot.node) find(slot.node) = slot;
+  }
+  std::vector<Slot> slots_;
+  size_t count_ = 0;
+};
+
+/// A node in this pass, with the gradients that have arrived for its outputs.
+struct Entry {
+  Ref<Node> node;
+  InlineVector<Tensor, 1> grads;
+  bool wanted = true;
+  /// Positions in `inputs` that are outputs of this node: (output, position).
+  std::vector<std::pair<uint32_t, int>> captures;
+};
+
+/// Nobody else can see this memory, so it may be added to in place or handed on.
+bool is_sole_owner(const Tensor& t) {
+  return t->ref_count() == 1 && t->storage->ref_count() == 1 && !t->grad_fn && t.is_contiguous();
+}
+
+/// The first gradient is taken as it is; later ones are added, in place where that is safe.
+void add_gradient(Tensor& sum, Tensor g) {
+  if (!sum.defined()) {
+    sum = std::move(g);
+  } else if (!grad_enabled() && is_sole_owner(sum) && sum.dtype() == g.dtype()) {
+    launch("backward", row_kernel(formulas::row_index<formulas::Add>, 0, sum.dtype()), sum,
+           {&sum, &g});
+  } else {
+    sum = sum + g;
+  }
+}
+
+class Pass {
+ public:
+  Pass(const std::optional<Tensors>& inputs, const BackwardOptions& options)
+      : inputs_(inputs), options_(options) {}
+
+  Tensors run(const Tensors& roots, const Tensors& grads) {
+    GradMode mode(options_.create_graph);
+    for (size_t i = 0; i < roots.size(); ++i) start(roots[i], grads[i]);
+    collect();
+    sort();
+    for (const auto& [edge, g] : roots_)
+      add_gradient(slot(*entries_[static_cast<size_t>(map_.at(edge.node.get()))], edge.nr), g);
+    roots_.clear();
+    if (inputs_) mark();
+    for (auto& entry : entries_) {
+      if (entry->wanted) step(*entry);
+      entry.reset();  // frees gradients and nodes as the walk goes
+    }
+    return std::move(results_);
+  }
+
+ private:
+  void start(const Tensor& root, const Tensor& given) {
+    Edge edge = gradient_edge(root);
+    if (!edge.node)
+      fail_runtime("backward", "a tensor of shape ", root.shape(),
+                   " does not require grad and does not have a grad_fn; set requires_grad=True on "
+                   "what you want gradients of, and compute it outside no_grad()");
+    Tensor g = given;
+    if (!g.defined()) {
+      if (root.numel() != 1)
+        fail_runtime("backward", "grad can be implicitly created only for scalar outputs, got "
+                     "shape ", root.shape(), "; reduce it (.sum()), or pass gradient=");
+      g = full_int(root.shape(), 1, root.dtype());
+    } else if (!(g.shape() == root.shape())) {
+      fail_runtime("backward", "a gradient of shape ", g.shape(), " for a tensor of shape ",
+                   root.shape(), "; they must be equal");
+    }
+    roots_.emplace_back(std::move(edge), to(g, root.dtype()));
+  }
+
+  /// Every node that the roots lead to, each once.
+  void collect() {
+    std::vector<Node*> stack;
+    auto visit = [&](const Ref<Node>& node) {
+      if (!node || map_.insert(node.get(), static_cast<int>(entries_.size())) >= 0) return;
+      entries_.push_back(std::make_unique<Entry>());
+      entries_.back()->node = node;
+      stack.push_back(node.get());
+    };
+    for (const auto& root : roots_) visit(root.first.node);
+    while (!stack.empty()) {
+      Node* node = stack.back();
+      stack.pop_back();
+      for (const Edge& edge : node->edges) visit(edge.node);
+    }
+  }
+
+  /// Falling numbers; leaves (number 0) come last, in the order in which they were found.
+  void sort() {
+    std::stable_sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+      return a->node->number() > b->node->number();
+    });
+    for (size_t i = 0; i < entries_.size(); ++i)
+      map_.move(entries_[i]->node.get(), static_cast<int>(i));
+  }
+
+  /// Leaves only the nodes that lead to an input.
+  void mark() {
+    for (auto& entry : entries_) entry->wanted = false;
+    results_.resize(inputs_->size());
+    for (size_t i = 0; i < inputs_->size(); ++i) {
+      const Edge edge = gradient_edge((*inputs_)[i]);
+      if (!edge.node)
+        fail_runtime("grad", "input ", i, " does not require grad; call requires_grad_() on it");
+      const int place = map_.at(edge.node.get());
+      if (place < 0) {
+        if (options_.accumulate || options_.allow_unused) continue;
+        fail_runtime("grad", "input ", i, " of shape ", (*inputs_)[i].shape(),
+                     " appears to not have been used in the graph; pass allow_unused=True to get "
+                     "None for it");
+      }
+      entries_[static_cast<size_t>(place)]->captures.emplace_back(edge.nr, static_cast<int>(i));
+    }
+    for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+      Entry& entry = **it;
+      entry.wanted = !entry.captures.empty() ||
+                     std::any_of(entry.node->edges.begin(), entry.node->edges.end(),
+                                 [&](const Edge& edge) { return leads_to_input(edge); });
+    }
+  }
+
+  bool leads_to_input(const Edge& edge) {
+    return edge.node && entries_[static_cast<size_t>(map_.at(edge.node.get()))]->wanted;
+  }
+
+  static Tensor& slot(Entry& entry, uint32_t nr) {
+    while (entry.grads.size() <= static_cast<int>(nr)) entry.grads.push_back(Tensor());
+    return entry.grads[static_cast<int>(nr)];
+  }
+
+  void step(Entry& entry) {
+    Node& node = *entry.node;
+    while (entry.grads.size() < static_cast<int>(node.output_count)) entry.grads.push_back(Tensor());
+    bool any = false;
+    for (Tensor& g : entry.grads) any = any || g.defined();
+    if (!any) return;
+    run_hooks(node, entry);
+    for (const auto& [nr, position] : entry.captures) capture(entry.grads[static_cast<int>(nr)], position);
+    if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node)) return accumulate(*leaf, entry);
+
+    const int count = node.edges.size();
+    Tensor few_results[4];
+    bool few_wanted[4];
+    std::vector<Tensor> many;
+    std::unique_ptr<bool[]> many_wanted;
+    Tensor* results = few_results;
+    bool* wanted = few_wanted;
+    if (count > 4) {
+      many.resize(static_cast<size_t>(count));
+      many_wanted.reset(new bool[static_cast<size_t>(count)]);
+      results = many.data();
+      wanted = many_wanted.get();
+    }
+    bool needed = false;
+    for (int i = 0; i < count; ++i) {
+      const Edge& edge = node.edges[i];
+      wanted[i] = edge.node && (!inputs_ || leads_to_input(edge));
+      needed = needed || wanted[i];
+    }
+    if (!needed) return;
+    node.backward({node, entry.grads.begin(), results, wanted});
+    entry.grads.clear();
+    if (!options_.retain_graph) node.release_saved();
+    for (int i = 0; i < count; ++i) {
+      if (!wanted[i] || !results[i].defined()) continue;
+      const Edge& edge = node.edges[i];
+      add_gradient(slot(*entries_[static_cast<size_t>(map_.at(edge.node.get()))], edge.nr),
+                   std::move(results[i]));
+    }
+  }
+
+  void run_hooks(Node& node, Entry& entry) {
+    if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node)) {
+      auto* extras = static_cast<LeafExtras*>(leaf->leaf->extras.get());
+      run_list(extras->hooks, entry);
+    } else if (node.hooks) {
+      run_list(node.hooks->before, entry);
+      for (TensorImpl* t : node.hooks->retaining)
+        if (const Tensor& g = entry.grads[static_cast<int>(t->output_nr)]; g.defined())
+          add_to_grad(Tensor(Ref<TensorImpl>(t)), g, false);
+    }
+  }
+
+  static void run_list(const std::vector<NumberedHook>& list, Entry& entry) {
+    const std::vector<NumberedHook> hooks = list;  // a hook may remove itself
+    for (const NumberedHook& hook : hooks) {
+      Tensor& g = entry.grads[static_cast<int>(hook.output)];
+      if (!g.defined()) continue;
+      if (Tensor changed = hook.run(g); changed.defined()) {
+        if (!(changed.shape() == g.shape()))
+          fail_runtime("backward", "a hook turned a gradient of shape ", g.shape(), " into shape ",
+                       changed.shape(), "; it must keep the shape");
+        g = changed;
+      }
+    }
+  }
+
+  void capture(const Tensor& g, int position) {
+    if (options_.accumulate || !g.defined()) return;
+    results_[static_cast<size_t>(position)] = g;
+  }
+
+  void accumulate(AccumulateGrad& node, Entry& entry) {
+    if (!options_.accumulate) return;
+    Tensor g = std::move(entry.grads[0]);
+    entry.grads.clear();
+    if (g.defined()) add_to_grad(node.leaf, std::move(g), true);
+  }
+
+  /// .grad += g; the first gradient is kept as it is where nobody else holds it.
+  void add_to_grad(const Tensor& t, Tensor g, bool may_take) {
+    if (!t->grad) {
+      const bool take = options_.create_graph || (may_take && is_sole_owner(g));
+      if (!take) {
+        GradMode off(false);
+        g = clone(g);
+      }
+      t->grad = g.ref();
+    } else if (grad_enabled()) {
+      t->grad = (Tensor(t->grad) + g).ref();
+    } else {
+      const Tensor total(t->grad);
+      const Tensor in[] = {total, g};
+      pointwise_inplace(pointwise_op(formulas::row_index<formulas::Add>), in);
+    }
+  }
+
+  const std::optional<Tensors>& inputs_;
+  const BackwardOptions& options_;
+  std::vector<std::pair<Edge, Tensor>> roots_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+  NodeMap map_;
+  Tensors results_;
+};
+
+}  // namespace
+
+Tensors run_backward(const Tensors& roots, const Tensors& grads,
+                     const std::optional<Tensors>& inputs, const BackwardOptions& options) {
+  return Pass(inputs, options).run(roots, grads);
+}
+
+}  // namespace bx

@@ -1,0 +1,118 @@
+#include "autograd/node.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "autograd/views.h"
+
+namespace bx {
+
+namespace {
+thread_local bool grad_mode = true;
+std::atomic<uint64_t> last_number{0};
+
+LeafExtras* leaf_extras(TensorImpl& t) { return static_cast<LeafExtras*>(t.extras.get()); }
+}  // namespace
+
+uint64_t Node::next_number() { return last_number.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+bool grad_enabled() { return grad_mode; }
+void set_grad_enabled(bool enabled) { grad_mode = enabled; }
+
+TensorImpl::~TensorImpl() {
+  if (!retains_grad || !grad_fn) return;
+  auto& node = static_cast<Node&>(*grad_fn);
+  if (node.hooks) std::erase(node.hooks->retaining, this);
+}
+
+AccumulateGrad::~AccumulateGrad() { leaf_extras(*leaf.impl())->accumulator = nullptr; }
+
+SavedTensor::SavedTensor(const Tensor& t, bool own_output)
+    : tensor_(own_output ? detached(t).ref() : t.ref()),
+      storage_(t->storage),
+      version_(t->storage->version()),
+      own_output_(own_output),
+      output_nr_(t->output_nr) {}
+
+Tensor SavedTensor::unpack(const Node& owner) const {
+  if (!tensor_) return {};
+  if (storage_->version() != version_)
+    fail_runtime("backward", "a tensor of shape ", tensor_->shape, " that ", owner.name(),
+                 " kept for its gradient was modified by an inplace operation: it is at version ",
+                 storage_->version(), ", version ", version_,
+                 " is needed; write out of place (x = x + 1) or clone() it first");
+  // `.data = ...` since then: the value of that time is what the gradient needs.
+  Tensor t(tensor_);
+  if (!(tensor_->storage == storage_)) {
+    t = Tensor(make<TensorImpl>(storage_, tensor_->offset, tensor_->shape, tensor_->strides,
+                                tensor_->dtype));
+    t->grad_fn = tensor_->grad_fn;
+    t->output_nr = tensor_->output_nr;
+  }
+  if (!own_output_) return t;
+  Tensor output = detached(t);
+  output->grad_fn = Ref<Object>(const_cast<Node*>(&owner));
+  output->output_nr = output_nr_;
+  return output;
+}
+
+Ref<Node> grad_fn(const Tensor& t) {
+  if (t->view_base && t->view_version != t->storage->version()) refresh_view(t);
+  return Ref<Node>(static_cast<Node*>(t->grad_fn.get()));
+}
+
+Edge gradient_edge(const Tensor& t) {
+  if (!t.defined()) return {};
+  if (Ref<Node> node = grad_fn(t)) return {std::move(node), t->output_nr};
+  if (!t->leaf_requires_grad) return {};
+  if (!t->extras) t->extras = std::make_unique<LeafExtras>();
+  LeafExtras& extras = *leaf_extras(*t.impl());
+  if (extras.accumulator) return {Ref<Node>(extras.accumulator), 0};
+  auto accumulator = make<AccumulateGrad>(t);
+  extras.accumulator = accumulator.get();
+  return {std::move(accumulator), 0};
+}
+
+void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr) {
+  t->grad_fn = node;
+  t->output_nr = nr;
+  t->leaf_requires_grad = false;
+  t->view_version = t->storage->version();
+}
+
+void rebase_history(const Tensor& t, const Ref<Node>& node) {
+  if (t->view_base) rebase_view(t, node);
+  else set_history(t, node);
+}
+
+void check_inplace(const char* op, const Tensor& t) {
+  if (grad_enabled() && requires_grad(t)) {
+    if (t->leaf_requires_grad && !t->grad_fn)
+      fail_runtime(op, "a leaf tensor that requires grad (shape ", t.shape(),
+                   ") is written in place; do it under no_grad(), or on .data");
+    if (t->view_base && t->view_base->leaf_requires_grad)
+      fail_runtime(op, "a view of a leaf tensor that requires grad (shape ", t->view_base->shape,
+                   ") is written in place; do it under no_grad(), or on .data");
+  }
+  for (int d = 0; d < t.dim(); ++d)
+    if (t.strides()[d] == 0 && t.shape()[d] > 1)
+      fail_runtime(op, "an expanded tensor of shape ", t.shape(),
+                   " is written in place, but several elements share one memory location; "
+                   "clone() it first");
+}
+
+void Recorder::fill(Node& node, const Tensor& output) {
+  for (Edge& edge : edges_) node.edges.push_back(std::move(edge));
+  for (int i = 0; i < saved_.size(); ++i)
+    node.saved.push_back(i == output_slot_ ? SavedTensor(output, true) : std::move(saved_[i]));
+}
+
+void Recorder::finish(Ref<Node> node, Operand outputs) {
+  for (int i = 0; i < outputs.count; ++i)
+    if (is_floating(outputs.first[i].dtype()))
+      set_history(outputs.first[i], node, static_cast<uint32_t>(i));
+  fill(*node, outputs.first[0]);
+  node->output_count = static_cast<uint32_t>(outputs.count);
+}
+
+}  // namespace bx

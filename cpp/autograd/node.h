@@ -1,0 +1,236 @@
+// The tape's contract. Reading order: Node (what an operation leaves behind), SavedTensor (what it
+// keeps for the way back), Recorder and Backward (how an op writes one), then engine.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/inline_vector.h"
+#include "core/tensor.h"
+
+namespace bx {
+
+class Node;
+
+/// Where a gradient goes next: output `nr` of `node`. No node: nobody wants it.
+struct Edge {
+  Ref<Node> node;
+  uint32_t nr = 0;
+};
+
+/// Runs on a gradient; an undefined result leaves it as it was.
+using Hook = std::function<Tensor(const Tensor&)>;
+struct NumberedHook {
+  int64_t id;
+  uint32_t output;
+  Hook run;
+};
+
+/// Hooks on the outputs of a node, and outputs whose gradient is kept in their `.grad`.
+struct NodeHooks {
+  std::vector<NumberedHook> before;
+  std::vector<TensorImpl*> retaining;
+};
+
+/// A tensor kept for the backward pass, with the version it had.
+class SavedTensor {
+ public:
+  SavedTensor() = default;
+  /// `own_output`: t is the node's output, kept without its graph so that no cycle forms.
+  SavedTensor(const Tensor& t, bool own_output);
+
+  bool defined() const { return static_cast<bool>(tensor_); }
+  /// The tensor with its graph; RuntimeError when it was written to since.
+  Tensor unpack(const Node& owner) const;
+  /// The bare tensor, unchecked, for reports.
+  Tensor peek() const { return Tensor(tensor_); }
+
+ private:
+  Ref<TensorImpl> tensor_;
+  Ref<Storage> storage_;
+  uint32_t version_ = 0;
+  bool own_output_ = false;
+  uint32_t output_nr_ = 0;
+};
+
+/// The gradients at hand while a node runs, and where its results go.
+struct Backward {
+  Node& node;
+  const Tensor* grads;   // one per output of the node; undefined where none arrived
+  Tensor* results;       // one per edge
+  const bool* wanted;    // one per edge
+
+  const Tensor& grad(int i = 0) const { return grads[i]; }
+  bool wants(int i) const { return wanted[i]; }
+  void give(int i, Tensor g) const { results[i] = std::move(g); }
+  inline Tensor saved(int i) const;
+};
+
+/// An operation on the tape. Nodes are numbered at creation, and an operation is always created
+/// after its inputs: falling numbers are an order in which gradients can be computed.
+class Node : public Object {
+ public:
+  explicit Node(const char* name) : name_(name), number_(next_number()) {}
+
+  /// PyTorch's name of the node, "MulBackward0".
+  virtual std::string name() const { return name_; }
+  uint64_t number() const { return number_; }
+
+  /// MUST give(i, g) for every wanted edge i that has a gradient, of the input's shape and dtype.
+  virtual void backward(const Backward& call) = 0;
+
+  /// Frees what was kept for the backward pass; running the node again is then an error.
+  virtual void release_saved() {
+    if (!saved.empty()) released = true;
+    saved.clear();
+  }
+
+  InlineVector<Edge, 2> edges;
+  InlineVector<SavedTensor, 3> saved;
+  bool released = false;
+  uint32_t output_count = 1;
+  std::unique_ptr<NodeHooks> hooks;
+  void* python_object = nullptr;
+
+ protected:
+  Node(const char* name, uint64_t number) : name_(name), number_(number) {}
+  void last_release() override { destroy_flat(this); }
+
+ private:
+  static uint64_t next_number();
+  const char* name_;
+  uint64_t number_;
+};
+
+inline Tensor Backward::saved(int i) const {
+  if (node.released || i >= node.saved.size())
+    fail_runtime("backward", "the values that ", node.name(),
+                 " kept were freed by an earlier backward; call the earlier one with "
+                 "retain_graph=True, or compute the loss again");
+  return node.saved[i].unpack(node);
+}
+
+/// The end of the tape at a leaf: adds the gradient to `.grad`.
+class AccumulateGrad final : public Node {
+ public:
+  explicit AccumulateGrad(const Tensor& leaf) : Node("AccumulateGrad", 0), leaf(leaf) {}
+  ~AccumulateGrad() override;
+  void backward(const Backward&) override {}  // the engine accumulates, it knows create_graph
+  Tensor leaf;
+};
+
+/// What autograd hangs on a leaf.
+struct LeafExtras final : AutogradExtras {
+  AccumulateGrad* accumulator = nullptr;  // not owned: the graph owns it
+  std::vector<NumberedHook> hooks;
+};
+
+/// Grad mode of this thread: whether operations are recorded.
+bool grad_enabled();
+void set_grad_enabled(bool enabled);
+class GradMode {
+ public:
+  explicit GradMode(bool enabled) : before_(grad_enabled()) { set_grad_enabled(enabled); }
+  ~GradMode() { set_grad_enabled(before_); }
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// The node that made t, made anew where t is a view whose base was written in place.
+Ref<Node> grad_fn(const Tensor& t);
+inline bool requires_grad(const Tensor& t) {
+  return t.defined() && (t->leaf_requires_grad || t->grad_fn ||
+                         (t->view_base && static_cast<bool>(grad_fn(t))));
+}
+/// Where t's gradient goes: its node, its accumulator, or nowhere.
+Edge gradient_edge(const Tensor& t);
+
+/// Makes `node` the origin of t, as output nr.
+void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr = 0);
+/// The same for a tensor just written in place: where t is a view, its base is rebased.
+void rebase_history(const Tensor& t, const Ref<Node>& node);
+
+/// Checks that t may be written in place; `op` names the caller. Bumps nothing yet.
+void check_inplace(const char* op, const Tensor& t);
+
+/// A node made of a lambda: formula and saved values side by side in the op.
+template <class F>
+class LambdaNode final : public Node {
+ public:
+  LambdaNode(const char* name, F run) : Node(name), run_(std::move(run)) {}
+  void backward(const Backward& call) override { run_(call); }
+
+ private:
+  F run_;
+};
+
+/// Records one operation. False when nothing is to be recorded:
+///   if (Recorder r{&a, &b}; r) r.done("MulBackward0", out, {save(b), save(a)}, [](auto& x) {...});
+class Recorder {
+ public:
+  Recorder(std::initializer_list<const Tensor*> inputs) {
+    if (!grad_enabled()) return;
+    for (const Tensor* t : inputs) active_ = active_ || requires_grad(*t);
+    if (active_)
+      for (const Tensor* t : inputs) edges_.push_back(gradient_edge(*t));
+  }
+  explicit Recorder(const Tensors& inputs) {
+    if (!grad_enabled()) return;
+    for (const Tensor& t : inputs) active_ = active_ || requires_grad(t);
+    if (active_)
+      for (const Tensor& t : inputs) edges_.push_back(gradient_edge(t));
+  }
+
+  explicit operator bool() const { return active_; }
+  /// Whether input i's gradient will be wanted.
+  bool needs(int i) const { return static_cast<bool>(edges_[i].node); }
+
+  Recorder& save(const Tensor& t) {
+    saved_.push_back(t.defined() ? SavedTensor(t, false) : SavedTensor());
+    return *this;
+  }
+  /// Keeps t only when some input needs it; its slot exists either way.
+  Recorder& save_if(bool needed, const Tensor& t) { return save(needed ? t : Tensor()); }
+  /// Keeps the output itself; call after outputs are known to `done`.
+  Recorder& save_output() {
+    output_slot_ = saved_.size();
+    saved_.push_back(SavedTensor());
+    return *this;
+  }
+
+  template <class F>
+  void done(const char* name, const Tensor& output, F run) {
+    finish(make<LambdaNode<F>>(name, std::move(run)), Operand{&output, 1});
+  }
+  template <class F>
+  void done(const char* name, const Tensors& outputs, F run) {
+    finish(make<LambdaNode<F>>(name, std::move(run)),
+           Operand{outputs.data(), static_cast<int>(outputs.size())});
+  }
+  /// The output was written in place.
+  template <class F>
+  void done_inplace(const char* name, const Tensor& output, F run) {
+    Ref<Node> node = make<LambdaNode<F>>(name, std::move(run));
+    fill(*node, output);
+    rebase_history(output, node);
+  }
+
+ private:
+  struct Operand {
+    const Tensor* first;
+    int count;
+  };
+  void fill(Node& node, const Tensor& output);
+  void finish(Ref<Node> node, Operand outputs);
+
+  bool active_ = false;
+  int output_slot_ = -1;
+  InlineVector<Edge, 4> edges_;
+  InlineVector<SavedTensor, 4> saved_;
+};
+
+}  // namespace bx

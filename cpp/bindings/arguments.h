@@ -1,0 +1,28 @@
+// Python's arguments to an operation's values, by the operation's own table of arguments.
+#pragma once
+
+#include "bindings/python.h"
+
+namespace bx {
+
+inline constexpr int kMaxArguments = 8;
+
+/// The values of one call, in the order of the overload's arguments.
+struct Arguments {
+  Value values[kMaxArguments];
+  /// Keywords that many operations share: the tensor to write the result to, and requires_grad.
+  Tensor out;
+  bool requires_grad = false;
+};
+
+/// Fills `arguments` for an overload, or returns why it does not fit (empty: it fits).
+std::string match(const Operation& operation, const Overload& overload, PyObject* const* args,
+                  Py_ssize_t positional, PyObject* names, Arguments& arguments);
+
+/// "(input, dim=None, keepdim=False, *, dtype=None)"
+std::string signature_text(const Overload& overload);
+
+/// A result as Python sees it, a new reference.
+PyObject* to_python(const Operation& operation, const Value& value);
+
+}  // namespace bx

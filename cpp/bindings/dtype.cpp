@@ -1,0 +1,50 @@
+// The element types as Python objects: torch.float32 and its kin.
+#include "bindings/python.h"
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+struct PyDType {
+  DType value;
+};
+PyObject* singletons[kDTypeCount];
+}  // namespace
+
+PyObject* wrap_dtype(DType dtype) {
+  return Py_NewRef(singletons[static_cast<int>(dtype)]);
+}
+
+std::optional<DType> dtype_from(PyObject* o) {
+  for (int t = 0; t < kDTypeCount; ++t)
+    if (o == singletons[t]) return static_cast<DType>(t);
+  // Python's own types stand for their widest.
+  if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::Float64;
+  if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::Int64;
+  if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
+  return std::nullopt;
+}
+
+void bind_dtype(py::module_& m) {
+  py::class_<PyDType> type(m, "dtype", "The type of a tensor's elements.");
+  type.def_property_readonly("is_floating_point", [](const PyDType& d) { return is_floating(d.value); })
+      .def_property_readonly("is_complex", [](const PyDType&) { return false; })
+      .def_property_readonly("is_signed", [](const PyDType& d) { return d.value != DType::Bool; })
+      .def_property_readonly("itemsize", [](const PyDType& d) { return size_of(d.value); })
+      .def("__repr__", [](const PyDType& d) { return str("torch.", name_of(d.value)); })
+      .def("__reduce__", [](const PyDType& d) { return name_of(d.value); });
+  for (int t = 0; t < kDTypeCount; ++t) {
+    const auto dtype = static_cast<DType>(t);
+    py::object o = py::cast(PyDType{dtype});
+    m.attr(name_of(dtype)) = o;
+    singletons[t] = o.release().ptr();
+  }
+  m.def("get_default_dtype", [] { return default_dtype(); },
+        "The type of tensors made from Python floats.");
+  m.def("set_default_dtype", [](DType d) { set_default_dtype(d); }, py::arg("d"),
+        "Sets the type of tensors made from Python floats; TypeError unless it is a float type.");
+  m.def("promote_types", [](DType a, DType b) { return promote(a, b); }, py::arg("type1"),
+        py::arg("type2"), "The wider of two types.");
+}
+
+}  // namespace bx

@@ -1,0 +1,156 @@
+// Square brackets: numbers, slices, None, Ellipsis, masks and index tensors, in any mixture.
+#include "bindings/python.h"
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+bool is_index_data(PyObject* o) {
+  return is_tensor(o) || is_numpy_array(o) || PyList_Check(o) || PyTuple_Check(o);
+}
+
+Tensor index_tensor(PyObject* o) {
+  Tensor t = is_tensor(o) ? tensor_of(o) : tensor_from_data(o, std::nullopt);
+  if (!is_tensor(o) && t.numel() == 0) t = to(t, DType::Int64);  // [] selects nothing
+  return t;
+}
+
+/// Dimensions that a part of the key consumes.
+int consumes(PyObject* o) {
+  if (o == Py_None || o == Py_Ellipsis || PyBool_Check(o)) return 0;
+  if (is_tensor(o) && tensor_of(o).dtype() == DType::Bool) return tensor_of(o).dim();
+  if (is_numpy_array(o) || PyList_Check(o)) {
+    const Tensor t = index_tensor(o);
+    if (t.dtype() == DType::Bool) return t.dim();
+  }
+  return 1;
+}
+
+int64_t slice_bound(PyObject* o, int64_t otherwise) {
+  if (o == Py_None) return otherwise;
+  const auto i = py::reinterpret_steal<py::object>(PyNumber_Index(o));
+  if (!i) throw py::error_already_set();
+  int overflow = 0;
+  const int64_t value = PyLong_AsLongLongAndOverflow(i.ptr(), &overflow);
+  if (overflow) return overflow > 0 ? std::numeric_limits<int64_t>::max() / 2
+                                    : std::numeric_limits<int64_t>::min() / 2;
+  return value;
+}
+
+int64_t number_index(PyObject* o) {
+  const auto i = py::reinterpret_steal<py::object>(PyNumber_Index(o));
+  if (!i) throw py::error_already_set();
+  const int64_t value = PyLong_AsLongLong(i.ptr());
+  if (value == -1 && PyErr_Occurred()) {
+    PyErr_Clear();
+    fail_index("index", "index ", std::string(py::str(o)), " is out of range");
+  }
+  return value;
+}
+
+/// The view that the plain parts of a key select, and index tensors for the rest.
+struct Indexed {
+  Tensor view;
+  Tensors indices;
+  bool advanced = false;
+
+  Indexed(const Tensor& t, PyObject* key) : view(t) {
+    if (!PyTuple_Check(key)) {
+      add(key, 0);
+      return;
+    }
+    const Py_ssize_t n = PyTuple_GET_SIZE(key);
+    int used = 0, ellipses = 0;
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      used += consumes(PyTuple_GET_ITEM(key, i));
+      ellipses += PyTuple_GET_ITEM(key, i) == Py_Ellipsis;
+    }
+    if (ellipses > 1) fail_index("index", "only one ellipsis ('...') is allowed, got ", ellipses);
+    if (used > t.dim())
+      fail_index("index", "too many indices for a tensor of dimension ", t.dim(), ": ", used);
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      PyObject* part = PyTuple_GET_ITEM(key, i);
+      if (part == Py_Ellipsis) dim_ += t.dim() - used;
+      else add(part, dim_);
+    }
+  }
+
+ private:
+  void add(PyObject* part, int dim) {
+    dim_ = dim;
+    if (part == Py_Ellipsis) return;
+    if (part == Py_None) {
+      view = unsqueeze(view, dim_++);
+    } else if (PySlice_Check(part)) {
+      add_slice(part);
+    } else if (PyBool_Check(part)) {
+      view = unsqueeze(view, dim_);
+      add_tensor(full_int({1}, part == Py_True, DType::Bool));
+    } else if (is_tensor(part) && tensor_of(part).dim() == 0 &&
+               tensor_of(part).dtype() != DType::Bool) {
+      view = select_axis(view, dim_, number_index(part));
+    } else if (is_index_data(part)) {
+      add_tensor(index_tensor(part));
+    } else if (PyIndex_Check(part)) {
+      view = select_axis(view, dim_, number_index(part));
+    } else {
+      fail_index("index", "only integers, slices (:), ellipsis (...), None and long or bool tensors "
+                 "are valid indices, got ", Py_TYPE(part)->tp_name);
+    }
+  }
+
+  void add_slice(PyObject* part) {
+    auto* s = reinterpret_cast<PySliceObject*>(part);
+    const int64_t step = slice_bound(s->step, 1);
+    const int64_t most = std::numeric_limits<int64_t>::max() / 2;
+    if (s->start != Py_None || s->stop != Py_None || step != 1)
+      view = slice(view, dim_, slice_bound(s->start, 0), slice_bound(s->stop, most), step);
+    else if (view.dim() == 0) fail_index("slice", "a 0-d tensor has no dimension to slice");
+    ++dim_;
+  }
+
+  void add_tensor(const Tensor& index) {
+    if (index.dtype() == DType::Bool && index.dim() == 0) {
+      view = unsqueeze(view, dim_);
+      return add_tensor(reshape(index, {1}));
+    }
+    advanced = true;
+    while (covered_ < dim_) {
+      indices.emplace_back();
+      ++covered_;
+    }
+    indices.push_back(index);
+    covered_ += index.dtype() == DType::Bool ? index.dim() : 1;
+    dim_ = covered_;
+  }
+
+  int dim_ = 0;
+  int covered_ = 0;  // dimensions of the view for which `indices` already speaks
+};
+
+}  // namespace
+
+PyObject* get_item(const Tensor& t, PyObject* key) {
+  const Indexed x(t, key);
+  return wrap(x.advanced ? index(x.view, x.indices)
+                         : x.view.same_as(t) ? reshape(t, t.shape()) : x.view);
+}
+
+void set_item(const Tensor& t, PyObject* key, PyObject* value) {
+  Tensor source;
+  if (is_tensor(value)) source = tensor_of(value);
+  else if (const auto s = scalar_from(value)) source = wrapped_scalar(*s, &t);
+  else source = tensor_from_data(value, std::nullopt);
+  const Indexed x(t, key);
+  if (x.advanced) {
+    index_put_(x.view, x.indices, source, false);
+    return;
+  }
+  // Leading sizes of 1 are dropped, as in NumPy.
+  while (source.dim() > x.view.dim() && source.dim() > 0 && source.shape()[0] == 1)
+    source = squeeze(source, Dims{0});
+  copy_(x.view, source);
+}
+
+}  // namespace bx

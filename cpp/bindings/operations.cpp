@@ -1,0 +1,210 @@
+// Operations as Python callables: one small type serves every function and method.
+#include "bindings/arguments.h"
+
+#include <structmember.h>
+
+#include <cstddef>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+/// The callable: torch.exp and Tensor.exp are the same object.
+struct PyOperation {
+  PyObject_HEAD
+  vectorcallfunc vectorcall;
+  const Operation* operation;
+  PyObject* name;
+  PyObject* doc;
+};
+
+PyOperation* as_operation(PyObject* o) { return reinterpret_cast<PyOperation*>(o); }
+
+[[noreturn]] void reject(const Operation& op, const std::vector<std::string>& reasons) {
+  if (reasons.size() == 1)
+    fail_type(op.name.c_str(), reasons[0], "; usage: ", op.name, signature_text(op.overloads[0]));
+  std::string text;
+  for (size_t k = 0; k < reasons.size(); ++k)
+    text += "\n  " + op.name + signature_text(op.overloads[k]) + ": " + reasons[k];
+  fail_type(op.name.c_str(), "no way to call it takes these arguments:", text);
+}
+
+Value run(const Operation& op, PyObject* const* args, Py_ssize_t positional, PyObject* names,
+          Arguments& arguments) {
+  std::vector<std::string> reasons;
+  for (const Overload& overload : op.overloads) {
+    std::string why = match(op, overload, args, positional, names, arguments);
+    if (why.empty()) return overload.call(arguments.values);
+    reasons.push_back(std::move(why));
+    arguments.out = {};
+  }
+  reject(op, reasons);
+}
+
+PyObject* call(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    const Operation& op = *as_operation(self)->operation;
+    Arguments arguments;
+    const Value result = run(op, args, PyVectorcall_NARGS(flags), names, arguments);
+    if (arguments.out.defined()) {
+      const auto* t = std::get_if<Tensor>(&result);
+      if (!t) fail_type(op.name.c_str(), "out= is not supported for several results");
+      if (!(arguments.out.shape() == t->shape()))
+        fail_runtime(op.name.c_str(), "out has shape ", arguments.out.shape(), ", the result ",
+                     t->shape(), "; they must be equal");
+      if (grad_enabled() && (requires_grad(*t) || requires_grad(arguments.out)))
+        fail_runtime(op.name.c_str(), "out= does not support automatic differentiation, but one "
+                     "of the arguments requires grad; use the result instead");
+      return wrap(copy_(arguments.out, *t));
+    }
+    if (arguments.requires_grad) {
+      const Tensor& t = std::get<Tensor>(result);
+      if (!is_floating(t.dtype()))
+        fail_runtime(op.name.c_str(), "only tensors of floating-point type can require gradients, "
+                     "this is ", name_of(t.dtype()));
+      t->leaf_requires_grad = true;
+    }
+    return to_python(op, result);
+  });
+}
+
+PyObject* bind_to(PyObject* self, PyObject* object, PyObject*) {
+  if (!object || object == Py_None) return Py_NewRef(self);
+  return PyMethod_New(self, object);
+}
+
+PyObject* repr(PyObject* self) {
+  return PyUnicode_FromFormat("<operation %U>", as_operation(self)->name);
+}
+
+PyObject* reduce(PyObject* self, PyObject*) { return Py_NewRef(as_operation(self)->name); }
+
+PyObject* signature(PyObject* self, void*) {
+  return guarded([&] {
+    const Operation& op = *as_operation(self)->operation;
+    return PyUnicode_FromString(signature_text(op.overloads[0]).c_str());
+  });
+}
+
+PyTypeObject* make_type() {
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", T_PYSSIZET, offsetof(PyOperation, vectorcall), READONLY, nullptr},
+      {"__name__", T_OBJECT, offsetof(PyOperation, name), READONLY, nullptr},
+      {"__qualname__", T_OBJECT, offsetof(PyOperation, name), READONLY, nullptr},
+      {"__doc__", T_OBJECT, offsetof(PyOperation, doc), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr}};
+  static PyGetSetDef attributes[] = {
+      {"__text_signature__", signature, nullptr, nullptr, nullptr},
+      {nullptr, nullptr, nullptr, nullptr, nullptr}};
+  static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
+  static PyType_Slot slots[] = {
+      {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+      {Py_tp_descr_get, reinterpret_cast<void*>(bind_to)},
+      {Py_tp_repr, reinterpret_cast<void*>(repr)},
+      {Py_tp_members, members},
+      {Py_tp_getset, attributes},
+      {Py_tp_methods, methods},
+      {0, nullptr}};
+  PyType_Spec spec{"backprop_ext.Operation", sizeof(PyOperation), 0,
+                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR |
+                       Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                   slots};
+  PyObject* type = PyType_FromSpec(&spec);
+  if (!type) throw py::error_already_set();
+  return reinterpret_cast<PyTypeObject*>(type);
+}
+
+/// The docstring: every way to call it, then the formula and the rest.
+std::string full_doc(const Operation& op) {
+  std::string text;
+  for (const Overload& overload : op.overloads) text += op.name + signature_text(overload) + "\n";
+  return text + "\n" + op.doc;
+}
+
+const char* type_text(ArgType type) {
+  switch (type) {
+    case ArgType::Tensor: return "Tensor";
+    case ArgType::Operand: return "Tensor | Number";
+    case ArgType::Tensors: return "Sequence[Tensor | None]";
+    case ArgType::Scalar: return "Number | Tensor";
+    case ArgType::Bool: return "bool";
+    case ArgType::Int: return "int";
+    case ArgType::Float: return "float | Tensor";
+    case ArgType::Dims: return "int | Sequence[int]";
+    case ArgType::DType: return "dtype";
+    case ArgType::String: return "str";
+    default: return "Generator";
+  }
+}
+
+/// The registry as plain Python data, for the stub and the tests.
+py::list describe() {
+  py::list list;
+  for (const auto& op : registry().operations()) {
+    py::list overloads;
+    for (const Overload& overload : op->overloads) {
+      py::list arguments;
+      for (const Argument& a : overload.arguments) {
+        py::dict d;
+        d["name"] = a.name;
+        d["type"] = std::string(type_text(a.type)) + (a.optional ? " | None" : "");
+        d["keyword_only"] = a.keyword_only;
+        d["default"] = a.has_default ? py::object(py::str(a.default_text)) : py::object(py::none());
+        arguments.append(d);
+      }
+      overloads.append(arguments);
+    }
+    py::dict d;
+    d["name"] = op->name;
+    d["function"] = op->place == Place::Function || op->place == Place::Both;
+    d["method"] = op->place == Place::Method || op->place == Place::Both;
+    d["nn"] = op->place == Place::Nn;
+    d["values_indices"] = op->returns_values_indices;
+    d["doc"] = op->doc;
+    d["overloads"] = overloads;
+    list.append(d);
+  }
+  return list;
+}
+
+}  // namespace
+
+py::list public_names(const py::module_& m) {
+  py::list list;
+  for (auto [name, value] : py::reinterpret_borrow<py::dict>(m.attr("__dict__")))
+    if (std::string(py::str(name))[0] != '_') list.append(name);
+  list.attr("sort")();
+  return list;
+}
+
+void bind_operations(py::module_& m) {
+  PyTypeObject* type = make_type();
+  auto nn = m.def_submodule("_nn", "Operations that PyTorch has in nn.functional alone.");
+  for (const auto& op : registry().operations()) {
+    auto* callable = PyObject_New(PyOperation, type);
+    if (!callable) throw py::error_already_set();
+    callable->vectorcall = &call;
+    callable->operation = op.get();
+    callable->name = PyUnicode_FromString(op->name.c_str());
+    callable->doc = PyUnicode_FromString(full_doc(*op).c_str());
+    auto object = py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(callable));
+    const int place = static_cast<int>(op->place);
+    if (op->place == Place::Nn) nn.attr(op->name.c_str()) = object;
+    if (place & static_cast<int>(Place::Function)) m.attr(op->name.c_str()) = object;
+    if (place & static_cast<int>(Place::Method))
+      if (PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), op->name.c_str(),
+                                 object.ptr()) < 0)
+        throw py::error_already_set();
+  }
+  nn.attr("__all__") = public_names(nn);
+  m.def("_operations", &describe, "The registry of operations as plain data.");
+  m.def("result_type", [](const Tensor& a, const Tensor& b) {
+    const Tensor both[] = {a, b};
+    return result_type(both, 2);
+  }, py::arg("tensor1"), py::arg("tensor2"), "The type in which the two would be combined.");
+}
+
+}  // namespace bx

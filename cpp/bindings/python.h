@@ -1,0 +1,116 @@
+// The one header through which bindings see Python: pybind11, the Tensor type and its caster.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "autograd/node.h"
+#include "ops/registry.h"
+
+PYBIND11_DECLARE_HOLDER_TYPE(T, bx::Ref<T>, true)
+
+namespace py = pybind11;
+
+namespace bx {
+
+/// A Tensor object: one counted handle. At most one lives per TensorImpl at a time.
+struct PyTensor {
+  PyObject_HEAD
+  TensorImpl* impl;
+  PyObject* dict;
+  PyObject* weakrefs;
+};
+
+/// Python's types that the bindings make or are told of.
+extern PyTypeObject* tensor_type;
+extern PyObject* size_type;
+
+inline bool is_tensor(PyObject* o) { return PyObject_TypeCheck(o, tensor_type); }
+/// The tensor of a Tensor object.
+inline Tensor tensor_of(PyObject* o) {
+  return Tensor(Ref<TensorImpl>(reinterpret_cast<PyTensor*>(o)->impl));
+}
+/// The Python object of a tensor (None for an undefined one), a new reference.
+PyObject* wrap(const Tensor& t);
+/// The same as an instance of a subclass of Tensor.
+PyObject* wrap_as(PyTypeObject* type, const Tensor& t);
+/// torch.Size from a shape, a new reference.
+PyObject* wrap_size(const Dims& shape);
+/// The singleton dtype object, a new reference.
+PyObject* wrap_dtype(DType dtype);
+std::optional<DType> dtype_from(PyObject* o);
+
+/// Sets Python's error from the C++ exception in flight.
+void set_python_error() noexcept;
+
+/// Runs f; a C++ exception becomes Python's error and nullptr (or -1) is returned.
+template <class F>
+auto guarded(F f) noexcept -> decltype(f()) {
+  try {
+    return f();
+  } catch (...) {
+    set_python_error();
+    if constexpr (std::is_pointer_v<decltype(f())>) return nullptr;
+    else return -1;
+  }
+}
+
+/// A Python or NumPy number, if it is one.
+std::optional<Scalar> scalar_from(PyObject* o);
+/// That number as a wrapped tensor, in `like`'s type where that is a floating-point one.
+Tensor wrapped_scalar(const Scalar& s, const Tensor* like);
+/// A tensor from anything array-like: numbers, nested sequences, arrays, tensors. Always a copy.
+Tensor tensor_from_data(py::handle data, std::optional<DType> dtype);
+/// A tensor on an array's own memory.
+Tensor tensor_from_array(py::handle array);
+bool is_numpy_array(PyObject* o);
+py::object to_numpy(const Tensor& t);
+
+/// The names of a module that do not begin with an underscore, sorted.
+py::list public_names(const py::module_& m);
+
+PyObject* get_item(const Tensor& t, PyObject* key);
+void set_item(const Tensor& t, PyObject* key, PyObject* value);
+
+// One function per file of bindings; module.cpp calls them in turn.
+void bind_errors(py::module_& m);
+void bind_dtype(py::module_& m);
+void bind_tensor(py::module_& m);
+void bind_operations(py::module_& m);
+void bind_numpy(py::module_& m);
+void bind_autograd(py::module_& m);
+void bind_random(py::module_& m);
+void bind_optim(py::module_& m);
+void bind_runtime(py::module_& m);
+
+extern PyGetSetDef tensor_attributes[];
+extern PyMethodDef tensor_methods[];
+
+}  // namespace bx
+
+namespace pybind11::detail {
+
+template <>
+struct type_caster<bx::Tensor> {
+  PYBIND11_TYPE_CASTER(bx::Tensor, const_name("Tensor"));
+  bool load(handle source, bool) {
+    if (source.is_none()) return true;
+    if (!bx::is_tensor(source.ptr())) return false;
+    value = bx::tensor_of(source.ptr());
+    return true;
+  }
+  static handle cast(const bx::Tensor& t, return_value_policy, handle) { return bx::wrap(t); }
+};
+
+template <>
+struct type_caster<bx::DType> {
+  PYBIND11_TYPE_CASTER(bx::DType, const_name("dtype"));
+  bool load(handle source, bool) {
+    const auto dtype = bx::dtype_from(source.ptr());
+    if (dtype) value = *dtype;
+    return dtype.has_value();
+  }
+  static handle cast(bx::DType t, return_value_policy, handle) { return bx::wrap_dtype(t); }
+};
+
+}  // namespace pybind11::detail

@@ -1,0 +1,50 @@
+// Element types. The order of the enumerators is the order of promotion.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace bx {
+
+enum class DType : uint8_t { Bool, Int32, Int64, Float32, Float64 };
+inline constexpr int kDTypeCount = 5;
+
+constexpr int64_t size_of(DType t) {
+  constexpr int64_t sizes[kDTypeCount] = {1, 4, 8, 4, 8};
+  return sizes[static_cast<int>(t)];
+}
+
+/// PyTorch's name: "float32".
+constexpr const char* name_of(DType t) {
+  constexpr const char* names[kDTypeCount] = {"bool", "int32", "int64", "float32", "float64"};
+  return names[static_cast<int>(t)];
+}
+
+constexpr bool is_floating(DType t) { return t >= DType::Float32; }
+constexpr bool is_integral(DType t) { return t == DType::Int32 || t == DType::Int64; }
+
+/// The wider of two types: bool < int32 < int64 < float32 < float64.
+constexpr DType promote(DType a, DType b) { return a > b ? a : b; }
+
+template <class T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, bool>) return DType::Bool;
+  else if constexpr (std::is_same_v<T, int32_t>) return DType::Int32;
+  else if constexpr (std::is_same_v<T, int64_t>) return DType::Int64;
+  else if constexpr (std::is_same_v<T, float>) return DType::Float32;
+  else return DType::Float64;
+}
+
+/// Calls f with a value of the C++ type that `t` names.
+template <class F>
+decltype(auto) visit(DType t, F&& f) {
+  switch (t) {
+    case DType::Bool: return f(bool{});
+    case DType::Int32: return f(int32_t{});
+    case DType::Int64: return f(int64_t{});
+    case DType::Float32: return f(float{});
+    default: return f(double{});
+  }
+}
+
+}  // namespace bx

@@ -1,0 +1,189 @@
+#include "core/memory.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include "core/error.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define BX_POOLS_OFF 1  // the sanitizer must see every allocation
+#else
+#define BX_POOLS_OFF 0
+#endif
+
+namespace bx::memory {
+
+namespace {
+
+constexpr size_t kSmallStep = 64;
+constexpr size_t kSmallLimit = 4096;
+constexpr int kSmallLists = kSmallLimit / kSmallStep;
+constexpr size_t kKeepBytesPerList = size_t{1} << 20;
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr int64_t kAlwaysCached = int64_t{64} << 20;
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+/// Set once the thread's lists are gone, so that late frees go to the system.
+thread_local bool small_pool_gone = false;
+
+struct SmallPool {
+  FreeBlock* lists[kSmallLists] = {};
+  int counts[kSmallLists] = {};
+  ~SmallPool() {
+    clear();
+    small_pool_gone = true;
+  }
+  void clear() {
+    for (int i = 0; i < kSmallLists; ++i) {
+      while (FreeBlock* block = lists[i]) {
+        lists[i] = block->next;
+        std::free(block);
+      }
+      counts[i] = 0;
+    }
+  }
+};
+thread_local SmallPool small_pool;
+
+std::atomic<int64_t> in_use{0}, peak{0}, cached{0};
+
+void count_use(int64_t bytes) {
+  const int64_t now = in_use.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  if (bytes <= 0) return;
+  int64_t seen = peak.load(std::memory_order_relaxed);
+  while (now > seen && !peak.compare_exchange_weak(seen, now, std::memory_order_relaxed)) {
+  }
+}
+
+struct LargeCache {
+  std::mutex mutex;
+  std::unordered_map<size_t, std::vector<void*>> blocks;
+};
+LargeCache& large_cache() {
+  static auto* cache = new LargeCache;  // never destroyed: tensors may outlive static objects
+  return *cache;
+}
+
+/// Rounds up to one of eight sizes per power of two, so that blocks are found again.
+size_t size_class(size_t bytes) {
+  const size_t step = std::max(kSmallLimit, std::bit_floor(bytes) / 8);
+  return (bytes + step - 1) / step * step;
+}
+
+void* system_alloc(size_t bytes) {
+  const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
+  void* p = nullptr;
+  if (posix_memalign(&p, alignment, bytes) != 0) return nullptr;
+#if defined(__linux__)
+  if (bytes >= kHugePage) madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+  return p;
+}
+
+}  // namespace
+
+void* take_small(size_t bytes) {
+  const size_t list = (bytes + kSmallStep - 1) / kSmallStep - (bytes > 0);
+  if (!BX_POOLS_OFF && list < kSmallLists && !small_pool_gone) {
+    if (FreeBlock* block = small_pool.lists[list]) {
+      small_pool.lists[list] = block->next;
+      --small_pool.counts[list];
+      return block;
+    }
+  }
+  const size_t rounded = list < kSmallLists ? (list + 1) * kSmallStep : bytes;
+  void* p = nullptr;
+  if (posix_memalign(&p, kAlignment, rounded) != 0)
+    fail_runtime("memory", "cannot allocate ", bytes, " bytes; free some tensors");
+  return p;
+}
+
+void give_small(void* p, size_t bytes) noexcept {
+  if (!p) return;
+  const size_t list = (bytes + kSmallStep - 1) / kSmallStep - (bytes > 0);
+  if (!BX_POOLS_OFF && list < kSmallLists && !small_pool_gone &&
+      small_pool.counts[list] * (list + 1) * kSmallStep < kKeepBytesPerList) {
+    auto* block = static_cast<FreeBlock*>(p);
+    block->next = small_pool.lists[list];
+    small_pool.lists[list] = block;
+    ++small_pool.counts[list];
+    return;
+  }
+  std::free(p);
+}
+
+void* take(size_t bytes) {
+  void* p = nullptr;
+  if (bytes <= kSmallLimit) {
+    p = take_small(bytes);
+  } else {
+    const size_t size = size_class(bytes);
+    if (!BX_POOLS_OFF) {
+      LargeCache& cache = large_cache();
+      std::lock_guard lock(cache.mutex);
+      auto found = cache.blocks.find(size);
+      if (found != cache.blocks.end() && !found->second.empty()) {
+        p = found->second.back();
+        found->second.pop_back();
+        cached.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
+      }
+    }
+    if (!p) p = system_alloc(size);
+    if (!p && cached.load() > 0) {
+      empty_cache();
+      p = system_alloc(size);
+    }
+    if (!p)
+      fail_runtime("memory", "cannot allocate ", bytes, " bytes (", stats().in_use,
+                   " in use); use smaller tensors or batches");
+  }
+  count_use(static_cast<int64_t>(bytes));
+  return p;
+}
+
+void give(void* p, size_t bytes) noexcept {
+  if (!p) return;
+  count_use(-static_cast<int64_t>(bytes));
+  if (bytes <= kSmallLimit) return give_small(p, bytes);
+  const auto size = static_cast<int64_t>(size_class(bytes));
+  // What is cached never exceeds what the program itself needed at its peak.
+  const int64_t limit = std::max(kAlwaysCached, peak.load(std::memory_order_relaxed)) -
+                        in_use.load(std::memory_order_relaxed);
+  if (!BX_POOLS_OFF && cached.load(std::memory_order_relaxed) + size <= limit) {
+    LargeCache& cache = large_cache();
+    std::lock_guard lock(cache.mutex);
+    cache.blocks[static_cast<size_t>(size)].push_back(p);
+    cached.fetch_add(size, std::memory_order_relaxed);
+    return;
+  }
+  std::free(p);
+}
+
+Stats stats() { return {in_use.load(), peak.load(), cached.load()}; }
+
+void reset_peak() { peak.store(in_use.load()); }
+
+void empty_cache() {
+  small_pool.clear();
+  LargeCache& cache = large_cache();
+  std::lock_guard lock(cache.mutex);
+  for (auto& [size, blocks] : cache.blocks) {
+    for (void* p : blocks) std::free(p);
+    cached.fetch_sub(static_cast<int64_t>(size * blocks.size()));
+  }
+  cache.blocks.clear();
+}
+
+}  // namespace bx::memory

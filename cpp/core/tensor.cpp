@@ -1,0 +1,41 @@
+#include "core/tensor.h"
+
+namespace bx {
+
+Tensor empty(const Dims& shape, DType dtype) {
+  const int64_t n = checked_numel("empty", shape);
+  auto storage = make<Storage>(n * size_of(dtype));
+  return Tensor(make<TensorImpl>(std::move(storage), 0, shape, contiguous_strides(shape), dtype));
+}
+
+namespace {
+
+template <class V>
+Tensor wrap(V value, DType dtype) {
+  Tensor t = empty({}, dtype);
+  t->is_wrapped_number = true;
+  visit(dtype, [&](auto zero) { *t.data<decltype(zero)>() = static_cast<decltype(zero)>(value); });
+  return t;
+}
+
+template <class V>
+V item(const Tensor& t) {
+  if (t.numel() != 1)
+    fail_runtime("item", "a tensor of shape ", t.shape(), " has ", t.numel(),
+                 " elements; only one element can become a Python scalar; index it first");
+  return visit(t.dtype(), [&](auto zero) { return static_cast<V>(*t.data<decltype(zero)>()); });
+}
+
+}  // namespace
+
+Tensor wrapped_number(double value, DType dtype) { return wrap(value, dtype); }
+Tensor wrapped_number(int64_t value, DType dtype) { return wrap(value, dtype); }
+
+Tensor alias(const Tensor& t, const Dims& shape, const Dims& strides, int64_t offset) {
+  return Tensor(make<TensorImpl>(t->storage, offset, shape, strides, t.dtype()));
+}
+
+double item_double(const Tensor& t) { return item<double>(t); }
+int64_t item_int(const Tensor& t) { return item<int64_t>(t); }
+
+}  // namespace bx

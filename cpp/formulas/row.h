@@ -1,0 +1,100 @@
+// What a row of the op table is made of, and the compile-time probe that reads a derivative.
+//
+// A row is a struct: a name, the formula in words, a forward lambda `f` and one derivative lambda
+// per input. The lambdas are generic and speak a small vocabulary (+ - * /, exp, log, select, ...)
+// that three argument types understand:
+//   Lanes<T>  (kernels/lanes.h)  the vectorised loop that runs,
+//   Tensor    (ops/pointwise.h)  recorded ops, for derivatives of derivatives,
+//   Dep<mask> (below)            nothing at all but which arguments the result depends on.
+// The probe tells what must be saved for the backward pass: what a derivative does not mention is
+// not kept.
+#pragma once
+
+#include <tuple>
+
+namespace bx::formulas {
+
+/// Which element types a row takes and gives.
+enum class Domain {
+  Number,   // every type, result of the same type
+  Signed,   // as Number, but not bool
+  Float,    // integers and bools are turned into the default float type first
+  Compare,  // every type, result bool
+  Bits,     // integers and bools
+};
+
+/// Where Python finds a row: torch.f, Tensor.f and Tensor.f_; or nn.functional.f (with inplace=);
+/// or both.
+enum class Face { Tensor, Nn, Both };
+
+/// Defaults of a row; each row overrides what differs.
+struct Row {
+  static constexpr int params = 0;              // trailing scalars, passed as double
+  static constexpr Domain domain = Domain::Float;
+  static constexpr Face face = Face::Tensor;
+  static constexpr bool masked = false;         // the first input is a bool condition
+  static constexpr const char* node = nullptr;  // grad_fn's name where it is not CamelCase(name)
+  static constexpr auto partials = std::tuple<>{};
+};
+struct Unary : Row {
+  static constexpr int inputs = 1;
+  static constexpr const char* signature = "input";
+};
+struct Binary : Row {
+  static constexpr int inputs = 2;
+  static constexpr const char* signature = "input, other";
+};
+struct Ternary : Row {
+  static constexpr int inputs = 3;
+};
+
+/// The probe: which arguments a derivative reads. Bit 0 is the incoming gradient g, bit 1+i is
+/// input i, the bit after the inputs is the output y. `Plain` marks g passed on untouched.
+template <unsigned Mask, bool Plain = false>
+struct Dep {
+  static constexpr unsigned mask = Mask;
+  static constexpr bool plain = Plain;
+};
+
+template <class T>
+inline constexpr unsigned dep_mask = 0;
+template <unsigned M, bool P>
+inline constexpr unsigned dep_mask<Dep<M, P>> = M;
+
+template <class... A>
+concept AnyDep = ((dep_mask<A> != 0) || ...);
+
+template <class... A>
+using Join = Dep<(dep_mask<A> | ...)>;
+
+#define BX_PROBE(op)                                \
+  template <class A, class B>                       \
+    requires AnyDep<A, B>                           \
+  constexpr Join<A, B> operator op(A, B) {          \
+    return {};                                      \
+  }
+BX_PROBE(+) BX_PROBE(-) BX_PROBE(*) BX_PROBE(/)
+BX_PROBE(<) BX_PROBE(<=) BX_PROBE(>) BX_PROBE(>=) BX_PROBE(==) BX_PROBE(!=)
+BX_PROBE(&&) BX_PROBE(||)
+#undef BX_PROBE
+
+template <class A>
+  requires AnyDep<A>
+constexpr Join<A> operator-(A) {
+  return {};
+}
+
+#define BX_PROBE(function)                          \
+  template <class... A>                             \
+    requires AnyDep<A...>                           \
+  constexpr Join<A...> function(A...) {             \
+    return {};                                      \
+  }
+BX_PROBE(abs) BX_PROBE(sign) BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PROBE(expm1)
+BX_PROBE(log) BX_PROBE(log1p) BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh)
+BX_PROBE(sinh) BX_PROBE(cosh) BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor)
+BX_PROBE(trunc) BX_PROBE(minimum) BX_PROBE(maximum) BX_PROBE(select) BX_PROBE(zero)
+BX_PROBE(xlogy) BX_PROBE(digamma) BX_PROBE(polygamma1)
+#undef BX_PROBE
+
+}  // namespace bx::formulas

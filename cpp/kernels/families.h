@@ -1,0 +1,45 @@
+// The families of kernels, one translation unit each; table.cpp asks every one to enter its own.
+#pragma once
+
+#include "kernels/table.h"
+
+namespace bx::kernels {
+
+using Entries = Kernel (*)[kDTypeCount];
+
+void fill_arithmetic(Entries);
+void fill_transcendental(Entries);
+void fill_activation(Entries);
+void fill_compare(Entries);
+void fill_loss(Entries);
+
+void fill_movement(Entries);
+void fill_reduction(Entries);
+void fill_matmul(Entries);
+void fill_softmax(Entries);
+void fill_indexing(Entries);
+void fill_random(Entries);
+void fill_optimizer(Entries);
+
+/// The engine's thread pool, given when the library is loaded.
+extern Host host;
+
+/// Runs body(begin, end) over [0, n) on the pool, in pieces of at least `grain`.
+template <class Body>
+void parallel_for(int64_t n, int64_t grain, Body body) {
+  if (n <= grain) return body(int64_t{0}, n);
+  host.parallel_for(
+      n, grain,
+      [](void* context, int64_t begin, int64_t end) {
+        (*static_cast<Body*>(context))(begin, end);
+      },
+      &body);
+}
+
+/// Enters a general kernel for one type.
+template <class T>
+void enter(Entries entries, Id id, const char* name, GeneralFn fn) {
+  entries[static_cast<int>(id)][static_cast<int>(dtype_of<T>())] = {name, nullptr, fn};
+}
+
+}  // namespace bx::kernels

@@ -1,0 +1,148 @@
+// Fill and Copy: the only kernels that write or read any layout.
+#include <algorithm>
+#include <cstring>
+
+#include "core/dims.h"
+#include "kernels/families.h"
+
+namespace bx::kernels {
+
+namespace {
+
+/// Two operands walked together: neighbouring dimensions that both cross evenly are merged, and
+/// dimensions are ordered so that the output is written as straight as possible.
+struct Walk {
+  int ndim = 0;
+  int64_t shape[kMaxDims], out[kMaxDims], in[kMaxDims];
+
+  Walk(const View& o, const int64_t* in_strides) {
+    int order[kMaxDims];
+    int n = 0;
+    for (int d = 0; d < o.ndim; ++d)
+      if (o.shape[d] != 1) order[n++] = d;
+    std::stable_sort(order, order + n, [&](int a, int b) {
+      return std::abs(o.strides[a]) > std::abs(o.strides[b]);
+    });
+    for (int k = 0; k < n; ++k) {
+      const int d = order[k];
+      const int64_t so = o.strides[d], si = in_strides ? in_strides[d] : 0;
+      if (ndim > 0 && out[ndim - 1] == so * o.shape[d] && in[ndim - 1] == si * o.shape[d]) {
+        shape[ndim - 1] *= o.shape[d];
+        out[ndim - 1] = so;
+        in[ndim - 1] = si;
+      } else {
+        shape[ndim] = o.shape[d];
+        out[ndim] = so;
+        in[ndim++] = si;
+      }
+    }
+    if (ndim == 0) {
+      shape[0] = 1;
+      out[0] = in[0] = 1;
+      ndim = 1;
+    }
+  }
+
+  /// Calls f(out offset, in offset) for every index of all but the last `inner` dimensions.
+  template <class F>
+  void outer(int inner, F f) const {
+    int64_t index[kMaxDims] = {}, o = 0, i = 0;
+    const int n = ndim - inner;
+    for (;;) {
+      f(o, i);
+      int d = n - 1;
+      for (; d >= 0; --d) {
+        o += out[d];
+        i += in[d];
+        if (++index[d] < shape[d]) break;
+        o -= out[d] * shape[d];
+        i -= in[d] * shape[d];
+        index[d] = 0;
+      }
+      if (d < 0) return;
+    }
+  }
+};
+
+int64_t count(const View& v) {
+  int64_t n = 1;
+  for (int d = 0; d < v.ndim; ++d) n *= v.shape[d];
+  return n;
+}
+
+/// out[...] = params.f[0] (floats) or params.i[0] (integers, bool). Any layout.
+template <class T>
+void fill(const View* out, const View*, const Params& params, FaultInfo*) {
+  if (count(out[0]) == 0) return;
+  const T value = is_floating(dtype_of<T>()) ? static_cast<T>(params.f[0])
+                                             : static_cast<T>(params.i[0]);
+  auto* data = static_cast<T*>(out[0].data);
+  const Walk walk(out[0], nullptr);
+  const int64_t n = walk.shape[walk.ndim - 1], step = walk.out[walk.ndim - 1];
+  walk.outer(1, [&](int64_t o, int64_t) {
+    if (step == 1) std::fill_n(data + o, n, value);
+    else
+      for (int64_t k = 0; k < n; ++k) data[o + k * step] = value;
+  });
+}
+
+constexpr int64_t kTile = 32;
+
+template <class To, class From>
+void copy_typed(To* out, const From* in, const Walk& walk) {
+  const int last = walk.ndim - 1;
+  const int64_t n = walk.shape[last], so = walk.out[last], si = walk.in[last];
+  auto row = [&](int64_t o, int64_t i, int64_t begin, int64_t end) {
+    if (so == 1 && si == 1) {
+      if constexpr (std::is_same_v<To, From>)
+        std::memcpy(out + o + begin, in + i + begin, static_cast<size_t>(end - begin) * sizeof(To));
+      else
+        for (int64_t k = begin; k < end; ++k) out[o + k] = static_cast<To>(in[i + k]);
+    } else {
+      for (int64_t k = begin; k < end; ++k) out[o + k * so] = static_cast<To>(in[i + k * si]);
+    }
+  };
+  // A transposed copy goes by tiles, so that both sides stay in cache.
+  if (walk.ndim >= 2 && std::abs(si) > std::abs(walk.in[last - 1]) && walk.in[last - 1] != 0) {
+    const int64_t rows = walk.shape[last - 1];
+    walk.outer(2, [&](int64_t o, int64_t i) {
+      for (int64_t r0 = 0; r0 < rows; r0 += kTile)
+        for (int64_t c0 = 0; c0 < n; c0 += kTile)
+          for (int64_t r = r0; r < std::min(rows, r0 + kTile); ++r)
+            row(o + r * walk.out[last - 1], i + r * walk.in[last - 1], c0,
+                std::min(n, c0 + kTile));
+    });
+  } else if (walk.ndim == 1 && so == 1 && si == 1) {
+    parallel_for(n, 1 << 18, [&](int64_t b, int64_t e) { row(0, 0, b, e); });
+  } else {
+    walk.outer(1, [&](int64_t o, int64_t i) { row(o, i, 0, n); });
+  }
+}
+
+/// out[...] = in[...] converted. Same shape, any layouts, any two types; no overlap.
+template <class To>
+void copy(const View* out, const View* in, const Params&, FaultInfo*) {
+  if (count(out[0]) == 0) return;
+  const Walk walk(out[0], in[0].strides);
+  visit(in[0].dtype, [&](auto from) {
+    copy_typed(static_cast<To*>(out[0].data), static_cast<const decltype(from)*>(in[0].data), walk);
+  });
+}
+
+template <class T>
+void fill_type(Entries entries) {
+  enter<T>(entries, Id::Fill, "fill", &fill<T>);
+  enter<T>(entries, Id::Copy, "copy", &copy<T>);
+}
+
+}  // namespace
+
+void fill_movement(Entries entries) {
+  fill_type<bool>(entries);
+  fill_type<int32_t>(entries);
+  fill_type<int64_t>(entries);
+  fill_type<float>(entries);
+  fill_type<double>(entries);
+}
+
+}  // namespace bx::kernels

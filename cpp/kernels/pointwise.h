@@ -1,0 +1,151 @@
+// Turns rows of the op table into kernels over contiguous elements.
+#pragma once
+
+#include <array>
+#include <tuple>
+#include <utility>
+
+#include "formulas/all.h"
+#include "kernels/families.h"
+#include "kernels/lanes.h"
+#include "kernels/pointwise_rules.h"
+
+namespace bx::kernels {
+
+using formulas::Domain;
+
+/// Calls f(args..., params...) with a row's scalars appended.
+template <int P, class F, class... Args>
+inline auto with_params(F f, const double* p, Args... args) {
+  if constexpr (P == 0) return f(args...);
+  else if constexpr (P == 1) return f(args..., p[0]);
+  else return f(args..., p[0], p[1]);
+}
+
+/// One operand's lanes: of T, or of a mask where the row's condition stands.
+template <class T, bool V, bool IsMask>
+inline auto load_operand(const void* base, int64_t i) {
+  if constexpr (IsMask) return Mask<T, V>::load(static_cast<const bool*>(base) + i);
+  else return Lanes<T, V>::load(static_cast<const T*>(base) + i);
+}
+
+/// Runs f over n elements. Operand k is a mask where k == MaskAt. The tail is padded with ones, so
+/// that it goes through the same instructions as the rest.
+template <class Out, class T, bool V, int N, int MaskAt, class F>
+inline void for_lanes(Out* out, const void* const* in, int64_t n, F f) {
+  constexpr int width = Lanes<T, V>::width;
+  auto apply = [&]<size_t... K>(std::index_sequence<K...>, const void* const* base, int64_t i) {
+    return f(load_operand<T, V, static_cast<int>(K) == MaskAt>(base[K], i)...);
+  };
+  constexpr auto operands = std::make_index_sequence<N>{};
+  const void* base[N];
+  for (int k = 0; k < N; ++k) base[k] = in[k];
+  int64_t i = 0;
+  for (; i + width <= n; i += width) {
+    const auto y = apply(operands, base, i);
+    if constexpr (requires { y.store(out); }) y.store(out + i);
+    else out[i] = y.v;
+  }
+  if constexpr (width > 1) {
+    if (i == n) return;
+    const int64_t rest = n - i;
+    alignas(64) T pad[N][width];
+    for (int k = 0; k < N; ++k) {
+      if (k == MaskAt) {
+        auto* mask = reinterpret_cast<bool*>(pad[k]);
+        for (int64_t j = 0; j < width; ++j)
+          mask[j] = j < rest && static_cast<const bool*>(in[k])[i + j];
+      } else {
+        for (int64_t j = rest; j < width; ++j) pad[k][j] = T(1);
+        std::memcpy(pad[k], static_cast<const T*>(in[k]) + i, static_cast<size_t>(rest) * sizeof(T));
+      }
+      base[k] = pad[k];
+    }
+    alignas(64) T result[width];
+    apply(operands, base, 0).store(result);
+    std::memcpy(out + i, result, static_cast<size_t>(rest) * sizeof(T));
+  }
+}
+
+template <class Row, class T>
+void forward(void* const* out, const void* const* in, int64_t n, const double* p,
+             FaultInfo* fault) {
+  constexpr bool bool_out = Row::domain == Domain::Compare;
+  using Out = std::conditional_t<bool_out, bool, T>;
+  for_lanes<Out, T, !bool_out && std::is_floating_point_v<T>, Row::inputs, Row::masked ? 0 : -1>(
+      static_cast<Out*>(out[0]), in, n,
+      [p](auto... x) { return with_params<Row::params>(Row::f, p, x...); });
+  if constexpr (std::is_integral_v<T>) {
+    if (divided_by_zero) {
+      divided_by_zero = false;
+      fault->fault = Fault::DivideByZero;
+    }
+  }
+}
+
+/// in: only the operands that the derivative mentions, in the order g, inputs, output.
+template <class Row, int I, class T>
+void partial(void* const* out, const void* const* in, int64_t n, const double* p, FaultInfo*) {
+  constexpr unsigned mask = decltype(dependence<Row, I>())::mask;
+  constexpr int used = __builtin_popcount(mask);
+  constexpr int condition = Row::masked && (mask & 2u) ? __builtin_popcount(mask & 1u) : -1;
+  for_lanes<T, T, true, used, condition>(
+      static_cast<T*>(out[0]), in, n, [p](auto... read) {
+        const auto given = std::tuple{read...};
+        auto argument = [&]<int Bit>(std::integral_constant<int, Bit>) {
+          if constexpr (mask & (1u << Bit))
+            return std::get<__builtin_popcount(mask & ((1u << Bit) - 1))>(given);
+          else return Lanes<T>{};  // never read
+        };
+        return [&]<int... Bit>(std::integer_sequence<int, Bit...>) {
+          return with_params<Row::params>(std::get<I>(Row::partials), p,
+                                          argument(std::integral_constant<int, Bit>{})...);
+        }(std::make_integer_sequence<int, Row::inputs + 2>{});
+      });
+}
+
+/// Whether a row computes on T.
+template <class Row, class T>
+inline constexpr bool computes_on = [] {
+  constexpr bool is_bool = std::is_same_v<T, bool>;
+  switch (Row::domain) {
+    case Domain::Float: return std::is_floating_point_v<T>;
+    case Domain::Signed: return !is_bool;
+    case Domain::Bits: return std::is_integral_v<T>;
+    default: return true;
+  }
+}();
+
+template <class Row, class T>
+constexpr void fill_row(Kernel (*entries)[kDTypeCount]) {
+  if constexpr (computes_on<Row, T>) {
+    constexpr int t = static_cast<int>(dtype_of<T>());
+    entries[0][t] = {Row::name, &forward<Row, T>, nullptr};
+    if constexpr (std::is_floating_point_v<T>) {
+      auto fill = [&]<int I>(std::integral_constant<int, I>) {
+        if constexpr (has_partial<Row, I>)
+          entries[1 + I][t] = {Row::name, &partial<Row, I, T>, nullptr};
+      };
+      fill(std::integral_constant<int, 0>{});
+      fill(std::integral_constant<int, 1>{});
+      fill(std::integral_constant<int, 2>{});
+    }
+  }
+}
+
+/// Enters every kernel of a family of rows into the table.
+template <class... Rows>
+void fill_rows(Kernel (*kernels)[kDTypeCount], std::tuple<Rows...>) {
+  auto fill = [&]<class Row>(Row) {
+    auto* entries = kernels + formulas::row_index<Row> * kPartsPerRow;
+    fill_row<Row, bool>(entries);
+    fill_row<Row, int32_t>(entries);
+    fill_row<Row, int64_t>(entries);
+    fill_row<Row, float>(entries);
+    fill_row<Row, double>(entries);
+  };
+  (fill(Rows{}), ...);
+}
+
+
+}  // namespace bx::kernels

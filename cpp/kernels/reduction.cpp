@@ -1,0 +1,223 @@
+// Reductions of a contiguous [outer, reduced, inner] input to [outer, inner].
+//
+// Sums are pairwise over blocks whose borders depend on the sizes alone, so that the bits do not
+// depend on the number of threads, and the rounding error grows with log n (Higham 1993).
+#include <algorithm>
+#include <vector>
+
+#include "kernels/families.h"
+#include "kernels/lanes.h"
+
+namespace bx::kernels {
+
+namespace {
+
+constexpr int64_t kBase = 1024;       // elements summed straight before pairing begins
+constexpr int64_t kPiece = 32768;     // elements of one thread's task
+constexpr int64_t kRowsPerSum = 128;  // rows added straight before their sum is added on
+
+struct SumStep {
+  template <class T>
+  static constexpr T identity() { return T(0); }
+  template <class L>
+  static L join(L a, L b) { return a + b; }
+};
+struct ProdStep {
+  template <class T>
+  static constexpr T identity() { return T(1); }
+  template <class L>
+  static L join(L a, L b) { return a * b; }
+};
+struct MaxStep {
+  template <class T>
+  static constexpr T identity() {
+    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::lowest();
+  }
+  template <class L>
+  static L join(L a, L b) { return maximum(a, b); }
+};
+struct MinStep {
+  template <class T>
+  static constexpr T identity() {
+    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::max();
+  }
+  template <class L>
+  static L join(L a, L b) { return minimum(a, b); }
+};
+struct AnyStep {
+  template <class T>
+  static constexpr T identity() { return T(0); }
+  template <class L>
+  static L join(L a, L b) { return a | b; }
+};
+struct AllStep {
+  template <class T>
+  static constexpr T identity() { return T(1); }
+  template <class L>
+  static L join(L a, L b) { return a & b; }
+};
+
+template <class T>
+using LanesOf = Lanes<T, std::is_floating_point_v<T>>;
+
+template <class Step, class T>
+T join_scalars(T a, T b) {
+  return Step::join(Lanes<T, false>(a), Lanes<T, false>(b)).v;
+}
+
+/// At most kBase elements by four running registers.
+template <class Step, class T>
+T reduce_base(const T* x, int64_t n) {
+  using L = LanesOf<T>;
+  constexpr int w = L::width;
+  L a[4];
+  for (auto& lane : a) lane = L(Step::template identity<T>());
+  int64_t i = 0;
+  for (; i + 4 * w <= n; i += 4 * w)
+    for (int k = 0; k < 4; ++k) a[k] = Step::join(a[k], L::load(x + i + k * w));
+  for (; i + w <= n; i += w) a[0] = Step::join(a[0], L::load(x + i));
+  T tail = Step::template identity<T>();
+  for (; i < n; ++i) tail = join_scalars<Step>(tail, x[i]);
+  a[0] = Step::join(Step::join(a[0], a[1]), Step::join(a[2], a[3]));
+  T lanes[w];
+  a[0].store(lanes);
+  for (int half = w / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; ++k) lanes[k] = join_scalars<Step>(lanes[k], lanes[k + half]);
+  return join_scalars<Step>(lanes[0], tail);
+}
+
+template <class Step, class T>
+T reduce_pairwise(const T* x, int64_t n) {
+  if (n <= kBase) return reduce_base<Step>(x, n);
+  const int64_t half = (n / 2 + kBase - 1) / kBase * kBase;
+  return join_scalars<Step>(reduce_pairwise<Step>(x, half),
+                            reduce_pairwise<Step>(x + half, n - half));
+}
+
+/// One long run, cut into pieces of a fixed size for the threads.
+template <class Step, class T>
+T reduce_run(const T* x, int64_t n) {
+  if (n <= kPiece) return reduce_pairwise<Step>(x, n);
+  const int64_t pieces = (n + kPiece - 1) / kPiece;
+  std::vector<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>> sums(
+      static_cast<size_t>(pieces));
+  parallel_for(pieces, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p)
+      sums[static_cast<size_t>(p)] =
+          reduce_pairwise<Step>(x + p * kPiece, std::min(kPiece, n - p * kPiece));
+  });
+  return reduce_pairwise<Step>(reinterpret_cast<const T*>(sums.data()), pieces);
+}
+
+/// Columns [0, width) of `rows` rows, Registers registers at a time.
+template <class Step, class T, int Registers>
+void reduce_strip(const T* x, int64_t rows, int64_t stride, T* out) {
+  using L = LanesOf<T>;
+  constexpr int w = L::width;
+  L total[Registers];
+  for (auto& lane : total) lane = L(Step::template identity<T>());
+  for (int64_t r0 = 0; r0 < rows; r0 += kRowsPerSum) {
+    L sum[Registers];
+    for (auto& lane : sum) lane = L(Step::template identity<T>());
+    for (int64_t r = r0; r < std::min(rows, r0 + kRowsPerSum); ++r)
+      for (int k = 0; k < Registers; ++k)
+        sum[k] = Step::join(sum[k], L::load(x + r * stride + k * w));
+    for (int k = 0; k < Registers; ++k) total[k] = Step::join(total[k], sum[k]);
+  }
+  for (int k = 0; k < Registers; ++k) total[k].store(out + k * w);
+}
+
+template <class Step, class T>
+void reduce_columns(const T* x, int64_t rows, int64_t stride, int64_t begin, int64_t end, T* out) {
+  constexpr int w = LanesOf<T>::width;
+  int64_t c = begin;
+  for (; c + 8 * w <= end; c += 8 * w) reduce_strip<Step, T, 8>(x + c, rows, stride, out + c);
+  for (; c + w <= end; c += w) reduce_strip<Step, T, 1>(x + c, rows, stride, out + c);
+  for (; c < end; ++c) {
+    T total = Step::template identity<T>();
+    for (int64_t r0 = 0; r0 < rows; r0 += kRowsPerSum) {
+      T sum = Step::template identity<T>();
+      for (int64_t r = r0; r < std::min(rows, r0 + kRowsPerSum); ++r)
+        sum = join_scalars<Step>(sum, x[r * stride + c]);
+      total = join_scalars<Step>(total, sum);
+    }
+    out[c] = total;
+  }
+}
+
+/// out [outer, inner] = join over the middle of in [outer, reduced, inner], both contiguous.
+template <class Step, class T>
+void reduce(const View* out, const View* in, const Params&, FaultInfo*) {
+  const auto* x = static_cast<const T*>(in[0].data);
+  auto* y = static_cast<T*>(out[0].data);
+  const int64_t outer = in[0].shape[0], reduced = in[0].shape[1], inner = in[0].shape[2];
+  if (inner == 1) {
+    const int64_t grain = std::max<int64_t>(1, kPiece / std::max<int64_t>(1, reduced));
+    if (outer == 1) y[0] = reduce_run<Step>(x, reduced);
+    else
+      parallel_for(outer, grain, [&](int64_t begin, int64_t end) {
+        for (int64_t o = begin; o < end; ++o) y[o] = reduce_pairwise<Step>(x + o * reduced, reduced);
+      });
+    return;
+  }
+  for (int64_t o = 0; o < outer; ++o) {
+    constexpr int64_t strip = 8 * LanesOf<T>::width;
+    // Whole strips per thread, so that a column is always reduced by the same code.
+    const int64_t strips = (inner + strip - 1) / strip;
+    parallel_for(strips, std::max<int64_t>(1, 4 * kPiece / (strip * std::max<int64_t>(1, reduced))),
+                 [&](int64_t begin, int64_t end) {
+                   reduce_columns<Step>(x + o * reduced * inner, reduced, inner, begin * strip,
+                                        std::min(inner, end * strip), y + o * inner);
+                 });
+  }
+}
+
+/// out [outer, inner] int64 = place of the first extreme (NaN counts as the extreme) in
+/// in [outer, reduced, inner].
+template <class T, bool Largest>
+void arg_extreme(const View* out, const View* in, const Params&, FaultInfo*) {
+  const auto* x = static_cast<const T*>(in[0].data);
+  auto* y = static_cast<int64_t*>(out[0].data);
+  const int64_t outer = in[0].shape[0], reduced = in[0].shape[1], inner = in[0].shape[2];
+  auto beats = [](T a, T b) {
+    if (a != a) return b == b;
+    return Largest ? a > b : a < b;
+  };
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t i = 0; i < inner; ++i) {
+      const T* column = x + o * reduced * inner + i;
+      int64_t best = 0;
+      for (int64_t r = 1; r < reduced; ++r)
+        if (beats(column[r * inner], column[best * inner])) best = r;
+      y[o * inner + i] = best;
+    }
+}
+
+template <class T>
+void fill_numeric(Entries entries) {
+  enter<T>(entries, Id::Sum, "sum", &reduce<SumStep, T>);
+  enter<T>(entries, Id::Prod, "prod", &reduce<ProdStep, T>);
+  enter<T>(entries, Id::Max, "max", &reduce<MaxStep, T>);
+  enter<T>(entries, Id::Min, "min", &reduce<MinStep, T>);
+  enter<T>(entries, Id::ArgMax, "argmax", &arg_extreme<T, true>);
+  enter<T>(entries, Id::ArgMin, "argmin", &arg_extreme<T, false>);
+}
+
+}  // namespace
+
+void fill_reduction(Entries entries) {
+  fill_numeric<int32_t>(entries);
+  fill_numeric<int64_t>(entries);
+  fill_numeric<float>(entries);
+  fill_numeric<double>(entries);
+  enter<bool>(entries, Id::Max, "max", &reduce<AnyStep, bool>);
+  enter<bool>(entries, Id::Min, "min", &reduce<AllStep, bool>);
+  enter<bool>(entries, Id::Any, "any", &reduce<AnyStep, bool>);
+  enter<bool>(entries, Id::All, "all", &reduce<AllStep, bool>);
+  enter<bool>(entries, Id::ArgMax, "argmax", &arg_extreme<bool, true>);
+  enter<bool>(entries, Id::ArgMin, "argmin", &arg_extreme<bool, false>);
+}
+
+}  // namespace bx::kernels

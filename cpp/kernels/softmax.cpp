@@ -1,0 +1,167 @@
+// Softmax, its logarithm and the negative log likelihood, row by row of contiguous [rows, classes].
+#include <algorithm>
+
+#include "kernels/families.h"
+#include "kernels/lanes.h"
+
+namespace bx::kernels {
+
+namespace {
+
+constexpr int64_t kGrain = 16384;  // elements
+
+/// f(begin of row) for every row, rows shared among the threads.
+template <class F>
+void for_rows(const View& v, F f) {
+  const int64_t rows = v.shape[0], classes = v.shape[1];
+  parallel_for(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, classes)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t r = begin; r < end; ++r) f(r * classes);
+               });
+}
+
+/// Lanes from p, the last few padded.
+template <class T>
+Lanes<T> load_padded(const T* p, int64_t n, T pad) {
+  using L = Lanes<T>;
+  if (n >= L::width) return L::load(p);
+  T buffer[L::width];
+  for (int k = 0; k < L::width; ++k) buffer[k] = k < n ? p[k] : pad;
+  return L::load(buffer);
+}
+template <class T>
+void store_part(Lanes<T> v, T* p, int64_t n) {
+  if (n >= Lanes<T>::width) return v.store(p);
+  T buffer[Lanes<T>::width];
+  v.store(buffer);
+  std::copy_n(buffer, n, p);
+}
+
+template <class T>
+T add_lanes(Lanes<T> v) {
+  T lanes[Lanes<T>::width];
+  v.store(lanes);
+  for (int half = Lanes<T>::width / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+  return lanes[0];
+}
+
+template <class T>
+T row_max(const T* x, int64_t n) {
+  constexpr T lowest = -std::numeric_limits<T>::infinity();
+  Lanes<T> best(lowest);
+  for (int64_t i = 0; i < n; i += Lanes<T>::width)
+    best = maximum(best, load_padded(x + i, n - i, lowest));
+  T lanes[Lanes<T>::width];
+  best.store(lanes);
+  T result = lanes[0];
+  for (T v : lanes) result = result != result ? result : v != v ? v : std::max(result, v);
+  return result;
+}
+
+/// out = softmax or log softmax of in along the last dimension; both [rows, classes].
+template <class T, bool Log>
+void softmax(const View* out, const View* in, const Params&, FaultInfo*) {
+  using L = Lanes<T>;
+  const int64_t n = in[0].shape[1];
+  for_rows(in[0], [&](int64_t at) {
+    const T* x = static_cast<const T*>(in[0].data) + at;
+    T* y = static_cast<T*>(out[0].data) + at;
+    const T top = row_max(x, n);
+    const L shift(top);
+    L sum(T(0));
+    for (int64_t i = 0; i < n; i += L::width) {
+      const L e = exp(load_padded(x + i, n - i, -std::numeric_limits<T>::infinity()) - shift);
+      sum = sum + e;
+      if constexpr (!Log) store_part(e, y + i, n - i);
+    }
+    const T total = add_lanes(sum);
+    const L scale(Log ? static_cast<T>(std::log(total)) : T(1) / total);
+    for (int64_t i = 0; i < n; i += L::width) {
+      if constexpr (Log)
+        store_part((load_padded(x + i, n - i, T(0)) - shift) - scale, y + i, n - i);
+      else store_part(load_padded(y + i, n - i, T(0)) * scale, y + i, n - i);
+    }
+  });
+}
+
+/// Softmax: dx = y (g - sum(g y)).  Log softmax: dx = g - e^y sum(g).  in0 = g, in1 = y.
+template <class T, bool Log>
+void softmax_backward(const View* out, const View* in, const Params&, FaultInfo*) {
+  using L = Lanes<T>;
+  const int64_t n = in[0].shape[1];
+  for_rows(in[0], [&](int64_t at) {
+    const T* g = static_cast<const T*>(in[0].data) + at;
+    const T* y = static_cast<const T*>(in[1].data) + at;
+    T* dx = static_cast<T*>(out[0].data) + at;
+    L sum(T(0));
+    for (int64_t i = 0; i < n; i += L::width) {
+      const L gi = load_padded(g + i, n - i, T(0));
+      if constexpr (Log) sum = sum + gi;
+      else sum = sum + gi * load_padded(y + i, n - i, T(0));
+    }
+    const L total(add_lanes(sum));
+    for (int64_t i = 0; i < n; i += L::width) {
+      const L gi = load_padded(g + i, n - i, T(0)), yi = load_padded(y + i, n - i, T(0));
+      if constexpr (Log) store_part(gi - exp(yi) * total, dx + i, n - i);
+      else store_part(yi * (gi - total), dx + i, n - i);
+    }
+  });
+}
+
+/// out0 [rows] = -weight[target] * in0[row, target], 0 where target == i[0] (ignore_index);
+/// out1 [rows] = the weight used. in1 = targets int64, in2 = weights when i[1].
+template <class T>
+void nll_loss(const View* out, const View* in, const Params& params, FaultInfo* fault) {
+  const auto* logp = static_cast<const T*>(in[0].data);
+  const auto* target = static_cast<const int64_t*>(in[1].data);
+  const auto* weight = params.i[1] ? static_cast<const T*>(in[2].data) : nullptr;
+  auto* loss = static_cast<T*>(out[0].data);
+  auto* used = static_cast<T*>(out[1].data);
+  const int64_t rows = in[0].shape[0], classes = in[0].shape[1];
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t t = target[r];
+    loss[r] = used[r] = T(0);
+    if (t == params.i[0]) continue;
+    if (t < 0 || t >= classes) {
+      *fault = {Fault::IndexOutOfRange, t, classes};
+      return;
+    }
+    used[r] = weight ? weight[t] : T(1);
+    loss[r] = -logp[r * classes + t] * used[r];
+  }
+}
+
+/// out0 [rows, classes] = -g[row] * weight[target] at the target, 0 elsewhere; in0 = g [rows],
+/// in1 = targets, in2 = the weights used [rows].
+template <class T>
+void nll_loss_backward(const View* out, const View* in, const Params& params, FaultInfo*) {
+  const auto* g = static_cast<const T*>(in[0].data);
+  const auto* target = static_cast<const int64_t*>(in[1].data);
+  const auto* used = static_cast<const T*>(in[2].data);
+  auto* dx = static_cast<T*>(out[0].data);
+  const int64_t rows = out[0].shape[0], classes = out[0].shape[1];
+  const int64_t step = in[0].strides[0];
+  std::fill_n(dx, rows * classes, T(0));
+  for (int64_t r = 0; r < rows; ++r)
+    if (target[r] != params.i[0]) dx[r * classes + target[r]] = -g[r * step] * used[r];
+}
+
+template <class T>
+void fill_type(Entries entries) {
+  enter<T>(entries, Id::Softmax, "softmax", &softmax<T, false>);
+  enter<T>(entries, Id::LogSoftmax, "log_softmax", &softmax<T, true>);
+  enter<T>(entries, Id::SoftmaxBackward, "softmax_backward", &softmax_backward<T, false>);
+  enter<T>(entries, Id::LogSoftmaxBackward, "log_softmax_backward", &softmax_backward<T, true>);
+  enter<T>(entries, Id::NllLoss, "nll_loss", &nll_loss<T>);
+  enter<T>(entries, Id::NllLossBackward, "nll_loss_backward", &nll_loss_backward<T>);
+}
+
+}  // namespace
+
+void fill_softmax(Entries entries) {
+  fill_type<float>(entries);
+  fill_type<double>(entries);
+}
+
+}  // namespace bx::kernels

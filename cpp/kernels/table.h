@@ -1,0 +1,90 @@
+// The contract between the engine and the kernels: plain data, no inline code with state, so that
+// one kernel library per instruction set can be loaded beside the others.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+
+namespace bx::kernels {
+
+inline constexpr int kAbi = 1;
+
+/// Up to this many inputs and outputs per kernel.
+inline constexpr int kMaxOperands = 8;
+/// A row has a forward kernel and a derivative for each of up to three inputs.
+inline constexpr int kPartsPerRow = 4;
+
+/// What a kernel sees of a tensor.
+struct View {
+  void* data;
+  const int64_t* shape;
+  const int64_t* strides;  // in elements
+  int ndim;
+  DType dtype;
+};
+
+/// Scalars of a launch. Kernels that can fail set `fault` and what it was about.
+struct Params {
+  double f[6] = {};
+  int64_t i[8] = {};
+  const void* object = nullptr;  // a list or a generator that outlives the launch
+};
+
+enum class Fault { None, DivideByZero, IndexOutOfRange };
+struct FaultInfo {
+  Fault fault = Fault::None;
+  int64_t index = 0, size = 0;
+};
+
+/// n contiguous elements; an output may be one of the inputs.
+using PointwiseFn = void (*)(void* const* out, const void* const* in, int64_t n, const double* f,
+                             FaultInfo* fault);
+/// Any layout that the launching op promises.
+using GeneralFn = void (*)(const View* out, const View* in, const Params& params,
+                           FaultInfo* fault);
+
+/// Runs body(begin, end) over [0, n) in pieces of at least `grain`, on the pool's threads.
+using ParallelFor = void (*)(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
+                             void* context);
+
+/// One kernel for one type: a pointwise or a general function, never both.
+struct Kernel {
+  const char* name = nullptr;
+  PointwiseFn pointwise = nullptr;
+  GeneralFn general = nullptr;
+};
+
+/// Kernels that are not rows; each one's contract stands where it is implemented.
+enum class Id : int {
+  Fill, Copy,                             // movement.cpp
+  Sum, Prod, Max, Min, Any, All,          // reduction.cpp
+  ArgMax, ArgMin,
+  Matmul,                                 // matmul.cpp
+  Softmax, SoftmaxBackward,               // softmax.cpp
+  LogSoftmax, LogSoftmaxBackward,
+  NllLoss, NllLossBackward,
+  Index, IndexPut, IndexAdd,              // indexing.cpp
+  NormalFill,                             // random.cpp
+  SgdStep,                                // optimizer.cpp
+  Count,
+};
+
+struct Table {
+  int abi;
+  int rows;  // the engine and a kernel library must agree on the rows
+  const char* isa;
+  /// kernels[(row * kPartsPerRow + part)][dtype], then one entry per Id.
+  const Kernel (*kernels)[kDTypeCount];
+};
+
+/// Passed to a kernel library when it is loaded.
+struct Host {
+  ParallelFor parallel_for;
+};
+
+/// The single symbol that a kernel library exports.
+using EntryPoint = const Table* (*)(const Host*);
+inline constexpr const char* kEntryPointName = "bx_kernels";
+
+}  // namespace bx::kernels

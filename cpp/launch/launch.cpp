@@ -1,0 +1,112 @@
+#include "launch/launch.h"
+
+#include "launch/isa.h"
+#include "launch/pointwise_driver.h"
+
+namespace bx {
+
+using kernels::FaultInfo;
+using kernels::Kernel;
+using kernels::View;
+
+const Kernel& row_kernel(int row, int part, DType dtype) {
+  return kernel_table().kernels[row * kernels::kPartsPerRow + part][static_cast<int>(dtype)];
+}
+
+const Kernel& kernel(kernels::Id id, DType dtype) {
+  return kernel_table().kernels[formulas::kRowCount * kernels::kPartsPerRow +
+                                static_cast<int>(id)][static_cast<int>(dtype)];
+}
+
+namespace {
+
+LongKernelHooks long_hooks;
+
+/// Elements from which a kernel is long enough to let other Python threads run.
+constexpr int64_t kLong = 1 << 16;
+
+class LongKernel {
+ public:
+  explicit LongKernel(bool is_long)
+      : state_(is_long && long_hooks.enter ? long_hooks.enter() : nullptr) {}
+  ~LongKernel() {
+    if (state_) long_hooks.leave(state_);
+  }
+  LongKernel(const LongKernel&) = delete;
+  LongKernel& operator=(const LongKernel&) = delete;
+
+ private:
+  void* state_;
+};
+
+[[noreturn]] void report(const char* op, const FaultInfo& fault) {
+  if (fault.fault == kernels::Fault::DivideByZero)
+    fail_runtime(op, "ZeroDivisionError: integer division by zero; use float tensors or a mask");
+  fail_index(op, "index ", fault.index, " is out of range for a dimension of size ", fault.size,
+             "; expected ", -fault.size, " to ", fault.size - 1);
+}
+
+/// Every operand straight, of one size, or a single element against a single element.
+bool all_straight(const TensorImpl& out, const Operands& inputs) {
+  if (!is_contiguous(out.shape, out.strides)) return false;
+  for (int k = 0; k < inputs.size(); ++k)
+    if (!(inputs[k].shape == out.shape) || !is_contiguous(inputs[k].shape, inputs[k].strides))
+      return false;
+  return true;
+}
+
+void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& out,
+                      const Operands& inputs, const Params& params, FaultInfo* fault) {
+  const int64_t n = out.shape.product();
+  if (n == 0) return;
+  const int count = inputs.size();
+  if (n < kLong && all_straight(out, inputs)) {
+    void* to[1] = {out.raw()};
+    const void* from[kernels::kMaxOperands];
+    for (int k = 0; k < count; ++k) from[k] = inputs[k].raw();
+    return kernel.pointwise(to, from, n, params.f, fault);
+  }
+  if (count > 4) fail_runtime(op, "a pointwise kernel has at most 4 inputs, got ", count);
+  PointwiseOperand operands[5];
+  PointwiseStep step{kernel.pointwise, params.f, 0, count, {1, 2, 3, 4}};
+  operands[0] = {static_cast<char*>(out.raw()), size_of(out.dtype), true, out.strides};
+  for (int k = 0; k < count; ++k)
+    operands[k + 1] = {static_cast<char*>(inputs[k].raw()), size_of(inputs[k].dtype), false,
+                       broadcast_strides(inputs[k].shape, inputs[k].strides, out.shape)};
+  run_pointwise(out.shape, std::span(operands, static_cast<size_t>(count) + 1),
+                std::span(&step, 1), fault);
+}
+
+View view_of(const TensorImpl& t) {
+  return {t.raw(), t.shape.data(), t.strides.data(), t.shape.size(), t.dtype};
+}
+
+}  // namespace
+
+void set_long_kernel_hooks(LongKernelHooks hooks) { long_hooks = hooks; }
+
+void launch(const char* op, const Kernel& kernel, const Operands& outputs, const Operands& inputs,
+            const Params& params) {
+  FaultInfo fault;
+  int64_t work = 0;
+  for (int k = 0; k < outputs.size(); ++k) work += outputs[k].shape.product();
+  if (kernel.pointwise) {
+    LongKernel region(work >= kLong);
+    launch_pointwise(op, kernel, outputs[0], inputs, params, &fault);
+  } else if (kernel.general) {
+    View out[kernels::kMaxOperands], in[kernels::kMaxOperands];
+    for (int k = 0; k < outputs.size(); ++k) out[k] = view_of(outputs[k]);
+    for (int k = 0; k < inputs.size(); ++k) {
+      in[k] = view_of(inputs[k]);
+      work += inputs[k].shape.product();
+    }
+    LongKernel region(work >= kLong);
+    kernel.general(out, in, params, &fault);
+  } else {
+    const DType dtype = inputs.size() ? inputs[inputs.size() - 1].dtype : outputs[0].dtype;
+    fail_runtime(op, "not implemented for ", name_of(dtype), "; convert it, e.g. with .float()");
+  }
+  if (fault.fault != kernels::Fault::None) report(op, fault);
+}
+
+}  // namespace bx

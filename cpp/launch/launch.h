@@ -1,0 +1,48 @@
+// The one door to the kernels: forward, backward, optimizer and random kernels all start here.
+#pragma once
+
+#include <initializer_list>
+#include <span>
+
+#include "core/tensor.h"
+#include "formulas/all.h"
+#include "kernels/table.h"
+
+namespace bx {
+
+/// Part 0 of a row is its forward kernel, part 1 + i the derivative for input i.
+const kernels::Kernel& row_kernel(int row, int part, DType dtype);
+const kernels::Kernel& kernel(kernels::Id id, DType dtype);
+
+using kernels::Params;
+
+/// A list of tensors without an allocation: at most kernels::kMaxOperands.
+class Operands {
+ public:
+  Operands() = default;
+  Operands(const Tensor& t) { add(t); }  // NOLINT: one tensor is a list of one
+  Operands(std::initializer_list<const Tensor*> list) {
+    for (const Tensor* t : list) add(*t);
+  }
+  void add(const Tensor& t) { items_[size_++] = t.impl(); }
+  int size() const { return size_; }
+  TensorImpl& operator[](int i) const { return *items_[i]; }
+
+ private:
+  int size_ = 0;
+  TensorImpl* items_[kernels::kMaxOperands];
+};
+
+/// Runs a kernel. A pointwise kernel's operands have the output's shape or broadcast to it, in any
+/// layout; a general kernel's operands are as its contract says. `op` names the caller in errors.
+void launch(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
+            const Operands& inputs, const Params& params = {});
+
+/// Called around kernels that run long: the bindings release the interpreter's lock there.
+struct LongKernelHooks {
+  void* (*enter)() = nullptr;
+  void (*leave)(void*) = nullptr;
+};
+void set_long_kernel_hooks(LongKernelHooks hooks);
+
+}  // namespace bx

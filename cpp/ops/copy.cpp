@@ -1,0 +1,112 @@
+// Copies: out of place, in place, and layouts.
+#include "ops/ops.h"
+
+namespace bx {
+
+using kernels::Id;
+
+Tensor clone(const Tensor& t) {
+  Tensor out = empty(t.shape(), t.dtype());
+  launch("clone", kernel(Id::Copy, t.dtype()), out, t);
+  if (Recorder r{&t}; r)
+    r.done("CloneBackward0", out, [](const Backward& b) { b.give(0, b.grad()); });
+  return out;
+}
+
+Tensor contiguous(const Tensor& t) { return t.is_contiguous() ? t : clone(t); }
+
+Tensor detach(const Tensor& t) { return detached(t); }
+
+namespace {
+
+/// in-place ops that forget what they overwrite give their target no gradient.
+Tensor write(const char* op, const char* node, const Tensor& self, const Tensor& source) {
+  check_inplace(op, self);
+  const Dims shape = broadcast_shapes(op, self.shape(), source.shape());
+  if (!(shape == self.shape()))
+    fail_runtime(op, "a source of shape ", source.shape(), " does not broadcast to the shape ",
+                 self.shape(), " of the tensor written to; reshape or index it");
+  if (self.same_as(source)) return self;
+  Tensor from = detached(source);
+  if (source->storage->root() == self->storage->root()) {
+    GradMode off(false);
+    from = clone(source);
+  }
+  from = alias(from, self.shape(), broadcast_strides(from.shape(), from.strides(), self.shape()),
+               from->offset);
+  const bool record = is_floating(self.dtype()) && grad_enabled() &&
+                      (requires_grad(self) || requires_grad(source));
+  Tensor old = self;
+  if (record) {
+    old = detached(self);
+    old->grad_fn = grad_fn(self);
+    old->output_nr = self->output_nr;
+  }
+  launch(op, kernel(Id::Copy, self.dtype()), self, from);
+  self->storage->bump_version();
+  if (record) {
+    Recorder r{&old, &source};
+    r.done_inplace(node, self, [shape = source.shape(), dtype = source.dtype()](const Backward& b) {
+      if (b.wants(1)) b.give(1, to(sum_to_size(b.grad(), shape), dtype));
+    });
+  }
+  return self;
+}
+
+}  // namespace
+
+Tensor copy_(const Tensor& self, const Tensor& source) {
+  return write("copy_", "CopyBackwards", self, source);
+}
+
+Tensor fill_(const Tensor& self, const Tensor& value) {
+  if (value.dim() != 0)
+    fail_runtime("fill_", "the value has shape ", value.shape(),
+                 "; fill_ takes one number or a 0-d tensor; use copy_");
+  return write("fill_", "FillBackward0", self, value);
+}
+
+Tensor zero_(const Tensor& self) {
+  if (!grad_enabled() || !requires_grad(self)) {
+    check_inplace("zero_", self);
+    launch("zero_", kernel(Id::Fill, self.dtype()), self, {});
+    self->storage->bump_version();
+    return self;
+  }
+  return write("zero_", "ZeroBackward0", self, wrapped_number(0., self.dtype()));
+}
+
+void register_copy(Registry& r) {
+  r.both("clone", "input", [](const Tensor& t) { return clone(t); },
+         "A copy with memory of its own, row-major; gradients flow through.");
+  r.method("contiguous", "input", [](const Tensor& t) { return contiguous(t); },
+           "The tensor itself where it is row-major, else a copy.");
+  r.both("detach", "input", [](const Tensor& t) { return detach(t); },
+         "The same memory without the graph: no gradient flows.");
+  r.method("detach_", "input", [](const Tensor& t) {
+    if (t->view_base) fail_runtime("detach_", "a view cannot be detached in place; use detach()");
+    t->grad_fn = nullptr;
+    t->leaf_requires_grad = false;
+    return t;
+  }, "Drops the graph in place.");
+  r.method("copy_", "input, src, non_blocking=False",
+           [](const Tensor& self, Operand src, bool) { return copy_(self, src.tensor); },
+           "Writes src, broadcast and converted, into the tensor.");
+  r.method("fill_", "input, value",
+           [](const Tensor& self, Operand v) { return fill_(self, v.tensor); },
+           "Writes one value into every element.");
+  r.method("zero_", "input", [](const Tensor& self) { return zero_(self); },
+           "Writes 0 into every element.");
+  r.method("_to_dtype", "input, dtype", [](const Tensor& t, DType d) { return to(t, d); },
+           "Conversion to another element type; the tensor itself where nothing changes.");
+  for (auto [name, dtype] : {std::pair{"float", DType::Float32}, {"double", DType::Float64},
+                             {"long", DType::Int64}, {"int", DType::Int32}, {"bool", DType::Bool}}) {
+    Overload o;
+    o.arguments.emplace_back(ArgType::Tensor);
+    o.call = [dtype = dtype](Value* v) -> Value { return to(std::get<Tensor>(v[0]), dtype); };
+    r.add_overload(Place::Method, name, "input", std::move(o),
+                   "Conversion to another element type; the tensor itself where nothing changes.");
+  }
+}
+
+}  // namespace bx

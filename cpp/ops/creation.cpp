@@ -1,0 +1,132 @@
+// Tensors from sizes and numbers.
+#include <cmath>
+
+#include <algorithm>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+using kernels::Id;
+
+Tensor full(const Dims& shape, double value, DType dtype) {
+  Tensor out = empty(shape, dtype);
+  Params p;
+  p.f[0] = value;
+  p.i[0] = is_floating(dtype) ? 0 : static_cast<int64_t>(value);
+  launch("full", kernel(Id::Fill, dtype), out, {}, p);
+  return out;
+}
+
+Tensor full_int(const Dims& shape, int64_t value, DType dtype) {
+  Tensor out = empty(shape, dtype);
+  Params p;
+  p.f[0] = static_cast<double>(value);
+  p.i[0] = value;
+  launch("full", kernel(Id::Fill, dtype), out, {}, p);
+  return out;
+}
+
+Tensor arange_int(int64_t start, int64_t end, int64_t step) {
+  const int64_t n = (end - start + step - (step > 0 ? 1 : -1)) / step;
+  Tensor out = empty({std::max<int64_t>(0, n)}, DType::Int64);
+  for (int64_t i = 0; i < out.numel(); ++i) out.data<int64_t>()[i] = start + i * step;
+  return out;
+}
+
+namespace {
+
+Tensor full_scalar(const Dims& shape, const Scalar& value, OptDType dtype) {
+  const DType t = dtype.value_or(value.kind == Scalar::Float ? default_dtype() : value.dtype());
+  return value.kind == Scalar::Float ? full(shape, value.d, t) : full_int(shape, value.i, t);
+}
+
+Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDType dtype) {
+  const bool whole = start.kind != Scalar::Float && end.kind != Scalar::Float &&
+                     step.kind != Scalar::Float;
+  const double a = start.as_double(), b = end.as_double(), s = step.as_double();
+  if (s == 0) fail_runtime("arange", "the step is 0; pass a step that leads from start to end");
+  if (!std::isfinite(a) || !std::isfinite(b))
+    fail_runtime("arange", "unsupported range: ", a, " to ", b, "; pass finite bounds");
+  if ((s > 0 && a > b) || (s < 0 && a < b))
+    fail_runtime("arange", "bounds ", a, " to ", b, " with step ", s,
+                 " lie the wrong way round; change the step's sign");
+  const DType t = dtype.value_or(whole ? DType::Int64 : default_dtype());
+  if (whole) return to(arange_int(start.i, end.i, step.i), t);
+  const auto n = static_cast<int64_t>(std::ceil((b - a) / s));
+  Tensor out = empty({n}, t);
+  visit(t, [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < n; ++i)
+      out.data<T>()[i] = static_cast<T>(a + static_cast<double>(i) * s);
+  });
+  return out;
+}
+
+Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType dtype) {
+  if (steps < 0) fail_runtime("linspace", "the number of steps is ", steps, "; pass 0 or more");
+  const DType t = dtype.value_or(default_dtype());
+  Tensor out = empty({steps}, t);
+  visit(t, [&](auto zero) {
+    using T = decltype(zero);
+    // PyTorch's way: from both ends, so that the last value is exact.
+    const T a = static_cast<T>(start.as_double()), b = static_cast<T>(end.as_double());
+    using F = std::conditional_t<std::is_floating_point_v<T>, T, double>;
+    const F step = steps > 1 ? (static_cast<F>(b) - static_cast<F>(a)) / static_cast<F>(steps - 1)
+                             : F(0);
+    for (int64_t i = 0; i < steps; ++i)
+      out.data<T>()[i] = static_cast<T>(i < steps / 2 || steps == 1
+                                            ? static_cast<F>(a) + step * static_cast<F>(i)
+                                            : static_cast<F>(b) - step * static_cast<F>(steps - 1 - i));
+  });
+  return out;
+}
+
+Tensor eye(int64_t n, std::optional<int64_t> m, OptDType dtype) {
+  if (n < 0 || m.value_or(n) < 0)
+    fail_runtime("eye", "sizes ", n, " and ", m.value_or(n), "; sizes are 0 or more");
+  Tensor out = zeros({n, m.value_or(n)}, dtype.value_or(default_dtype()));
+  const int64_t length = std::min(n, m.value_or(n));
+  Tensor ones = alias(out, {length}, {m.value_or(n) + 1}, 0);
+  launch("eye", kernel(Id::Copy, out.dtype()), ones,
+         alias(wrapped_number(1., out.dtype()), {length}, {0}, 0));
+  return out;
+}
+
+}  // namespace
+
+void register_creation(Registry& r) {
+  r.function("empty", "size, *, dtype=None", [](const Dims& size, OptDType dtype) {
+    return empty(size, dtype.value_or(default_dtype()));
+  }, "An uninitialised tensor of the given size.");
+  r.function("zeros", "size, *, dtype=None", [](const Dims& size, OptDType dtype) {
+    return zeros(size, dtype.value_or(default_dtype()));
+  }, "A tensor of zeros.");
+  r.function("ones", "size, *, dtype=None", [](const Dims& size, OptDType dtype) {
+    return full_int(size, 1, dtype.value_or(default_dtype()));
+  }, "A tensor of ones.");
+  r.function("full", "size, fill_value, *, dtype=None", full_scalar,
+             "A tensor with fill_value in every element; its type is the value's.");
+  r.function("empty_like", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
+    return empty(t.shape(), dtype.value_or(t.dtype()));
+  }, "An uninitialised tensor of input's size and type.");
+  r.function("zeros_like", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
+    return zeros(t.shape(), dtype.value_or(t.dtype()));
+  }, "Zeros of input's size and type.");
+  r.function("ones_like", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
+    return full_int(t.shape(), 1, dtype.value_or(t.dtype()));
+  }, "Ones of input's size and type.");
+  r.function("full_like", "input, fill_value, *, dtype=None",
+             [](const Tensor& t, const Scalar& value, OptDType dtype) {
+               return full_scalar(t.shape(), value, dtype.value_or(t.dtype()));
+             }, "fill_value in every element, of input's size and type.");
+  r.function("arange", "end, *, dtype=None", [](const Scalar& end, OptDType dtype) {
+    return arange(Scalar{Scalar::Int}, end, Scalar{Scalar::Int, 1}, dtype);
+  }, "start, start + step, ... before end; int64 where all three are whole numbers.");
+  r.function("arange", "start, end, step=1, *, dtype=None", arange, "");
+  r.function("linspace", "start, end, steps, *, dtype=None", linspace,
+             "`steps` values evenly spaced from start to end, both included.");
+  r.function("eye", "n, m=None, *, dtype=None", eye, "Ones on the diagonal of an n by m matrix.");
+}
+
+}  // namespace bx

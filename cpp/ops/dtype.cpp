@@ -1,0 +1,59 @@
+// Promotion of types, and conversion.
+#include <atomic>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+std::atomic<DType> default_float{DType::Float32};
+
+int kind(DType t) { return is_floating(t) ? 2 : t == DType::Bool ? 0 : 1; }
+}  // namespace
+
+DType default_dtype() { return default_float.load(std::memory_order_relaxed); }
+
+void set_default_dtype(DType dtype) {
+  if (!is_floating(dtype))
+    fail_type("set_default_dtype", "only floating-point types can be the default, got ",
+              name_of(dtype), "; pass float32 or float64");
+  default_float.store(dtype);
+}
+
+DType result_type(const Tensor* tensors, int count) {
+  // The usual case first: all of one type.
+  bool same = true;
+  for (int k = 0; k < count; ++k)
+    same = same && !tensors[k]->is_wrapped_number && tensors[k].dtype() == tensors[0].dtype();
+  if (same) return tensors[0].dtype();
+  int best[3] = {-1, -1, -1};  // with dimensions, 0-d, Python numbers
+  for (int k = 0; k < count; ++k) {
+    const Tensor& t = tensors[k];
+    const bool number = t->is_wrapped_number;
+    const DType dtype = number && is_floating(t.dtype()) ? default_dtype() : t.dtype();
+    int& slot = best[number ? 2 : t.dim() == 0 ? 1 : 0];
+    slot = std::max(slot, static_cast<int>(dtype));
+  }
+  int result = -1;
+  for (int lower : best) {
+    if (lower < 0) continue;
+    if (result < 0 || kind(static_cast<DType>(lower)) > kind(static_cast<DType>(result)))
+      result = std::max(result, lower);
+  }
+  return static_cast<DType>(result);
+}
+
+Tensor to(const Tensor& t, DType dtype) {
+  if (t.dtype() == dtype) return t;
+  Tensor out = empty(t.shape(), dtype);
+  out->is_wrapped_number = t->is_wrapped_number;
+  launch("to", kernel(kernels::Id::Copy, dtype), out, t);
+  if (!is_floating(dtype)) return out;
+  if (Recorder r{&t}; r)
+    r.done("ToCopyBackward0", out, [from = t.dtype()](const Backward& b) {
+      b.give(0, to(b.grad(), from));
+    });
+  return out;
+}
+
+}  // namespace bx

@@ -1,0 +1,213 @@
+// Matrix products. d(a @ b): da = g @ b^T, db = a^T @ g.
+#include "ops/ops.h"
+
+namespace bx {
+
+using kernels::Id;
+
+namespace {
+
+/// The kernel reads matrices that are dense along rows or along columns; others are copied.
+Tensor dense(const Tensor& t) {
+  const int64_t rows = t.size(-2), cols = t.size(-1);
+  const int64_t row_stride = t.strides()[t.dim() - 2], col_stride = t.strides()[t.dim() - 1];
+  const bool by_rows = (col_stride == 1 || cols == 1) && (row_stride >= cols || rows == 1);
+  const bool by_cols = (row_stride == 1 || rows == 1) && (col_stride >= rows || cols == 1);
+  return by_rows || by_cols ? t : clone(t);
+}
+
+/// [B, M, K] @ [B, K, N] (+ bias [N]), not recorded; 2-d tensors count as one batch.
+Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* bias) {
+  if (a.dtype() != b.dtype() || (bias && bias->dtype() != a.dtype()))
+    fail_runtime(op, "operands are ", name_of(a.dtype()), " and ", name_of(b.dtype()),
+                 bias ? str(" with a bias of ", name_of(bias->dtype())) : std::string(),
+                 "; expected the same type, convert one, e.g. with .to(a.dtype)");
+  GradMode off(false);
+  auto batched = [](const Tensor& t) { return t.dim() == 2 ? unsqueeze(t, 0) : t; };
+  const Tensor x = batched(dense(a)), y = batched(dense(b));
+  Tensor out = empty({x.size(0), x.size(1), y.size(2)}, a.dtype());
+  Operands inputs{&x, &y};
+  const Tensor flat_bias = bias ? contiguous(*bias) : Tensor();
+  if (bias) inputs.add(flat_bias);
+  Params params;
+  params.i[0] = bias != nullptr;
+  launch(op, kernel(Id::Matmul, a.dtype()), out, inputs, params);
+  return a.dim() == 2 ? alias(out, {out.size(1), out.size(2)}, {out.size(2), 1}, 0) : out;
+}
+
+void check_inner(const char* op, const Tensor& a, const Tensor& b) {
+  if (a.size(-1) != b.size(b.dim() > 1 ? -2 : -1))
+    fail_runtime(op, a.shape(), " @ ", b.shape(), ": inner dimensions ", a.size(-1), " and ",
+                 b.size(b.dim() > 1 ? -2 : -1), " differ; transpose one operand?");
+}
+
+void check_dim(const char* op, const Tensor& t, int dim) {
+  if (t.dim() != dim)
+    fail_runtime(op, "expected a ", dim, "-d tensor, got shape ", t.shape(),
+                 "; use matmul for other dimensions");
+}
+
+Tensor bmm(const Tensor& a, const Tensor& b) {
+  check_dim("bmm", a, 3);
+  check_dim("bmm", b, 3);
+  if (a.size(0) != b.size(0))
+    fail_runtime("bmm", a.shape(), " @ ", b.shape(), ": batches of ", a.size(0), " and ", b.size(0),
+                 "; make them equal, or use matmul, which broadcasts");
+  check_inner("bmm", a, b);
+  Tensor out = product("bmm", a, b, nullptr);
+  if (Recorder r{&a, &b}; r)
+    r.save_if(r.needs(1), a).save_if(r.needs(0), b).done("BmmBackward0", out, [](const Backward& x) {
+      if (x.wants(0)) x.give(0, bmm(x.grad(), mT(x.saved(1))));
+      if (x.wants(1)) x.give(1, bmm(mT(x.saved(0)), x.grad()));
+    });
+  return out;
+}
+
+Tensor dot(const Tensor& a, const Tensor& b) {
+  check_dim("dot", a, 1);
+  check_dim("dot", b, 1);
+  check_inner("dot", a, b);
+  Tensor out = [&] {
+    GradMode off(false);
+    return reshape(product("dot", unsqueeze(a, 0), unsqueeze(b, 1), nullptr), {});
+  }();
+  if (Recorder r{&a, &b}; r)
+    r.save_if(r.needs(1), a).save_if(r.needs(0), b).done("DotBackward0", out, [](const Backward& x) {
+      if (x.wants(0)) x.give(0, x.grad() * x.saved(1));
+      if (x.wants(1)) x.give(1, x.grad() * x.saved(0));
+    });
+  return out;
+}
+
+Tensor mv(const Tensor& a, const Tensor& v) {
+  check_dim("mv", a, 2);
+  check_dim("mv", v, 1);
+  check_inner("mv", a, v);
+  Tensor out = [&] {
+    GradMode off(false);
+    return reshape(product("mv", a, unsqueeze(v, 1), nullptr), {a.size(0)});
+  }();
+  if (Recorder r{&a, &v}; r)
+    r.save_if(r.needs(1), a).save_if(r.needs(0), v).done("MvBackward0", out, [](const Backward& x) {
+      if (x.wants(0)) x.give(0, unsqueeze(x.grad(), 1) * unsqueeze(x.saved(1), 0));
+      if (x.wants(1)) x.give(1, mv(mT(x.saved(0)), x.grad()));
+    });
+  return out;
+}
+
+/// x [M, K] @ w [N, K]^T (+ b [N]).
+Tensor linear_matrix(const Tensor& x, const Tensor& w, const Tensor* bias) {
+  const Tensor wt = [&] {
+    GradMode off(false);
+    return mT(w);
+  }();
+  Tensor out = product("linear", x, wt, bias);
+  const Tensor none;
+  if (Recorder r{&x, &w, bias ? bias : &none}; r)
+    r.save_if(r.needs(1), x).save_if(r.needs(0), w).done(bias ? "AddmmBackward0" : "MmBackward0",
+                                                         out, [](const Backward& b) {
+      const Tensor& g = b.grad();
+      if (b.wants(0)) b.give(0, mm(g, b.saved(1)));
+      if (b.wants(1)) b.give(1, mm(mT(g), b.saved(0)));
+      if (b.wants(2)) b.give(2, sum(g, Dims{0}, false, std::nullopt));
+    });
+  return out;
+}
+
+Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias) {
+  if (w.dim() != 2)
+    fail_runtime("linear", "weight has shape ", w.shape(), "; expected (out_features, in_features)");
+  if (x.dim() == 0 || x.size(-1) != w.size(1))
+    fail_runtime("linear", "input of shape ", x.shape(), " against weight of shape ", w.shape(),
+                 ": the last dimension of the input must be in_features, ", w.size(1),
+                 "; reshape the input");
+  if (bias && !(bias->shape() == Dims{w.size(0)}))
+    fail_runtime("linear", "bias has shape ", bias->shape(), "; expected ", Dims{w.size(0)});
+  const Tensor* b = bias ? &*bias : nullptr;
+  if (x.dim() == 2) return linear_matrix(x, w, b);
+  Dims shape = x.shape();
+  shape[x.dim() - 1] = w.size(0);
+  const int64_t rows = x.size(-1) ? x.numel() / x.size(-1) : shape.product() / std::max<int64_t>(1, w.size(0));
+  return view(linear_matrix(reshape(x, {rows, x.size(-1)}), w, b), shape);
+}
+
+Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta,
+             const Scalar& alpha) {
+  Tensor out = mm(a, b);
+  if (alpha.as_double() != 1) out = out * alpha.as_double();
+  if (beta.as_double() == 0) return out;
+  return beta.as_double() == 1 ? input + out : input * beta.as_double() + out;
+}
+
+}  // namespace
+
+Tensor mm(const Tensor& a, const Tensor& b) {
+  check_dim("mm", a, 2);
+  check_dim("mm", b, 2);
+  check_inner("mm", a, b);
+  Tensor out = product("mm", a, b, nullptr);
+  if (Recorder r{&a, &b}; r)
+    r.save_if(r.needs(1), a).save_if(r.needs(0), b).done("MmBackward0", out, [](const Backward& x) {
+      if (x.wants(0)) x.give(0, mm(x.grad(), mT(x.saved(1))));
+      if (x.wants(1)) x.give(1, mm(mT(x.saved(0)), x.grad()));
+    });
+  return out;
+}
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  if (a.dim() == 0 || b.dim() == 0)
+    fail_runtime("matmul", a.shape(), " @ ", b.shape(),
+                 ": both operands need at least one dimension; use * for numbers");
+  check_inner("matmul", a, b);
+  if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
+  if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
+  if (a.dim() == 1 && b.dim() == 2) return squeeze(mm(unsqueeze(a, 0), b), Dims{0});
+  if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
+  if (b.dim() <= 2) {
+    // The batch of a is folded into its rows.
+    Dims shape = a.shape();
+    shape.resize(a.dim() - 1);
+    const int64_t rows = shape.product();
+    const Tensor flat = reshape(a, {rows, a.size(-1)});
+    if (b.dim() == 1) return reshape(mv(flat, b), shape);
+    shape.push_back(b.size(1));
+    return reshape(mm(flat, b), shape);
+  }
+  if (a.dim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), Dims{-2});
+  Dims batch_a = a.shape(), batch_b = b.shape();
+  batch_a.resize(a.dim() - 2);
+  batch_b.resize(b.dim() - 2);
+  const Dims batch = broadcast_shapes("matmul", batch_a, batch_b);
+  auto folded = [&](const Tensor& t) {
+    Dims shape = batch;
+    shape.push_back(t.size(-2));
+    shape.push_back(t.size(-1));
+    const Tensor full = t.shape() == shape ? t : expand(t, shape);
+    return full.dim() == 3 ? full : reshape(full, {batch.product(), t.size(-2), t.size(-1)});
+  };
+  const Tensor out = bmm(folded(a), folded(b));
+  Dims shape = batch;
+  shape.push_back(a.size(-2));
+  shape.push_back(b.size(-1));
+  return shape.size() == 3 ? out : view(out, shape);
+}
+
+void register_matmul(Registry& r) {
+  r.both("matmul", "input, other", matmul,
+         "Matrix product; 1-d operands are vectors, more dimensions are batches that broadcast.");
+  r.both("mm", "input, mat2", mm, "Product of two matrices.");
+  r.both("bmm", "input, mat2", bmm, "Products of two batches of matrices.");
+  r.both("mv", "input, vec", mv, "Matrix times vector.");
+  r.both("dot", "input, tensor", dot, "Inner product of two vectors.");
+  r.both("outer", "input, vec2", [](const Tensor& a, const Tensor& b) {
+    check_dim("outer", a, 1);
+    check_dim("outer", b, 1);
+    return unsqueeze(a, 1) * unsqueeze(b, 0);
+  }, "Outer product of two vectors.");
+  r.both("addmm", "input, mat1, mat2, *, beta=1, alpha=1", addmm,
+         "beta input + alpha (mat1 @ mat2).");
+  r.nn("linear", "input, weight, bias=None", linear,
+       "y = input @ weight^T + bias;  input (..., in), weight (out, in), bias (out).");
+}
+
+}  // namespace bx

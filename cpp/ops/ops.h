@@ -1,0 +1,103 @@
+// The operations in C++, by family. Each family's file holds forward and derivative side by side
+// and enters its operations into the registry, from which Python's functions are made.
+#pragma once
+
+#include <optional>
+
+#include "autograd/node.h"
+#include "core/random.h"
+#include "ops/pointwise.h"
+#include "ops/registry.h"
+
+namespace bx {
+
+using OptDims = std::optional<Dims>;
+using OptDType = std::optional<DType>;
+
+// dtype.cpp ----------------------------------------------------------------------------------
+DType default_dtype();
+void set_default_dtype(DType dtype);
+/// PyTorch's promotion: tensors with dimensions first, then 0-d tensors, then Python numbers; a
+/// later category counts only where it is of a higher kind (bool < integer < float).
+DType result_type(const Tensor* tensors, int count);
+Tensor to(const Tensor& t, DType dtype);
+
+// pointwise.cpp, beside the rows ---------------------------------------------------------------
+Tensor scaled(const Tensor& t, const Scalar& alpha);
+Tensor power(const Tensor& base, const Tensor& exponent);
+Tensor power_inplace(const Tensor& base, const Tensor& exponent);
+
+// creation.cpp -------------------------------------------------------------------------------
+Tensor full(const Dims& shape, double value, DType dtype);
+Tensor full_int(const Dims& shape, int64_t value, DType dtype);
+inline Tensor zeros(const Dims& shape, DType dtype) { return full_int(shape, 0, dtype); }
+Tensor arange_int(int64_t start, int64_t end, int64_t step);
+
+// copy.cpp -----------------------------------------------------------------------------------
+/// A row-major copy, recorded.
+Tensor clone(const Tensor& t);
+/// t itself where it is row-major, else a copy.
+Tensor contiguous(const Tensor& t);
+/// t without its graph; shares memory and version.
+Tensor detach(const Tensor& t);
+/// Writes source, broadcast and converted, into self.
+Tensor copy_(const Tensor& self, const Tensor& source);
+Tensor fill_(const Tensor& self, const Tensor& value);
+Tensor zero_(const Tensor& self);
+
+// shape.cpp: views ---------------------------------------------------------------------------
+Tensor reshape(const Tensor& t, const Dims& shape);
+Tensor view(const Tensor& t, const Dims& shape);
+Tensor permute(const Tensor& t, const Dims& axes);
+Tensor transpose(const Tensor& t, int64_t axis0, int64_t axis1);
+Tensor expand(const Tensor& t, const Dims& shape);
+Tensor squeeze(const Tensor& t, const OptDims& axes);
+Tensor unsqueeze(const Tensor& t, int64_t axis);
+Tensor movedim(const Tensor& t, const Dims& source, const Dims& destination);
+Tensor flatten(const Tensor& t, int64_t start, int64_t end);
+/// The transpose of the last two dimensions.
+inline Tensor mT(const Tensor& t) { return transpose(t, -2, -1); }
+
+// slicing.cpp: strided parts -----------------------------------------------------------------
+/// A part of a tensor as a walk over its row-major elements.
+struct Part {
+  Dims shape, strides;
+  int64_t offset = 0;
+};
+Tensor select_axis(const Tensor& t, int64_t axis, int64_t index);
+Tensor slice(const Tensor& t, int64_t axis, int64_t start, int64_t end, int64_t step);
+Tensor diagonal(const Tensor& t, int64_t offset, int64_t axis0, int64_t axis1);
+/// The part of a row-major tensor, as a view; its gradient is embed.
+Tensor extract(const char* node, const Tensor& t, const Part& part);
+/// Zeros of `shape` with the part replaced by t.
+Tensor embed(const Tensor& t, const Dims& shape, const Part& part);
+/// base with the part replaced by t, out of place.
+Tensor replace_part(const Tensor& base, const Tensor& t, const Part& part);
+
+// reduction.cpp ------------------------------------------------------------------------------
+Tensor sum(const Tensor& t, const OptDims& axes, bool keepdim, OptDType dtype);
+inline Tensor sum(const Tensor& t) { return sum(t, std::nullopt, false, std::nullopt); }
+Tensor mean(const Tensor& t, const OptDims& axes, bool keepdim, OptDType dtype);
+/// Undoes broadcasting: sums t down to `shape`.
+Tensor sum_to_size(const Tensor& t, const Dims& shape);
+
+// matmul.cpp ---------------------------------------------------------------------------------
+Tensor mm(const Tensor& a, const Tensor& b);
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+// joining.cpp --------------------------------------------------------------------------------
+Tensor cat(const Tensors& tensors, int64_t axis);
+Tensor stack(const Tensors& tensors, int64_t axis);
+Tensors unbind(const Tensor& t, int64_t axis);
+
+// indexing.cpp -------------------------------------------------------------------------------
+/// t[indices[0], indices[1], ...] with integer or bool tensors; undefined entries stand for ":".
+Tensor index(const Tensor& t, const Tensors& indices);
+Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& value, bool accumulate);
+Tensor nonzero(const Tensor& t);
+
+// softmax.cpp --------------------------------------------------------------------------------
+Tensor softmax(const Tensor& t, int64_t axis, OptDType dtype);
+Tensor log_softmax(const Tensor& t, int64_t axis, OptDType dtype);
+
+}  // namespace bx

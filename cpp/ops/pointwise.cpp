@@ -1,0 +1,455 @@
+#include "ops/pointwise.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <limits>
+
+#include "kernels/pointwise_rules.h"
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+using formulas::Domain;
+
+/// leaky_relu -> LeakyReluBackward0.
+std::string default_node_name(const char* name) {
+  std::string out;
+  bool upper = true;
+  for (const char* c = name; *c; ++c) {
+    if (*c == '_') {
+      upper = true;
+    } else {
+      out += upper ? static_cast<char>(std::toupper(*c)) : *c;
+      upper = false;
+    }
+  }
+  return out + "Backward0";
+}
+
+/// The derivative lambda of a row on tensors.
+template <class Row, int I>
+Tensor formula(const Tensor& g, const Tensor* in, const Tensor& y, const double* p) {
+  constexpr auto f = std::get<I>(Row::partials);
+  auto call = [&](auto... params) {
+    if constexpr (Row::inputs == 1) return f(g, in[0], y, params...);
+    else if constexpr (Row::inputs == 2) return f(g, in[0], in[1], y, params...);
+    else return f(g, in[0], in[1], in[2], y, params...);
+  };
+  if constexpr (Row::params == 0) return call();
+  else if constexpr (Row::params == 1) return call(p[0]);
+  else return call(p[0], p[1]);
+}
+
+template <class Row, int I>
+void describe_partial(PointwiseOp& op) {
+  if constexpr (kernels::has_partial<Row, I>) {
+    using Reads = decltype(kernels::dependence<Row, I>());
+    op.partials[I] = {true, Reads::plain, Reads::mask, &formula<Row, I>};
+  }
+}
+
+template <class Row>
+PointwiseOp describe() {
+  PointwiseOp op{formulas::row_index<Row>,
+                 Row::name,
+                 Row::node ? Row::node : default_node_name(Row::name),
+                 Row::signature,
+                 Row::doc,
+                 Row::inputs,
+                 Row::params,
+                 Row::domain,
+                 Row::face,
+                 Row::masked,
+                 {}};
+  describe_partial<Row, 0>(op);
+  describe_partial<Row, 1>(op);
+  describe_partial<Row, 2>(op);
+  return op;
+}
+
+template <class... Rows>
+std::array<PointwiseOp, sizeof...(Rows)> describe_all(std::tuple<Rows...>) {
+  return {describe<Rows>()...};
+}
+
+/// The tape's entry for a row: one class for all of them.
+class PointwiseNode final : public Node {
+ public:
+  PointwiseNode(const PointwiseOp& op, const double* params)
+      : Node(op.node_name.c_str()), op_(op) {
+    for (int k = 0; k < op.params; ++k) params_[k] = params[k];
+  }
+
+  void backward(const Backward& call) override {
+    const Tensor& g = call.grad();
+    Tensor in[3], y;
+    const unsigned reads = [&] {
+      unsigned all = 0;
+      for (int i = 0; i < op_.inputs; ++i)
+        if (call.wants(i)) all |= op_.partials[i].reads;
+      return all;
+    }();
+    for (int k = 0; k < op_.inputs; ++k)
+      if (reads & (2u << k)) in[k] = call.saved(k);
+    if (reads & (2u << op_.inputs)) y = call.saved(op_.inputs);
+    for (int i = 0; i < op_.inputs; ++i) {
+      if (!call.wants(i) || !op_.partials[i].exists) continue;
+      Tensor d = op_.partials[i].passes_gradient ? g
+                 : grad_enabled() ? op_.partials[i].formula(g, in, y, params_)
+                                  : run_kernel(i, g, in, y);
+      call.give(i, input_shapes_ ? sum_to_size(d, input_shapes_[i]) : std::move(d));
+    }
+  }
+
+  /// Where inputs were broadcast, their gradients are summed back to these shapes.
+  std::unique_ptr<Dims[]> input_shapes_;
+
+ private:
+  Tensor run_kernel(int i, const Tensor& g, const Tensor* in, const Tensor& y) const {
+    const unsigned reads = op_.partials[i].reads;
+    Operands operands;
+    if (reads & 1u) operands.add(g);
+    for (int k = 0; k < op_.inputs; ++k)
+      if (reads & (2u << k)) operands.add(in[k]);
+    if (reads & (2u << op_.inputs)) operands.add(y);
+    Tensor d = empty(g.shape(), g.dtype());
+    Params params;
+    for (int k = 0; k < op_.params; ++k) params.f[k] = params_[k];
+    launch(op_.name, row_kernel(op_.row, 1 + i, g.dtype()), d, operands, params);
+    return d;
+  }
+
+  const PointwiseOp& op_;
+  double params_[2] = {};
+};
+
+/// The type in which a row computes: promotion of the inputs (but for a condition).
+DType compute_dtype(const PointwiseOp& op, const Tensor* in) {
+  DType t = result_type(in + op.masked, op.inputs - op.masked);
+  if (op.domain == Domain::Float && !is_floating(t)) t = default_dtype();
+  return t;
+}
+
+void check_domain(const PointwiseOp& op, DType t) {
+  const bool bad = op.domain == Domain::Signed ? t == DType::Bool
+                   : op.domain == Domain::Bits && is_floating(t);
+  if (!bad) return;
+  if (op.domain == Domain::Bits)
+    fail_runtime(op.name, "not implemented for ", name_of(t), "; convert to an integer or bool type");
+  fail_runtime(op.name, "not supported for bool tensors; use logical_xor, logical_not or ~, or "
+               "convert with .int()");
+}
+
+/// The inputs as the kernel wants them: of one type, the condition bool.
+struct Prepared {
+  Tensor in[3];
+  Dims shape;
+  DType dtype;
+  bool broadcast = false;
+
+  Prepared(const PointwiseOp& op, const Tensor* given) : dtype(compute_dtype(op, given)) {
+    check_domain(op, dtype);
+    shape = given[0].shape();
+    for (int k = 0; k < op.inputs; ++k) {
+      const bool condition = op.masked && k == 0;
+      if (condition && given[k].dtype() != DType::Bool)
+        fail_runtime(op.name, "the condition is ", name_of(given[k].dtype()),
+                     "; expected a bool tensor, e.g. x > 0");
+      const DType wanted = condition ? DType::Bool : dtype;
+      in[k] = given[k].dtype() == wanted ? given[k] : to(given[k], wanted);
+      if (k > 0 && !(given[k].shape() == shape))
+        shape = broadcast_shapes(op.name, shape, given[k].shape());
+    }
+    for (int k = 0; k < op.inputs; ++k) broadcast = broadcast || !(in[k].shape() == shape);
+  }
+};
+
+/// Whether some derivative that will be wanted reads operand `bit`.
+bool is_read(const PointwiseOp& op, const Edge* edges, unsigned bit) {
+  for (int i = 0; i < op.inputs; ++i)
+    if (edges[i].node && (op.partials[i].reads & bit)) return true;
+  return false;
+}
+
+/// Makes the node of one application. `self` stands for in[0] where that is overwritten.
+Ref<Node> make_node(const PointwiseOp& op, const Prepared& p, const Tensor& out,
+                    const double* params, const Tensor* self) {
+  Edge edges[3];
+  for (int i = 0; i < op.inputs; ++i)
+    if (op.partials[i].exists) edges[i] = gradient_edge(p.in[i]);
+  auto node = make<PointwiseNode>(op, params);
+  if (p.broadcast) {
+    node->input_shapes_ = std::make_unique<Dims[]>(static_cast<size_t>(op.inputs));
+    for (int i = 0; i < op.inputs; ++i) node->input_shapes_[i] = p.in[i].shape();
+  }
+  // Slots up to the last one that is read; nothing at all where no derivative reads anything.
+  int last = -1;
+  for (int k = 0; k <= op.inputs; ++k)
+    if (is_read(op, edges, 2u << k)) last = k;
+  for (int k = 0; k <= last; ++k) {
+    if (!is_read(op, edges, 2u << k)) node->saved.push_back(SavedTensor());
+    else if (k == op.inputs) node->saved.push_back(SavedTensor(out, true));
+    else node->saved.push_back(SavedTensor(k == 0 && self ? *self : p.in[k], false));
+  }
+  for (int i = 0; i < op.inputs; ++i) node->edges.push_back(std::move(edges[i]));
+  return node;
+}
+
+bool wants_recording(const PointwiseOp& op, const Tensor* in) {
+  if (!grad_enabled() || op.domain == Domain::Compare || op.domain == Domain::Bits) return false;
+  for (int k = 0; k < op.inputs; ++k)
+    if (op.partials[k].exists && requires_grad(in[k])) return true;
+  return false;
+}
+
+Params kernel_params(const PointwiseOp& op, const double* params) {
+  Params out;
+  for (int k = 0; k < op.params; ++k) out.f[k] = params[k];
+  return out;
+}
+
+Operands operands_of(const PointwiseOp& op, const Tensor* in) {
+  Operands list;
+  for (int k = 0; k < op.inputs; ++k) list.add(in[k]);
+  return list;
+}
+
+/// Two tensors that share memory without being the same elements in the same order.
+bool overlaps_shifted(const Tensor& a, const Tensor& b) {
+  return a->storage->root() == b->storage->root() &&
+         !(a->offset == b->offset && a.shape() == b.shape() && a.strides() == b.strides());
+}
+
+}  // namespace
+
+const PointwiseOp& pointwise_op(int row) {
+  static const auto* table = new auto(describe_all(formulas::AllRows{}));
+  return (*table)[static_cast<size_t>(row)];
+}
+
+Tensor pointwise(const PointwiseOp& op, const Tensor* in, const double* params) {
+  const Prepared p(op, in);
+  Tensor out = empty(p.shape, op.domain == Domain::Compare ? DType::Bool : p.dtype);
+  launch(op.name, row_kernel(op.row, 0, p.dtype), out, operands_of(op, p.in),
+         kernel_params(op, params));
+  if (wants_recording(op, p.in)) set_history(out, make_node(op, p, out, params, nullptr));
+  return out;
+}
+
+Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* params) {
+  const Tensor& self = in[0];
+  check_inplace(op.name, self);
+  Prepared p(op, in);
+  if (!(p.shape == self.shape()))
+    fail_runtime(op.name, "output shape ", p.shape, " does not fit into the tensor of shape ",
+                 self.shape(), " that is written in place; write out of place");
+  if (p.dtype != self.dtype()) {
+    if (op.domain != Domain::Compare && p.dtype > self.dtype() &&
+        (is_floating(p.dtype) != is_floating(self.dtype()) || self.dtype() == DType::Bool))
+      fail_runtime(op.name, "result type ", name_of(p.dtype), " can't be cast to the type ",
+                   name_of(self.dtype()), " of the tensor written in place; convert it first");
+  }
+  if (p.dtype != self.dtype() || op.domain == Domain::Compare) {
+    // Computed in the wider type, then converted back: an ordinary op and a copy.
+    return copy_(self, pointwise(op, in, params));
+  }
+  for (int k = 1; k < op.inputs; ++k)
+    if (overlaps_shifted(self, p.in[k])) p.in[k] = clone(p.in[k]);
+  const bool record = wants_recording(op, p.in);
+  Tensor old_self;
+  if (record) {
+    Edge edges[3];
+    for (int i = 0; i < op.inputs; ++i)
+      if (op.partials[i].exists) edges[i] = gradient_edge(p.in[i]);
+    p.in[0] = detached(self);
+    p.in[0]->grad_fn = grad_fn(self);
+    p.in[0]->output_nr = self->output_nr;
+    // The value before the write, where a derivative reads it.
+    if (is_read(op, edges, 2u)) {
+      GradMode off(false);
+      old_self = clone(self);
+      old_self->grad_fn = p.in[0]->grad_fn;
+      old_self->output_nr = self->output_nr;
+    } else {
+      old_self = p.in[0];
+    }
+  }
+  launch(op.name, row_kernel(op.row, 0, p.dtype), self, operands_of(op, p.in),
+         kernel_params(op, params));
+  self->storage->bump_version();
+  if (record) rebase_history(self, make_node(op, p, self, params, &old_self));
+  return self;
+}
+
+Tensor minimum(const Tensor& a, double bound) {
+  const double range[] = {-std::numeric_limits<double>::infinity(), bound};
+  return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &a, range);
+}
+Tensor maximum(const Tensor& a, double bound) {
+  const double range[] = {bound, std::numeric_limits<double>::infinity()};
+  return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &a, range);
+}
+
+Tensor zero(const Tensor& like) { return full(like.shape(), 0., like.dtype()); }
+
+namespace {
+
+using formulas::Face;
+
+enum class Form { New, Inplace, InplaceFlag };
+
+/// A row as a registry entry: its tensors, its scalars, and for nn.functional the flag `inplace`.
+Overload row_overload(const PointwiseOp& op, Form form) {
+  Overload o;
+  for (int k = 0; k < op.inputs; ++k) {
+    const bool tensor_only =
+        op.inputs == 1 || (op.masked && k == 0) || (form == Form::Inplace && k == 0);
+    o.arguments.emplace_back(tensor_only ? ArgType::Tensor : ArgType::Operand);
+  }
+  for (int k = 0; k < op.params; ++k) o.arguments.emplace_back(ArgType::Float);
+  if (form == Form::InplaceFlag) o.arguments.emplace_back(ArgType::Bool);
+  o.call = [&op, form](Value* v) -> Value {
+    Tensor in[3];
+    double params[2] = {};
+    for (int k = 0; k < op.inputs; ++k) in[k] = std::get<Tensor>(v[k]);
+    for (int k = 0; k < op.params; ++k) params[k] = std::get<double>(v[op.inputs + k]);
+    const bool inplace = form == Form::Inplace || (form == Form::InplaceFlag &&
+                                                   std::get<bool>(v[op.inputs + op.params]));
+    return inplace ? pointwise_inplace(op, in, params) : pointwise(op, in, params);
+  };
+  return o;
+}
+
+void register_row(Registry& r, const PointwiseOp& op) {
+  if (op.face != Face::Tensor)
+    r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
+                   row_overload(op, Form::InplaceFlag), op.doc);
+  if (op.face == Face::Nn) return;
+  r.add_overload(Place::Both, op.name, op.signature, row_overload(op, Form::New), op.doc);
+  if (op.domain == Domain::Compare || op.masked) return;
+  r.add_overload(Place::Method, str(op.name, "_").c_str(), op.signature,
+                 row_overload(op, Form::Inplace), op.doc);
+}
+
+/// add and sub scale their second operand.
+template <class Row>
+void register_scaled(Registry& r, bool inplace) {
+  const PointwiseOp& op = pointwise_op(formulas::row_index<Row>);
+  Overload o;
+  for (ArgType type : {inplace ? ArgType::Tensor : ArgType::Operand, ArgType::Operand,
+                       ArgType::Scalar})
+    o.arguments.emplace_back(type);
+  o.call = [&op, inplace](Value* v) -> Value {
+    const Tensor in[] = {std::get<Tensor>(v[0]), scaled(std::get<Tensor>(v[1]), std::get<Scalar>(v[2]))};
+    return inplace ? pointwise_inplace(op, in) : pointwise(op, in);
+  };
+  r.add_overload(inplace ? Place::Method : Place::Both,
+                 (std::string(op.name) + (inplace ? "_" : "")).c_str(),
+                 "input, other, *, alpha=1", std::move(o), op.doc);
+}
+
+}  // namespace
+
+Tensor scaled(const Tensor& t, const Scalar& alpha) {
+  if (alpha.as_double() == 1) return t;
+  if (alpha.kind == Scalar::Float && !is_floating(t.dtype()))
+    fail_runtime("add", "alpha is a float, ", alpha.d, ", but the operand is ", name_of(t.dtype()),
+                 "; use a whole number or a floating-point tensor");
+  return t * (alpha.kind == Scalar::Float ? wrapped_number(alpha.d, DType::Float64)
+                                          : wrapped_number(alpha.i, DType::Int64));
+}
+
+/// A number as the exponent takes the row with the products and roots.
+Tensor power(const Tensor& base, const Tensor& exponent) {
+  if (!exponent->is_wrapped_number) return pow(base, exponent);
+  const double p = item_double(exponent);
+  if (!is_floating(base.dtype())) {
+    if (is_floating(exponent.dtype())) return pow(to(base, default_dtype()), p);
+    if (p < 0)
+      fail_runtime("pow", "integers to negative integer powers are not allowed (exponent ", p,
+                   "); convert the base with .float()");
+    return pow(base, exponent);
+  }
+  return pow(base, p);
+}
+
+Tensor power_inplace(const Tensor& base, const Tensor& exponent) {
+  const Tensor in[] = {base, exponent};
+  if (!exponent->is_wrapped_number || !is_floating(base.dtype()))
+    return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Pow>), in);
+  const double p = item_double(exponent);
+  return pointwise_inplace(pointwise_op(formulas::row_index<formulas::PowScalar>), &base, &p);
+}
+
+Tensor clamp(const Tensor& t, const std::optional<Operand>& low, const std::optional<Operand>& high) {
+  if (!low && !high) fail_value("clamp", "at least one of min and max must be given; both are None");
+  auto is_number = [](const std::optional<Operand>& b) {
+    return !b || b->tensor->is_wrapped_number;
+  };
+  if (is_number(low) && is_number(high)) {
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    const double range[] = {low ? item_double(low->tensor) : -inf,
+                            high ? item_double(high->tensor) : inf};
+    const bool widen = !is_floating(t.dtype()) && ((low && is_floating(low->tensor.dtype())) ||
+                                                   (high && is_floating(high->tensor.dtype())));
+    const Tensor x = widen ? to(t, default_dtype()) : t;
+    return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range);
+  }
+  Tensor out = t;
+  if (low) out = maximum(out, low->tensor);
+  return high ? minimum(out, high->tensor) : out;
+}
+
+Tensor prelu(const Tensor& t, const Tensor& weight) {
+  Tensor slope = weight;
+  if (weight.numel() != 1) {
+    const int64_t channels = t.dim() > 1 ? t.size(1) : t.numel();
+    if (weight.dim() != 1 || weight.numel() != channels)
+      fail_runtime("prelu", "weight has shape ", weight.shape(), "; expected one, or one for each of ",
+                   channels, " channels");
+    Dims shape(t.dim(), 1);
+    if (t.dim() > 0) shape[t.dim() > 1 ? 1 : 0] = channels;
+    slope = reshape(weight, shape);
+  }
+  return select(t > 0., t, slope * t);
+}
+
+void register_pointwise(Registry& r) {
+  using namespace formulas;
+  register_scaled<Add>(r, false);
+  register_scaled<Sub>(r, false);
+  register_scaled<Add>(r, true);
+  register_scaled<Sub>(r, true);
+  const int special[] = {row_index<Add>, row_index<Sub>, row_index<PowScalar>, row_index<Pow>,
+                         row_index<Clamp>, row_index<Gelu>, row_index<GeluTanh>};
+  for (int row = 0; row < kRowCount; ++row) {
+    const PointwiseOp& op = pointwise_op(row);
+    const bool is_loss = row >= row_index<MseLoss>;
+    if (!is_loss && std::find(std::begin(special), std::end(special), row) == std::end(special))
+      register_row(r, op);
+  }
+  const char* pow_doc = pointwise_op(row_index<Pow>).doc;
+  r.both("pow", "input, exponent", [](Operand a, Operand b) { return power(a.tensor, b.tensor); },
+         pow_doc);
+  r.method("pow_", "input, exponent",
+           [](const Tensor& a, Operand b) { return power_inplace(a, b.tensor); }, pow_doc);
+  const char* clamp_doc = pointwise_op(row_index<Clamp>).doc;
+  for (const char* name : {"clamp", "clip"}) r.both(name, "input, min=None, max=None", clamp, clamp_doc);
+  r.method("clamp_", "input, min=None, max=None",
+           [](const Tensor& t, const std::optional<Operand>& low,
+              const std::optional<Operand>& high) { return copy_(t, clamp(t, low, high)); },
+           clamp_doc);
+  r.both("prelu", "input, weight", prelu,
+         "y = input above 0, weight input below, one weight or one per channel (dimension 1).  "
+         "[He et al. 2015]");
+  r.nn("gelu", "input, approximate='none'", [](const Tensor& t, const std::string& approximate) {
+    if (approximate == "none") return apply<Gelu>(t);
+    if (approximate == "tanh") return apply<GeluTanh>(t);
+    fail_runtime("gelu", "approximate is '", approximate, "'; expected 'none' or 'tanh'");
+  }, pointwise_op(row_index<Gelu>).doc);
+}
+
+}  // namespace bx

@@ -1,0 +1,113 @@
+#include "ops/registry.h"
+
+#include <cstdlib>
+
+namespace bx {
+
+DType Scalar::dtype() const {
+  return kind == Bool ? DType::Bool : kind == Int ? DType::Int64 : DType::Float64;
+}
+
+namespace {
+
+std::string trim(const std::string& s) {
+  const auto begin = s.find_first_not_of(' ');
+  return begin == std::string::npos ? "" : s.substr(begin, s.find_last_not_of(' ') - begin + 1);
+}
+
+/// Splits at commas outside parentheses.
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::string part;
+  int depth = 0;
+  for (char c : text) {
+    depth += (c == '(') - (c == ')');
+    if (c == ',' && depth == 0) {
+      parts.push_back(trim(part));
+      part.clear();
+    } else {
+      part += c;
+    }
+  }
+  if (!trim(part).empty()) parts.push_back(trim(part));
+  return parts;
+}
+
+/// A default as written in a signature.
+Value parse_default(ArgType type, const std::string& text) {
+  if (text == "None") return std::monostate{};
+  switch (type) {
+    case ArgType::Bool: return text == "True";
+    case ArgType::Int: return static_cast<int64_t>(std::atoll(text.c_str()));
+    case ArgType::Float: return std::atof(text.c_str());
+    case ArgType::String: return text.substr(1, text.size() - 2);
+    case ArgType::Scalar: {
+      const bool whole = text.find_first_of(".e") == std::string::npos;
+      return Scalar{whole ? Scalar::Int : Scalar::Float, std::atoll(text.c_str()),
+                    std::atof(text.c_str())};
+    }
+    case ArgType::Dims: {
+      Dims dims;
+      for (const std::string& part : split(text.substr(1, text.size() - 2)))
+        dims.push_back(std::atoll(part.c_str()));
+      return dims;
+    }
+    default: fail_runtime("registry", "no default '", text, "' for this type");
+  }
+}
+
+}  // namespace
+
+Operation* Registry::add_overload(Place place, const char* name, const char* signature,
+                                  Overload overload, const char* doc) {
+  bool keyword_only = false;
+  size_t k = 0;
+  for (const std::string& part : split(signature)) {
+    if (part == "*") {
+      keyword_only = true;
+      continue;
+    }
+    if (k == overload.arguments.size())
+      fail_runtime("registry", name, ": more names than arguments in '", signature, "'");
+    Argument& argument = overload.arguments[k++];
+    const auto equals = part.find('=');
+    argument.name = trim(part.substr(0, equals));
+    argument.keyword_only = keyword_only;
+    if (equals != std::string::npos) {
+      argument.has_default = true;
+      argument.default_text = trim(part.substr(equals + 1));
+      argument.default_value = parse_default(argument.type, argument.default_text);
+    }
+  }
+  if (k != overload.arguments.size())
+    fail_runtime("registry", name, ": fewer names than arguments in '", signature, "'");
+  Operation*& operation = by_name_[{name, place == Place::Nn}];
+  if (!operation) {
+    operations_.push_back(std::make_unique<Operation>(Operation{name, place, doc, {}, false}));
+    operation = operations_.back().get();
+  }
+  operation->overloads.push_back(std::move(overload));
+  return operation;
+}
+
+const Registry& registry() {
+  static const auto* table = [] {
+    auto* r = new Registry;
+    register_pointwise(*r);
+    register_creation(*r);
+    register_copy(*r);
+    register_shape(*r);
+    register_slicing(*r);
+    register_reduction(*r);
+    register_matmul(*r);
+    register_joining(*r);
+    register_indexing(*r);
+    register_softmax(*r);
+    register_loss(*r);
+    register_random(*r);
+    return r;
+  }();
+  return *table;
+}
+
+}  // namespace bx

@@ -1,0 +1,196 @@
+// The table of operations that Python sees: name, arguments with defaults, documentation and the
+// C++ function behind. The binding, the method, the stub and the tests loop over it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/random.h"
+#include "core/tensor.h"
+
+namespace bx {
+
+/// A Python number as it came: kind and value.
+struct Scalar {
+  enum Kind { Bool, Int, Float } kind = Float;
+  int64_t i = 0;
+  double d = 0;
+
+  DType dtype() const;
+  double as_double() const { return kind == Float ? d : static_cast<double>(i); }
+};
+
+/// A tensor argument for which a Python number may stand.
+struct Operand {
+  Tensor tensor;
+};
+
+/// An argument or a result on its way between Python and C++.
+using Value = std::variant<std::monostate, Tensor, Scalar, bool, int64_t, double, Dims, Tensors,
+                           DType, std::string, Generator*>;
+
+enum class ArgType { Tensor, Operand, Tensors, Scalar, Bool, Int, Float, Dims, DType, String,
+                     Generator };
+
+struct Argument {
+  explicit Argument(ArgType type, bool optional = false) : type(type), optional(optional) {}
+  ArgType type;
+  bool optional;  // None is allowed
+  std::string name;
+  bool keyword_only = false;
+  bool has_default = false;
+  Value default_value;
+  std::string default_text;
+};
+
+/// One way to call an operation.
+struct Overload {
+  std::vector<Argument> arguments;
+  std::function<Value(Value*)> call;
+};
+
+/// Where Python finds an operation.
+enum class Place { Function = 1, Method = 2, Both = 3, Nn = 4 };
+
+struct Operation {
+  std::string name;
+  Place place;
+  std::string doc;
+  std::vector<Overload> overloads;
+  /// Two tensors come back under the names values and indices.
+  bool returns_values_indices = false;
+};
+
+namespace detail {
+
+template <class T>
+struct ArgOf;
+#define BX_ARG(Cpp, kind)                                                  \
+  template <>                                                              \
+  struct ArgOf<Cpp> {                                                      \
+    static constexpr ArgType type = ArgType::kind;                         \
+    static constexpr bool optional = false;                                \
+    static const Cpp& get(const Value& v) { return std::get<Cpp>(v); }     \
+  };
+BX_ARG(Tensor, Tensor)
+BX_ARG(Tensors, Tensors)
+BX_ARG(Scalar, Scalar)
+BX_ARG(bool, Bool)
+BX_ARG(int64_t, Int)
+BX_ARG(double, Float)
+BX_ARG(Dims, Dims)
+BX_ARG(DType, DType)
+BX_ARG(std::string, String)
+#undef BX_ARG
+template <>
+struct ArgOf<Operand> {
+  static constexpr ArgType type = ArgType::Operand;
+  static constexpr bool optional = false;
+  static Operand get(const Value& v) { return {std::get<Tensor>(v)}; }
+};
+/// None: the default generator.
+template <>
+struct ArgOf<Generator*> {
+  static constexpr ArgType type = ArgType::Generator;
+  static constexpr bool optional = true;
+  static Generator* get(const Value& v) {
+    return std::holds_alternative<Generator*>(v) ? std::get<Generator*>(v) : &default_generator();
+  }
+};
+template <class T>
+struct ArgOf<std::optional<T>> {
+  static constexpr ArgType type = ArgOf<T>::type;
+  static constexpr bool optional = true;
+  static std::optional<T> get(const Value& v) {
+    if (std::holds_alternative<std::monostate>(v)) return std::nullopt;
+    return ArgOf<T>::get(v);
+  }
+};
+
+inline Value to_value(Tensor t) { return t; }
+inline Value to_value(Tensors t) { return t; }
+inline Value to_value(std::pair<Tensor, Tensor> t) { return Tensors{t.first, t.second}; }
+template <class R>
+inline constexpr bool is_values_indices = std::is_same_v<R, std::pair<Tensor, Tensor>>;
+inline Value to_value(bool b) { return b; }
+inline Value to_value(int64_t i) { return i; }
+inline Value to_value(DType t) { return t; }
+
+template <class R, class... A>
+Overload box(R (*function)(A...)) {
+  Overload o;
+  (o.arguments.emplace_back(ArgOf<std::remove_cvref_t<A>>::type,
+                            ArgOf<std::remove_cvref_t<A>>::optional),
+   ...);
+  o.call = [function](Value* v) {
+    return [&]<size_t... I>(std::index_sequence<I...>) {
+      (void)v;
+      return to_value(function(ArgOf<std::remove_cvref_t<A>>::get(v[I])...));
+    }(std::index_sequence_for<A...>{});
+  };
+  return o;
+}
+
+}  // namespace detail
+
+class Registry {
+ public:
+  /// `signature` names the arguments and their defaults as Python writes them:
+  /// "input, dim=None, keepdim=False, *, dtype=None". A second call with the same name adds an
+  /// overload, tried after the first.
+  template <class R, class... A>
+  void add(Place place, const char* name, const char* signature, R (*function)(A...),
+           const char* doc) {
+    add_overload(place, name, signature, detail::box(function), doc)->returns_values_indices |=
+        detail::is_values_indices<R>;
+  }
+  template <class F>
+  void both(const char* name, const char* signature, F f, const char* doc) {
+    add(Place::Both, name, signature, +f, doc);
+  }
+  template <class F>
+  void function(const char* name, const char* signature, F f, const char* doc) {
+    add(Place::Function, name, signature, +f, doc);
+  }
+  template <class F>
+  void method(const char* name, const char* signature, F f, const char* doc) {
+    add(Place::Method, name, signature, +f, doc);
+  }
+  template <class F>
+  void nn(const char* name, const char* signature, F f, const char* doc) {
+    add(Place::Nn, name, signature, +f, doc);
+  }
+  /// For calls that are not plain functions: `overload` comes with typed, unnamed arguments.
+  Operation* add_overload(Place place, const char* name, const char* signature, Overload overload,
+                          const char* doc);
+
+  /// In the order of their registration; nn.functional's own live beside the others.
+  const std::vector<std::unique_ptr<Operation>>& operations() const { return operations_; }
+
+ private:
+  std::vector<std::unique_ptr<Operation>> operations_;
+  std::map<std::pair<std::string, bool>, Operation*> by_name_;
+};
+
+/// Every operation. Built on first use by the families' register_ functions.
+const Registry& registry();
+
+void register_pointwise(Registry&);
+void register_creation(Registry&);
+void register_copy(Registry&);
+void register_shape(Registry&);
+void register_slicing(Registry&);
+void register_reduction(Registry&);
+void register_matmul(Registry&);
+void register_joining(Registry&);
+void register_indexing(Registry&);
+void register_softmax(Registry&);
+void register_loss(Registry&);
+void register_random(Registry&);
+
+}  // namespace bx

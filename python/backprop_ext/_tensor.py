@@ -1,0 +1,265 @@
+"""The Tensor methods that are written in Python, attached to the compiled type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from . import _core
+from ._core import Tensor
+from ._device import CPU, device
+from ._tensor_str import tensor_str
+from .autograd.engine import leaves, seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from .types import Device, TensorOrTensors
+
+__all__ = ["is_tensor", "numel"]
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+_TYPE_NAMES = {
+    _core.float32: "torch.FloatTensor",
+    _core.float64: "torch.DoubleTensor",
+    _core.int32: "torch.IntTensor",
+    _core.int64: "torch.LongTensor",
+    _core.bool: "torch.BoolTensor",
+}
+
+
+def is_tensor(obj: object) -> bool:
+    """True for a Tensor or an instance of a subclass."""
+    return isinstance(obj, Tensor)
+
+
+def numel(input: Tensor) -> int:
+    """n = d_0 d_1 ... d_k, the number of elements."""
+    return input.numel()
+
+
+def _method(name: str) -> Callable[[_F], _F]:
+    def attach(function: _F) -> _F:
+        setattr(Tensor, name, function)
+        return function
+
+    return attach
+
+
+@_method("backward")
+def _backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: TensorOrTensors | None = None,
+) -> None:
+    """x.grad += (d self / d x)^T gradient, for each leaf x of the graph (or each of `inputs`).
+
+    `gradient` has the shape of self; it may be left out when self has one element, and is 1 then.
+    `retain_graph` keeps the saved values for another pass, `create_graph` records this one.
+    Raises RuntimeError when the graph is missing or freed, and when `gradient` is missing or of
+    another shape. Source: PyTorch's Tensor.backward.
+    """
+    _core._run_backward(
+        (self,),
+        (seed("backward", self, gradient),),
+        create_graph if retain_graph is None else retain_graph,
+        create_graph,
+        None if inputs is None else leaves(inputs),
+        True,
+        True,
+    )
+
+
+@_method("__repr__")
+def _repr(self: Tensor) -> str:
+    return tensor_str(self)
+
+
+@_method("__format__")
+def _format(self: Tensor, spec: str) -> str:
+    """A 0-d tensor is formatted as its number, so that f"{loss:.3f}" works."""
+    return format(self.item(), spec) if self.ndim == 0 else object.__format__(self, spec)
+
+
+@_method("__iter__")
+def _iter(self: Tensor) -> Iterator[Tensor]:
+    """The slices along the first dimension. Raises TypeError for a 0-d tensor."""
+    if self.ndim == 0:
+        raise TypeError("[iter] a 0-d tensor has no dimension to iterate over; use .item()")
+    return iter(self.unbind(0))
+
+
+@_method("__reversed__")
+def _reversed(self: Tensor) -> Tensor:
+    return self if self.ndim == 0 else self.flip(0)
+
+
+@_method("__contains__")
+def _contains(self: Tensor, element: object) -> bool:
+    if isinstance(element, (Tensor, int, float)):
+        return bool((self == element).any())
+    raise TypeError(
+        f"[in] a {type(element).__name__} cannot be an element of a {self.dtype} tensor; "
+        "look for a number or a Tensor"
+    )
+
+
+@_method("__array__")
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    array = self.numpy()
+    if dtype is not None and np.dtype(dtype) != array.dtype:
+        if copy is False:
+            raise ValueError(
+                f"[numpy] {array.dtype} cannot become {np.dtype(dtype)} without a copy; "
+                "leave copy=False out"
+            )
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+@_method("__array_wrap__")
+def _array_wrap(
+    self: Tensor, array: NDArray[Any], context: object = None, return_scalar: bool = False
+) -> Tensor:
+    """The result of a NumPy function of a tensor is a tensor."""
+    return _core.from_numpy(np.asarray(array))
+
+
+# Above ndarray's 0: `array * tensor` and `np.float64(2) * tensor` are the tensor's to answer.
+Tensor.__array_priority__ = 1000
+
+
+@_method("__deepcopy__")
+def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    """A leaf on storage of its own, with its grad and attributes."""
+    if id(self) in memo:
+        return memo[id(self)]  # type: ignore[no-any-return]
+    if not self.is_leaf:
+        raise RuntimeError(
+            "[deepcopy] only a leaf can be copied with its place in the graph, "
+            f"this tensor was made by {self.grad_fn.name() if self.grad_fn else 'an op'}; "
+            "copy .detach() instead"
+        )
+    copied = _with_class(type(self), self.detach().clone(), self.requires_grad)
+    memo[id(self)] = copied
+    if self.grad is not None:
+        copied.grad = _deepcopy(self.grad.detach(), memo)
+    if attributes := getattr(self, "__dict__", None):
+        from copy import deepcopy
+
+        copied.__dict__.update(deepcopy(attributes, memo))
+    return copied
+
+
+@_method("__reduce_ex__")
+def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
+    """Pickled as its values: the graph and the hooks stay behind."""
+    attributes = dict(getattr(self, "__dict__", {}))
+    return _rebuild, (type(self), self.detach().numpy(), self.requires_grad, attributes)
+
+
+def _rebuild(
+    cls: type[Tensor], array: NDArray[Any], requires_grad: bool, attributes: dict[str, Any]
+) -> Tensor:
+    values = _core.from_numpy(array if array.flags.writeable else array.copy())
+    rebuilt = _with_class(cls, values, requires_grad)
+    if attributes:
+        rebuilt.__dict__.update(attributes)
+    return rebuilt
+
+
+def _with_class(cls: type[Tensor], values: Tensor, requires_grad: bool) -> Tensor:
+    if cls is Tensor:
+        return values.requires_grad_() if requires_grad else values
+    made: Tensor = _core._make_subclass(cls, values, requires_grad)
+    return made
+
+
+def _like(self: Tensor, dtype: Any, device: Device, requires_grad: bool) -> dict[str, Any]:
+    return {"dtype": dtype or self.dtype, "device": device, "requires_grad": requires_grad}
+
+
+def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
+    return size if len(size) != 1 or isinstance(size[0], int) else tuple(size[0])
+
+
+@_method("new_tensor")
+def _new_tensor(
+    self: Tensor,
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Device = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A copy of `data` with the dtype of self."""
+    data = data.detach() if isinstance(data, Tensor) else data
+    return _core.tensor(data, **_like(self, dtype, device, requires_grad))
+
+
+@_method("new_full")
+def _new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: float,
+    *,
+    dtype: Any = None,
+    device: Device = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of `size` filled with `fill_value`, with the dtype of self."""
+    return _core.full(tuple(size), fill_value, **_like(self, dtype, device, requires_grad))
+
+
+def _attach_new(name: str, make: Callable[..., Tensor]) -> None:
+    def new(
+        self: Tensor,
+        *size: Any,
+        dtype: Any = None,
+        device: Device = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        return make(_size(size), **_like(self, dtype, device, requires_grad))
+
+    new.__name__ = name
+    new.__doc__ = f"{make.__name__}(size) with the dtype of self."
+    setattr(Tensor, name, new)
+
+
+_attach_new("new_empty", _core.empty)
+_attach_new("new_ones", _core.ones)
+_attach_new("new_zeros", _core.zeros)
+
+
+@_method("type")
+def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> str | Tensor:
+    """The name of the type, `torch.FloatTensor`; or, given a dtype or such a name, a cast."""
+    if dtype is None:
+        return _TYPE_NAMES[self.dtype]
+    by_name = {name: kind for kind, name in _TYPE_NAMES.items()}
+    if isinstance(dtype, str) and dtype not in by_name:
+        raise ValueError(f"[type] {dtype!r} is not one of {sorted(by_name)}; take one or a dtype")
+    return self.to(by_name.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+
+
+@_method("cpu")
+def _cpu(self: Tensor) -> Tensor:
+    """self: there is no other place."""
+    return self
+
+
+@_method("cuda")
+def _cuda(self: Tensor, device_: Any = None, non_blocking: bool = False) -> Tensor:
+    """Raises RuntimeError: there is no GPU."""
+    device("cuda")
+    raise AssertionError
+
+
+setattr(Tensor, "device", property(lambda self: CPU, doc="Always device('cpu')."))  # noqa: B010
+setattr(Tensor, "is_cuda", property(lambda self: False, doc="Always False."))  # noqa: B010

@@ -1,0 +1,174 @@
+"""How a tensor is printed: the same characters as PyTorch's.
+
+Read `tensor_str` first, then `_column` (how wide, which notation) and `_rows` (brackets, wrapping).
+Source: https://docs.pytorch.org/docs/stable/generated/torch.set_printoptions.html
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from . import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from ._core import Tensor
+
+    Array = NDArray[Any]
+    Column = tuple[Callable[[Any], str], int]
+
+__all__ = ["get_printoptions", "plain_types", "printoptions", "set_printoptions", "tensor_str"]
+
+_PROFILES: Final[dict[str, dict[str, Any]]] = {
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
+    "full": {"precision": 4, "threshold": inf, "edgeitems": 3, "linewidth": 80},
+}
+_options: Final[dict[str, Any]] = {**_PROFILES["default"], "sci_mode": None}
+
+# Printed as `tensor(...)`; any other class under its own name.
+plain_types: Final[set[type]] = {_core.Tensor}
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Choose digits, the size that is summarized, items kept at its edges, and columns.
+
+    `profile` ("default", "short", "full") is applied first; sci_mode=None lets each tensor decide.
+    Raises ValueError for an unknown profile.
+    """
+    if profile is not None:
+        if profile not in _PROFILES:
+            raise ValueError(
+                f"[set_printoptions] profile {profile!r} is none of {sorted(_PROFILES)}; take one"
+            )
+        _options.update(_PROFILES[profile])
+    given = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "linewidth": linewidth,
+    }
+    _options.update((name, value) for name, value in given.items() if value is not None)
+    _options["sci_mode"] = sci_mode
+
+
+def get_printoptions() -> dict[str, Any]:
+    """The options in force, as keyword arguments of `set_printoptions`."""
+    return dict(_options)
+
+
+@contextmanager
+def printoptions(**options: Any) -> Iterator[None]:
+    """Other print options inside a `with`."""
+    before = get_printoptions()
+    set_printoptions(**options)
+    try:
+        yield
+    finally:
+        _options.update(before)
+
+
+def tensor_str(self: Tensor) -> str:
+    """tensor(values, size=, dtype=, grad_fn= or requires_grad=), without what goes by default."""
+    prefix = "tensor(" if type(self) in plain_types else f"{type(self).__name__}("
+    shape, dtype, default = tuple(self.shape), self.dtype, _core.get_default_dtype()
+    empty = 0 in shape
+    notes = []
+    if (empty and len(shape) != 1) or not (empty or _options["edgeitems"]):
+        notes.append(f"size={shape}")
+    if dtype != default and (empty or dtype not in (_core.int64, _core.bool)):
+        notes.append(f"dtype={dtype}")
+    if self.grad_fn is not None:
+        notes.append(f"grad_fn=<{self.grad_fn.name()}>")
+    elif self.requires_grad:
+        notes.append("requires_grad=True")
+
+    text = prefix + ("[]" if empty else _values_str(self.detach().numpy(), len(prefix)))
+    used = len(text) - text.rfind("\n") + 1
+    for note in notes:
+        if used + len(note) + 2 > _options["linewidth"]:
+            text += ",\n" + " " * len(prefix) + note
+            used = len(prefix) + len(note)
+        else:
+            text += ", " + note
+            used += len(note) + 2
+    return text + ")"
+
+
+def _values_str(values: Array, indent: int) -> str:
+    summarize = values.size > _options["threshold"]
+    return _rows(values, indent, summarize, _column(_edges(values) if summarize else values))
+
+
+def _edges(values: Array) -> Array:
+    """The elements that a summary shows: they alone decide the notation."""
+    keep = _options["edgeitems"]
+    for axis, size in enumerate(values.shape):
+        if size > 2 * keep:
+            values = values.take([*range(keep), *range(size - keep, size)], axis)
+    return values
+
+
+def _column(values: Array) -> Column:
+    """The function that writes an element, right-aligned, and the width of what it writes.
+
+    A float column is written in full (`1.`) when all its numbers are whole, with `precision` digits
+    otherwise, and in scientific notation when max/min > 1000, max > 1e8 or min < 1e-4. Zeros,
+    infinities and nan have no vote.
+    """
+    if values.dtype.kind != "f":
+        width = max((len(str(value)) for value in values.ravel().tolist()), default=1)
+        return lambda value: str(value).rjust(width), width
+
+    voters = values[np.isfinite(values) & (values != 0)].astype(np.float64)
+    if voters.size == 0:
+        spec, dot, width = ".0f", ".", 1
+    else:
+        low, high = float(np.abs(voters).min()), float(np.abs(voters).max())
+        scientific = _options["sci_mode"]
+        if scientific is None:
+            scientific = high / low > 1000.0 or high > 1e8 or low < 1e-4
+        whole = bool((voters == np.ceil(voters)).all()) and not scientific
+        spec = ".0f" if whole else f".{_options['precision']}{'e' if scientific else 'f'}"
+        dot = "." if whole else ""
+        width = max(len(format(value, spec)) for value in voters.tolist()) + len(dot)
+
+    def write(value: float) -> str:
+        return (format(value, spec) + (dot if isfinite(value) else "")).rjust(width)
+
+    return write, width
+
+
+def _rows(values: Array, indent: int, summarize: bool, column: Column) -> str:
+    write, width = column
+    if values.ndim == 0:
+        return write(values.item())
+    keep = _options["edgeitems"]
+    cut = summarize and len(values) > 2 * keep
+    shown = [*values[:keep], *values[len(values) - keep :]] if cut else values
+    if values.ndim > 1:
+        items = [_rows(row, indent + 1, summarize, column) for row in shown]
+        if cut:
+            items.insert(keep, "...")
+        return "[" + ("," + "\n" * (values.ndim - 1) + " " * (indent + 1)).join(items) + "]"
+
+    items = [write(value) for value in np.asarray(shown).tolist()]
+    if cut:
+        items.insert(keep, " ..." if keep else "...")
+    per_line = max(1, int((_options["linewidth"] - indent) // (width + 2)))
+    lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
+    return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"

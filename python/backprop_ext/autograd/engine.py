@@ -1,0 +1,128 @@
+"""Backward passes: the arguments are checked here, the walk is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .. import _core
+from .._core import Tensor
+
+if TYPE_CHECKING:
+    from ..types import TensorOrTensors
+
+    Gradients = Tensor | Sequence[Tensor | None] | None
+
+__all__ = ["backward", "grad", "leaves", "seed"]
+
+
+def backward(
+    tensors: TensorOrTensors,
+    grad_tensors: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Gradients = None,
+    inputs: TensorOrTensors | None = None,
+) -> None:
+    """x.grad += sum_i (d tensors_i / d x)^T grad_tensors_i, for each leaf x (or each of `inputs`).
+
+    `grad_tensors` have the shapes of `tensors`; None stands for 1 and needs a one-element tensor.
+    Raises RuntimeError on a mismatch, and for a tensor without a graph or with a freed one.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
+    """
+    roots = _as_tuple(tensors)
+    seeds = _seeds("backward", roots, grad_tensors if grad_tensors is not None else grad_variables)
+    keep = create_graph if retain_graph is None else retain_graph
+    _core._run_backward(roots, seeds, keep, create_graph, leaves(inputs), True, True)
+
+
+def grad(
+    outputs: TensorOrTensors,
+    inputs: TensorOrTensors,
+    grad_outputs: Gradients = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor, ...]:
+    """g_j = sum_i (d outputs_i / d inputs_j)^T grad_outputs_i, as a tuple; no .grad is touched.
+
+    An input that outputs do not depend on is an error, None with `allow_unused`, and zeros with
+    `materialize_grads`. Raises RuntimeError for it, for other shapes, and for a missing graph.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
+    """
+    if is_grads_batched:
+        raise NotImplementedError(
+            "[grad] is_grads_batched=True was asked for, False is supported; call grad per row"
+        )
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "[grad] materialize_grads=True and allow_unused=False contradict; drop allow_unused"
+        )
+    roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
+    found = _core._run_backward(
+        roots,
+        _seeds("grad", roots, grad_outputs),
+        create_graph if retain_graph is None else retain_graph,
+        create_graph,
+        wanted,
+        False,
+        bool(allow_unused) or materialize_grads,
+    )
+    if not materialize_grads:
+        return found
+    return tuple(
+        _core.zeros_like(leaf) if g is None else g for g, leaf in zip(found, wanted, strict=True)
+    )
+
+
+def leaves(inputs: TensorOrTensors | None) -> tuple[Tensor, ...] | None:
+    """The tensors that may accumulate; None for all. Raises RuntimeError for an empty sequence."""
+    if inputs is None:
+        return None
+    if named := _as_tuple(inputs):
+        return named
+    raise RuntimeError("[backward] inputs is empty, no .grad could change; name one, or pass None")
+
+
+def seed(op: str, output: Tensor, given: Tensor | None) -> Tensor:
+    """d L / d output as given; 1 for a one-element output when it is left out.
+
+    Raises RuntimeError when it is left out for more elements or has another shape, TypeError when
+    it is no Tensor.
+    """
+    if given is None:
+        if output.numel() != 1 and output.requires_grad:
+            raise RuntimeError(
+                f"[{op}] the gradient can be left out for a scalar only, the output has shape "
+                f"{tuple(output.shape)}; reduce it with .sum() or .mean(), or pass its gradient"
+            )
+        return _core.ones_like(output)
+    if not isinstance(given, Tensor):
+        raise TypeError(
+            f"[{op}] a gradient is a Tensor or None, this one is a {type(given).__name__}; "
+            "wrap it in tensor()"
+        )
+    if given.shape != output.shape:
+        raise RuntimeError(
+            f"[{op}] the gradient has shape {tuple(given.shape)}, the output "
+            f"{tuple(output.shape)}; pass a gradient of the output's shape"
+        )
+    return given
+
+
+def _as_tuple(tensors: TensorOrTensors) -> tuple[Tensor, ...]:
+    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+
+
+def _seeds(op: str, roots: tuple[Tensor, ...], given: Gradients) -> tuple[Tensor, ...]:
+    if given is None:
+        given = (None,) * len(roots)
+    grads = (given,) if isinstance(given, Tensor) else tuple(given)
+    if len(grads) != len(roots):
+        raise RuntimeError(
+            f"[{op}] {len(roots)} outputs and {len(grads)} gradients; pass one for each, or None"
+        )
+    return tuple(seed(op, root, g) for root, g in zip(roots, grads, strict=True))

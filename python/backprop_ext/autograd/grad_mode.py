@@ -1,0 +1,125 @@
+"""Whether ops are recorded: per thread, as a context or around a function."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from .._core import _is_grad_enabled, _set_grad_enabled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+_Self = TypeVar("_Self", bound="_GradMode")
+
+_GENERATOR = 0x20  # inspect.CO_GENERATOR, without the import
+
+
+def is_grad_enabled() -> bool:
+    """True when ops on tensors that require grad are recorded."""
+    return _is_grad_enabled()
+
+
+class _GradMode:
+    """`with` and `@` put one mode in force and the earlier one back, also after an exception."""
+
+    __slots__ = ("_earlier", "_mode")
+    _mode: bool
+
+    def __enter__(self) -> None:
+        self._earlier = _is_grad_enabled()
+        _set_grad_enabled(self._mode)
+
+    def __exit__(self, *exception: object) -> None:
+        _set_grad_enabled(self._earlier)
+
+    def __call__(self, function: _F) -> _F:
+        mode = self._mode
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & _GENERATOR:
+
+            @wraps(function)
+            def generate(*args: Any, **kwargs: Any) -> Any:
+                return _drive(function(*args, **kwargs), mode)
+
+            return generate  # type: ignore[return-value]
+
+        @wraps(function)
+        def in_mode(*args: Any, **kwargs: Any) -> Any:
+            earlier = _is_grad_enabled()
+            _set_grad_enabled(mode)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _set_grad_enabled(earlier)
+
+        return in_mode  # type: ignore[return-value]
+
+
+def _drive(inner: Generator[Any, Any, Any], mode: bool) -> Generator[Any, Any, Any]:
+    """Run a generator's own code in `mode`, and what happens between its yields outside."""
+    resume, argument = inner.send, None
+    while True:
+        earlier = _is_grad_enabled()
+        _set_grad_enabled(mode)
+        try:
+            item = resume(argument)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            _set_grad_enabled(earlier)
+        try:
+            resume, argument = inner.send, (yield item)
+        except BaseException as error:
+            resume, argument = inner.throw, error
+
+
+class _FixedMode(_GradMode):
+    __slots__ = ()
+
+    @overload
+    def __new__(cls: type[_Self], function: None = None) -> _Self: ...
+    @overload
+    def __new__(cls, function: _F) -> _F: ...  # type: ignore[misc]
+    def __new__(cls, function: Any = None) -> Any:
+        mode = super().__new__(cls)
+        return mode if function is None else mode(function)
+
+
+class no_grad(_FixedMode):  # noqa: N801 (PyTorch's name)
+    """Nothing is recorded inside: results do not require grad.
+
+    `with no_grad():`, `@no_grad()` or `@no_grad`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.no_grad.html
+    """
+
+    __slots__ = ()
+    _mode = False
+
+
+class enable_grad(_FixedMode):  # noqa: N801 (PyTorch's name)
+    """Ops are recorded inside, also within a no_grad."""
+
+    __slots__ = ()
+    _mode = True
+
+
+class set_grad_enabled(_GradMode):  # noqa: N801 (PyTorch's name)
+    """Switch recording on or off, at once; as a `with` or `@`, only inside."""
+
+    __slots__ = ()
+
+    def __init__(self, mode: bool) -> None:
+        self._earlier = _is_grad_enabled()
+        self._mode = bool(mode)
+        _set_grad_enabled(self._mode)
+
+    def __enter__(self) -> None:
+        # The constructor has switched already: what it found is what __exit__ puts back.
+        _set_grad_enabled(self._mode)
+
+    def __call__(self, function: _F) -> _F:
+        _set_grad_enabled(self._earlier)
+        return super().__call__(function)

@@ -1,0 +1,157 @@
+"""Layers, activations and losses as functions.
+
+Most are the compiled ops themselves; those defined here add an argument or a check that only
+PyTorch's nn.functional has. Source: https://docs.pytorch.org/docs/stable/nn.functional.html
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from .._core import _nn, prelu, sigmoid, tanh
+from .._core._nn import *  # noqa: F403 (every registered op that lives here)
+from ._reduction import reduction_of
+
+if TYPE_CHECKING:
+    from .._core import Tensor
+
+__all__ = [
+    "bilinear",
+    "dropout",
+    "huber_loss",
+    "l1_loss",
+    "log_softmax",
+    "mse_loss",
+    "prelu",
+    "relu",
+    "sigmoid",
+    "smooth_l1_loss",
+    "softmax",
+    "softmin",
+    "tanh",
+]
+__all__ += _nn.__all__
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """y = max(x, 0); the derivative at 0 is 0. Any shape."""
+    return input.relu_() if inplace else _core.relu(input)
+
+
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """y_i = exp(x_i) / sum_j exp(x_j) along `dim`. Warns when dim is left out, as PyTorch does."""
+    input = input if dtype is None else input.to(dtype)
+    return _core.softmax(input, _dim("softmax", input, dim))
+
+
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """y_i = x_i - log sum_j exp(x_j) along `dim`, without overflow."""
+    input = input if dtype is None else input.to(dtype)
+    return _core.log_softmax(input, _dim("log_softmax", input, dim))
+
+
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """softmax(-x) along `dim`."""
+    return softmax(-input, _dim("softmin", input, dim), dtype=dtype)
+
+
+def _dim(op: str, input: Tensor, dim: int | None) -> int:
+    if dim is not None:
+        return dim
+    chosen = 0 if input.ndim in (0, 1, 3) else 1
+    warnings.warn(
+        f"[{op}] dim was left out, {chosen} is taken for {input.ndim} dimensions; "
+        f"pass dim={chosen}",
+        stacklevel=3,
+    )
+    return chosen
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """y = x m / (1 - p) with m ~ Bernoulli(1 - p) in training, y = x otherwise. Any shape.
+
+    Raises ValueError for p outside [0, 1].
+    Source: Srivastava et al., Dropout, JMLR 15 (2014) 1929.
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"[dropout] p={p} is outside [0, 1]; pass the probability of a zero")
+    result = _core.dropout(input, p, training)
+    return input.copy_(result) if inplace and training else result
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y_k = x1^T W_k x2 + b_k; x1 (..., i), x2 (..., j), W (k, i, j), b (k), y (..., k)."""
+    left = input1.unsqueeze(-2).unsqueeze(-2) @ weight
+    result = (left @ input2.unsqueeze(-1).unsqueeze(-3)).squeeze(-1).squeeze(-1)
+    return result if bias is None else result + bias
+
+
+def mse_loss(  # type: ignore[no-redef]
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """(x - t)^2, elementwise or as its mean or sum. Warns when the shapes differ."""
+    _warn_if_broadcast("mse_loss", input, target)
+    if size_average is not None or reduce is not None:
+        reduction = reduction_of(size_average, reduce, reduction)
+    return _nn.mse_loss(input, target, reduction=reduction)
+
+
+def l1_loss(  # type: ignore[no-redef]
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """|x - t|, elementwise or as its mean or sum. Warns when the shapes differ."""
+    _warn_if_broadcast("l1_loss", input, target)
+    if size_average is not None or reduce is not None:
+        reduction = reduction_of(size_average, reduce, reduction)
+    return _nn.l1_loss(input, target, reduction=reduction)
+
+
+def smooth_l1_loss(  # type: ignore[no-redef]
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """d^2 / (2 beta) where d = |x - t| < beta, d - beta / 2 elsewhere. Warns on other shapes."""
+    _warn_if_broadcast("smooth_l1_loss", input, target)
+    if size_average is not None or reduce is not None:
+        reduction = reduction_of(size_average, reduce, reduction)
+    return _nn.smooth_l1_loss(input, target, reduction=reduction, beta=beta)
+
+
+def huber_loss(  # type: ignore[no-redef]
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0
+) -> Tensor:
+    """d^2 / 2 where d = |x - t| <= delta, delta (d - delta / 2) elsewhere. Warns on other shapes.
+
+    Source: Huber, Ann. Math. Statist. 35 (1964) 73.
+    """
+    _warn_if_broadcast("huber_loss", input, target)
+    return _nn.huber_loss(input, target, reduction=reduction, delta=delta)
+
+
+def _warn_if_broadcast(op: str, input: Tensor, target: Tensor) -> None:
+    if input.shape != target.shape:
+        warnings.warn(
+            f"[{op}] the input has shape {tuple(input.shape)}, the target {tuple(target.shape)}: "
+            "they are broadcast, which is rarely meant; reshape the target to the input's shape",
+            stacklevel=3,
+        )

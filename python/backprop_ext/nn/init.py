@@ -1,0 +1,177 @@
+"""Fill a tensor in place with the starting values of a layer.
+
+Numbers are drawn in PyTorch's order, so the same seed gives the same weights.
+Source: https://docs.pytorch.org/docs/stable/nn.init.html
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from .. import _core
+from ..autograd.grad_mode import no_grad
+
+if TYPE_CHECKING:
+    from .._core import Generator, Tensor
+
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
+_GAINS = {
+    **dict.fromkeys(("linear", "sigmoid", "conv1d", "conv2d", "conv3d"), 1.0),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), 1.0),
+    "tanh": 5.0 / 3.0,
+    "relu": sqrt(2.0),
+    "selu": 3.0 / 4.0,
+}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor that keeps the variance through a nonlinearity: 1, 5/3 (tanh), sqrt 2 (relu), ...
+
+    leaky_relu has sqrt(2 / (1 + param^2)), with slope 0.01 by default. Raises ValueError.
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
+            raise ValueError(
+                f"[calculate_gain] the slope of leaky_relu is {slope!r}, no number; pass one"
+            )
+        return sqrt(2.0 / (1.0 + slope**2))
+    if nonlinearity not in _GAINS:
+        raise ValueError(
+            f"[calculate_gain] {nonlinearity!r} is not one of {sorted([*_GAINS, 'leaky_relu'])}; "
+            "take the nearest"
+        )
+    return _GAINS[nonlinearity]
+
+
+def _uniform(tensor: Tensor, low: float, high: float, generator: Generator | None) -> Tensor:
+    with no_grad():
+        return tensor.uniform_(low, high, generator=generator)
+
+
+def _normal(tensor: Tensor, mean: float, std: float, generator: Generator | None) -> Tensor:
+    with no_grad():
+        return tensor.normal_(mean, std, generator=generator)
+
+
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """x ~ U(a, b)."""
+    return _uniform(tensor, a, b, generator)
+
+
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """x ~ N(mean, std^2)."""
+    return _normal(tensor, mean, std, generator)
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """x = val."""
+    with no_grad():
+        return tensor.fill_(val)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """x = 1."""
+    return constant_(tensor, 1.0)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """x = 0."""
+    return constant_(tensor, 0.0)
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """x_ij = 1 where i = j, 0 elsewhere. Raises ValueError unless x is 2-D."""
+    if tensor.ndim != 2:
+        raise ValueError(f"[eye_] a matrix is needed, the tensor has {tensor.ndim} dimensions")
+    with no_grad():
+        return tensor.copy_(_core.eye(*tensor.shape))
+
+
+def _fans(op: str, tensor: Tensor) -> tuple[int, int]:
+    """(fan_in, fan_out): the weights that meet in an output, and those that leave an input."""
+    if tensor.ndim < 2:
+        raise ValueError(
+            f"[{op}] a weight of shape {tuple(tensor.shape)} has no fan in and out, that takes "
+            "2 dimensions; use uniform_ or normal_"
+        )
+    outputs, inputs, *window = tensor.shape
+    field = 1
+    for length in window:
+        field *= length
+    return inputs * field, outputs * field
+
+
+def xavier_uniform_(
+    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """x ~ U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)); ValueError below 2 dimensions.
+
+    Source: Glorot & Bengio, AISTATS 2010.
+    """
+    bound = sqrt(3.0) * gain * sqrt(2.0 / sum(_fans("xavier_uniform_", tensor)))
+    return _uniform(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """x ~ N(0, s^2), s = gain sqrt(2 / (fan_in + fan_out)); ValueError below 2 dimensions.
+
+    Source: Glorot & Bengio, AISTATS 2010.
+    """
+    std = gain * sqrt(2.0 / sum(_fans("xavier_normal_", tensor)))
+    return _normal(tensor, 0.0, std, generator)
+
+
+def _kaiming_std(op: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"[{op}] mode={mode!r} is not one of 'fan_in', 'fan_out'; take one")
+    fan = _fans(op, tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / sqrt(fan) if fan else 0.0
+
+
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """x ~ U(-b, b), b = gain sqrt(3 / fan); ValueError below 2 dimensions.
+
+    Source: He et al., Delving deep into rectifiers, ICCV 2015.
+    """
+    bound = sqrt(3.0) * _kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity)
+    return _uniform(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """x ~ N(0, s^2), s = gain / sqrt(fan); ValueError below 2 dimensions.
+
+    Source: He et al., Delving deep into rectifiers, ICCV 2015.
+    """
+    std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
+    return _normal(tensor, 0.0, std, generator)

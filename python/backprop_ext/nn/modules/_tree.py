@@ -1,0 +1,257 @@
+"""What a Module owns, and the walk over it.
+
+The values are plain attributes; one dict, `_kinds`, tells which names are parameters, buffers or
+modules. So `self.weight` costs what any attribute costs, with no __getattr__, and nothing is kept
+twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..._core import Tensor
+from ..parameter import Buffer, Parameter
+
+if TYPE_CHECKING:
+    from .module import Module
+
+__all__ = ["BUFFER", "MODULE", "PARAMETER", "TRANSIENT", "Members", "Tree"]
+
+PARAMETER: Final = "parameter"
+BUFFER: Final = "buffer"
+TRANSIENT: Final = "non-persistent buffer"
+MODULE: Final = "module"
+
+
+class Members(MutableMapping[str, Any]):
+    """The members of some kinds, by name: a live view on a module's attributes."""
+
+    __slots__ = ("_kinds", "_owner")
+
+    def __init__(self, owner: Tree, *kinds: str) -> None:
+        self._owner, self._kinds = owner, kinds
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name, kind in self._owner._kinds.items() if kind in self._kinds])
+
+    def __len__(self) -> int:
+        return sum(kind in self._kinds for kind in self._owner._kinds.values())
+
+    def __getitem__(self, name: str) -> Any:
+        if self._owner._kinds.get(name) in self._kinds:
+            return self._owner.__dict__[name]
+        raise KeyError(name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        kind = self._owner._kinds.get(name)
+        self._owner._declare(name, value, kind if kind in self._kinds else self._kinds[0])
+
+    def __delitem__(self, name: str) -> None:
+        self[name]
+        delattr(self._owner, name)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class Tree:
+    """Parameters, buffers and modules under the names of attributes; modules have their own."""
+
+    _kinds: dict[str, str]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind = self._kind_of(name, value)
+        if kind is None:
+            object.__setattr__(self, name, value)
+            return
+        kinds = self.__dict__.get("_kinds", {})
+        if kinds.get(name) != kind:
+            kinds.pop(name, None)
+            self.__dict__.pop(name, None)
+        self._declare(name, value, kind)
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        self._kinds.pop(name, None)
+
+    def _kind_of(self, name: str, value: Any) -> str | None:
+        """The kind that an assignment declares, None when it declares nothing new.
+
+        Raises TypeError where a member would be lost to a value of another kind.
+        """
+        kind = None
+        if isinstance(value, Parameter):
+            kind = PARAMETER
+        elif isinstance(value, Tree):
+            kind = MODULE
+        elif isinstance(value, Buffer):
+            kind = BUFFER if value.persistent else TRANSIENT
+        old = self.__dict__.get("_kinds", {}).get(name)
+        if old is None or value is None or kind in (old, PARAMETER):
+            return kind
+        if old in (BUFFER, TRANSIENT) and (kind or isinstance(value, Tensor)):
+            return kind
+        raise TypeError(
+            f"[setattr] {type(self).__name__}.{name} is a {old}, the new value a "
+            f"{type(value).__name__}; assign a {old} or None, or `del` it first"
+        )
+
+    def _declare(self, name: str, value: Any, kind: str) -> None:
+        """Make `value` the member `name`; None holds the place.
+
+        Raises TypeError for a wrong type, KeyError for an empty, dotted or taken name, ValueError
+        for a Parameter inside a graph, AttributeError before Module.__init__().
+        """
+        op = f"register_{kind.rpartition(' ')[2]}"
+        if "_kinds" not in self.__dict__:
+            raise AttributeError(
+                f"[{op}] {type(self).__name__} was given {name!r} before Module.__init__() ran; "
+                "call super().__init__() first"
+            )
+        if not isinstance(name, str):
+            raise TypeError(f"[{op}] the name is a {type(name).__name__}, not a str; pass a str")
+        if not name or "." in name:
+            raise KeyError(f"[{op}] the name {name!r} is empty or has a dot; rename it")
+        old = self._kinds.get(name, "none")
+        if hasattr(self, name) and old.rpartition(" ")[2] != kind.rpartition(" ")[2]:
+            raise KeyError(
+                f"[{op}] {type(self).__name__} has an attribute {name!r} already; rename one"
+            )
+        wanted: Any = Parameter if kind == PARAMETER else Tree if kind == MODULE else Tensor
+        if value is not None and not isinstance(value, wanted):
+            wrap = "; wrap it in Parameter()" if kind == PARAMETER else ""
+            raise TypeError(
+                f"[{op}] {name!r} is a {type(value).__name__}, a {kind} or None is needed{wrap}"
+            )
+        if kind == PARAMETER and value is not None and value.grad_fn is not None:
+            raise ValueError(
+                f"[{op}] {name!r} is the result of {value.grad_fn.name()}, a leaf is needed; "
+                "register a Parameter and compute from it in forward()"
+            )
+        self._kinds[name] = kind
+        self.__dict__[name] = value
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under a name. Raises TypeError, KeyError, ValueError."""
+        self._declare(name, param, PARAMETER)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that is state and not trained; the state_dict has it if `persistent`."""
+        self._declare(name, tensor, BUFFER if persistent else TRANSIENT)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Add a child under a name. Raises TypeError, KeyError."""
+        self._declare(name, module, MODULE)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """register_module under its older name."""
+        self._declare(name, module, MODULE)
+
+    @property
+    def _parameters(self) -> Members:
+        return Members(self, PARAMETER)
+
+    @property
+    def _buffers(self) -> Members:
+        return Members(self, BUFFER, TRANSIENT)
+
+    @property
+    def _modules(self) -> Members:
+        return Members(self, MODULE)
+
+    def named_modules(
+        self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """(dotted name, module): this one under `prefix`, then all below it, each once."""
+        seen = set() if memo is None else memo
+        if self in seen:
+            return
+        if remove_duplicate:
+            seen.add(self)
+        yield prefix, self  # type: ignore[misc]  # every Tree is a Module
+        for name, child in self._modules.items():
+            if child is not None:
+                path = f"{prefix}.{name}" if prefix else name
+                yield from child.named_modules(seen, path, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """(name, module) directly below, each once."""
+        seen = set()
+        for name, child in self._modules.items():
+            if child is not None and child not in seen:
+                seen.add(child)
+                yield name, child
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly below, each once."""
+        return (child for _, child in self.named_children())
+
+    def _named_members(
+        self, members: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
+        seen = set()
+        owners: Any = [(prefix, self)]
+        if recurse:
+            owners = self.named_modules(None, prefix, remove_duplicate)
+        for path, owner in owners:
+            for name, value in getattr(owner, members).items():
+                if value is not None and not (remove_duplicate and id(value) in seen):
+                    seen.add(id(value))
+                    yield (f"{path}.{name}" if path else name), value
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """(dotted name, parameter) of this module and, with `recurse`, of all below it."""
+        return self._named_members("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters, each once: what an optimizer is given."""
+        return (value for _, value in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """(dotted name, buffer) of this module and, with `recurse`, of all below it."""
+        return self._named_members("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers, each once."""
+        return (value for _, value in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of a dotted name; "" is this one. Raises AttributeError."""
+        module: Any = self
+        for name in target.split(".") if target else ():
+            found = module._modules.get(name)
+            if found is None:
+                raise AttributeError(
+                    f"[get_submodule] {type(module).__name__} has no module {name!r} on the way to "
+                    f"{target!r}; named_modules() lists them"
+                )
+            module = found
+        return module  # type: ignore[no-any-return]
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name. Raises AttributeError."""
+        return self._get_member(target, "parameter")  # type: ignore[no-any-return]
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name. Raises AttributeError."""
+        return self._get_member(target, "buffer")  # type: ignore[no-any-return]
+
+    def _get_member(self, target: str, kind: str) -> Any:
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        found = getattr(owner, f"_{kind}s").get(name)
+        if found is None:
+            raise AttributeError(
+                f"[get_{kind}] {type(owner).__name__} has no {kind} {name!r} for {target!r}; "
+                f"named_{kind}s() lists them"
+            )
+        return found

@@ -1,0 +1,61 @@
+"""Tensors that a Module registers: what is trained, and what only travels along."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from .. import _core
+from .._core import Tensor
+from .._tensor_str import plain_types, tensor_str
+
+__all__ = ["Buffer", "Parameter"]
+
+
+def _values(op: str, data: Tensor | None) -> Tensor:
+    if data is None:
+        return _core.empty(0)
+    if isinstance(data, Tensor):
+        return data.detach()
+    raise TypeError(
+        f"[{op}] data is a {type(data).__name__}, a Tensor is needed; wrap it in tensor()"
+    )
+
+
+class Parameter(Tensor):
+    """A leaf tensor that a Module it is assigned to hands to the optimizer.
+
+    It shares the storage of `data`. Raises TypeError when data is not a Tensor, RuntimeError when
+    an integer tensor is to require grad. Source: PyTorch's torch.nn.parameter.Parameter.
+    """
+
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
+        values = _values("Parameter", data)
+        return cast("Parameter", _core._make_subclass(cls, values, requires_grad))
+
+    def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
+        """All is done in __new__."""
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + tensor_str(self)
+
+
+class Buffer(Tensor):
+    """A tensor that is part of a Module's state and is not trained.
+
+    `persistent=False` keeps it out of the state_dict. Source: PyTorch's torch.nn.Buffer.
+    """
+
+    persistent: bool
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
+        requires_grad = isinstance(data, Tensor) and data.requires_grad
+        values = _values("Buffer", data)
+        self = cast("Buffer", _core._make_subclass(cls, values, requires_grad))
+        self.persistent = persistent
+        return self
+
+    def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
+        """All is done in __new__."""
+
+
+plain_types.update((Parameter, Buffer))

@@ -1,0 +1,177 @@
+"""What all optimizers share: groups of parameters with their settings, and state per parameter."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from .._core import Tensor
+
+if TYPE_CHECKING:
+    from ..types import Closure, StateDict
+
+    Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+
+__all__ = ["Optimizer"]
+
+
+class Optimizer:
+    """p <- p - step(p.grad) for the parameters in `param_groups`, a list of dicts.
+
+    A subclass gives the `defaults` that a group may override, and step(). Raises TypeError and
+    ValueError for parameters that cannot be optimized, see `add_param_group`.
+    Source: https://docs.pytorch.org/docs/stable/optim.html
+    """
+
+    # Schedulers warn when it stays False; a subclass that does not track it is not warned about.
+    _opt_called = True
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        if isinstance(params, (Tensor, str)) or not isinstance(params, Iterable):
+            raise TypeError(
+                f"[optimizer] params is a {type(params).__name__}, Tensors or dicts are "
+                "needed; pass [tensor] or module.parameters()"
+            )
+        groups: list[Any] = [*params]
+        if not groups:
+            raise ValueError("[optimizer] params is empty, nothing to optimize; were they used up?")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a dict {"params": tensors, setting: value, ...}; a missing setting has its default.
+
+        Raises TypeError for a group or parameter of a wrong type, ValueError for a non-leaf, for a
+        missing required setting, and for a parameter of two groups.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(
+                f"[add_param_group] a dict is needed, not a {type(param_group).__name__}; "
+                "pass {'params': ...}"
+            )
+        params = param_group["params"]
+        if isinstance(params, (set, frozenset)):
+            raise TypeError("[add_param_group] params is a set, whose order changes; pass a list")
+        group = {**param_group, "params": [params] if isinstance(params, Tensor) else [*params]}
+        if group["params"] and all(isinstance(p, tuple) for p in group["params"]):
+            group["param_names"] = [name for name, _ in group["params"]]
+            group["params"] = [p for _, p in group["params"]]
+        for p in group["params"]:
+            self._check(p)
+        for name, value in self.defaults.items():
+            group.setdefault(name, value)
+        unique = {id(p) for p in group["params"]}
+        if len(unique) < len(group["params"]):
+            warnings.warn(
+                f"[add_param_group] {len(group['params'])} parameters, {len(unique)} different: "
+                "a double is updated twice; drop the doubles",
+                stacklevel=3,
+            )
+        if any(id(p) in unique for other in self.param_groups for p in other["params"]):
+            raise ValueError("[add_param_group] a parameter is in two groups; leave it in one")
+        self.param_groups.append(group)
+
+    def _check(self, p: Any) -> None:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"[add_param_group] a parameter is a {type(p).__name__}, a Tensor is needed; "
+                "pass module.parameters()"
+            )
+        if not p.is_leaf:
+            raise ValueError(
+                "[add_param_group] a parameter is the result of an op, a leaf is needed; "
+                "optimize what it was computed from, or its .detach()"
+            )
+
+    def step(self, closure: Closure | None = None) -> Any:
+        """Update the parameters. Raises NotImplementedError when the subclass has none."""
+        raise NotImplementedError(f"[step] {type(self).__name__} defines no step(); define it")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients, or fill them with 0."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    if p.grad.requires_grad:
+                        p.grad = p.grad.detach()
+                    p.grad.zero_()
+
+    def state_dict(self) -> StateDict:
+        """{"state": {index: state}, "param_groups": [...]}: parameters are named by their order."""
+        order: dict[int, int] = {}
+        groups, count = [], 0
+        for group in self.param_groups:
+            for position, p in enumerate(group["params"], count):
+                order.setdefault(id(p), position)
+            count += len(group["params"])
+            packed = {name: value for name, value in group.items() if name != "params"}
+            groups.append({**packed, "params": [order[id(p)] for p in group["params"]]})
+        state = {order[id(k)] if isinstance(k, Tensor) else k: v for k, v in self.state.items()}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: StateDict) -> None:
+        """Take over the settings and the state; floating-point state is cast to its parameter.
+
+        Raises ValueError, and changes nothing, when the groups have other sizes.
+        """
+        ours, saved = self.param_groups, state_dict["param_groups"]
+        sizes = [[len(group["params"]) for group in groups] for groups in (ours, saved)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"[load_state_dict] the parameter groups have sizes {sizes[0]} here, {sizes[1]} "
+                "in the state_dict; make the optimizer with the groups it was saved with"
+            )
+        by_index = {
+            index: p
+            for mine, theirs in zip(ours, saved, strict=True)
+            for index, p in zip(theirs["params"], mine["params"], strict=True)
+        }
+        state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        for index, entry in state_dict["state"].items():
+            p = by_index.get(index)
+            state[index if p is None else p] = entry if p is None else _cast(entry, p)
+        groups = []
+        for mine, theirs in zip(ours, saved, strict=True):
+            names = {"param_names": mine["param_names"]} if "param_names" in mine else {}
+            groups.append({**names, **_copied(theirs), "params": mine["params"]})
+        self.state, self.param_groups = state, groups
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for group in self.param_groups:
+            for name, value in self.defaults.items():
+                group.setdefault(name, value)
+
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__} ("
+        for index, group in enumerate(self.param_groups):
+            text += f"\nParameter Group {index}\n"
+            text += "".join(
+                f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params"
+            )
+        return text + ")"
+
+
+def _copied(group: dict[str, Any]) -> dict[str, Any]:
+    from copy import deepcopy
+
+    return deepcopy({name: value for name, value in group.items() if name != "params"})
+
+
+def _cast(value: Any, p: Tensor, key: str | None = None) -> Any:
+    """The state of a parameter, with its dtype; a `step` is a count and stays as it is."""
+    if isinstance(value, Tensor):
+        keep = key == "step" or not p.is_floating_point()
+        return value if keep else value.to(p.dtype)
+    if isinstance(value, dict):
+        return {name: _cast(item, p, name) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_cast(item, p) for item in value)
+    return value

@@ -1,0 +1,37 @@
+"""The seed of the default generator (Mersenne twister, the same stream as PyTorch's on the CPU)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._core import default_generator
+
+if TYPE_CHECKING:
+    from ._core import Generator, Tensor
+
+__all__ = ["get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the default generator at `seed`, and return it."""
+    return default_generator.manual_seed(int(seed))
+
+
+def seed() -> int:
+    """Start the default generator at a random seed, and return that seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed that the default generator was started with."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Put the default generator back into a state taken with `get_rng_state`."""
+    default_generator.set_state(new_state)

@@ -1,0 +1,292 @@
+"""save and load: a zip with one description in JSON and one .npy file per storage.
+
+    tree.json       {"format": "backprop_ext", "version": 1, "root": node, "tensors": [...]}
+    storage/0.npy   the elements that the saved tensors of one storage span, as NumPy writes them
+
+A node is a JSON string, number, bool or null, or an object {tag: value}, see `_Writer.node`.
+Nothing in a file is executed or imported. Tensors that share storage, or are one object, do so
+after load.
+"""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from . import _core
+from ._core import Tensor
+from ._device import device
+from ._size import Size
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
+
+    from numpy.typing import NDArray
+
+    File: TypeAlias = str | os.PathLike[str] | IO[bytes]
+
+__all__ = ["load", "save"]
+
+_FORMAT, _VERSION, _TREE = "backprop_ext", 1, "tree.json"
+_DTYPES = {
+    "float32": _core.float32,
+    "float64": _core.float64,
+    "int32": _core.int32,
+    "int64": _core.int64,
+    "bool": _core.bool,
+}
+
+
+def save(obj: object, f: File) -> None:
+    """Write tensors, numbers, strings, None, dtypes, and lists, tuples, dicts, Sizes of them.
+
+    A path is written beside and then renamed: it holds the old file or the new one, never a part.
+    Raises TypeError for anything else, ValueError for a container that contains itself.
+    """
+    writer = _Writer()
+    root = writer.node(obj)
+    if not isinstance(f, (str, os.PathLike)):
+        writer.write(f, root)
+        return
+    path = os.path.realpath(f)
+    if os.path.exists(path) and not os.path.isfile(path):
+        # A device or a pipe: neither renamed over nor sought in.
+        whole = BytesIO()
+        writer.write(whole, root)
+        with open(path, "wb") as stream:
+            stream.write(whole.getvalue())
+        return
+    beside = f"{path}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    try:
+        with open(beside, "xb") as stream:
+            writer.write(stream, root)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+
+
+def load(
+    f: File, map_location: Any = None, weights_only: bool = True, mmap: bool | None = None
+) -> Any:
+    """Read what `save` wrote. No code of the file runs, whatever `weights_only` says.
+
+    Raises FileNotFoundError, and RuntimeError for a file that is damaged or of another format.
+    """
+    if isinstance(map_location, (str, device)):
+        device(map_location)
+    if isinstance(f, (str, os.PathLike)):
+        with open(f, "rb") as stream:
+            return _read(stream, os.fspath(f))
+    return _read(f, str(getattr(f, "name", "the file object")))
+
+
+class _Writer:
+    """Turns objects into nodes, and collects the tensors on the way."""
+
+    def __init__(self) -> None:
+        self.tensors: list[dict[str, Any]] = []
+        self.storages: list[list[Tensor]] = []
+        self._index: dict[int, int] = {}
+        self._storage: dict[Any, int] = {}
+        self._open: set[int] = set()
+
+    def node(self, obj: object) -> Any:
+        """The JSON of an object."""
+        kind = type(obj)
+        if obj is None or kind in (bool, int, str):
+            return obj
+        if isinstance(obj, float):
+            return float(obj)
+        if isinstance(obj, Tensor):
+            return {"tensor": self._tensor(obj)}
+        if kind is complex:
+            return {"complex": [obj.real, obj.imag]}  # type: ignore[attr-defined]
+        if isinstance(obj, _core.dtype):
+            return {"dtype": str(obj).removeprefix("torch.")}
+        if kind in (list, tuple, Size) or kind.__name__ in ("dict", "OrderedDict"):
+            return self._container(obj)
+        cure = "save its state_dict()" if hasattr(obj, "state_dict") else "save its parts as a dict"
+        raise TypeError(
+            f"[save] a {kind.__module__}.{kind.__qualname__} cannot be saved, tensors, numbers, "
+            f"strings, None, dtypes and lists, tuples, dicts of them can; {cure}"
+        )
+
+    def _container(self, obj: Any) -> Any:
+        if id(obj) in self._open:
+            raise ValueError(
+                f"[save] a {type(obj).__name__} contains itself, a tree is needed; cut the cycle"
+            )
+        self._open.add(id(obj))
+        if isinstance(obj, dict):
+            items = [[self.node(key), self.node(value)] for key, value in obj.items()]
+        else:
+            items = [self.node(value) for value in obj]
+        self._open.remove(id(obj))
+        return {type(obj).__name__: items}
+
+    def _tensor(self, t: Tensor) -> int:
+        if id(t) not in self._index:
+            start = t.data_ptr() - t.storage_offset() * t.element_size()
+            # An empty tensor has no address of its own.
+            key = (start, t.dtype) if t.numel() else id(t)
+            storage = self._storage.setdefault(key, len(self.storages))
+            if storage == len(self.storages):
+                self.storages.append([])
+            self.storages[storage].append(t)
+            self._index[id(t)] = len(self.tensors)
+            self.tensors.append({"storage": storage, **_layout(t)})
+        return self._index[id(t)]
+
+    def write(self, stream: IO[bytes], root: Any) -> None:
+        """The zip: equal objects give equal bytes."""
+        import json
+        from zipfile import ZipFile, ZipInfo
+
+        spans = [_span(tensors) for tensors in self.storages]
+        for entry in self.tensors:
+            entry["offset"] -= spans[entry["storage"]][0]
+        tree = {"format": _FORMAT, "version": _VERSION, "root": root, "tensors": self.tensors}
+        with ZipFile(stream, "w") as archive:
+            archive.writestr(ZipInfo(_TREE), json.dumps(tree))
+            for index, (_, elements) in enumerate(spans):
+                info = ZipInfo(f"storage/{index}.npy")
+                with archive.open(info, "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, elements, allow_pickle=False)
+
+
+def _layout(t: Tensor) -> dict[str, Any]:
+    from .nn.parameter import Buffer, Parameter
+
+    kind = next((cls.__name__ for cls in (Parameter, Buffer) if isinstance(t, cls)), "Tensor")
+    entry: dict[str, Any] = {
+        "class": kind,
+        "shape": list(t.shape),
+        "strides": list(t.stride()),
+        "offset": t.storage_offset(),
+        "requires_grad": t.requires_grad,
+    }
+    return entry | ({"persistent": t.persistent} if isinstance(t, Buffer) else {})
+
+
+def _reach(shape: list[int], strides: list[int]) -> int:
+    """The number of elements from the first to the last."""
+    if 0 in shape:
+        return 0
+    return 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+
+
+def _span(tensors: list[Tensor]) -> tuple[int, NDArray[Any]]:
+    """(offset, elements) of the shortest run of a storage that holds all its saved tensors."""
+    first = min(tensors, key=lambda t: t.storage_offset())
+    offset = first.storage_offset()
+    stop = max(t.storage_offset() + _reach(list(t.shape), list(t.stride())) for t in tensors)
+    array = first.detach().numpy()
+    run = np.lib.stride_tricks.as_strided(
+        array, (max(0, stop - offset),), (array.itemsize,), writeable=False
+    )
+    return offset, run
+
+
+def _read(stream: IO[bytes], name: str) -> Any:
+    import json
+    from zipfile import BadZipFile, ZipFile
+    from zlib import error as ZlibError
+
+    try:
+        with ZipFile(stream) as archive:
+            tree = json.loads(archive.read(_TREE))
+            if tree["format"] != _FORMAT or tree["version"] != _VERSION:
+                raise ValueError(f"format {tree['format']!r} version {tree['version']!r}")
+            return _Reader(archive, tree["tensors"]).value(tree["root"])
+    except (BadZipFile, ZlibError, EOFError, OSError, NotImplementedError, RecursionError) as error:
+        cause: Exception = error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        cause = error
+    raise RuntimeError(
+        f"[load] {name} is damaged, incomplete or not written by save() "
+        f"({type(cause).__name__}: {cause}); save it again, or for a file of PyTorch, convert it "
+        "there: save {name: tensor.numpy()} with numpy.savez"
+    ) from cause
+
+
+class _Reader:
+    """Turns nodes back into objects. The file is not trusted: every number in it is checked."""
+
+    def __init__(self, archive: ZipFile, entries: list[dict[str, Any]]) -> None:
+        self._archive, self._entries = archive, entries
+        self._storages: dict[int, Tensor] = {}
+        self._tensors: dict[int, Tensor] = {}
+
+    def value(self, node: Any) -> Any:
+        """The object of a node."""
+        if node is None or isinstance(node, (bool, int, float, str)):
+            return node
+        ((tag, content),) = node.items()
+        if tag == "tensor":
+            return self._tensor(content)
+        if tag == "dtype":
+            return _DTYPES[content]
+        if tag == "complex":
+            return complex(*content)
+        if tag in ("dict", "OrderedDict"):
+            from collections import OrderedDict
+
+            pairs = [(self.value(key), self.value(value)) for key, value in content]
+            return dict(pairs) if tag == "dict" else OrderedDict(pairs)
+        make: Any = {"list": list, "tuple": tuple, "Size": Size}[tag]
+        return make([self.value(item) for item in content])
+
+    def _tensor(self, index: int) -> Tensor:
+        if index in self._tensors:
+            return self._tensors[index]
+        entry = self._entries[index]
+        shape, strides, offset = entry["shape"], entry["strides"], entry["offset"]
+        numbers = [*shape, *strides, offset]
+        storage = self._storage(entry["storage"])
+        if (
+            any(type(number) is not int or number < 0 for number in numbers)
+            or offset + _reach(shape, strides) > storage.numel()
+        ):
+            raise ValueError(f"tensor {index} does not fit its storage")
+        found = storage.as_strided(tuple(shape), tuple(strides), offset)
+        self._tensors[index] = _with_class(found, entry)
+        return self._tensors[index]
+
+    def _storage(self, index: int) -> Tensor:
+        if index not in self._storages:
+            info = self._archive.getinfo(f"storage/{index}.npy")
+            with self._archive.open(info) as member:
+                elements = _elements(member, info.file_size)
+            # Cloned, so that the memory is ours: aligned, and counted in one place.
+            self._storages[index] = _core.from_numpy(elements).clone()
+        return self._storages[index]
+
+
+def _elements(member: Any, file_size: int) -> NDArray[Any]:
+    """Read a .npy of known size: a header that promises more is refused before memory is taken."""
+    version = np.lib.format.read_magic(member)
+    if version != (1, 0):
+        raise ValueError(f"version {version} of .npy")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+    if len(shape) != 1 or dtype.name not in _DTYPES:
+        raise ValueError(f"a storage of shape {shape} and dtype {dtype}")
+    content = member.read(file_size)
+    if len(content) != shape[0] * dtype.itemsize:
+        raise ValueError(f"{len(content)} bytes for {shape[0]} elements of {dtype}")
+    return np.frombuffer(content, dtype).astype(dtype.newbyteorder("="))
+
+
+def _with_class(t: Tensor, entry: dict[str, Any]) -> Tensor:
+    from .nn.parameter import Buffer, Parameter
+
+    if entry["class"] == "Parameter":
+        return Parameter(t, bool(entry["requires_grad"]))
+    t = t.requires_grad_(bool(entry["requires_grad"]))
+    return Buffer(t, persistent=bool(entry["persistent"])) if entry["class"] == "Buffer" else t
