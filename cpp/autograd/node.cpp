@@ -4,11 +4,12 @@
 #include <atomic>
 
 #include "autograd/views.h"
+#include "core/thread_local.h"
 
 namespace bx {
 
 namespace {
-thread_local bool grad_mode = true;
+thread_local bool grad_mode BX_FAST_TLS = true;
 std::atomic<uint64_t> last_number{0};
 
 LeafExtras* leaf_extras(TensorImpl& t) { return static_cast<LeafExtras*>(t.extras.get()); }

@@ -83,6 +83,21 @@ void bind_random(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_runtime(py::module_& m);
 
+/// A getter that returns what f makes of the tensor.
+template <auto f>
+PyObject* get(PyObject* self, void*) {
+  return guarded([&]() -> PyObject* { return f(tensor_of(self)); });
+}
+inline PyObject* from_bool(bool b) { return PyBool_FromLong(b); }
+
+/// A function as a slot of a type.
+template <class F>
+PyType_Slot slot(int id, F f) {
+  return {id, reinterpret_cast<void*>(f)};
+}
+
+// What makes up the type Tensor, by file.
+std::vector<PyType_Slot> operator_slots();
 extern PyGetSetDef tensor_attributes[];
 extern PyMethodDef tensor_methods[];
 

@@ -13,6 +13,7 @@
 #endif
 
 #include "core/error.h"
+#include "core/thread_local.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define BX_POOLS_OFF 1  // the sanitizer must see every allocation
@@ -35,16 +36,10 @@ struct FreeBlock {
   FreeBlock* next;
 };
 
-/// Set once the thread's lists are gone, so that late frees go to the system.
-thread_local bool small_pool_gone = false;
-
 struct SmallPool {
   FreeBlock* lists[kSmallLists] = {};
-  int counts[kSmallLists] = {};
-  ~SmallPool() {
-    clear();
-    small_pool_gone = true;
-  }
+  size_t counts[kSmallLists] = {};
+  ~SmallPool() { clear(); }
   void clear() {
     for (int i = 0; i < kSmallLists; ++i) {
       while (FreeBlock* block = lists[i]) {
@@ -55,7 +50,26 @@ struct SmallPool {
     }
   }
 };
-thread_local SmallPool small_pool;
+
+/// This thread's lists; null before the first use and after the thread's end, when frees go to the
+/// system.
+thread_local SmallPool* small_pool BX_FAST_TLS = nullptr;
+thread_local bool small_pool_gone BX_FAST_TLS = false;
+
+struct SmallPoolOwner {
+  SmallPool pool;
+  SmallPoolOwner() { small_pool = &pool; }
+  ~SmallPoolOwner() {
+    small_pool = nullptr;
+    small_pool_gone = true;
+  }
+};
+
+SmallPool* start_small_pool() {
+  if (BX_POOLS_OFF || small_pool_gone) return nullptr;
+  static thread_local SmallPoolOwner owner;
+  return small_pool;
+}
 
 std::atomic<int64_t> in_use{0}, peak{0}, cached{0};
 
@@ -96,10 +110,12 @@ void* system_alloc(size_t bytes) {
 
 void* take_small(size_t bytes) {
   const size_t list = (bytes + kSmallStep - 1) / kSmallStep - (bytes > 0);
-  if (!BX_POOLS_OFF && list < kSmallLists && !small_pool_gone) {
-    if (FreeBlock* block = small_pool.lists[list]) {
-      small_pool.lists[list] = block->next;
-      --small_pool.counts[list];
+  if (list < kSmallLists) {
+    SmallPool* pool = small_pool ? small_pool : start_small_pool();
+    if (pool && pool->lists[list]) {
+      FreeBlock* block = pool->lists[list];
+      pool->lists[list] = block->next;
+      --pool->counts[list];
       return block;
     }
   }
@@ -113,13 +129,15 @@ void* take_small(size_t bytes) {
 void give_small(void* p, size_t bytes) noexcept {
   if (!p) return;
   const size_t list = (bytes + kSmallStep - 1) / kSmallStep - (bytes > 0);
-  if (!BX_POOLS_OFF && list < kSmallLists && !small_pool_gone &&
-      small_pool.counts[list] * (list + 1) * kSmallStep < kKeepBytesPerList) {
-    auto* block = static_cast<FreeBlock*>(p);
-    block->next = small_pool.lists[list];
-    small_pool.lists[list] = block;
-    ++small_pool.counts[list];
-    return;
+  if (list < kSmallLists) {
+    SmallPool* pool = small_pool ? small_pool : start_small_pool();
+    if (pool && pool->counts[list] * (list + 1) * kSmallStep < kKeepBytesPerList) {
+      auto* block = static_cast<FreeBlock*>(p);
+      block->next = pool->lists[list];
+      pool->lists[list] = block;
+      ++pool->counts[list];
+      return;
+    }
   }
   std::free(p);
 }
@@ -176,7 +194,7 @@ Stats stats() { return {in_use.load(), peak.load(), cached.load()}; }
 void reset_peak() { peak.store(in_use.load()); }
 
 void empty_cache() {
-  small_pool.clear();
+  if (small_pool) small_pool->clear();
   LargeCache& cache = large_cache();
   std::lock_guard lock(cache.mutex);
   for (auto& [size, blocks] : cache.blocks) {

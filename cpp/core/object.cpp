@@ -1,10 +1,12 @@
 #include "core/object.h"
 
+#include "core/thread_local.h"
+
 namespace bx {
 
 namespace {
-thread_local Object* dead = nullptr;
-thread_local bool draining = false;
+thread_local Object* dead BX_FAST_TLS = nullptr;
+thread_local bool draining BX_FAST_TLS = false;
 }  // namespace
 
 void Object::destroy_flat(Object* object) noexcept {

@@ -98,6 +98,8 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
         std::memcpy(out + o + begin, in + i + begin, static_cast<size_t>(end - begin) * sizeof(To));
       else
         for (int64_t k = begin; k < end; ++k) out[o + k] = static_cast<To>(in[i + k]);
+    } else if (so == 1 && si == 0) {
+      std::fill(out + o + begin, out + o + end, static_cast<To>(in[i]));
     } else {
       for (int64_t k = begin; k < end; ++k) out[o + k * so] = static_cast<To>(in[i + k * si]);
     }
@@ -112,7 +114,7 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
             row(o + r * walk.out[last - 1], i + r * walk.in[last - 1], c0,
                 std::min(n, c0 + kTile));
     });
-  } else if (walk.ndim == 1 && so == 1 && si == 1) {
+  } else if (walk.ndim == 1 && so == 1 && si <= 1) {
     parallel_for(n, 1 << 18, [&](int64_t b, int64_t e) { row(0, 0, b, e); });
   } else {
     walk.outer(1, [&](int64_t o, int64_t i) { row(o, i, 0, n); });

@@ -1,13 +1,13 @@
 // Turns rows of the op table into kernels over contiguous elements.
 #pragma once
 
-#include <array>
+#include <cstring>
 #include <tuple>
 #include <utility>
 
 #include "formulas/all.h"
 #include "kernels/families.h"
-#include "kernels/lanes.h"
+#include "kernels/lanes_math.h"
 #include "kernels/pointwise_rules.h"
 
 namespace bx::kernels {

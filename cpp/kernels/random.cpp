@@ -1,6 +1,6 @@
 // PyTorch's normal_fill: pairs of uniform values to pairs of normal ones, 16 at a time.
 #include "kernels/families.h"
-#include "kernels/lanes.h"
+#include "kernels/lanes_math.h"
 
 namespace bx::kernels {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/families.h"
-#include "kernels/lanes.h"
+#include "kernels/lanes_math.h"
 
 namespace bx::kernels {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "kernels/families.h"
-#include "kernels/lanes.h"
+#include "kernels/lanes_math.h"
 
 namespace bx::kernels {
 

@@ -59,6 +59,10 @@ Tensor copy_(const Tensor& self, const Tensor& source) {
   return write("copy_", "CopyBackwards", self, source);
 }
 
+Tensor unwritten(const Tensor& self) {
+  return grad_enabled() && requires_grad(self) ? clone(self) : self;
+}
+
 Tensor fill_(const Tensor& self, const Tensor& value) {
   if (value.dim() != 0)
     fail_runtime("fill_", "the value has shape ", value.shape(),

@@ -74,10 +74,13 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType 
     using F = std::conditional_t<std::is_floating_point_v<T>, T, double>;
     const F step = steps > 1 ? (static_cast<F>(b) - static_cast<F>(a)) / static_cast<F>(steps - 1)
                              : F(0);
-    for (int64_t i = 0; i < steps; ++i)
-      out.data<T>()[i] = static_cast<T>(i < steps / 2 || steps == 1
-                                            ? static_cast<F>(a) + step * static_cast<F>(i)
-                                            : static_cast<F>(b) - step * static_cast<F>(steps - 1 - i));
+    for (int64_t i = 0; i < steps; ++i) {
+      const bool from_start = i < steps / 2 || steps == 1;
+      const F value = from_start
+                          ? std::fma(step, static_cast<F>(i), static_cast<F>(a))
+                          : std::fma(-step, static_cast<F>(steps - 1 - i), static_cast<F>(b));
+      out.data<T>()[i] = static_cast<T>(value);
+    }
   });
   return out;
 }

@@ -133,10 +133,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
 
 Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta,
              const Scalar& alpha) {
-  Tensor out = mm(a, b);
-  if (alpha.as_double() != 1) out = out * alpha.as_double();
-  if (beta.as_double() == 0) return out;
-  return beta.as_double() == 1 ? input + out : input * beta.as_double() + out;
+  const Tensor out = scaled(mm(a, b), alpha);
+  return beta.as_double() == 0 ? out : scaled(input, beta) + out;
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ void set_default_dtype(DType dtype);
 DType result_type(const Tensor* tensors, int count);
 Tensor to(const Tensor& t, DType dtype);
 
-// pointwise.cpp, beside the rows ---------------------------------------------------------------
+// pointwise_registry.cpp ---------------------------------------------------------------------
 Tensor scaled(const Tensor& t, const Scalar& alpha);
 Tensor power(const Tensor& base, const Tensor& exponent);
 Tensor power_inplace(const Tensor& base, const Tensor& exponent);
@@ -42,6 +42,8 @@ Tensor contiguous(const Tensor& t);
 Tensor detach(const Tensor& t);
 /// Writes source, broadcast and converted, into self.
 Tensor copy_(const Tensor& self, const Tensor& source);
+/// self, or a recorded copy where a derivative may still need the values that a write destroys.
+Tensor unwritten(const Tensor& self);
 Tensor fill_(const Tensor& self, const Tensor& value);
 Tensor zero_(const Tensor& self);
 

@@ -29,8 +29,10 @@ void uniform_kernel(const View* out, const View*, const Params& params, FaultInf
   draw(out, params, [&](Generator& g, auto zero) {
     using T = decltype(zero);
     const T from = static_cast<T>(params.f[0]), range = static_cast<T>(params.f[1] - params.f[0]);
-    if constexpr (std::is_same_v<T, float>) return g.uniform_float() * range + from;
-    else return static_cast<T>(g.uniform_double() * static_cast<double>(range) + static_cast<double>(from));
+    // One rounding, as PyTorch's compiler makes of it.
+    if constexpr (std::is_same_v<T, float>) return std::fma(g.uniform_float(), range, from);
+    else return static_cast<T>(std::fma(g.uniform_double(), static_cast<double>(range),
+                                        static_cast<double>(from)));
   });
 }
 

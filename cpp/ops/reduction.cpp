@@ -3,27 +3,13 @@
 #include <algorithm>
 
 #include "ops/ops.h"
+#include "ops/reduction.h"
 
 namespace bx {
 
 using kernels::Id;
 
 namespace {
-
-uint32_t axis_bits(const char* op, const OptDims& axes, int ndim) {
-  uint32_t bits = 0;
-  for (int64_t a : wrap_axes(op, axes.value_or(Dims{}), ndim)) bits |= 1u << a;
-  return bits;
-}
-
-Dims reduced_shape(const Dims& shape, uint32_t bits, bool keepdim) {
-  Dims out;
-  for (int d = 0; d < shape.size(); ++d) {
-    if (!(bits & (1u << d))) out.push_back(shape[d]);
-    else if (keepdim) out.push_back(1);
-  }
-  return out;
-}
 
 /// One group of neighbouring dimensions [first, last] of a row-major tensor, kept as sizes of 1.
 Tensor reduce_group(const char* op, Id id, const Tensor& t, int first, int last, DType out_dtype) {
@@ -39,37 +25,45 @@ Tensor reduce_group(const char* op, Id id, const Tensor& t, int first, int last,
   return out;
 }
 
-/// The reduction itself, not recorded; dimensions stay with size 1.
-Tensor reduce_keep(const char* op, Id id, const Tensor& t, uint32_t bits, DType out_dtype) {
-  // A permuted row-major tensor is reduced as it lies in memory.
-  Dims order = wrap_axes(op, {}, t.dim());
-  if (!t.is_contiguous()) {
-    int64_t axes[kMaxDims];
-    std::copy(order.begin(), order.end(), axes);
-    std::stable_sort(axes, axes + t.dim(), [&](int64_t a, int64_t b) {
-      return t.strides()[static_cast<int>(a)] > t.strides()[static_cast<int>(b)];
-    });
-    for (int d = 0; d < t.dim(); ++d) order[d] = axes[d];
+/// The reduction of a row-major tensor; dimensions stay with size 1.
+Tensor reduce_row_major(const char* op, Id id, Tensor t, uint32_t bits, DType out_dtype) {
+  if (t.dim() == 0 || bits == 0) {
+    const Tensor flat = alias(t, {t.numel()}, {1}, t->offset);
+    return reshape(reduce_group(op, id, unsqueeze(flat, 1), 1, 1, out_dtype), t.shape());
   }
-  GradMode off(false);
-  Tensor x = contiguous(permute(t, order));
-  for (int d = t.dim() - 1; d >= 0; --d) {
-    if (!(bits & (1u << order[d]))) continue;
-    int first = d;
-    while (first > 0 && (bits & (1u << order[first - 1]))) --first;
-    x = reduce_group(op, id, x, first, d, out_dtype);
-    d = first;
+  for (int last = t.dim() - 1; last >= 0; --last) {
+    if (!(bits & (1u << last))) continue;
+    int first = last;
+    while (first > 0 && (bits & (1u << (first - 1)))) --first;
+    t = reduce_group(op, id, t, first, last, out_dtype);
+    last = first;
   }
-  if (t.dim() == 0) x = reduce_group(op, id, reshape(x, {1}), 0, 0, out_dtype);
-  Dims back(t.dim(), 0);
-  for (int d = 0; d < t.dim(); ++d) back[static_cast<int>(order[d])] = d;
-  return contiguous(permute(reshape(x, reduced_shape(x.shape(), 0, true)), back));
+  return t;
+}
+
+/// Any layout: a permuted row-major tensor is reduced as it lies in memory.
+Tensor reduce_any_layout(const char* op, Id id, const Tensor& t, uint32_t bits, DType out_dtype) {
+  if (t.is_contiguous()) return reduce_row_major(op, id, t, bits, out_dtype);
+  int64_t axes[kMaxDims];
+  for (int d = 0; d < t.dim(); ++d) axes[d] = d;
+  std::stable_sort(axes, axes + t.dim(), [&](int64_t a, int64_t b) {
+    return t.strides()[static_cast<int>(a)] > t.strides()[static_cast<int>(b)];
+  });
+  Dims order, back(t.dim(), 0);
+  uint32_t permuted_bits = 0;
+  for (int d = 0; d < t.dim(); ++d) {
+    order.push_back(axes[d]);
+    back[static_cast<int>(axes[d])] = d;
+    if (bits & (1u << axes[d])) permuted_bits |= 1u << d;
+  }
+  const Tensor straight = contiguous(permute(t, order));
+  return contiguous(permute(reduce_row_major(op, id, straight, permuted_bits, out_dtype), back));
 }
 
 Tensor reduce(const char* op, Id id, const Tensor& t, uint32_t bits, bool keepdim,
               DType out_dtype) {
-  const Tensor kept = t.dim() ? reduce_keep(op, id, t, bits, out_dtype)
-                              : reduce_group(op, id, alias(t, {1}, {1}, t->offset), 0, 0, out_dtype);
+  GradMode off(false);
+  const Tensor kept = reduce_any_layout(op, id, t, bits, out_dtype);
   const Dims shape = reduced_shape(t.shape(), bits, keepdim);
   return alias(kept, shape, contiguous_strides(shape), kept->offset);
 }
@@ -82,21 +76,8 @@ void require_elements(const char* op, const Tensor& t, uint32_t bits) {
            "pass a tensor that is not empty");
 }
 
-/// A reduced gradient or result, seen in the shape it was reduced from.
-Tensor unreduce(const Tensor& r, const Dims& shape, uint32_t bits) {
-  return expand(reshape(r, reduced_shape(shape, bits, true)), shape);
-}
-
 DType sum_dtype(const Tensor& t, OptDType dtype) {
   return dtype.value_or(is_floating(t.dtype()) ? t.dtype() : DType::Int64);
-}
-
-/// How many elements each result stands for.
-double group_size(const Tensor& t, uint32_t bits) {
-  double n = 1;
-  for (int d = 0; d < t.dim(); ++d)
-    if (bits & (1u << d)) n *= static_cast<double>(t.shape()[d]);
-  return n;
 }
 
 Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
@@ -118,26 +99,6 @@ Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dty
       const Tensor slope = select(zeros == 0., product / others,
                                   select((zeros == 1.) && is_zero, product, 0.));
       b.give(0, unreduce(b.grad(), x.shape(), bits) * slope);
-    });
-  return out;
-}
-
-/// Ties share the gradient evenly.
-Tensor extreme(const char* op, const char* node, Id id, const Tensor& t, const OptDims& axes,
-               bool keepdim) {
-  const uint32_t bits = axis_bits(op, axes, t.dim());
-  require_elements(op, t, bits);
-  Tensor out = reduce(op, id, t, bits, keepdim, t.dtype());
-  if (!is_floating(t.dtype())) return out;
-  if (Recorder r{&t}; r)
-    r.save(t).save_output().done(node, out, [bits](const Backward& b) {
-      const Tensor x = b.saved(0);
-      const Tensor ties = to(detach(x) == unreduce(detach(b.saved(1)), x.shape(), bits), x.dtype());
-      OptDims axes = Dims{};
-      for (int d = 0; d < x.dim(); ++d)
-        if (bits & (1u << d)) axes->push_back(d);
-      const Tensor count = sum(ties, axes, true, std::nullopt);
-      b.give(0, unreduce(b.grad(), x.shape(), bits) * (ties / count));
     });
   return out;
 }
@@ -179,98 +140,52 @@ Tensor any_all(const char* op, Id id, const Tensor& t, const OptDims& axes, bool
   return reduce(op, id, flags, axis_bits(op, axes, t.dim()), keepdim, DType::Bool);
 }
 
-/// Two passes: the mean, then the mean square of what is left. [Chan et al. 1983]
-Tensor variance(const char* op, const Tensor& t, const OptDims& axes, double correction,
-                bool keepdim) {
-  if (!is_floating(t.dtype()))
-    fail_runtime(op, "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
-  const uint32_t bits = axis_bits(op, axes, t.dim());
-  const double freedom = std::max(0., group_size(t, bits) - correction);
-  const Tensor centered = t - unreduce(mean(t, axes, true, std::nullopt), t.shape(), bits);
-  return sum(centered * centered, axes, keepdim, std::nullopt) / freedom;
+}  // namespace
+
+uint32_t axis_bits(const char* op, const OptDims& axes, int ndim) {
+  uint32_t bits = 0;
+  for (int64_t a : wrap_axes(op, axes.value_or(Dims{}), ndim)) bits |= 1u << a;
+  return bits;
 }
 
-Tensor hidden(const char* node, const Tensor& t, Tensor out,
-              std::function<Tensor(const Tensor& x, const Tensor& y, const Tensor& g)> backward) {
-  if (Recorder r{&t}; r)
-    r.save(t).save_output().done(node, out, [backward = std::move(backward)](const Backward& b) {
-      b.give(0, backward(b.saved(0), b.saved(1), b.grad()));
-    });
+Dims reduced_shape(const Dims& shape, uint32_t bits, bool keepdim) {
+  Dims out;
+  for (int d = 0; d < shape.size(); ++d) {
+    if (!(bits & (1u << d))) out.push_back(shape[d]);
+    else if (keepdim) out.push_back(1);
+  }
   return out;
 }
 
-template <class F>
-Tensor unrecorded(F f) {
-  GradMode off(false);
-  return f();
+Tensor unreduce(const Tensor& r, const Dims& shape, uint32_t bits) {
+  return expand(reshape(r, reduced_shape(shape, bits, true)), shape);
 }
 
-Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim) {
-  const uint32_t bits = axis_bits("var", axes, t.dim());
-  const double freedom = std::max(0., group_size(t, bits) - correction);
-  return hidden("VarBackward0", t,
-                unrecorded([&] { return variance("var", t, axes, correction, keepdim); }),
-                [=](const Tensor& x, const Tensor&, const Tensor& g) {
-                  const Tensor m = unreduce(mean(x, axes, true, std::nullopt), x.shape(), bits);
-                  return unreduce(g, x.shape(), bits) * (2. / freedom) * (x - m);
-                });
+double group_size(const Tensor& t, uint32_t bits) {
+  double n = 1;
+  for (int d = 0; d < t.dim(); ++d)
+    if (bits & (1u << d)) n *= static_cast<double>(t.shape()[d]);
+  return n;
 }
 
-Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bool keepdim) {
-  const uint32_t bits = axis_bits("std", axes, t.dim());
-  const double freedom = std::max(0., group_size(t, bits) - correction);
-  return hidden("StdBackward0", t,
-                unrecorded([&] { return sqrt(variance("std", t, axes, correction, keepdim)); }),
-                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
-                  const Tensor m = unreduce(mean(x, axes, true, std::nullopt), x.shape(), bits);
-                  const Tensor slope = select(y == 0., 0., g / (y * freedom));
-                  return unreduce(slope, x.shape(), bits) * (x - m);
-                });
+Tensor extreme(const char* op, const char* node, Id id, const Tensor& t, const OptDims& axes,
+               bool keepdim) {
+  const uint32_t bits = axis_bits(op, axes, t.dim());
+  require_elements(op, t, bits);
+  Tensor out = reduce(op, id, t, bits, keepdim, t.dtype());
+  if (!is_floating(t.dtype())) return out;
+  if (Recorder r{&t}; r)
+    r.save(t).save_output().done(node, out, [bits](const Backward& b) {
+      const Tensor x = b.saved(0);
+      const Tensor ties = to(detach(x) == unreduce(detach(b.saved(1)), x.shape(), bits), x.dtype());
+      OptDims axes = Dims{};
+      for (int d = 0; d < x.dim(); ++d)
+        if (bits & (1u << d)) axes->push_back(d);
+      const Tensor count = sum(ties, axes, true, std::nullopt);
+      b.give(0, unreduce(b.grad(), x.shape(), bits) * (ties / count));
+    });
+  return out;
 }
-
-Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
-  const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
-  return hidden("LogsumexpBackward0", t, unrecorded([&] {
-                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
-                  const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
-                  const Tensor shift = select(abs(top) == std::numeric_limits<double>::infinity(),
-                                              0., top);
-                  const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);
-                  return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
-                }),
-                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
-                  return unreduce(g, x.shape(), bits) * exp(x - unreduce(y, x.shape(), bits));
-                });
-}
-
-/// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
-Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keepdim) {
-  if (!is_floating(t.dtype()))
-    fail_runtime("norm", "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
-  const double p = order.as_double();
-  const uint32_t bits = axis_bits("norm", axes, t.dim());
-  if (p == std::numeric_limits<double>::infinity())
-    return extreme("norm", "LinalgVectorNormBackward0", Id::Max, abs(t), axes, keepdim);
-  if (p == -std::numeric_limits<double>::infinity())
-    return extreme("norm", "LinalgVectorNormBackward0", Id::Min, abs(t), axes, keepdim);
-  return hidden("LinalgVectorNormBackward0", t, unrecorded([&] {
-                  if (p == 0) return sum(to(t != 0., t.dtype()), axes, keepdim, std::nullopt);
-                  if (p == 1) return sum(abs(t), axes, keepdim, std::nullopt);
-                  if (p == 2) return sqrt(sum(t * t, axes, keepdim, std::nullopt));
-                  return pow(sum(pow(abs(t), p), axes, keepdim, std::nullopt), 1. / p);
-                }),
-                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
-                  const Tensor upstream = unreduce(g, x.shape(), bits);
-                  if (p == 0) return zero(upstream);
-                  if (p == 1) return upstream * sign(x);
-                  const Tensor size = unreduce(y, x.shape(), bits);
-                  const Tensor slope = p == 2 ? x / size
-                                              : sign(x) * pow(abs(x) / size, p - 1.);
-                  return upstream * select(size == 0., 0., slope);
-                });
-}
-
-}  // namespace
 
 Tensor sum(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = to(given, sum_dtype(given, dtype));
@@ -291,7 +206,8 @@ Tensor mean(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dty
                  ", expected a floating-point type; use .float() or pass dtype=");
   const uint32_t bits = axis_bits("mean", axes, t.dim());
   const double n = group_size(t, bits);
-  Tensor out = unrecorded([&] { return reduce("mean", Id::Sum, t, bits, keepdim, t.dtype()) / n; });
+  // The total carries no graph, so dividing it records nothing.
+  Tensor out = reduce("mean", Id::Sum, t, bits, keepdim, t.dtype()) / n;
   if (Recorder r{&t}; r)
     r.done(axes ? "MeanBackward1" : "MeanBackward0", out,
            [bits, n, shape = t.shape()](const Backward& b) {
@@ -361,32 +277,6 @@ void register_reduction(Registry& r) {
          [](const Tensor& t, const OptDims& dim, bool keepdim) {
            return any_all("all", Id::All, t, dim, keepdim);
          }, "Whether no element is zero.");
-  r.both("var", "input, dim=None, *, correction=1.0, keepdim=False", var,
-         "Mean square deviation from the mean, divided by n - correction.");
-  r.both("var", "input, dim, unbiased, keepdim=False",
-         [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
-           return var(t, dim, unbiased, keepdim);
-         }, "");
-  r.both("var", "input, unbiased", [](const Tensor& t, bool unbiased) {
-    return var(t, std::nullopt, unbiased, false);
-  }, "");
-  r.both("var", "input, dim, *, keepdim=False, correction=1.0",
-         [](const Tensor& t, const OptDims& dim, bool keepdim, double correction) {
-           return var(t, dim, correction, keepdim);
-         }, "");
-  r.both("std", "input, dim=None, *, correction=1.0, keepdim=False", std_deviation,
-         "Square root of the variance, with n - correction.");
-  r.both("std", "input, dim, unbiased, keepdim=False",
-         [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
-           return std_deviation(t, dim, unbiased, keepdim);
-         }, "");
-  r.both("std", "input, unbiased", [](const Tensor& t, bool unbiased) {
-    return std_deviation(t, std::nullopt, unbiased, false);
-  }, "");
-  r.both("logsumexp", "input, dim, keepdim=False", logsumexp, "log(sum(exp(input))), shifted by the "
-         "maximum so that nothing overflows.");
-  r.both("norm", "input, p=2.0, dim=None, keepdim=False", norm,
-         "The p-norm of all elements or along dimensions: (sum |x|^p)^(1/p).");
   r.method("sum_to_size", "input, size", sum_to_size, "Undoes broadcasting: sums down to a shape.");
 }
 

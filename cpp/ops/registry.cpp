@@ -99,11 +99,13 @@ const Registry& registry() {
     register_shape(*r);
     register_slicing(*r);
     register_reduction(*r);
+    register_statistics(*r);
     register_matmul(*r);
     register_joining(*r);
     register_indexing(*r);
     register_softmax(*r);
     register_loss(*r);
+    register_likelihood(*r);
     register_random(*r);
     return r;
   }();

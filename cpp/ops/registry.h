@@ -186,11 +186,13 @@ void register_copy(Registry&);
 void register_shape(Registry&);
 void register_slicing(Registry&);
 void register_reduction(Registry&);
+void register_statistics(Registry&);
 void register_matmul(Registry&);
 void register_joining(Registry&);
 void register_indexing(Registry&);
 void register_softmax(Registry&);
 void register_loss(Registry&);
+void register_likelihood(Registry&);
 void register_random(Registry&);
 
 }  // namespace bx

@@ -1,0 +1,174 @@
+// Tensor's short methods that are not operations: numbers out, sizes, conversion.
+#include "bindings/python.h"
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+PyObject* number(const Tensor& t, const void* at) {
+  return visit(t.dtype(), [&](auto zero) -> PyObject* {
+    using T = decltype(zero);
+    const T value = *static_cast<const T*>(at);
+    if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(value);
+    else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(value);
+    else return PyFloat_FromDouble(static_cast<double>(value));
+  });
+}
+
+PyObject* item(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const Tensor t = tensor_of(self);
+    if (t.numel() != 1) item_double(t);  // throws
+    return number(t, t.raw());
+  });
+}
+
+PyObject* nested_list(const Tensor& t, int dim, int64_t offset) {
+  if (dim == t.dim())
+    return number(t, static_cast<const char*>(t->storage->data()) + offset * size_of(t.dtype()));
+  py::list list(static_cast<size_t>(t.shape()[dim]));
+  for (int64_t i = 0; i < t.shape()[dim]; ++i)
+    PyList_SET_ITEM(list.ptr(), i, nested_list(t, dim + 1, offset + i * t.strides()[dim]));
+  return list.release().ptr();
+}
+
+PyObject* tolist(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const Tensor t = tensor_of(self);
+    return nested_list(t, 0, t->offset);
+  });
+}
+
+/// One entry of a shape or strides, or all of them.
+PyObject* entry(const char* op, const Tensor& t, const Dims& values, PyObject* args,
+                PyObject* kwargs, bool as_size) {
+  PyObject* dim = Py_None;
+  static const char* names[] = {"dim", nullptr};
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &dim))
+    throw py::error_already_set();
+  if (dim != Py_None) {
+    const int64_t axis = PyLong_AsLongLong(dim);
+    if (axis == -1 && PyErr_Occurred()) throw py::error_already_set();
+    if (t.dim() == 0) fail_index(op, "dimension ", axis, " of a 0-d tensor");
+    return PyLong_FromLongLong(values[wrap_axis(op, axis, t.dim())]);
+  }
+  if (as_size) return wrap_size(values);
+  py::tuple tuple(static_cast<size_t>(values.size()));
+  for (int i = 0; i < values.size(); ++i) tuple[static_cast<size_t>(i)] = values[i];
+  return tuple.release().ptr();
+}
+
+PyObject* size(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    const Tensor t = tensor_of(self);
+    return entry("size", t, t.shape(), args, kwargs, true);
+  });
+}
+PyObject* stride(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    const Tensor t = tensor_of(self);
+    return entry("stride", t, t.strides(), args, kwargs, false);
+  });
+}
+
+template <auto f>
+PyObject* no_args(PyObject* self, PyObject*) {
+  return get<f>(self, nullptr);
+}
+
+PyObject* dimensions(const Tensor& t) { return PyLong_FromLong(t.dim()); }
+PyObject* elements(const Tensor& t) { return PyLong_FromLongLong(t.numel()); }
+PyObject* item_size(const Tensor& t) { return PyLong_FromLongLong(size_of(t.dtype())); }
+PyObject* address(const Tensor& t) {
+  return PyLong_FromVoidPtr(t.numel() ? t.raw() : nullptr);
+}
+PyObject* numpy(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    int force = 0;
+    static const char* names[] = {"force", nullptr};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p", const_cast<char**>(names), &force))
+      throw py::error_already_set();
+    const Tensor t = tensor_of(self);
+    if (requires_grad(t) && !force)
+      fail_runtime("numpy", "can't call numpy() on a tensor of shape ", t.shape(),
+                   " that requires grad; use tensor.detach().numpy() instead");
+    return to_numpy(detached(t)).release().ptr();
+  });
+}
+
+/// to(dtype), to(other), to(device), to(device, dtype): only the type can change.
+PyObject* convert(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    const Tensor t = tensor_of(self);
+    DType dtype = t.dtype();
+    bool copy = false;
+    auto take = [&](const std::string& name, PyObject* o) {
+      if (o == Py_None) return;
+      if (name == "copy") copy = PyObject_IsTrue(o) == 1;
+      else if (name == "non_blocking" || name == "memory_format" || PyBool_Check(o)) return;
+      else if (const auto d = dtype_from(o)) dtype = *d;
+      else if (is_tensor(o)) dtype = tensor_of(o).dtype();
+      else if (const std::string device = py::str(py::handle(o)); device.rfind("cpu", 0) != 0)
+        fail_runtime("to", "'", device, "' is neither a dtype, a tensor nor the device 'cpu', the "
+                     "only one");
+    };
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i)
+      take(i == 3 ? "copy" : "", PyTuple_GET_ITEM(args, i));
+    if (kwargs)
+      for (auto [name, value] : py::reinterpret_borrow<py::dict>(kwargs))
+        take(py::str(name), value.ptr());
+    return wrap(dtype == t.dtype() && copy ? clone(t) : to(t, dtype));
+  });
+}
+
+PyObject* set_requires_grad_method(PyObject* self, PyObject* args, PyObject* kwargs) {
+  int wanted = 1;
+  static const char* names[] = {"requires_grad", nullptr};
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p", const_cast<char**>(names), &wanted))
+    return nullptr;
+  if (PyObject_SetAttrString(self, "requires_grad", wanted ? Py_True : Py_False) < 0) return nullptr;
+  return Py_NewRef(self);
+}
+
+template <class F>
+PyCFunction with_keywords(F f) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f));
+}
+
+}  // namespace
+
+PyMethodDef tensor_methods[] = {
+    {"item", item, METH_NOARGS, "The only element as a Python number; RuntimeError for more."},
+    {"tolist", tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
+    {"size", with_keywords(size), METH_VARARGS | METH_KEYWORDS, "The shape, or one size of it."},
+    {"stride", with_keywords(stride), METH_VARARGS | METH_KEYWORDS,
+     "The strides in elements, or one of them."},
+    {"dim", no_args<dimensions>, METH_NOARGS, "The number of dimensions."},
+    {"ndimension", no_args<dimensions>, METH_NOARGS, "The number of dimensions."},
+    {"numel", no_args<elements>, METH_NOARGS, "The number of elements."},
+    {"nelement", no_args<elements>, METH_NOARGS, "The number of elements."},
+    {"element_size", no_args<item_size>, METH_NOARGS, "Bytes per element."},
+    {"data_ptr", no_args<address>, METH_NOARGS, "The address of the first element."},
+    {"storage_offset",
+     no_args<[](const Tensor& t) { return PyLong_FromLongLong(t->offset); }>, METH_NOARGS,
+     "Elements before the first one in the memory."},
+    {"is_contiguous",
+     with_keywords(+[](PyObject* self, PyObject*, PyObject*) {
+       return get<[](const Tensor& t) { return from_bool(t.is_contiguous()); }>(self, nullptr);
+     }),
+     METH_VARARGS | METH_KEYWORDS, "Whether the elements lie row-major without gaps."},
+    {"is_floating_point",
+     no_args<[](const Tensor& t) { return from_bool(is_floating(t.dtype())); }>, METH_NOARGS,
+     "Whether the elements are floats."},
+    {"is_complex", no_args<[](const Tensor&) { return from_bool(false); }>, METH_NOARGS,
+     "Whether the elements are complex: never."},
+    {"numpy", with_keywords(numpy), METH_VARARGS | METH_KEYWORDS,
+     "A NumPy array on the same memory; RuntimeError where requires_grad, unless force=True."},
+    {"to", with_keywords(convert), METH_VARARGS | METH_KEYWORDS,
+     "Conversion to a dtype, or to another tensor's; the tensor itself where nothing changes."},
+    {"requires_grad_", with_keywords(set_requires_grad_method), METH_VARARGS | METH_KEYWORDS,
+     "Turns requires_grad on or off, in place."},
+    {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace bx

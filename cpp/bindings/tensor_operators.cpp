@@ -1,0 +1,160 @@
+// Tensor's operators in CPython's number slots: no argument parsing, no overload chains.
+#include "bindings/python.h"
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+/// Both operands as tensors; false where one is neither a tensor nor a number nor an array.
+bool operands(PyObject* a, PyObject* b, Tensor& x, Tensor& y) {
+  auto other = [](PyObject* o, const Tensor& like, Tensor& out) {
+    if (is_tensor(o)) out = tensor_of(o);
+    else if (const auto s = scalar_from(o)) out = wrapped_scalar(*s, &like);
+    else if (is_numpy_array(o)) out = tensor_from_data(o, std::nullopt);
+    else return false;
+    return true;
+  };
+  if (is_tensor(a)) {
+    x = tensor_of(a);
+    return other(b, x, y);
+  }
+  y = tensor_of(b);
+  return other(a, y, x);
+}
+
+template <class F>
+PyObject* binary(PyObject* a, PyObject* b, F f) {
+  return guarded([&]() -> PyObject* {
+    Tensor x, y;
+    if (!operands(a, b, x, y)) Py_RETURN_NOTIMPLEMENTED;
+    return wrap(f(x, y));
+  });
+}
+template <class Row>
+PyObject* binary_slot(PyObject* a, PyObject* b) {
+  return binary(a, b, [](const Tensor& x, const Tensor& y) { return apply<Row>(x, y); });
+}
+template <class Row>
+PyObject* inplace_slot(PyObject* a, PyObject* b) {
+  return binary(a, b, [](const Tensor& x, const Tensor& y) {
+    const Tensor in[] = {x, y};
+    return pointwise_inplace(pointwise_op(formulas::row_index<Row>), in);
+  });
+}
+PyObject* power_slot(PyObject* a, PyObject* b, PyObject*) { return binary(a, b, &power); }
+PyObject* inplace_power_slot(PyObject* a, PyObject* b, PyObject*) {
+  return binary(a, b, &power_inplace);
+}
+PyObject* matmul_slot(PyObject* a, PyObject* b) {
+  if (scalar_from(a) || scalar_from(b)) Py_RETURN_NOTIMPLEMENTED;
+  return binary(a, b, &matmul);
+}
+template <class Row>
+PyObject* unary_slot(PyObject* a) {
+  return guarded([&] { return wrap(apply<Row>(tensor_of(a))); });
+}
+PyObject* positive_slot(PyObject* a) { return Py_NewRef(a); }
+
+PyObject* compare(PyObject* a, PyObject* b, int op) {
+  if (b == Py_None) Py_RETURN_NOTIMPLEMENTED;
+  switch (op) {
+    case Py_EQ: return binary_slot<formulas::Eq>(a, b);
+    case Py_NE: return binary_slot<formulas::Ne>(a, b);
+    case Py_LT: return binary_slot<formulas::Lt>(a, b);
+    case Py_LE: return binary_slot<formulas::Le>(a, b);
+    case Py_GT: return binary_slot<formulas::Gt>(a, b);
+    default: return binary_slot<formulas::Ge>(a, b);
+  }
+}
+
+int truth(PyObject* o) {
+  return guarded([&]() -> int {
+    const Tensor t = tensor_of(o);
+    if (t.numel() != 1)
+      fail_runtime("bool", "the truth of a tensor of shape ", t.shape(), " with ", t.numel(),
+                   " values is ambiguous; use .any() or .all()");
+    return item_double(t) != 0;
+  });
+}
+
+PyObject* as_float(PyObject* o) {
+  return guarded([&] { return PyFloat_FromDouble(item_double(tensor_of(o))); });
+}
+PyObject* as_int(PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    const Tensor t = tensor_of(o);
+    return is_floating(t.dtype()) ? PyLong_FromDouble(item_double(t))
+                                  : PyLong_FromLongLong(item_int(t));
+  });
+}
+PyObject* as_index(PyObject* o) {
+  return guarded([&]() -> PyObject* {
+    const Tensor t = tensor_of(o);
+    if (is_floating(t.dtype()) || t.numel() != 1)
+      fail_type("index", "a tensor of type ", name_of(t.dtype()), " and shape ", t.shape(),
+                " cannot be an index; only one whole number can");
+    return PyLong_FromLongLong(item_int(t));
+  });
+}
+
+Py_ssize_t length(PyObject* o) {
+  return guarded([&]() -> Py_ssize_t {
+    const Tensor t = tensor_of(o);
+    if (t.dim() == 0) fail_type("len", "a 0-d tensor has no length; use item()");
+    return t.shape()[0];
+  });
+}
+PyObject* subscript(PyObject* o, PyObject* key) {
+  return guarded([&] { return get_item(tensor_of(o), key); });
+}
+int assign_subscript(PyObject* o, PyObject* key, PyObject* value) {
+  return guarded([&]() -> int {
+    if (!value) fail_type("Tensor", "does not support deleting items; use slicing and cat");
+    set_item(tensor_of(o), key, value);
+    return 0;
+  });
+}
+
+}  // namespace
+
+std::vector<PyType_Slot> operator_slots() {
+  namespace f = formulas;
+  return {
+      slot(Py_tp_richcompare, compare),
+      slot(Py_nb_add, binary_slot<f::Add>),
+      slot(Py_nb_subtract, binary_slot<f::Sub>),
+      slot(Py_nb_multiply, binary_slot<f::Mul>),
+      slot(Py_nb_true_divide, binary_slot<f::Div>),
+      slot(Py_nb_floor_divide, binary_slot<f::FloorDivide>),
+      slot(Py_nb_remainder, binary_slot<f::Remainder>),
+      slot(Py_nb_power, power_slot),
+      slot(Py_nb_matrix_multiply, matmul_slot),
+      slot(Py_nb_and, binary_slot<f::BitwiseAnd>),
+      slot(Py_nb_or, binary_slot<f::BitwiseOr>),
+      slot(Py_nb_xor, binary_slot<f::BitwiseXor>),
+      slot(Py_nb_inplace_add, inplace_slot<f::Add>),
+      slot(Py_nb_inplace_subtract, inplace_slot<f::Sub>),
+      slot(Py_nb_inplace_multiply, inplace_slot<f::Mul>),
+      slot(Py_nb_inplace_true_divide, inplace_slot<f::Div>),
+      slot(Py_nb_inplace_floor_divide, inplace_slot<f::FloorDivide>),
+      slot(Py_nb_inplace_remainder, inplace_slot<f::Remainder>),
+      slot(Py_nb_inplace_power, inplace_power_slot),
+      slot(Py_nb_inplace_and, inplace_slot<f::BitwiseAnd>),
+      slot(Py_nb_inplace_or, inplace_slot<f::BitwiseOr>),
+      slot(Py_nb_inplace_xor, inplace_slot<f::BitwiseXor>),
+      slot(Py_nb_negative, unary_slot<f::Neg>),
+      slot(Py_nb_positive, positive_slot),
+      slot(Py_nb_absolute, unary_slot<f::Abs>),
+      slot(Py_nb_invert, unary_slot<f::BitwiseNot>),
+      slot(Py_nb_bool, truth),
+      slot(Py_nb_float, as_float),
+      slot(Py_nb_int, as_int),
+      slot(Py_nb_index, as_index),
+      slot(Py_mp_length, length),
+      slot(Py_mp_subscript, subscript),
+      slot(Py_mp_ass_subscript, assign_subscript),
+  };
+}
+
+}  // namespace bx

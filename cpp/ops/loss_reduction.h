@@ -1,0 +1,22 @@
+// reduction="mean" | "sum" | "none", as every loss takes it.
+#pragma once
+
+#include "ops/ops.h"
+
+namespace bx {
+
+enum class Reduction { None, Mean, Sum };
+
+inline Reduction parse_reduction(const char* op, const std::string& name) {
+  if (name == "mean") return Reduction::Mean;
+  if (name == "sum") return Reduction::Sum;
+  if (name == "none") return Reduction::None;
+  fail_value(op, "'", name, "' is not a valid value for reduction; expected 'mean', 'sum' or 'none'");
+}
+
+inline Tensor reduce_loss(const Tensor& loss, Reduction reduction) {
+  if (reduction == Reduction::None) return loss;
+  return reduction == Reduction::Sum ? sum(loss) : mean(loss, std::nullopt, false, std::nullopt);
+}
+
+}  // namespace bx

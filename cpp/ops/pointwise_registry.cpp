@@ -1,0 +1,170 @@
+// Rows of the op table entered into the registry, and the few that need more than their row.
+#include <algorithm>
+#include <limits>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+using formulas::Domain;
+using formulas::Face;
+
+enum class Form { New, Inplace, InplaceFlag };
+
+/// A row as a registry entry: its tensors, its scalars, and for nn.functional the flag `inplace`.
+Overload row_overload(const PointwiseOp& op, Form form) {
+  Overload o;
+  for (int k = 0; k < op.inputs; ++k) {
+    const bool tensor_only =
+        op.inputs == 1 || (op.masked && k == 0) || (form == Form::Inplace && k == 0);
+    o.arguments.emplace_back(tensor_only ? ArgType::Tensor : ArgType::Operand);
+  }
+  for (int k = 0; k < op.params; ++k) o.arguments.emplace_back(ArgType::Float);
+  if (form == Form::InplaceFlag) o.arguments.emplace_back(ArgType::Bool);
+  o.call = [&op, form](Value* v) -> Value {
+    Tensor in[3];
+    double params[2] = {};
+    for (int k = 0; k < op.inputs; ++k) in[k] = std::get<Tensor>(v[k]);
+    for (int k = 0; k < op.params; ++k) params[k] = std::get<double>(v[op.inputs + k]);
+    const bool inplace = form == Form::Inplace || (form == Form::InplaceFlag &&
+                                                   std::get<bool>(v[op.inputs + op.params]));
+    return inplace ? pointwise_inplace(op, in, params) : pointwise(op, in, params);
+  };
+  return o;
+}
+
+void register_row(Registry& r, const PointwiseOp& op) {
+  if (op.face != Face::Tensor)
+    r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
+                   row_overload(op, Form::InplaceFlag), op.doc);
+  if (op.face == Face::Nn) return;
+  r.add_overload(Place::Both, op.name, op.signature, row_overload(op, Form::New), op.doc);
+  if (op.domain == Domain::Compare || op.masked) return;
+  r.add_overload(Place::Method, str(op.name, "_").c_str(), op.signature,
+                 row_overload(op, Form::Inplace), op.doc);
+}
+
+/// add and sub scale their second operand.
+template <class Row>
+void register_scaled(Registry& r, bool inplace) {
+  const PointwiseOp& op = pointwise_op(formulas::row_index<Row>);
+  Overload o;
+  for (ArgType type : {inplace ? ArgType::Tensor : ArgType::Operand, ArgType::Operand,
+                       ArgType::Scalar})
+    o.arguments.emplace_back(type);
+  o.call = [&op, inplace](Value* v) -> Value {
+    const Tensor in[] = {std::get<Tensor>(v[0]), scaled(std::get<Tensor>(v[1]), std::get<Scalar>(v[2]))};
+    return inplace ? pointwise_inplace(op, in) : pointwise(op, in);
+  };
+  r.add_overload(inplace ? Place::Method : Place::Both,
+                 (std::string(op.name) + (inplace ? "_" : "")).c_str(),
+                 "input, other, *, alpha=1", std::move(o), op.doc);
+}
+
+}  // namespace
+
+Tensor scaled(const Tensor& t, const Scalar& alpha) {
+  if (alpha.as_double() == 1) return t;
+  if (alpha.kind == Scalar::Float && !is_floating(t.dtype()))
+    fail_runtime("add", "alpha is a float, ", alpha.d, ", but the operand is ", name_of(t.dtype()),
+                 "; use a whole number or a floating-point tensor");
+  return t * (alpha.kind == Scalar::Float ? wrapped_number(alpha.d, DType::Float64)
+                                          : wrapped_number(alpha.i, DType::Int64));
+}
+
+/// A number as the exponent takes the row with the products and roots.
+Tensor power(const Tensor& base, const Tensor& exponent) {
+  if (!exponent->is_wrapped_number) return pow(base, exponent);
+  const double p = item_double(exponent);
+  if (!is_floating(base.dtype())) {
+    if (is_floating(exponent.dtype())) return pow(to(base, default_dtype()), p);
+    if (p < 0)
+      fail_runtime("pow", "integers to negative integer powers are not allowed (exponent ", p,
+                   "); convert the base with .float()");
+    return pow(base, exponent);
+  }
+  return pow(base, p);
+}
+
+Tensor power_inplace(const Tensor& base, const Tensor& exponent) {
+  const Tensor in[] = {base, exponent};
+  if (!exponent->is_wrapped_number || !is_floating(base.dtype()))
+    return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Pow>), in);
+  const double p = item_double(exponent);
+  return pointwise_inplace(pointwise_op(formulas::row_index<formulas::PowScalar>), &base, &p);
+}
+
+Tensor clamp(const Tensor& t, const std::optional<Operand>& low, const std::optional<Operand>& high) {
+  if (!low && !high) fail_runtime("clamp", "at least one of min and max must be given; both are None");
+  auto is_number = [](const std::optional<Operand>& b) {
+    return !b || b->tensor->is_wrapped_number;
+  };
+  if (is_number(low) && is_number(high)) {
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    const double range[] = {low ? item_double(low->tensor) : -inf,
+                            high ? item_double(high->tensor) : inf};
+    const bool widen = !is_floating(t.dtype()) && ((low && is_floating(low->tensor.dtype())) ||
+                                                   (high && is_floating(high->tensor.dtype())));
+    const Tensor x = widen ? to(t, default_dtype()) : t;
+    return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range);
+  }
+  Tensor out = t;
+  if (low) out = maximum(out, low->tensor);
+  return high ? minimum(out, high->tensor) : out;
+}
+
+Tensor prelu(const Tensor& t, const Tensor& weight) {
+  Tensor slope = weight;
+  if (weight.numel() != 1) {
+    const int64_t channels = t.dim() > 1 ? t.size(1) : t.numel();
+    if (weight.dim() != 1 || weight.numel() != channels)
+      fail_runtime("prelu", "weight has shape ", weight.shape(), "; expected one, or one for each of ",
+                   channels, " channels");
+    Dims shape(t.dim(), 1);
+    if (t.dim() > 0) shape[t.dim() > 1 ? 1 : 0] = channels;
+    slope = reshape(weight, shape);
+  }
+  return select(t > 0., t, slope * t);
+}
+
+void register_pointwise(Registry& r) {
+  using namespace formulas;
+  register_scaled<Add>(r, false);
+  register_scaled<Sub>(r, false);
+  register_scaled<Add>(r, true);
+  register_scaled<Sub>(r, true);
+  const int special[] = {row_index<Add>, row_index<Sub>, row_index<PowScalar>, row_index<Pow>,
+                         row_index<Clamp>, row_index<Gelu>, row_index<GeluTanh>};
+  for (int row = 0; row < kRowCount; ++row) {
+    const PointwiseOp& op = pointwise_op(row);
+    const bool is_loss = row >= row_index<MseLoss>;
+    if (!is_loss && std::find(std::begin(special), std::end(special), row) == std::end(special))
+      register_row(r, op);
+  }
+  const char* pow_doc = pointwise_op(row_index<Pow>).doc;
+  r.both("pow", "input, exponent", [](Operand a, Operand b) { return power(a.tensor, b.tensor); },
+         pow_doc);
+  r.method("pow_", "input, exponent",
+           [](const Tensor& a, Operand b) { return power_inplace(a, b.tensor); }, pow_doc);
+  const char* clamp_doc = pointwise_op(row_index<Clamp>).doc;
+  for (const char* name : {"clamp", "clip"}) r.both(name, "input, min=None, max=None", clamp, clamp_doc);
+  r.method("clamp_", "input, min=None, max=None",
+           [](const Tensor& t, const std::optional<Operand>& low,
+              const std::optional<Operand>& high) {
+             check_inplace("clamp_", t);
+             return copy_(t, clamp(unwritten(t), low, high));
+           },
+           clamp_doc);
+  r.both("prelu", "input, weight", prelu,
+         "y = input above 0, weight input below, one weight or one per channel (dimension 1).  "
+         "[He et al. 2015]");
+  r.nn("gelu", "input, approximate='none'", [](const Tensor& t, const std::string& approximate) {
+    if (approximate == "none") return apply<Gelu>(t);
+    if (approximate == "tanh") return apply<GeluTanh>(t);
+    fail_runtime("gelu", "approximate is '", approximate, "'; expected 'none' or 'tanh'");
+  }, pointwise_op(row_index<Gelu>).doc);
+}
+
+}  // namespace bx

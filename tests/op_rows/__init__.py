@@ -1,0 +1,1 @@
+"""The op table's rows by family; op_table.py puts them together."""

@@ -1,0 +1,225 @@
+"""Every registered operation against its row: values, types, layouts, derivatives, in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numeric import DirectionCheck, arrays, assert_bitwise, assert_same, tensors
+from op_rows.row import map_arrays
+from op_table import (
+    TABLE,
+    call,
+    cases,
+    cast,
+    operation,
+    reals_as_arguments,
+    registered,
+    to_tensors,
+)
+
+import backprop_ext as bx
+
+FORMULAS = [row for row in TABLE if row.reference is not None]
+LAYOUT_BOUND = ("view", "view_as", "as_strided")  # defined by the memory, not by the values
+NAN_IS_RIGHT = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, on empty means
+
+
+def parametrized(rows: list[Any]) -> Any:
+    found = cases(rows)
+    return pytest.mark.parametrize(("row", "case", "seed"), found, ids=[seed for *_, seed in found])
+
+
+def reference(row: Any, args: Any, kwargs: Any) -> list[Any]:
+    result = row.reference(*args, **kwargs)
+    return [np.asarray(r) for r in (result if isinstance(result, (tuple, list)) else [result])]
+
+
+def test_every_operation_has_one_row_and_every_row_an_operation() -> None:
+    claimed = [name for row in TABLE for name in row.names]
+    assert sorted(set(registered()) - set(claimed)) == []
+    assert sorted(set(claimed) - set(registered())) == []
+    assert len(claimed) == len(set(claimed))
+
+
+def test_function_and_method_of_an_operation_are_the_same_object() -> None:
+    for name, op in registered().items():
+        if op["nn"]:
+            assert getattr(bx.nn.functional, name[3:]).__doc__
+            continue
+        assert op["function"] or op["method"]
+        if op["function"]:
+            assert getattr(bx, name) is getattr(bx._core, name) or name in ("bool",)
+        if op["function"] and op["method"]:
+            assert getattr(bx.Tensor, name) is getattr(bx._core, name)
+
+
+def test_aliases_are_one_operation_under_several_names() -> None:
+    for row, case, seed in cases([row for row in TABLE if row.aliases]):
+        args, kwargs = case.draw(seed)
+        expected = arrays(call(row.name, args, kwargs))
+        for alias in row.aliases:
+            for a, e in zip(arrays(call(alias, args, kwargs)), expected, strict=True):
+                assert_bitwise(a, e)
+
+
+@NAN_IS_RIGHT
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@parametrized([row for row in FORMULAS if row.result != "error"])
+def test_forward_equals_numpy(row: Any, case: Any, seed: str, dtype: str) -> None:
+    args, kwargs = cast(case.draw(seed), dtype)
+    actual = arrays(call(row.name, args, kwargs))
+    wide_args, wide_kwargs = cast((args, kwargs), "float64")
+    expected = reference(row, wide_args, wide_kwargs)
+    assert len(actual) == len(expected)
+    for a, e in zip(actual, expected, strict=True):
+        if case.reals and e.dtype == np.float64 and row.result == "same":
+            e = e.astype(dtype)
+        rtol = row.rtol if a.dtype == np.float32 else max(1e-13, row.rtol**2)
+        assert_same(a, e, rtol, atol=rtol if e.dtype.kind == "f" else 0)
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.result == "error"], ids=lambda r: r.name)
+def test_bit_logic_refuses_floats(row: Any) -> None:
+    args, kwargs = row.cases[0].draw(row.name)
+    with pytest.raises(RuntimeError, match=rf"\[{row.name}\].*float64"):
+        call(row.name, args, kwargs)
+
+
+def whole_cases() -> list[Any]:
+    """Cases whose numbers may be integers; a Python float beside them would change the type."""
+    found = []
+    for row, case, seed in cases([row for row in FORMULAS if row.takes_whole()]):
+        if row.pointwise and any(isinstance(a, (int, float)) for a in case.args):
+            continue
+        found += [(row, case, seed, dtype) for dtype in row.whole_dtypes]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("row", "case", "seed", "dtype"), whole_cases(), ids=[f"{s}-{d}" for *_, s, d in whole_cases()]
+)
+def test_forward_of_integers_equals_numpy(row: Any, case: Any, seed: str, dtype: str) -> None:
+    args, kwargs = case.draw_whole(seed, dtype)
+    actual = arrays(call(row.name, args, kwargs))
+    with np.errstate(all="ignore"):
+        expected = reference(row, args, kwargs)
+    for a, e in zip(actual, expected, strict=True):
+        kind = e.dtype.name if "dtype" in kwargs else row.whole_result
+        is_index = len(expected) == 2 and e is expected[1] and row.name in ("max", "min")
+        assert a.dtype == ("int64" if is_index else dtype if kind == "same" else kind)
+        tolerance = 2e-6 if a.dtype.kind == "f" else 0
+        assert_same(a, e.astype(a.dtype), tolerance, tolerance)
+
+
+def spread(array: Any) -> Any:
+    """The same values with gaps between them in memory."""
+    return np.repeat(array, 2, axis=-1)[..., ::2] if array.ndim else array
+
+
+def columns_first(array: Any) -> Any:
+    """The same values, transposed in memory."""
+    return np.array(array, order="F")
+
+
+@NAN_IS_RIGHT
+@pytest.mark.parametrize("layout", [columns_first, spread], ids=["columns first", "gaps"])
+@parametrized([r for r in FORMULAS if r.result != "error" and r.name not in LAYOUT_BOUND])
+def test_layout_in_memory_does_not_matter(row: Any, case: Any, seed: str, layout: Any) -> None:
+    args, kwargs = case.draw(seed)
+    args, kwargs = cast((args, kwargs), "float32")
+    expected = arrays(call(row.name, args, kwargs))
+    other = map_arrays(lambda a: bx.from_numpy(layout(a)), (args, kwargs), np.ndarray)
+    actual = arrays(operation(row.name)(*other[0], **other[1]))
+    for a, e in zip(actual, expected, strict=True):
+        assert_same(a, e, row.rtol, atol=row.rtol if e.dtype.kind == "f" else 0)
+
+
+@parametrized([row for row in FORMULAS if row.order >= 1])
+def test_first_derivative_is_the_finite_difference(row: Any, case: Any, seed: str) -> None:
+    check_derivative(row, case, seed, order=1)
+
+
+@parametrized([row for row in FORMULAS if row.order >= 2])
+def test_second_derivative_is_the_finite_difference(row: Any, case: Any, seed: str) -> None:
+    check_derivative(row, case, seed, order=2)
+
+
+def check_derivative(row: Any, case: Any, seed: str, order: int) -> None:
+    args, kwargs = case.draw(seed)
+    fixed = {k: bx.tensor(v) for k, v in kwargs.items() if k in row.constants}
+    values, rebuild = reals_as_arguments(args, {k: v for k, v in kwargs.items() if k not in fixed})
+    inplace = row.name.endswith("_")
+
+    def function(*leaves: bx.Tensor) -> list[bx.Tensor]:
+        leaves = (leaves[0] * 1.0, *leaves[1:]) if inplace else leaves
+        args, kwargs = rebuild(leaves)
+        results = tensors(operation(row.name)(*args, **kwargs, **fixed))
+        return [t for t in results if t.is_floating_point()]
+
+    check = DirectionCheck(function, values)
+    if order == 1:
+        check.first()
+    else:
+        check.second()
+
+
+@NAN_IS_RIGHT
+@parametrized([row for row in FORMULAS if row.inplace and row.name != "detach"])
+def test_inplace_twin_writes_what_the_operation_returns(row: Any, case: Any, seed: str) -> None:
+    if row.result == "error":
+        args, kwargs = case.draw_whole(seed, "int64")
+    else:
+        args, kwargs = cast(case.draw(seed), "float32")
+    assert_inplace_equals(row.name, row.name + "_", args, kwargs, {})
+
+
+@parametrized([r for r in TABLE if r.name.startswith("nn.") and r.pointwise and "gelu" not in r.name])
+def test_inplace_flag_writes_what_the_function_returns(row: Any, case: Any, seed: str) -> None:
+    args, kwargs = case.draw(seed)
+    assert_inplace_equals(row.name, row.name, args, kwargs, {"inplace": True})
+
+
+def assert_inplace_equals(plain: str, twin: str, args: Any, kwargs: Any, extra: Any) -> None:
+    made, keywords = to_tensors(args, True), to_tensors(kwargs, True)
+    expected = operation(plain)(*made, **keywords)
+    target = made[0].detach().clone()
+    if expected.shape != target.shape:
+        with pytest.raises(RuntimeError, match="in place|written to"):
+            operation(twin)(target, *made[1:], **keywords, **extra)
+        return
+    leaf = made[0].detach().clone().requires_grad_(made[0].requires_grad)
+    written = leaf * 1 if leaf.requires_grad else leaf
+    before = written._version
+    result = operation(twin)(written, *made[1:], **keywords, **extra)
+    assert result is written
+    assert written._version > before
+    assert_bitwise(arrays(written)[0], arrays(expected)[0])
+    if not expected.requires_grad:
+        return
+    seed = bx.tensor(np.random.default_rng(1).standard_normal(tuple(expected.shape))).float()
+    others = [t for t in made[1:] if isinstance(t, bx.Tensor) and t.requires_grad]
+    want = bx.autograd.grad(expected, [made[0], *others], seed.to(expected.dtype))
+    got = bx.autograd.grad(written, [leaf, *others], seed.to(expected.dtype))
+    for g, w in zip(arrays(got), arrays(want), strict=True):
+        assert_bitwise(g, w)
+
+
+@pytest.mark.parametrize("row", [r for r in TABLE if r.checks], ids=lambda r: r.name)
+def test_random_operation_draws_what_it_promises(row: Any) -> None:
+    for _, case, seed in cases([row]):
+        args, kwargs = cast(case.draw(seed), "float32")
+        (t,) = arrays(call(row.name, args, kwargs))
+        row.checks(t, args, kwargs)
+
+
+@pytest.mark.parametrize("name", ["empty", "empty_like"])
+def test_empty_has_the_size_and_type_asked_for(name: str) -> None:
+    if name == "empty":
+        made = [bx.empty((2, 3)), bx.empty(2, 0), bx.empty((), dtype=bx.int64)]
+        assert [tuple(t.shape) for t in made] == [(2, 3), (2, 0), ()]
+        assert [t.dtype for t in made] == [bx.float32, bx.float32, bx.int64]
+    else:
+        like = bx.empty_like(bx.zeros(2, 3, dtype=bx.int32))
+        assert (tuple(like.shape), like.dtype) == ((2, 3), bx.int32)
