@@ -19,7 +19,7 @@ bin := $(VENV)/bin
 stamps := $(VENV)/stamps
 pip := $(bin)/python -m pip --disable-pip-version-check --quiet
 ours = $(firstword $(wildcard dist/*.whl))
-sources := pyproject.toml CMakeLists.txt README.md LICENSE \
+sources := pyproject.toml CMakeLists.txt \
   $(shell find cpp python -type f -not -name '*.py[co]' -not -name '.*')
 cpp_files = $(shell find cpp tests/cpp bench/cpp -path '*/build/*' -prune -o \
   \( -name '*.cpp' -o -name '*.h' \) -print)

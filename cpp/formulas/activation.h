@@ -16,9 +16,9 @@ struct Relu : Unary {
   static constexpr auto name = "relu";
   static constexpr auto doc = "y = max(input, 0);  d input = g where y > 0, else 0";
   static constexpr auto domain = Domain::Signed;
-  static constexpr auto f = [](auto x) { return maximum(x, 0.); };
+  static constexpr auto f = [](auto x) { return select(x < 0., 0., x); };
   static constexpr auto partials =
-      std::tuple{[](auto g, auto, auto y) { return select(y > 0., g, 0.); }};
+      std::tuple{[](auto g, auto, auto y) { return select(y <= 0., 0., g); }};
 };
 struct LeakyRelu : Unary {
   static constexpr auto name = "leaky_relu";
@@ -39,10 +39,10 @@ struct Elu : Unary {
   static constexpr auto doc =
       "y = input above 0, alpha (e^input - 1) below;  d input = g or g alpha e^input";
   static constexpr auto f = [](auto x, double alpha) {
-    return select(x > 0., x, alpha * expm1(minimum(x, 0.)));
+    return select(x <= 0., alpha * expm1(minimum(x, 0.)), x);
   };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto, double alpha) {
-    return select(x > 0., g, g * (alpha * exp(minimum(x, 0.))));
+    return select(x <= 0., g * (alpha * exp(minimum(x, 0.))), g);
   }};
 };
 struct Celu : Unary {
@@ -53,10 +53,10 @@ struct Celu : Unary {
   static constexpr auto doc =
       "y = input above 0, alpha (e^(input/alpha) - 1) below;  d input = g or g e^(input/alpha)";
   static constexpr auto f = [](auto x, double alpha) {
-    return select(x > 0., x, alpha * expm1(minimum(x, 0.) / alpha));
+    return select(x <= 0., alpha * expm1(minimum(x, 0.) / alpha), x);
   };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto, double alpha) {
-    return select(x > 0., g, g * exp(minimum(x, 0.) / alpha));
+    return select(x <= 0., g * exp(minimum(x, 0.) / alpha), g);
   }};
 };
 struct Selu : Unary {
@@ -65,10 +65,10 @@ struct Selu : Unary {
   static constexpr auto node = "EluBackward0";
   static constexpr auto doc = "y = 1.0507 (input above 0, 1.6733 (e^input - 1) below)";
   static constexpr auto f = [](auto x) {
-    return select(x > 0., kSeluScale * x, (kSeluScale * kSeluAlpha) * expm1(minimum(x, 0.)));
+    return select(x <= 0., (kSeluScale * kSeluAlpha) * expm1(minimum(x, 0.)), kSeluScale * x);
   };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto) {
-    return select(x > 0., kSeluScale * g, g * ((kSeluScale * kSeluAlpha) * exp(minimum(x, 0.))));
+    return select(x <= 0., g * ((kSeluScale * kSeluAlpha) * exp(minimum(x, 0.))), kSeluScale * g);
   }};
 };
 struct Gelu : Unary {
@@ -158,7 +158,7 @@ struct Hardtanh : Unary {
     return minimum(maximum(x, lo), hi);
   };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto, double lo, double hi) {
-    return select((x > lo) && (x < hi), g, 0.);
+    return select((x <= lo) || (x >= hi), 0., g);
   }};
 };
 struct Relu6 : Unary {
@@ -168,7 +168,7 @@ struct Relu6 : Unary {
   static constexpr auto doc = "y = min(max(input, 0), 6);  d input = g inside, else 0";
   static constexpr auto f = [](auto x) { return minimum(maximum(x, 0.), 6.); };
   static constexpr auto partials =
-      std::tuple{[](auto g, auto x, auto) { return select((x > 0.) && (x < 6.), g, 0.); }};
+      std::tuple{[](auto g, auto x, auto) { return select((x <= 0.) || (x >= 6.), 0., g); }};
 };
 struct Hardsigmoid : Unary {
   static constexpr auto name = "hardsigmoid";

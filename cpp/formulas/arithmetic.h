@@ -105,8 +105,14 @@ struct Atan2 : Binary {
       "d other = -g input / r^2 with r^2 = input^2 + other^2";
   static constexpr auto f = [](auto a, auto b) { return atan2(a, b); };
   static constexpr auto partials =
-      std::tuple{[](auto g, auto a, auto b, auto) { return g * (b / (a * a + b * b)); },
-                 [](auto g, auto a, auto b, auto) { return g * (-a / (a * a + b * b)); }};
+      std::tuple{[](auto g, auto a, auto b, auto) {
+                   auto r2 = a * a + b * b;
+                   return g * select(r2 == 0., 0., b / r2);
+                 },
+                 [](auto g, auto a, auto b, auto) {
+                   auto r2 = a * a + b * b;
+                   return g * select(r2 == 0., 0., -a / r2);
+                 }};
 };
 
 /// 0 where the base is 0, as the limit of the slope says and PyTorch returns.
@@ -137,7 +143,9 @@ struct PowScalar : Unary {
   static constexpr auto domain = Domain::Number;
   static constexpr auto f = [](auto x, double p) { return pow(x, p); };
   static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto, double p) { return g * (p * pow(x, p - 1.)); }};
+      [](auto g, auto x, auto, double p) {
+        return choose(p == 0., zero(g), g * (p * pow(x, p - 1.)));
+      }};
 };
 
 struct Neg : Unary {

@@ -94,7 +94,12 @@ BX_PROBE(abs) BX_PROBE(sign) BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PRO
 BX_PROBE(log) BX_PROBE(log1p) BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh)
 BX_PROBE(sinh) BX_PROBE(cosh) BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor)
 BX_PROBE(trunc) BX_PROBE(minimum) BX_PROBE(maximum) BX_PROBE(select) BX_PROBE(zero)
-BX_PROBE(xlogy) BX_PROBE(digamma) BX_PROBE(polygamma1)
 #undef BX_PROBE
+
+template <class A, class B>
+  requires AnyDep<A, B>
+constexpr Join<A, B> choose(bool, A, B) {
+  return {};
+}
 
 }  // namespace bx::formulas

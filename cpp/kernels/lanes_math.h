@@ -42,9 +42,8 @@ inline Lanes<T, V> by_lane(F f, Lanes<T, V> first, L... rest) {
   }
 #define BX_HAS(feature) (ei::packet_traits<T>::feature != 0)
 BX_FUNCTION(abs, true, ei::pabs(a.v), x < 0 ? -x : x)
-BX_FUNCTION(sqrt, BX_HAS(HasSqrt), ei::psqrt(a.v), std::sqrt(x))
 BX_FUNCTION(exp, BX_HAS(HasExp), ei::pexp(a.v), std::exp(x))
-BX_FUNCTION(log, BX_HAS(HasLog), ei::plog(a.v), std::log(x))
+BX_FUNCTION(normal_log, BX_HAS(HasLog), ei::plog(a.v), std::log(x))
 BX_FUNCTION(log1p, BX_HAS(HasLog1p), ei::plog1p(a.v), std::log1p(x))
 BX_FUNCTION(expm1, BX_HAS(HasExpm1), ei::pexpm1(a.v), std::expm1(x))
 BX_FUNCTION(sin, BX_HAS(HasSin), ei::psin(a.v), std::sin(x))
@@ -66,6 +65,44 @@ BX_FUNCTION(acosh, false, a.v, std::acosh(x))
 BX_FUNCTION(atanh, false, a.v, std::atanh(x))
 #undef BX_HAS
 #undef BX_FUNCTION
+
+/// The processor's own square root: Eigen's approximates it in single precision, and takes
+/// infinity to NaN and denormals to 0.
+template <class Packet>
+inline Packet square_root(Packet p) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<Packet, ei::Packet16f>) return _mm512_sqrt_ps(p);
+#endif
+#if defined(__AVX__)
+  if constexpr (std::is_same_v<Packet, ei::Packet8f>) return _mm256_sqrt_ps(p);
+#endif
+#if defined(__SSE2__)
+  if constexpr (std::is_same_v<Packet, ei::Packet4f>) return _mm_sqrt_ps(p);
+#endif
+#if defined(__aarch64__)
+  if constexpr (std::is_same_v<Packet, ei::Packet4f>) return vsqrtq_f32(p);
+#endif
+  return ei::psqrt(p);
+}
+template <class T, bool V>
+inline Lanes<T, V> sqrt(Lanes<T, V> a) {
+  if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(square_root(a.v));
+  else return Lanes<T, V>(static_cast<T>(std::sqrt(a.v)));
+}
+
+/// Eigen's logarithm knows normal numbers only; denormals are scaled up first.
+template <class T, bool V>
+inline Lanes<T, V> log(Lanes<T, V> a) {
+  if constexpr (Lanes<T, V>::is_packet) {
+    constexpr int shift = std::numeric_limits<T>::digits + 1;
+    const auto small = a < static_cast<double>(std::numeric_limits<T>::min());
+    const auto scaled = select(small, a * static_cast<double>(int64_t{1} << shift), a);
+    const auto y = normal_log(scaled);
+    return select(small, y - shift * 0.693147180559945309417232121458, y);
+  } else {
+    return normal_log(a);
+  }
+}
 
 template <class T, bool V>
 inline Lanes<T, V> trunc(Lanes<T, V> a) {
@@ -97,11 +134,16 @@ inline Lanes<T, V> sigmoid(Lanes<T, V> a) {
 template <class T, bool V>
 inline Lanes<T, V> sign(Lanes<T, V> a) {
   if constexpr (std::is_same_v<T, bool>) return a;
-  else return select(a > 0., Lanes<T, V>(T(1)), select(a < 0., Lanes<T, V>(T(-1)), a * 0.));
+  else return select(a > 0., Lanes<T, V>(T(1)), select(a < 0., Lanes<T, V>(T(-1)), Lanes<T, V>(T(0))));
 }
 template <class T, bool V>
 inline Lanes<T, V> zero(Lanes<T, V>) {
   return Lanes<T, V>(T(0));
+}
+/// a or b by a scalar of the row.
+template <class T, bool V>
+inline Lanes<T, V> choose(bool c, Lanes<T, V> a, Lanes<T, V> b) {
+  return c ? a : b;
 }
 template <class T>
 inline Mask<T, false> is_infinite(Lanes<T, false> a) {

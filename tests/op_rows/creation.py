@@ -154,7 +154,7 @@ CONVERSIONS = [
         order=1,
         result="float64",
         whole_result="float64",
-        torch=None,
+        torch=False,
     )
 ]
 

@@ -278,7 +278,6 @@ INDICES = [
         case(x(5, 2), [Whole((3,), 0, 4), Whole((3,), 0, 1)], x(3), accumulate=True),
         case(x(5, 2), (Whole((1,), 0, 4),), x(1, 2)),
         case(x(3, 4), (Flags((3, 4)),), x()),
-        torch="index_put",
     ),
 ]
 

@@ -143,7 +143,8 @@ class Row:
     whole_result: str = "same"  # or "float32", "int64", "bool": what integers give
     result: str = "same"  # what floats give
     rtol: float = 1e-6  # of float32; float64 gets a square of it
-    torch: str | None = ""  # PyTorch's name where it differs; None: it has none
+    torch: bool = True  # PyTorch has it too
+    torch_rtol: float = 1e-11  # against PyTorch in float64
     checks: Callable[..., None] | None = None  # for results that are not a formula
 
     @property

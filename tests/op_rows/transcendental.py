@@ -129,7 +129,8 @@ ROWS = [
         kwargs=({}, {"min_val": -0.5, "max_val": 2.5}),
     ),
     _nn("relu6", lambda x: np.clip(x, 0, 6), 0, 6),
-    _nn("hardsigmoid", lambda x: np.clip(x + 3, 0, 6) / 6, -3, 3),
+    # PyTorch multiplies by a float32 1/6, also in float64.
+    _nn("hardsigmoid", lambda x: np.clip(x + 3, 0, 6) / 6, -3, 3, torch_rtol=1e-7),
     _nn("hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6, -3, 3),
     _nn("softsign", lambda x: x / (1 + np.abs(x)), 0),
     _nn("tanhshrink", lambda x: x - np.tanh(x)),

@@ -1,0 +1,177 @@
+"""Write python/backprop_ext/_core/*.pyi, the types of the compiled module.
+
+    python tools/make_stub.py            # write
+    python tools/make_stub.py --check    # fail if the committed files differ
+    python tools/make_stub.py --names    # the operations, as an allowlist for mypy's stubtest
+
+The operations come from the registry of the installed package, the classes and the module's own
+functions from `core.pyi.in` beside this file. A folder of stubs rather than one file, because the
+compiled module has a submodule, `_nn`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import keyword
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from backprop_ext import _core
+
+HERE: Final = Path(__file__).resolve().parent
+TARGET: Final = HERE.parent / "python" / "backprop_ext" / "_core"
+WIDTH: Final = 100
+
+# The names of the handwritten part: Tensor's own methods hide float, int, bool and dtype.
+TYPES: Final = {
+    "Tensor": "Tensor",
+    "Tensor | Number": "_Operand",
+    "Number | Tensor": "_Operand",
+    "float | Tensor": "_Operand",
+    "Sequence[Tensor | None]": "Sequence[Tensor | None]",
+    "bool": "_bool",
+    "int": "_int",
+    "int | Sequence[int]": "_int | Sequence[_int]",
+    "dtype": "_DType",
+    "str": "str",
+    "Generator": "Generator",
+}
+TUPLES: Final = ("chunk", "split", "unbind")
+MARK: Final = "    # <operations>\n"
+Argument = dict[str, Any]
+
+
+def main() -> int:
+    """Write the stubs, compare them, or list the operations."""
+    if "--names" in sys.argv:
+        for op in _core._operations():
+            name = op["name"].replace(".", r"\.")
+            print(f"backprop_ext\\._core\\.(Tensor\\.|_nn\\.)?{name}")
+        return 0
+    stubs = {"__init__.pyi": core_stub(), "_nn.pyi": nn_stub()}
+    if "--check" not in sys.argv:
+        TARGET.mkdir(exist_ok=True)
+        for name, text in stubs.items():
+            (TARGET / name).write_text(text)
+        return 0
+    stale = False
+    for name, text in stubs.items():
+        path = TARGET / name
+        committed = path.read_text() if path.exists() else ""
+        changes = difflib.unified_diff(
+            committed.splitlines(), text.splitlines(), f"{name}, committed", f"{name}, made", n=1
+        )
+        for line in changes:
+            stale = True
+            print(line.rstrip())
+    if stale:
+        print(f"[make_stub] {TARGET} is stale: python tools/make_stub.py", file=sys.stderr)
+    return int(stale)
+
+
+def core_stub() -> str:
+    """The classes and functions of the module, and every operation."""
+    operations = _core._operations()
+    text = (HERE / "core.pyi.in").read_text()
+    methods = "".join(
+        definitions(op, indent="    ", method=True) for op in operations if op["method"]
+    )
+    functions = "".join(definitions(op) for op in operations if op["function"])
+    head, found, tail = text.partition(MARK)
+    if not found:
+        raise ValueError(f"[make_stub] core.pyi.in has no line {MARK!r}")
+    return f"{head}{methods}{tail}\n{functions}\n{listed(_core.__all__)}"
+
+
+def nn_stub() -> str:
+    """The operations of nn.functional alone."""
+    head = (
+        "# Made by tools/make_stub.py from the registry of operations.\n"
+        "from . import Tensor, _bool, _int, _Operand\n\n"
+    )
+    functions = "".join(definitions(op) for op in _core._operations() if op["nn"])
+    return f"{head}{functions}\n{listed(_core._nn.__all__)}"
+
+
+def listed(names: list[str]) -> str:
+    """The assignment to __all__."""
+    return "__all__ = [\n" + "".join(f'    "{name}",\n' for name in sorted(names)) + "]\n"
+
+
+def definitions(op: dict[str, Any], *, indent: str = "", method: bool = False) -> str:
+    """One `def` per way to call an operation."""
+    ways: list[tuple[list[str], str]] = []
+    for number, overload in enumerate(op["overloads"]):
+        result = "Tensor"
+        if op["name"] in TUPLES:
+            result = "tuple[Tensor, ...]"
+        elif op["values_indices"] and any(a["name"] == "dim" for a in overload):
+            result = "ValuesIndices"
+        for variadic in (False, True):
+            arguments = _arguments(overload, method, variadic)
+            if arguments is None:
+                continue
+            if op["function"] and not method:
+                arguments = _shared_keywords(
+                    arguments, not op["method"] and overload[-1]["name"] == "dtype", result
+                )
+            # The later way to call that the earlier one covers is left out.
+            if (arguments, result) not in ways and not (op["name"] == "split" and number == 0):
+                ways.append((arguments, result))
+    decorator = f"{indent}@overload\n" if len(ways) > 1 else ""
+    return "".join(
+        decorator + _definition(op["name"], arguments, result, indent) for arguments, result in ways
+    )
+
+
+def _arguments(overload: list[Argument], method: bool, variadic: bool) -> list[str] | None:
+    """The parameters; with `variadic`, view(*size) for view(size), None where there is no such."""
+    parts: list[str] = ["self"] if method else []
+    positional = [a for a in overload if not a["keyword_only"]]
+    if variadic and (not positional or not positional[-1]["type"].startswith("int | Seq")):
+        return None
+    if variadic and positional[-1]["default"] is not None:
+        return None
+    starred = False
+    for argument in overload[1:] if method else overload:
+        if variadic and argument is positional[-1]:
+            parts.append(f"*{argument['name']}: _int")
+            starred = True
+            continue
+        if argument["keyword_only"] and not starred:
+            parts.append("*")
+            starred = True
+        optional = argument["type"].endswith(" | None")
+        hint = TYPES[argument["type"].removesuffix(" | None")] + (" | None" if optional else "")
+        default = argument["default"]
+        if default is None and argument["type"].startswith("Generator"):
+            default = "None"
+        # uniform_(from, to): the name can be passed by position only.
+        name = argument["name"] + "_" * keyword.iskeyword(argument["name"])
+        text = f"{name}: {hint}"
+        parts.append(text if default is None else f"{text} = {default}")
+    return parts
+
+
+def _shared_keywords(parts: list[str], creates: bool, result: str) -> list[str]:
+    """`out`, and for what creates tensors `device` and `requires_grad`."""
+    star = [] if any(part.startswith("*") for part in parts) else ["*"]
+    extra = ["out: Tensor | None = None"] if result == "Tensor" else []
+    if creates:
+        extra += ["device: Any = None", "requires_grad: _bool = False"]
+    return parts + star + extra if extra else parts
+
+
+def _definition(name: str, parts: list[str], result: str, indent: str) -> str:
+    line = f"{indent}def {name}({', '.join(parts)}) -> {result}: ...\n"
+    if len(line) <= WIDTH:
+        return line
+    inner = f"{indent}    {', '.join(parts)}\n"
+    if len(inner) > WIDTH:
+        inner = "".join(f"{indent}    {part},\n" for part in parts)
+    return f"{indent}def {name}(\n{inner}{indent}) -> {result}: ...\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
