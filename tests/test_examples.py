@@ -108,6 +108,15 @@ def as_pytorch(source: str) -> str:
     )
 
 
+def test_readme_prints_what_it_says(tmp_path: Path) -> None:
+    text = (EXAMPLES.parent / "README.md").read_text()
+    found = re.search(r"```python\n(.*?)```\s+```text\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    script = tmp_path / "readme.py"
+    script.write_text(found[1])
+    assert run(script) == found[2]
+
+
 def test_digits(tmp_path: Path) -> None:
     for module in ("sklearn", "matplotlib", "tqdm"):
         pytest.importorskip(module)

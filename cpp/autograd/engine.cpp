@@ -185,8 +185,10 @@ class Pass {
     for (Tensor& g : entry.grads) any = any || g.defined();
     if (!any) return;
     run_hooks(node, entry);
-    for (const auto& [nr, position] : entry.captures) capture(entry.grads[static_cast<int>(nr)], position);
-    if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node)) return accumulate(*leaf, entry);
+    auto* leaf = dynamic_cast<AccumulateGrad*>(&node);
+    for (const auto& [nr, position] : entry.captures)
+      if (!leaf || !options_.accumulate) capture(entry.grads[static_cast<int>(nr)], position);
+    if (leaf) return accumulate(*leaf, entry);
 
     const int count = node.edges.size();
     Tensor few_results[4];
@@ -245,9 +247,12 @@ class Pass {
     }
   }
 
+  /// The gradient of an input: returned, or, for a non-leaf named in backward(inputs=), kept.
   void capture(const Tensor& g, int position) {
-    if (options_.accumulate || !g.defined()) return;
-    results_[static_cast<size_t>(position)] = g;
+    if (!g.defined()) return;
+    const auto at = static_cast<size_t>(position);
+    if (options_.accumulate) add_to_grad((*inputs_)[at], g, false);
+    else results_[at] = g;
   }
 
   void accumulate(AccumulateGrad& node, Entry& entry) {

@@ -36,12 +36,12 @@ bool whole_numbers(PyObject* o, Dims& out) {
   return true;
 }
 
-bool tensors(PyObject* o, Tensors& out) {
+bool tensors(PyObject* o, bool none_allowed, Tensors& out) {
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   for (Py_ssize_t i = 0; i < n; ++i) {
     PyObject* item = PySequence_Fast_GET_ITEM(o, i);
-    if (item == Py_None) out.emplace_back();
+    if (item == Py_None && none_allowed) out.emplace_back();
     else if (is_tensor(item)) out.push_back(tensor_of(item));
     else return false;
   }
@@ -68,9 +68,10 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
         return true;
       }
       return false;
-    case ArgType::Tensors: {
+    case ArgType::Tensors:
+    case ArgType::OptTensors: {
       Tensors list;
-      if (!tensors(o, list)) return false;
+      if (!tensors(o, a.type == ArgType::OptTensors, list)) return false;
       out = std::move(list);
       return true;
     }
@@ -143,6 +144,7 @@ const char* type_name(const Argument& a) {
     case ArgType::Tensor: return "Tensor";
     case ArgType::Operand: return "Tensor or number";
     case ArgType::Tensors: return "tuple or list of Tensors";
+    case ArgType::OptTensors: return "tuple or list of Tensors or None";
     case ArgType::Scalar: return "number";
     case ArgType::Bool: return "bool";
     case ArgType::Int: return "int";
@@ -177,7 +179,7 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
                        overload.arguments.back().keyword_only;
   if (!creates) return false;
   if (!std::strcmp(name, "requires_grad")) {
-    args.requires_grad = PyObject_IsTrue(value) == 1;
+    args.requires_grad = is_true(value);
     return true;
   }
   if (!std::strcmp(name, "device")) {

@@ -95,7 +95,7 @@ struct Indexed {
     } else if (PyIndex_Check(part)) {
       view = select_axis(view, dim_, number_index(part));
     } else {
-      fail_index("index", "only integers, slices (:), ellipsis (...), None and long or bool tensors "
+      fail(PyUnicode_Check(part) ? ErrorKind::Type : ErrorKind::Index, "index", "only integers, slices (:), ellipsis (...), None and long or bool tensors "
                  "are valid indices, got ", Py_TYPE(part)->tp_name);
     }
   }

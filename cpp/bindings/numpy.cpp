@@ -79,8 +79,8 @@ bool is_sequence(PyObject* o) {
   return PySequence_Size(o) >= 0 || (PyErr_Clear(), false);
 }
 
-/// A leaf of nested data as a number; TypeError for anything else.
-Scalar leaf(PyObject* o) {
+/// A leaf of nested data as a number; for anything else PyTorch's class of error.
+Scalar leaf(PyObject* o, int depth) {
   if (const auto s = scalar_from(o)) return *s;
   if (is_tensor(o)) {
     const Tensor t = tensor_of(o);
@@ -89,8 +89,8 @@ Scalar leaf(PyObject* o) {
     return {t.dtype() == DType::Bool ? Scalar::Bool : Scalar::Int, item_int(t), d};
   }
   if (is_numpy_array(o) && py::reinterpret_borrow<py::array>(o).ndim() == 0)
-    return leaf(py::reinterpret_borrow<py::object>(o).attr("item")().ptr());
-  fail_type("tensor", "invalid data type '", Py_TYPE(o)->tp_name,
+    return leaf(py::reinterpret_borrow<py::object>(o).attr("item")().ptr(), depth);
+  fail(!PyUnicode_Check(o) ? ErrorKind::Runtime : depth ? ErrorKind::Value : ErrorKind::Type, "tensor", "invalid data type '", Py_TYPE(o)->tp_name,
             "'; expected numbers, or nested sequences of numbers");
 }
 
@@ -116,7 +116,7 @@ struct Flattened {
       if (is_sequence(o))
         fail_value("tensor", "too many dimensions: a sequence at depth ", depth,
                    " where a number was before; make every row equally deep");
-      values.push_back(leaf(o));
+      values.push_back(leaf(o, depth));
       kind = std::max(kind, values.back().kind);
       return;
     }
@@ -158,7 +158,7 @@ std::optional<Scalar> scalar_from(PyObject* o) {
     const int64_t i = PyLong_AsLongLong(o);
     if (i == -1 && PyErr_Occurred()) {
       PyErr_Clear();
-      fail_runtime("tensor", "overflow: the whole number ", std::string(py::str(o)),
+      fail_value("tensor", "overflow: the whole number ", std::string(py::str(o)),
                    " does not fit into int64; use a float");
     }
     return Scalar{Scalar::Int, i, static_cast<double>(i)};
@@ -166,7 +166,7 @@ std::optional<Scalar> scalar_from(PyObject* o) {
   if (!is_numpy_scalar(o)) return std::nullopt;
   const char* name = Py_TYPE(o)->tp_name;
   if (std::string(name).find("bool") != std::string::npos)
-    return Scalar{Scalar::Bool, PyObject_IsTrue(o), static_cast<double>(PyObject_IsTrue(o))};
+    return Scalar{Scalar::Bool, is_true(o), static_cast<double>(is_true(o))};
   if (PyIndex_Check(o)) {
     const py::object i = py::reinterpret_steal<py::object>(PyNumber_Index(o));
     if (!i) throw py::error_already_set();

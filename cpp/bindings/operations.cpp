@@ -128,7 +128,8 @@ const char* type_text(ArgType type) {
   switch (type) {
     case ArgType::Tensor: return "Tensor";
     case ArgType::Operand: return "Tensor | Number";
-    case ArgType::Tensors: return "Sequence[Tensor | None]";
+    case ArgType::Tensors: return "Sequence[Tensor]";
+    case ArgType::OptTensors: return "Sequence[Tensor | None]";
     case ArgType::Scalar: return "Number | Tensor";
     case ArgType::Bool: return "bool";
     case ArgType::Int: return "int";

@@ -88,6 +88,12 @@ template <auto f>
 PyObject* get(PyObject* self, void*) {
   return guarded([&]() -> PyObject* { return f(tensor_of(self)); });
 }
+/// Python's truth of an object; its error where it has none.
+inline bool is_true(PyObject* o) {
+  const int truth = PyObject_IsTrue(o);
+  if (truth < 0) throw py::error_already_set();
+  return truth != 0;
+}
 inline PyObject* from_bool(bool b) { return PyBool_FromLong(b); }
 
 /// A function as a slot of a type.

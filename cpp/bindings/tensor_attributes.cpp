@@ -56,8 +56,8 @@ int set_grad(PyObject* self, PyObject* value, void*) {
 int set_requires_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
     const Tensor t = tensor_of(self);
-    const int wanted = value ? PyObject_IsTrue(value) : -1;
-    if (wanted < 0) fail_type("requires_grad", "expected True or False");
+    if (!value) fail_type("requires_grad", "it cannot be deleted; set it to False");
+    const bool wanted = is_true(value);
     if (grad_fn(t)) {
       if (!wanted)
         fail_runtime("requires_grad", "requires_grad of a non-leaf tensor (shape ", t.shape(),

@@ -48,7 +48,9 @@ PyObject* entry(const char* op, const Tensor& t, const Dims& values, PyObject* a
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &dim))
     throw py::error_already_set();
   if (dim != Py_None) {
-    const int64_t axis = PyLong_AsLongLong(dim);
+    int overflow = 0;
+    const int64_t axis = PyLong_AsLongLongAndOverflow(dim, &overflow);
+    if (overflow) fail_index(op, "dimension ", std::string(py::str(py::handle(dim))), " is out of range");
     if (axis == -1 && PyErr_Occurred()) throw py::error_already_set();
     if (t.dim() == 0) fail_index(op, "dimension ", axis, " of a 0-d tensor");
     return PyLong_FromLongLong(values[wrap_axis(op, axis, t.dim())]);
@@ -105,7 +107,7 @@ PyObject* convert(PyObject* self, PyObject* args, PyObject* kwargs) {
     bool copy = false;
     auto take = [&](const std::string& name, PyObject* o) {
       if (o == Py_None) return;
-      if (name == "copy") copy = PyObject_IsTrue(o) == 1;
+      if (name == "copy") copy = is_true(o);
       else if (name == "non_blocking" || name == "memory_format" || PyBool_Check(o)) return;
       else if (const auto d = dtype_from(o)) dtype = *d;
       else if (is_tensor(o)) dtype = tensor_of(o).dtype();

@@ -47,8 +47,10 @@ PyObject* inplace_power_slot(PyObject* a, PyObject* b, PyObject*) {
   return binary(a, b, &power_inplace);
 }
 PyObject* matmul_slot(PyObject* a, PyObject* b) {
-  if (scalar_from(a) || scalar_from(b)) Py_RETURN_NOTIMPLEMENTED;
-  return binary(a, b, &matmul);
+  return guarded([&]() -> PyObject* {
+    if (scalar_from(a) || scalar_from(b)) Py_RETURN_NOTIMPLEMENTED;
+    return binary(a, b, &matmul);
+  });
 }
 template <class Row>
 PyObject* unary_slot(PyObject* a) {
@@ -78,12 +80,22 @@ int truth(PyObject* o) {
   });
 }
 
+void require_one(const char* op, const Tensor& t) {
+  if (t.numel() != 1)
+    fail_value(op, "a tensor of shape ", t.shape(), " has ", t.numel(),
+               " elements; only one element can become a Python scalar; index it first");
+}
+
 PyObject* as_float(PyObject* o) {
-  return guarded([&] { return PyFloat_FromDouble(item_double(tensor_of(o))); });
+  return guarded([&] {
+    require_one("float", tensor_of(o));
+    return PyFloat_FromDouble(item_double(tensor_of(o)));
+  });
 }
 PyObject* as_int(PyObject* o) {
   return guarded([&]() -> PyObject* {
     const Tensor t = tensor_of(o);
+    require_one("int", t);
     return is_floating(t.dtype()) ? PyLong_FromDouble(item_double(t))
                                   : PyLong_FromLongLong(item_int(t));
   });

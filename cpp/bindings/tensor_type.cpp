@@ -135,6 +135,9 @@ void bind_tensor(py::module_& m) {
   m.def("_set_size_type", [](py::type t) { size_type = t.release().ptr(); },
         "Names the tuple class that shapes are returned as.");
   m.def("_make_subclass", [](py::type type, const Tensor& t, bool requires_grad) {
+    if (requires_grad && !is_floating(t.dtype()))
+      fail_runtime("Parameter", "only tensors of floating-point type can require gradients, this is ",
+                   name_of(t.dtype()), "; convert it with .float()");
     Tensor own = detached(t);
     own->storage = make<Storage>(t->storage);
     own->leaf_requires_grad = requires_grad;

@@ -17,6 +17,7 @@ struct Add : Binary {
 struct Sub : Binary {
   static constexpr auto name = "sub";
   static constexpr auto doc = "y = input - alpha * other;  d input = g, d other = -alpha g";
+  static constexpr bool rejects_bool = true;
   static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto a, auto b) { return a - b; };
   static constexpr auto partials = std::tuple{[](auto g, auto, auto, auto) { return g; },
@@ -52,6 +53,7 @@ struct FloorDivide : Binary {
 
 struct Remainder : Binary {
   static constexpr auto name = "remainder";
+  static constexpr auto node = "RemainderBackward1";
   static constexpr auto doc =
       "y = input - other floor(input / other), as Python's %: the sign of other;  d input = g, "
       "d other = -g floor(input / other)";
@@ -64,6 +66,7 @@ struct Remainder : Binary {
 
 struct Fmod : Binary {
   static constexpr auto name = "fmod";
+  static constexpr auto node = "FmodBackward1";
   static constexpr auto doc =
       "y = input - other trunc(input / other), as C's fmod: the sign of input;  d input = g, "
       "d other = -g trunc(input / other)";
@@ -123,7 +126,7 @@ struct Pow : Binary {
   static constexpr auto doc =
       "y = input ** exponent;  d input = g exponent input^(exponent - 1), "
       "d exponent = g y log(input)";
-  static constexpr auto domain = Domain::Number;
+  static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto a, auto b) { return pow(a, b); };
   static constexpr auto partials = std::tuple{
       [](auto g, auto a, auto b, auto) {
@@ -232,6 +235,7 @@ struct Where : Ternary {
 
 struct Lerp : Ternary {
   static constexpr auto name = "lerp";
+  static constexpr auto node = "LerpBackward1";
   static constexpr auto signature = "input, end, weight";
   static constexpr auto doc =
       "y = input + weight (end - input);  d input = g (1 - weight), d end = g weight, "

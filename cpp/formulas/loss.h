@@ -44,11 +44,11 @@ struct SmoothL1Loss : LossRow {
   static constexpr auto partials =
       std::tuple{[](auto g, auto x, auto t, auto, double beta) {
                    auto d = x - t;
-                   return g * select(abs(d) < beta, d / beta, sign(d));
+                   return g * select(abs(d) >= beta, sign(d), d / beta);
                  },
                  [](auto g, auto x, auto t, auto, double beta) {
                    auto d = t - x;
-                   return g * select(abs(d) < beta, d / beta, sign(d));
+                   return g * select(abs(d) >= beta, sign(d), d / beta);
                  }};
 };
 struct HuberLoss : LossRow {

@@ -33,6 +33,7 @@ struct Row {
   static constexpr Domain domain = Domain::Float;
   static constexpr Face face = Face::Tensor;
   static constexpr bool masked = false;         // the first input is a bool condition
+  static constexpr bool rejects_bool = false;   // also beside an operand of another type
   static constexpr const char* node = nullptr;  // grad_fn's name where it is not CamelCase(name)
   static constexpr auto partials = std::tuple<>{};
 };

@@ -47,6 +47,7 @@ struct Log10 : Unary {
 };
 struct Log1p : Unary {
   static constexpr auto name = "log1p";
+  static constexpr auto node = "Log1PBackward0";
   static constexpr auto doc = "y = ln(1 + input), exact near 0;  d input = g / (1 + input)";
   static constexpr auto f = [](auto x) { return log1p(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto) { return g / (x + 1.); }};

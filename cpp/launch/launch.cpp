@@ -104,7 +104,8 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
     kernel.general(out, in, params, &fault);
   } else {
     const DType dtype = inputs.size() ? inputs[inputs.size() - 1].dtype : outputs[0].dtype;
-    fail_runtime(op, "not implemented for ", name_of(dtype), "; convert it, e.g. with .float()");
+    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
+         "; convert it, e.g. with .float()");
   }
   if (fault.fault != kernels::Fault::None) report(op, fault);
 }

@@ -238,8 +238,8 @@ void register_indexing(Registry& r) {
              return copy_(t, masked_fill(t, mask, value));
            }, "Writes value where mask is True.");
   r.method("index_put_", "input, indices, values, accumulate=False",
-           [](const Tensor& t, const Tensors& i, const Tensor& v, bool a) {
-             return index_put_(t, i, v, a);
+           [](const Tensor& t, const OptTensors& i, const Tensor& v, bool a) {
+             return index_put_(t, i.list, v, a);
            }, "Writes (or adds) values at index tensors.");
 }
 

@@ -62,6 +62,7 @@ PointwiseOp describe() {
                  Row::domain,
                  Row::face,
                  Row::masked,
+                 Row::rejects_bool,
                  {}};
   describe_partial<Row, 0>(op);
   describe_partial<Row, 1>(op);
@@ -132,9 +133,10 @@ DType compute_dtype(const PointwiseOp& op, const Tensor* in) {
   return t;
 }
 
-void check_domain(const PointwiseOp& op, DType t) {
-  const bool bad = op.domain == Domain::Signed ? t == DType::Bool
-                   : op.domain == Domain::Bits && is_floating(t);
+void check_domain(const PointwiseOp& op, const Tensor* in, DType t) {
+  bool bad = op.domain == Domain::Signed ? t == DType::Bool
+                                         : op.domain == Domain::Bits && is_floating(t);
+  for (int k = 0; k < op.inputs; ++k) bad = bad || (op.rejects_bool && in[k].dtype() == DType::Bool);
   if (!bad) return;
   if (op.domain == Domain::Bits)
     fail_runtime(op.name, "not implemented for ", name_of(t), "; convert to an integer or bool type");
@@ -150,7 +152,7 @@ struct Prepared {
   bool broadcast = false;
 
   Prepared(const PointwiseOp& op, const Tensor* given) : dtype(compute_dtype(op, given)) {
-    check_domain(op, dtype);
+    check_domain(op, given, dtype);
     shape = given[0].shape();
     for (int k = 0; k < op.inputs; ++k) {
       const bool condition = op.masked && k == 0;
@@ -251,8 +253,8 @@ Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* 
       fail_runtime(op.name, "result type ", name_of(p.dtype), " can't be cast to the type ",
                    name_of(self.dtype()), " of the tensor written in place; convert it first");
   }
-  if (p.dtype != self.dtype() || op.domain == Domain::Compare) {
-    // Computed in the wider type, then converted back: an ordinary op and a copy.
+  if (p.dtype != self.dtype() || op.domain == Domain::Compare || is_integral(p.dtype)) {
+    // Another type on the way, or integers, whose division may fail halfway: an op, then a copy.
     Tensor values[3] = {unwritten(self)};
     for (int k = 1; k < op.inputs; ++k) values[k] = in[k];
     return copy_(self, pointwise(op, values, params));

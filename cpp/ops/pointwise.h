@@ -26,7 +26,7 @@ struct PointwiseOp {
   int inputs, params;
   formulas::Domain domain;
   formulas::Face face;
-  bool masked;
+  bool masked, rejects_bool;
   Partial partials[3];
 };
 

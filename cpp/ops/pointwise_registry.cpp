@@ -136,7 +136,7 @@ void register_pointwise(Registry& r) {
   register_scaled<Add>(r, true);
   register_scaled<Sub>(r, true);
   const int special[] = {row_index<Add>, row_index<Sub>, row_index<PowScalar>, row_index<Pow>,
-                         row_index<Clamp>, row_index<Gelu>, row_index<GeluTanh>};
+                         row_index<Clamp>, row_index<Gelu>, row_index<GeluTanh>, row_index<Where>};
   for (int row = 0; row < kRowCount; ++row) {
     const PointwiseOp& op = pointwise_op(row);
     const bool is_loss = row >= row_index<MseLoss>;
@@ -157,6 +157,15 @@ void register_pointwise(Registry& r) {
              return copy_(t, clamp(unwritten(t), low, high));
            },
            clamp_doc);
+  const char* where_doc = pointwise_op(row_index<Where>).doc;
+  r.function("where", "condition, input, other", [](const Tensor& c, Operand a, Operand b) {
+    return select(c, a.tensor, b.tensor);
+  }, where_doc);
+  r.function("where", "condition", [](const Tensor& c) { return unbind(nonzero(c), 1); },
+             where_doc);
+  r.method("where", "input, condition, other", [](const Tensor& a, const Tensor& c, Operand b) {
+    return select(c, a, b.tensor);
+  }, where_doc);
   r.both("prelu", "input, weight", prelu,
          "y = input above 0, weight input below, one weight or one per channel (dimension 1).  "
          "[He et al. 2015]");

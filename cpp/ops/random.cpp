@@ -82,7 +82,8 @@ const Tensor& fill_inplace(const char* op, const Tensor& t, Fill fill) {
 
 void require_float(const char* op, DType dtype) {
   if (!is_floating(dtype))
-    fail_runtime(op, "not implemented for ", name_of(dtype), "; use a floating-point type");
+    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
+         "; use a floating-point type");
 }
 
 void draw_uniform(const Tensor& t, double from, double to, Generator* g) {
@@ -160,7 +161,7 @@ Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
 }
 
 /// y = input * mask / (1 - p), the mask drawn as 1 with probability 1 - p. [Srivastava et al. 2014]
-Tensor dropout(const Tensor& t, double p, bool training, bool inplace) {
+Tensor dropout(const Tensor& t, double p, bool training) {
   if (!(p >= 0 && p <= 1))
     fail_value("dropout", "dropout probability has to be between 0 and 1, but got ", p);
   if (!training || p == 0) return t;
@@ -170,9 +171,7 @@ Tensor dropout(const Tensor& t, double p, bool training, bool inplace) {
     mask = p == 1 ? zeros(t.shape(), t.dtype())
                   : bernoulli_(empty(t.shape(), t.dtype()), 1 - p, &default_generator()) / (1 - p);
   }
-  if (!inplace) return t * mask;
-  const Tensor in[] = {t, mask};
-  return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Mul>), in);
+  return t * mask;
 }
 
 }  // namespace
@@ -199,11 +198,7 @@ void register_random(Registry& r) {
            "Writes normal values.");
   r.method("bernoulli_", "input, p=0.5, *, generator=None", bernoulli_,
            "Writes 1 with probability p, else 0.");
-  r.function("dropout", "input, p, train", [](const Tensor& t, double p, bool train) {
-    return dropout(t, p, train, false);
-  }, "y = input mask / (1 - p), the mask 0 with probability p.");
-  r.nn("dropout", "input, p=0.5, training=True, inplace=False", dropout,
-       "y = input mask / (1 - p), the mask 0 with probability p.");
+  r.function("dropout", "input, p, train", dropout, "y = input mask / (1 - p), the mask 0 with probability p.");
 }
 
 }  // namespace bx

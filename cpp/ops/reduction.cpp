@@ -108,10 +108,12 @@ Tensor arg_extreme(const char* op, Id id, const Tensor& t, std::optional<int64_t
   const Tensor x = axis ? contiguous(detach(t)) : reshape(detach(t), {-1});
   const int a = axis ? wrap_axis(op, *axis, t.dim()) : 0;
   if (x.dim() == 0) return zeros({}, DType::Int64);
-  require_elements(op, x, 1u << a);
+  if (x.shape()[a] == 0)
+    fail_index(op, "dimension ", a, " of shape ", t.shape(), " has no elements to choose from; pass a "
+               "tensor that is not empty");
   const Tensor out = reduce_group(op, id, contiguous(x), a, a, DType::Int64);
   if (!axis && keepdim) return reshape(out, Dims(t.dim(), 1));
-  return keepdim ? out : squeeze(out, axis || true ? OptDims(Dims{a}) : std::nullopt);
+  return keepdim ? out : squeeze(out, Dims{a});
 }
 
 /// The elements that `places` (int64, one per group along axis a, kept) names.

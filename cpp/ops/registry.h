@@ -30,11 +30,16 @@ struct Operand {
   Tensor tensor;
 };
 
+/// A list in which None (an undefined tensor) may stand.
+struct OptTensors {
+  Tensors list;
+};
+
 /// An argument or a result on its way between Python and C++.
 using Value = std::variant<std::monostate, Tensor, Scalar, bool, int64_t, double, Dims, Tensors,
                            DType, std::string, Generator*>;
 
-enum class ArgType { Tensor, Operand, Tensors, Scalar, Bool, Int, Float, Dims, DType, String,
+enum class ArgType { Tensor, Operand, Tensors, OptTensors, Scalar, Bool, Int, Float, Dims, DType, String,
                      Generator };
 
 struct Argument {
@@ -92,6 +97,12 @@ struct ArgOf<Operand> {
   static constexpr ArgType type = ArgType::Operand;
   static constexpr bool optional = false;
   static Operand get(const Value& v) { return {std::get<Tensor>(v)}; }
+};
+template <>
+struct ArgOf<OptTensors> {
+  static constexpr ArgType type = ArgType::OptTensors;
+  static constexpr bool optional = false;
+  static OptTensors get(const Value& v) { return {std::get<Tensors>(v)}; }
 };
 /// None: the default generator.
 template <>

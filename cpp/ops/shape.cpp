@@ -37,7 +37,7 @@ Dims infer_shape(const char* op, const Tensor& t, const Dims& shape) {
   } else if (unknown >= 0 && known == 0) {
     fail_runtime(op, "cannot infer -1 in ", shape, " from ", n, " elements; it could be any size");
   }
-  if (checked_numel(op, out) != n || (unknown >= 0 && out[unknown] < 0))
+  if ((unknown >= 0 && out[unknown] < 0) || checked_numel(op, out) != n)
     fail_runtime(op, "shape ", shape, " is invalid for input of size ", n, " (shape ", t.shape(),
                  "); the number of elements must stay the same");
   return out;

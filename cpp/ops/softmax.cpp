@@ -33,7 +33,8 @@ template <class F>
 Tensor with_axis(const char* op, const Tensor& given, int64_t axis, OptDType dtype, F f) {
   Tensor t = to(given, dtype.value_or(given.dtype()));
   if (!is_floating(t.dtype()))
-    fail_runtime(op, "not implemented for ", name_of(t.dtype()), "; convert it with .float()");
+    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(t.dtype()),
+         "; convert it with .float()");
   const int a = wrap_axis(op, axis, t.dim());
   return t.dim() == 0 ? reshape(f(reshape(t, {1}), 0), {}) : f(t, a);
 }

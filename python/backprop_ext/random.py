@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ._core import default_generator
 
 if TYPE_CHECKING:
-    from ._core import Generator, Tensor
+    from ._core import Generator
 
 __all__ = ["get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
 
@@ -27,11 +27,11 @@ def initial_seed() -> int:
     return default_generator.initial_seed()
 
 
-def get_rng_state() -> Tensor:
+def get_rng_state() -> bytes:
     """The state of the default generator."""
     return default_generator.get_state()
 
 
-def set_rng_state(new_state: Tensor) -> None:
+def set_rng_state(new_state: bytes) -> None:
     """Put the default generator back into a state taken with `get_rng_state`."""
     default_generator.set_state(new_state)

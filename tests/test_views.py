@@ -1,0 +1,141 @@
+"""Views: which operations share memory, and what a write through one shows in the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backprop_ext as bx
+
+VIEWS: dict[str, Any] = {
+    "reshape": lambda t: t.reshape(3, 8),
+    "view": lambda t: t.view(-1),
+    "view_as": lambda t: t.view_as(bx.zeros(24)),
+    "t": lambda t: t[0].t(),
+    "T": lambda t: t.T,
+    "mT": lambda t: t.mT,
+    "transpose": lambda t: t.transpose(0, 2),
+    "permute": lambda t: t.permute(2, 0, 1),
+    "expand": lambda t: t[:, :1].expand(2, 5, 4),
+    "broadcast_to": lambda t: t.broadcast_to((6, 2, 3, 4)),
+    "squeeze": lambda t: t.unsqueeze(1).squeeze(),
+    "unsqueeze": lambda t: t.unsqueeze(-1),
+    "movedim": lambda t: t.movedim(0, 2),
+    "flatten": lambda t: t.flatten(1),
+    "unflatten": lambda t: t.unflatten(2, (2, 2)),
+    "ravel": lambda t: t.ravel(),
+    "select": lambda t: t.select(1, 2),
+    "narrow": lambda t: t.narrow(2, 1, 2),
+    "diagonal": lambda t: t.diagonal(0, 1, 2),
+    "unbind": lambda t: t.unbind(1)[2],
+    "split": lambda t: t.split(2, 2)[1],
+    "chunk": lambda t: t.chunk(2, 1)[0],
+    "as_strided": lambda t: t.as_strided((2, 2), (3, 1), 1),
+    "index": lambda t: t[1],
+    "slice": lambda t: t[:, 1:, ::2],
+    "ellipsis": lambda t: t[..., -1],
+    "none": lambda t: t[:, None],
+    "detach": lambda t: t.detach(),
+    "data": lambda t: t.data,
+    "contiguous": lambda t: t.contiguous(),
+    "to": lambda t: t.to(bx.float32),
+}
+
+COPIES: dict[str, Any] = {
+    "clone": lambda t: t.clone(),
+    "reshape of a transpose": lambda t: t.t().reshape(-1),
+    "flatten of a transpose": lambda t: t.t().flatten(),
+    "contiguous of a transpose": lambda t: t.t().contiguous(),
+    "index by a list": lambda t: t[[0, 1]],
+    "index by a mask": lambda t: t[t >= 0],
+    "flip": lambda t: t.flip(0),
+    "cat": lambda t: bx.cat([t]),
+    "double": lambda t: t.double(),
+    "tensor": lambda t: bx.tensor(t.tolist()),
+}
+
+
+def memory(t: bx.Tensor) -> Any:
+    return t.detach().numpy()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_view_shares_memory_both_ways(name: str) -> None:
+    t = bx.arange(24.0).reshape(2, 3, 4)
+    view = VIEWS[name](t)
+    assert np.shares_memory(memory(t), memory(view))
+    before = memory(view).copy()
+    t.mul_(2)
+    np.testing.assert_array_equal(memory(view), before * 2)
+    if name not in ("expand", "broadcast_to"):
+        view.zero_()
+        assert (memory(view) == 0).all()
+        assert memory(t).sum() == (276 - before.sum()) * 2 or name == "as_strided"
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copy_shares_no_memory(name: str) -> None:
+    t = bx.arange(6.0).reshape(2, 3)
+    copy = COPIES[name](t)
+    assert not np.shares_memory(memory(t), memory(copy))
+    before = memory(copy).copy()
+    t.fill_(-1)
+    np.testing.assert_array_equal(memory(copy), before)
+
+
+def test_strides_and_offsets_are_pytorchs() -> None:
+    t = bx.arange(24.0).reshape(2, 3, 4)
+    assert t.stride() == (12, 4, 1)
+    assert t.transpose(0, 2).stride() == (1, 4, 12)
+    assert t[1].storage_offset() == 12
+    assert t[:, 1:, ::2].stride() == (12, 4, 2)
+    assert t[:, 1:, ::2].storage_offset() == 4
+    assert t[:, :1].expand(2, 5, 4).stride() == (12, 0, 1)
+    assert t[1].is_contiguous()
+    assert not t[:, 1].is_contiguous()
+    assert t.data_ptr() + 12 * 4 == t[1].data_ptr()
+    assert t.stride(1) == 4
+    assert t.size(-1) == 4
+
+
+def test_view_needs_memory_that_allows_it() -> None:
+    t = bx.arange(6.0).reshape(2, 3).t()
+    with pytest.raises(RuntimeError, match=r"\[view\].*\(6,\).*\(3, 2\).*reshape"):
+        t.view(6)
+    assert t.view(3, 2, 1).stride()[:2] == (1, 3)
+    assert t.reshape(6).tolist() == [0, 3, 1, 4, 2, 5]
+
+
+def test_view_keeps_its_base_alive() -> None:
+    view = bx.arange(1000.0)[990:]
+    junk = [bx.zeros(1000) for _ in range(10)]
+    assert view.tolist() == list(range(990, 1000))
+    assert len(junk) == 10
+
+
+def test_gradient_through_every_view_is_the_slice_of_the_identity() -> None:
+    for name, view in VIEWS.items():
+        if name in ("detach", "data", "as_strided"):
+            continue
+        x = bx.arange(24.0).reshape(2, 3, 4).requires_grad_()
+        y = view(x)
+        (y * y).sum().backward()
+        counts = np.zeros(24)
+        np.add.at(counts, memory(view(bx.arange(24.0).reshape(2, 3, 4))).astype(int).ravel(), 1)
+        expected = 2 * np.arange(24) * counts
+        np.testing.assert_array_equal(x.grad.numpy().ravel(), expected, err_msg=name)
+
+
+def test_operations_read_expanded_and_overlapping_memory() -> None:
+    row = bx.tensor([1.0, 2.0, 3.0])
+    wide = row.expand(1000, 3)
+    assert wide.sum().item() == 6000
+    assert (wide * wide).sum(0).tolist() == [1000, 4000, 9000]
+    assert wide.max(0).values.tolist() == [1, 2, 3]
+    assert wide.t().contiguous()[2, :3].tolist() == [3, 3, 3]
+    assert (wide @ row).tolist()[:2] == [14, 14]
+    windows = bx.arange(10.0).as_strided((8, 3), (1, 1))
+    assert windows.sum(1).tolist() == [3 * k + 3 for k in range(8)]
+    assert bx.softmax(bx.zeros(1).expand(2, 4), 1).tolist() == [[0.25] * 4] * 2
