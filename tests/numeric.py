@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import backprop_ext as bx
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +39,7 @@ def assert_bitwise(actual: Array, expected: Array) -> None:
     assert np.ascontiguousarray(actual).tobytes() == np.ascontiguousarray(expected).tobytes()
 
 
-class WrongDerivative(AssertionError):
+class WrongDerivativeError(AssertionError):
     """A derivative from backward differs from the finite difference."""
 
 
@@ -96,7 +95,9 @@ class DirectionCheck:
 
     def _compare(self, order: str, analytic: float, numeric: float, size: float) -> None:
         if not abs(analytic - numeric) <= self.atol + self.rtol * max(abs(numeric), size):
-            raise WrongDerivative(f"{order} derivative: {analytic} by backward, {numeric} expected")
+            raise WrongDerivativeError(
+                f"{order} derivative: {analytic} by backward, {numeric} expected"
+            )
 
     def first(self) -> None:
         """Checks the gradient along each input alone and along all of them together."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import backprop_ext as bx
 import numpy as np
 from op_rows import arithmetic, creation, losses, movement, reduction, transcendental
 from op_rows.row import Case, Row, map_arrays
-
-import backprop_ext as bx
 
 FAMILIES = (arithmetic, transcendental, movement, reduction, losses, creation)
 TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]
@@ -50,9 +49,7 @@ def cases(rows: list[Row]) -> list[tuple[Row, Case, str]]:
 
 def cast(value: Any, dtype: str) -> Any:
     """Floating-point arrays inside `value` in another type."""
-    return map_arrays(
-        lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, value, np.ndarray
-    )
+    return map_arrays(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, value, np.ndarray)
 
 
 def reals_as_arguments(args: Any, kwargs: Any) -> tuple[list[Any], Any]:
@@ -65,7 +62,9 @@ def reals_as_arguments(args: Any, kwargs: Any) -> tuple[list[Any], Any]:
     def rebuild(values: Any) -> Any:
         rest = iter(values)
         return map_arrays(
-            lambda a: next(rest) if a.dtype.kind == "f" else bx.tensor(a), (args, kwargs), np.ndarray
+            lambda a: next(rest) if a.dtype.kind == "f" else bx.tensor(a),
+            (args, kwargs),
+            np.ndarray,
         )
 
     return found, rebuild

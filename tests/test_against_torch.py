@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import backprop_ext as bx
 import numpy as np
 import pytest
 from numeric import tensors
 from op_rows.row import map_arrays
 from op_table import TABLE, cases, cast, operation, registered
-
-import backprop_ext as bx
 
 torch = pytest.importorskip("torch")
 
@@ -82,7 +81,8 @@ def test_result_and_gradient_equal_pytorchs(row: Any, case: Any, seed: str, dtyp
     try:
         them, their_grads = results(*call_theirs, first_only)
     except RuntimeError as error:
-        assert "is not differentiable with respect to argument" in str(error)
+        if "is not differentiable with respect to argument" not in str(error):
+            raise
         first_only = True
         them, their_grads = results(*call_theirs, first_only)
     ours, our_grads = results(

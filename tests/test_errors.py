@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import backprop_ext as bx
 import numpy as np
 import pytest
-
-import backprop_ext as bx
 
 F = bx.nn.functional
 
@@ -22,7 +21,7 @@ MISTAKES: list[tuple[Any, type[Exception], tuple[str, ...]]] = [
     # shapes
     (lambda a: a + ones(4), RuntimeError, ("[add]", "(2, 3)", "(4,)", "broadcast", "reshape")),
     (lambda a: a * ones(3, 3), RuntimeError, ("[mul]", "(2, 3)", "(3, 3)", "dimension 0")),
-    (lambda a: a @ ones(5, 6), RuntimeError, ("[matmul]", "(2, 3) @ (5, 6)", "3 and 5", "transpose")),
+    (lambda a: a @ ones(5, 6), RuntimeError, ("[matmul]", "(2, 3) @ (5, 6)", "3 and 5")),
     (lambda a: a @ 2, TypeError, ("@",)),
     (lambda a: a @ bx.tensor(2.0), RuntimeError, ("[matmul]", "()", "use *")),
     (lambda a: a.bmm(a), RuntimeError, ("[bmm]", "3-d", "(2, 3)", "matmul")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,5 @@ def test_wrong_arguments_never_crash(seed: int) -> None:
     last = lines[-1] if lines else "nothing"
     assert done.returncode == 0, f"died in: {last}\n{done.stderr[-2000:]}"
     assert last == "DONE"
-    bad = [
-        f"{call} -> {line}"
-        for call, line in zip(lines, lines[1:], strict=False)
-        if line.startswith("BAD")
-    ]
+    bad = [f"{call} -> {line}" for call, line in pairwise(lines) if line.startswith("BAD")]
     assert bad == []

@@ -6,9 +6,8 @@ import gc
 import weakref
 from typing import Any
 
-import pytest
-
 import backprop_ext as bx
+import pytest
 
 
 def leaf(*values: float) -> bx.Tensor:

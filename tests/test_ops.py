@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import backprop_ext as bx
 import numpy as np
 import pytest
 from numeric import DirectionCheck, arrays, assert_bitwise, assert_same, tensors
@@ -18,8 +19,6 @@ from op_table import (
     registered,
     to_tensors,
 )
-
-import backprop_ext as bx
 
 FORMULAS = [row for row in TABLE if row.reference is not None]
 LAYOUT_BOUND = ("view", "view_as", "as_strided")  # defined by the memory, not by the values
@@ -80,7 +79,9 @@ def test_forward_equals_numpy(row: Any, case: Any, seed: str, dtype: str) -> Non
         assert_same(a, e, rtol, atol=rtol if e.dtype.kind == "f" else 0)
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row.result == "error"], ids=lambda r: r.name)
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE if row.result == "error"], ids=lambda r: r.name
+)
 def test_bit_logic_refuses_floats(row: Any) -> None:
     args, kwargs = row.cases[0].draw(row.name)
     with pytest.raises(RuntimeError, match=rf"\[{row.name}\].*float64"):
@@ -175,7 +176,9 @@ def test_inplace_twin_writes_what_the_operation_returns(row: Any, case: Any, see
     assert_inplace_equals(row.name, row.name + "_", args, kwargs, {})
 
 
-@parametrized([r for r in TABLE if r.name.startswith("nn.") and r.pointwise and "gelu" not in r.name])
+@parametrized(
+    [r for r in TABLE if r.name.startswith("nn.") and r.pointwise and "gelu" not in r.name]
+)
 def test_inplace_flag_writes_what_the_function_returns(row: Any, case: Any, seed: str) -> None:
     args, kwargs = case.draw(seed)
     assert_inplace_equals(row.name, row.name, args, kwargs, {"inplace": True})

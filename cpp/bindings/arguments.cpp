@@ -282,10 +282,9 @@ PyObject* to_python(const Operation& operation, const Value& value) {
             PyTuple_SET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i), wrap(v[i]));
           // max(dim) and its kin answer with names: .values, .indices
           if (operation.returns_values_indices && v.size() == 2) {
-            static PyObject* type =
-                py::object(py::module_::import("backprop_ext._return_types").attr("ValuesIndices"))
-                    .release().ptr();
-            return PyObject_Call(type, tuple.ptr(), nullptr);
+            static const auto* make = new py::object(
+                py::module_::import("backprop_ext._return_types").attr("named"));
+            return (*make)(operation.name, *tuple).release().ptr();
           }
           return tuple.release().ptr();
         } else if constexpr (std::is_same_v<T, bool>) {

@@ -142,14 +142,13 @@ void set_item(const Tensor& t, PyObject* key, PyObject* value) {
   if (is_tensor(value)) source = tensor_of(value);
   else if (const auto s = scalar_from(value)) source = wrapped_scalar(*s, &t);
   else source = tensor_from_data(value, std::nullopt);
+  // Leading sizes of 1 are dropped, as in NumPy.
+  while (source.dim() > 0 && source.shape()[0] == 1) source = squeeze(source, Dims{0});
   const Indexed x(t, key);
   if (x.advanced) {
     index_put_(x.view, x.indices, source, false);
     return;
   }
-  // Leading sizes of 1 are dropped, as in NumPy.
-  while (source.dim() > x.view.dim() && source.dim() > 0 && source.shape()[0] == 1)
-    source = squeeze(source, Dims{0});
   copy_(x.view, source);
 }
 

@@ -90,9 +90,17 @@ PyObject* matrix_transposed(const Tensor& t) {
   return wrap(mT(t));
 }
 
+/// The attributes set by the user; from then on the garbage collector must know the tensor.
+PyObject* instance_dict(PyObject* self, void* context) {
+  PyObject* dict = PyObject_GenericGetDict(self, context);
+  if (dict && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+  return dict;
+}
+
 }  // namespace
 
 PyGetSetDef tensor_attributes[] = {
+    {"__dict__", instance_dict, PyObject_GenericSetDict, nullptr, nullptr},
     {"data", get<data>, set_data, "The same memory without the graph; writes are not tracked.",
      nullptr},
     {"grad", get<grad>, set_grad, "The accumulated gradient, or None.", nullptr},

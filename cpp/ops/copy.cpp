@@ -47,6 +47,7 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
   if (record) {
     Recorder r{&old, &source};
     r.done_inplace(node, self, [shape = source.shape(), dtype = source.dtype()](const Backward& b) {
+      if (b.wants(0)) b.give(0, zeros(b.grad().shape(), b.grad().dtype()));
       if (b.wants(1)) b.give(1, to(sum_to_size(b.grad(), shape), dtype));
     });
   }

@@ -57,6 +57,8 @@ Tensor squeeze(const Tensor& t, const OptDims& axes);
 Tensor unsqueeze(const Tensor& t, int64_t axis);
 Tensor movedim(const Tensor& t, const Dims& source, const Dims& destination);
 Tensor flatten(const Tensor& t, int64_t start, int64_t end);
+/// The dimensions by falling stride: permuted so, a dense tensor is row-major.
+Dims memory_order(const Tensor& t);
 /// The transpose of the last two dimensions.
 inline Tensor mT(const Tensor& t) { return transpose(t, -2, -1); }
 

@@ -65,12 +65,16 @@ void launch_random(const char* op, kernels::GeneralFn fn, const Tensor& out, Par
   launch(op, Kernel{op, nullptr, fn}, out, {}, params);
 }
 
-/// Draws into a row-major target; other layouts are filled through a copy.
+/// Draws in the order of memory where the target is dense; other layouts are filled by a copy.
 template <class Fill>
 const Tensor& fill_inplace(const char* op, const Tensor& t, Fill fill) {
   check_inplace(op, t);
-  if (t.is_contiguous()) {
-    fill(t);
+  const Tensor straight = [&] {
+    GradMode off(false);
+    return permute(t, memory_order(t));
+  }();
+  if (straight.is_contiguous()) {
+    fill(straight);
   } else {
     Tensor values = empty(t.shape(), t.dtype());
     fill(values);

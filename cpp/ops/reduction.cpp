@@ -44,17 +44,12 @@ Tensor reduce_row_major(const char* op, Id id, Tensor t, uint32_t bits, DType ou
 /// Any layout: a permuted row-major tensor is reduced as it lies in memory.
 Tensor reduce_any_layout(const char* op, Id id, const Tensor& t, uint32_t bits, DType out_dtype) {
   if (t.is_contiguous()) return reduce_row_major(op, id, t, bits, out_dtype);
-  int64_t axes[kMaxDims];
-  for (int d = 0; d < t.dim(); ++d) axes[d] = d;
-  std::stable_sort(axes, axes + t.dim(), [&](int64_t a, int64_t b) {
-    return t.strides()[static_cast<int>(a)] > t.strides()[static_cast<int>(b)];
-  });
-  Dims order, back(t.dim(), 0);
+  const Dims order = memory_order(t);
+  Dims back(t.dim(), 0);
   uint32_t permuted_bits = 0;
   for (int d = 0; d < t.dim(); ++d) {
-    order.push_back(axes[d]);
-    back[static_cast<int>(axes[d])] = d;
-    if (bits & (1u << axes[d])) permuted_bits |= 1u << d;
+    back[static_cast<int>(order[d])] = d;
+    if (bits & (1u << order[d])) permuted_bits |= 1u << d;
   }
   const Tensor straight = contiguous(permute(t, order));
   return contiguous(permute(reduce_row_major(op, id, straight, permuted_bits, out_dtype), back));
@@ -126,14 +121,25 @@ Tensor at_places(const Tensor& t, const Tensor& places, int a) {
                  reduced_shape(t.shape(), 1u << a, true));
 }
 
-std::pair<Tensor, Tensor> extreme_along(const char* op, Id arg, const Tensor& t, int64_t axis,
-                                        bool keepdim) {
+std::pair<Tensor, Tensor> extreme_along(const char* op, const char* node, Id arg, const Tensor& t,
+                                        int64_t axis, bool keepdim) {
   const int a = wrap_axis(op, axis, t.dim());
   if (t.dim() == 0) return {clone(t), zeros({}, DType::Int64)};
   const Tensor places = arg_extreme(op, arg, t, a, true);
-  const Tensor values = at_places(t, places, a);
-  if (keepdim) return {values, places};
-  return {squeeze(values, Dims{a}), squeeze(places, Dims{a})};
+  Tensor values;
+  {
+    GradMode off(false);
+    values = at_places(t, places, a);
+    if (!keepdim) values = squeeze(values, Dims{a});
+  }
+  if (Recorder r{&t}; r)
+    r.done(node, values, [places, a, keepdim, n = t.shape()[a]](const Backward& b) {
+      Dims along(places.dim(), 1);
+      along[a] = n;
+      const Tensor chosen = reshape(arange_int(0, n, 1), along) == places;
+      b.give(0, select(chosen, keepdim ? b.grad() : unsqueeze(b.grad(), a), 0.));
+    });
+  return {values, keepdim ? places : squeeze(places, Dims{a})};
 }
 
 Tensor any_all(const char* op, Id id, const Tensor& t, const OptDims& axes, bool keepdim) {
@@ -253,14 +259,14 @@ void register_reduction(Registry& r) {
     return extreme("max", "MaxBackward1", Id::Max, t, std::nullopt, false);
   }, "Largest value of all; or (values, indices) along dim; or the larger of two tensors.");
   r.both("max", "input, dim, keepdim=False", [](const Tensor& t, int64_t dim, bool keepdim) {
-    return extreme_along("max", Id::ArgMax, t, dim, keepdim);
+    return extreme_along("max", "MaxBackward0", Id::ArgMax, t, dim, keepdim);
   }, "");
   r.both("max", "input, other", [](const Tensor& a, const Tensor& b) { return maximum(a, b); }, "");
   r.both("min", "input", [](const Tensor& t) {
     return extreme("min", "MinBackward1", Id::Min, t, std::nullopt, false);
   }, "Smallest value of all; or (values, indices) along dim; or the smaller of two tensors.");
   r.both("min", "input, dim, keepdim=False", [](const Tensor& t, int64_t dim, bool keepdim) {
-    return extreme_along("min", Id::ArgMin, t, dim, keepdim);
+    return extreme_along("min", "MinBackward0", Id::ArgMin, t, dim, keepdim);
   }, "");
   r.both("min", "input, other", [](const Tensor& a, const Tensor& b) { return minimum(a, b); }, "");
   r.both("argmax", "input, dim=None, keepdim=False",

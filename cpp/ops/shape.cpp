@@ -1,4 +1,6 @@
 // Views that show every element: reshape, permute, expand and their kin.
+#include <algorithm>
+
 #include "autograd/views.h"
 #include "ops/ops.h"
 
@@ -224,6 +226,16 @@ Tensor flatten(const Tensor& t, int64_t start, int64_t end) {
     else if (i < first || i > last) shape.push_back(t.shape()[i]);
   }
   return reshape(t, shape);
+}
+
+Dims memory_order(const Tensor& t) {
+  int axes[kMaxDims];
+  for (int d = 0; d < t.dim(); ++d) axes[d] = d;
+  std::stable_sort(axes, axes + t.dim(),
+                   [&](int a, int b) { return t.strides()[a] > t.strides()[b]; });
+  Dims order;
+  for (int d = 0; d < t.dim(); ++d) order.push_back(axes[d]);
+  return order;
 }
 
 void register_shape(Registry& r) {

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import backprop_ext as bx
+import numpy as np
 
 from .row import Real, Row, case, row
 

@@ -117,7 +117,9 @@ WEIGHT = Real((3,), 0.5, 2)
 ROWS = [
     _loss("mse_loss", lambda a, t: (a - t) ** 2, case(A, Real((3,)))),
     _loss("l1_loss", lambda a, t: np.abs(a - t), case(A, Real((3,)))),
-    _loss("smooth_l1_loss", _smooth_l1, case(A, T, beta=0.4), case(A, T, reduction="sum", beta=2.0)),
+    _loss(
+        "smooth_l1_loss", _smooth_l1, case(A, T, beta=0.4), case(A, T, reduction="sum", beta=2.0)
+    ),
     _loss("huber_loss", _huber, case(A, T, delta=0.4), case(A, T, "none", delta=2.0)),
     row(
         "nn.soft_margin_loss",

@@ -35,12 +35,12 @@ def _flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
         return a.reshape(1)
     start, end = start_dim % a.ndim, end_dim % a.ndim
     joined = int(np.prod(a.shape[start : end + 1]))
-    return a.reshape(a.shape[:start] + (joined,) + a.shape[end + 1 :])
+    return a.reshape((*a.shape[:start], joined, *a.shape[end + 1 :]))
 
 
 def _unflatten(a: Any, dim: int, sizes: Any) -> Any:
     dim %= a.ndim
-    return a.reshape(a.shape[:dim] + tuple(sizes) + a.shape[dim + 1 :])
+    return a.reshape((*a.shape[:dim], *sizes, *a.shape[dim + 1 :]))
 
 
 def _squeeze(a: Any, dim: Any = None) -> Any:
@@ -175,9 +175,7 @@ VIEWS = [
     ),
     _rows("unflatten", _unflatten, case(x(6, 2), 0, (2, 3)), case(x(2, 6), -1, (3, -1))),
     _rows("ravel", np.ravel, case(x(2, 3)), case(x()), case(x(0, 2))),
-    _rows(
-        "select", lambda a, d, i: a.take(i, d), case(x(2, 3), 1, -1), case(x(4), 0, 2)
-    ),
+    _rows("select", lambda a, d, i: a.take(i, d), case(x(2, 3), 1, -1), case(x(4), 0, 2)),
     _rows(
         "narrow",
         lambda a, d, s, n: a.take(range(s % a.shape[d], s % a.shape[d] + n), d),

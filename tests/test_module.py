@@ -1,0 +1,211 @@
+"""Modules: registration, traversal, modes, containers, hooks, state_dict, printing."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import backprop_ext as bx
+import pytest
+from backprop_ext import nn
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 3)
+        self.act = nn.ReLU()
+        self.scale = nn.Parameter(bx.tensor(2.0))
+        self.register_buffer("count", bx.zeros(1))
+        self.register_buffer("scratch", bx.zeros(1), persistent=False)
+        self.none = None
+        self.last = nn.Sequential(nn.Linear(3, 1), nn.Tanh())
+
+    def forward(self, x: Any) -> Any:
+        return self.last(self.act(self.first(x))) * self.scale
+
+
+NAMES = ["scale", "first.weight", "first.bias", "last.0.weight", "last.0.bias"]
+
+
+def test_parameters_are_found_in_pytorchs_order() -> None:
+    net = Net()
+    assert [name for name, _ in net.named_parameters()] == NAMES
+    assert [p.numel() for p in net.parameters()] == [1, 6, 3, 3, 1]
+    assert [name for name, _ in net.named_buffers()] == ["count", "scratch"]
+    modules = [name for name, _ in net.named_modules()]
+    assert modules == ["", "first", "act", "last", "last.0", "last.1"]
+    assert [name for name, _ in net.named_children()] == ["first", "act", "last"]
+    assert list(net.state_dict()) == ["scale", "count", *NAMES[1:]]
+
+
+def test_shared_parameters_are_listed_once_and_trained_together() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[1].weight = net[0].weight
+    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "1.bias"]
+    assert set(net.state_dict()) == {"0.weight", "0.bias", "1.weight", "1.bias"}
+    net(bx.ones(1, 2)).sum().backward()
+    assert net[0].weight.grad is net[1].weight.grad
+
+
+def test_plain_tensors_are_no_parameters_and_assignment_is_checked() -> None:
+    net = Net()
+    net.plain = bx.ones(2)
+    assert "plain" not in dict(net.named_parameters())
+    with pytest.raises(TypeError, match="scale"):
+        net.scale = bx.ones(2)
+    net.scale = None
+    assert "scale" not in dict(net.named_parameters())
+    del net.act
+    assert not hasattr(net, "act")
+    with pytest.raises(AttributeError, match="super"):
+        type("Late", (nn.Module,), {"__init__": lambda self: setattr(self, "a", nn.ReLU())})()
+    with pytest.raises(KeyError, match=r"a\.b"):
+        net.register_parameter("a.b", None)
+
+
+def test_modes_reach_every_module() -> None:
+    net = Net()
+    assert net.training
+    assert net.eval() is net
+    assert not any(m.training for m in net.modules())
+    net.train()
+    assert all(m.training for m in net.modules())
+    net.requires_grad_(False)
+    assert not any(p.requires_grad for p in net.parameters())
+    seen: list[str] = []
+    net.apply(lambda m: seen.append(type(m).__name__))
+    assert seen == ["Linear", "ReLU", "Linear", "Tanh", "Sequential", "Net"]
+
+
+def test_gradients_are_dropped_or_zeroed() -> None:
+    net = Net()
+    net(bx.ones(1, 2)).sum().backward()
+    net.zero_grad(set_to_none=False)
+    assert all((p.grad == 0).all() for p in net.parameters())
+    net.zero_grad()
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_conversion_keeps_the_parameter_objects() -> None:
+    net = Net()
+    before = list(net.parameters())
+    net(bx.ones(1, 2)).sum().backward()
+    assert net.double() is net
+    assert all(a is b for a, b in zip(before, net.parameters(), strict=True))
+    assert {p.dtype for p in net.parameters()} == {bx.float64}
+    assert net.count.dtype == bx.float64
+    assert all(p.grad.dtype == bx.float64 for p in net.parameters())
+    assert net(bx.ones(1, 2).double()).dtype == bx.float64
+    assert net.to(bx.float32).scale.dtype == bx.float32
+    with pytest.raises(TypeError, match="int64"):
+        net.to(bx.int64)
+
+
+def test_state_dict_shares_memory_and_loads_by_name() -> None:
+    net, other = Net(), Net()
+    state = net.state_dict()
+    assert not state["scale"].requires_grad
+    result = other.load_state_dict(state)
+    assert (result.missing_keys, result.unexpected_keys) == ([], [])
+    x = bx.tensor([[0.3, -0.7]])
+    assert other(x).tolist() == net(x).tolist()
+    kept = other.first.weight
+    other.load_state_dict({k: v * 2 for k, v in state.items()})
+    assert other.first.weight is kept
+    assert kept.requires_grad
+    state["scale"].fill_(9)
+    assert net.scale.item() == 9
+
+
+def test_wrong_state_lists_every_fault_and_changes_nothing() -> None:
+    net = Net()
+    before = {k: v.tolist() for k, v in net.state_dict().items()}
+    state = dict(net.state_dict())
+    del state["scale"]
+    state["extra"] = bx.ones(1)
+    state["first.weight"] = bx.ones(5, 5)
+    state["first.bias"] = bx.ones(3) * 7
+    with pytest.raises(RuntimeError) as caught:
+        net.load_state_dict(state)
+    for part in ("scale", "extra", "first.weight", "(5, 5)", "(3, 2)"):
+        assert part in str(caught.value).replace("torch.Size([5, 5])", "(5, 5)").replace(
+            "torch.Size([3, 2])", "(3, 2)"
+        )
+    assert {k: v.tolist() for k, v in net.state_dict().items()} == before
+    state["first.weight"] = bx.ones(3, 2)
+    result = net.load_state_dict(state, strict=False)
+    assert (result.missing_keys, result.unexpected_keys) == (["scale"], ["extra"])
+    assert net.first.bias.tolist() == [7, 7, 7]
+
+
+def test_hooks_see_and_change_inputs_and_outputs() -> None:
+    layer, seen = nn.Identity(), []
+    layer.register_forward_pre_hook(lambda m, args: seen.append("pre") or (args[0] + 1,))
+    handle = layer.register_forward_hook(lambda m, args, out: seen.append("post") or out * 10)
+    assert layer(bx.tensor(1.0)).item() == 20
+    assert seen == ["pre", "post"]
+    handle.remove()
+    assert layer(bx.tensor(1.0)).item() == 2
+    with layer.register_forward_hook(lambda m, args, out: out * 0):
+        assert layer(bx.tensor(1.0)).item() == 0
+    assert layer(bx.tensor(1.0)).item() == 2
+
+
+def test_sequential_is_a_list_of_modules() -> None:
+    a, b, c = nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)
+    net = nn.Sequential(a, b, c)
+    assert len(net) == 3
+    assert net[-1] is c
+    assert list(net[:2]) == [a, b]
+    assert isinstance(net[:2], nn.Sequential)
+    net[1] = nn.Tanh()
+    net.append(nn.Identity()).insert(0, nn.Flatten())
+    names = [type(m).__name__ for m in net]
+    assert names == ["Flatten", "Linear", "Tanh", "Linear", "Identity"]
+    del net[0]
+    assert type(net.pop()) is nn.Identity
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    named = nn.Sequential(OrderedDict(fc=a, act=b))
+    assert named.fc is a
+    assert list(named.state_dict()) == ["fc.weight", "fc.bias"]
+    with pytest.raises(IndexError):
+        net[7]
+
+
+def test_lists_and_dicts_of_modules_and_parameters() -> None:
+    modules = nn.ModuleList([nn.Linear(1, 1) for _ in range(3)])
+    modules.extend([nn.ReLU()])
+    assert len(modules) == 4
+    assert len(list(modules.parameters())) == 6
+    assert list(modules.state_dict())[2:4] == ["1.weight", "1.bias"]
+    table = nn.ModuleDict({"a": nn.Linear(1, 1), "b": nn.ReLU()})
+    table["c"] = nn.Tanh()
+    assert list(table) == ["a", "b", "c"]
+    assert "b" in table
+    assert type(table.pop("b")) is nn.ReLU
+    params = nn.ParameterList([bx.ones(1), nn.Parameter(bx.ones(2))])
+    params.append(bx.zeros(3))
+    assert [p.numel() for p in params] == [1, 2, 3]
+    assert all(isinstance(p, nn.Parameter) for p in params)
+    by_name = nn.ParameterDict({"w": bx.ones(2)})
+    by_name["b"] = bx.zeros(1)
+    assert list(dict(by_name.named_parameters())) == ["w", "b"]
+
+
+def test_forward_must_be_defined() -> None:
+    with pytest.raises(NotImplementedError, match=r"\[forward\] Module"):
+        nn.Module()(1)
+
+
+def test_module_prints_as_in_pytorch() -> None:
+    assert repr(Net()) == (
+        "Net(\n"
+        "  (first): Linear(in_features=2, out_features=3, bias=True)\n"
+        "  (act): ReLU()\n"
+        "  (last): Sequential(\n"
+        "    (0): Linear(in_features=3, out_features=1, bias=True)\n"
+        "    (1): Tanh()\n"
+        "  )\n"
+        ")"
+    )
