@@ -1,4 +1,4 @@
-"""What is printed is what PyTorch prints: a recorded table, options, and PyTorch where installed."""
+"""What is printed is what PyTorch prints: a recorded table, options, and random tensors."""
 
 from __future__ import annotations
 

@@ -108,8 +108,10 @@ class Pass {
     Tensor g = given;
     if (!g.defined()) {
       if (root.numel() != 1)
-        fail_runtime("backward", "grad can be implicitly created only for scalar outputs, got "
-                     "shape ", root.shape(), "; reduce it (.sum()), or pass gradient=");
+        fail_runtime("backward",
+                     "grad can be implicitly created only for scalar outputs, got "
+                     "shape ",
+                     root.shape(), "; reduce it (.sum()), or pass gradient=");
       g = full_int(root.shape(), 1, root.dtype());
     } else if (!(g.shape() == root.shape())) {
       fail_runtime("backward", "a gradient of shape ", g.shape(), " for a tensor of shape ",
@@ -180,7 +182,8 @@ class Pass {
 
   void step(Entry& entry) {
     Node& node = *entry.node;
-    while (entry.grads.size() < static_cast<int>(node.output_count)) entry.grads.push_back(Tensor());
+    while (entry.grads.size() < static_cast<int>(node.output_count))
+      entry.grads.push_back(Tensor());
     bool any = false;
     for (Tensor& g : entry.grads) any = any || g.defined();
     if (!any) return;

@@ -57,9 +57,9 @@ class SavedTensor {
 /// The gradients at hand while a node runs, and where its results go.
 struct Backward {
   Node& node;
-  const Tensor* grads;   // one per output of the node; undefined where none arrived
-  Tensor* results;       // one per edge
-  const bool* wanted;    // one per edge
+  const Tensor* grads;  // one per output of the node; undefined where none arrived
+  Tensor* results;      // one per edge
+  const bool* wanted;   // one per edge
 
   const Tensor& grad(int i = 0) const { return grads[i]; }
   bool wants(int i) const { return wanted[i]; }
@@ -143,8 +143,8 @@ class GradMode {
 /// The node that made t, made anew where t is a view whose base was written in place.
 Ref<Node> grad_fn(const Tensor& t);
 inline bool requires_grad(const Tensor& t) {
-  return t.defined() && (t->leaf_requires_grad || t->grad_fn ||
-                         (t->view_base && static_cast<bool>(grad_fn(t))));
+  return t.defined() &&
+         (t->leaf_requires_grad || t->grad_fn || (t->view_base && static_cast<bool>(grad_fn(t))));
 }
 /// Where t's gradient goes: its node, its accumulator, or nowhere.
 Edge gradient_edge(const Tensor& t);

@@ -33,8 +33,9 @@ class CopySlices final : public Node {
     const Tensor part_gradient = extract("ExtractBackward0", g, part_);
     write_->backward({*write_, &part_gradient, results.data(), wanted.get()});
     if (call.wants(0))
-      call.give(0, replace_part(g, results[0].defined() ? results[0]
-                                                        : zeros(part_.shape, g.dtype()), part_));
+      call.give(0,
+                replace_part(g, results[0].defined() ? results[0] : zeros(part_.shape, g.dtype()),
+                             part_));
     for (int i = 1; i < count; ++i)
       if (results[static_cast<size_t>(i)].defined()) call.give(i, results[static_cast<size_t>(i)]);
   }

@@ -223,7 +223,8 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
     }
     given[k] = true;
   }
-  if (taken < positional) return str("takes at most ", taken, " positional arguments (", positional, " given)");
+  if (taken < positional)
+    return str("takes at most ", taken, " positional arguments (", positional, " given)");
   const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
   for (Py_ssize_t i = 0; i < keywords; ++i) {
     const char* raw = PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i));
@@ -244,7 +245,8 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
     const Argument& a = table[static_cast<size_t>(k)];
     if (given[k]) return str("got multiple values for argument '", a.name, "'");
     if (!convert(a, value, out.values[k]))
-      return str("argument '", a.name, "' must be ", type_name(a), ", not ", Py_TYPE(value)->tp_name);
+      return str("argument '", a.name, "' must be ", type_name(a), ", not ",
+                 Py_TYPE(value)->tp_name);
     given[k] = true;
   }
   for (int k = 0; k < count; ++k) {
@@ -282,8 +284,8 @@ PyObject* to_python(const Operation& operation, const Value& value) {
             PyTuple_SET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i), wrap(v[i]));
           // max(dim) and its kin answer with names: .values, .indices
           if (operation.returns_values_indices && v.size() == 2) {
-            static const auto* make = new py::object(
-                py::module_::import("backprop_ext._return_types").attr("named"));
+            static const auto* make =
+                new py::object(py::module_::import("backprop_ext._return_types").attr("named"));
             return (*make)(operation.name, *tuple).release().ptr();
           }
           return tuple.release().ptr();

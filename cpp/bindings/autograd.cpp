@@ -81,7 +81,7 @@ py::tuple next_functions(const Node& node) {
 }
 
 py::tuple backward(const Tensors& roots, const Tensors& grads, bool retain_graph, bool create_graph,
-                    const std::optional<Tensors>& inputs, bool accumulate, bool allow_unused) {
+                   const std::optional<Tensors>& inputs, bool accumulate, bool allow_unused) {
   if (grads.size() != roots.size())
     fail_runtime("backward", roots.size(), " tensors with ", grads.size(),
                  " gradients; give one (or None) for each");
@@ -99,24 +99,26 @@ void bind_autograd(py::module_& m) {
       .def("name", &Node::name, "PyTorch's name of the node, e.g. MulBackward0.")
       .def_property_readonly("next_functions", &next_functions,
                              "Where the gradients go: (node, output number) per input.")
-      .def_property_readonly("_saved_tensors",
-                             [](const Node& n) {
-                               py::list list;
-                               for (const SavedTensor& s : n.saved)
-                                 if (s.defined()) list.append(s.peek());
-                               return list;
-                             },
-                             "What the node keeps for the backward pass.")
-      .def_property_readonly("_released", [](const Node& n) { return n.released; },
-                             "Whether an earlier backward freed what it kept.")
-      .def_property_readonly("variable",
-                             [](Node& n) -> Tensor {
-                               auto* leaf = dynamic_cast<AccumulateGrad*>(&n);
-                               if (!leaf)
-                                 throw py::attribute_error("only AccumulateGrad has a variable");
-                               return leaf->leaf;
-                             },
-                             "Of AccumulateGrad: the leaf.")
+      .def_property_readonly(
+          "_saved_tensors",
+          [](const Node& n) {
+            py::list list;
+            for (const SavedTensor& s : n.saved)
+              if (s.defined()) list.append(s.peek());
+            return list;
+          },
+          "What the node keeps for the backward pass.")
+      .def_property_readonly(
+          "_released", [](const Node& n) { return n.released; },
+          "Whether an earlier backward freed what it kept.")
+      .def_property_readonly(
+          "variable",
+          [](Node& n) -> Tensor {
+            auto* leaf = dynamic_cast<AccumulateGrad*>(&n);
+            if (!leaf) throw py::attribute_error("only AccumulateGrad has a variable");
+            return leaf->leaf;
+          },
+          "Of AccumulateGrad: the leaf.")
       .def("__repr__", [](const py::object& self) {
         return str("<", self.cast<const Node&>().name(), " object at ",
                    static_cast<void*>(self.ptr()), ">");

@@ -11,9 +11,7 @@ struct PyDType {
 PyObject* singletons[kDTypeCount];
 }  // namespace
 
-PyObject* wrap_dtype(DType dtype) {
-  return Py_NewRef(singletons[static_cast<int>(dtype)]);
-}
+PyObject* wrap_dtype(DType dtype) { return Py_NewRef(singletons[static_cast<int>(dtype)]); }
 
 std::optional<DType> dtype_from(PyObject* o) {
   for (int t = 0; t < kDTypeCount; ++t)
@@ -27,7 +25,8 @@ std::optional<DType> dtype_from(PyObject* o) {
 
 void bind_dtype(py::module_& m) {
   py::class_<PyDType> type(m, "dtype", "The type of a tensor's elements.");
-  type.def_property_readonly("is_floating_point", [](const PyDType& d) { return is_floating(d.value); })
+  type.def_property_readonly("is_floating_point",
+                             [](const PyDType& d) { return is_floating(d.value); })
       .def_property_readonly("is_complex", [](const PyDType&) { return false; })
       .def_property_readonly("is_signed", [](const PyDType& d) { return d.value != DType::Bool; })
       .def_property_readonly("itemsize", [](const PyDType& d) { return size_of(d.value); })
@@ -39,12 +38,15 @@ void bind_dtype(py::module_& m) {
     m.attr(name_of(dtype)) = o;
     singletons[t] = o.release().ptr();
   }
-  m.def("get_default_dtype", [] { return default_dtype(); },
-        "The type of tensors made from Python floats.");
-  m.def("set_default_dtype", [](DType d) { set_default_dtype(d); }, py::arg("d"),
-        "Sets the type of tensors made from Python floats; TypeError unless it is a float type.");
-  m.def("promote_types", [](DType a, DType b) { return promote(a, b); }, py::arg("type1"),
-        py::arg("type2"), "The wider of two types.");
+  m.def(
+      "get_default_dtype", [] { return default_dtype(); },
+      "The type of tensors made from Python floats.");
+  m.def(
+      "set_default_dtype", [](DType d) { set_default_dtype(d); }, py::arg("d"),
+      "Sets the type of tensors made from Python floats; TypeError unless it is a float type.");
+  m.def(
+      "promote_types", [](DType a, DType b) { return promote(a, b); }, py::arg("type1"),
+      py::arg("type2"), "The wider of two types.");
 }
 
 }  // namespace bx

@@ -33,8 +33,9 @@ int64_t slice_bound(PyObject* o, int64_t otherwise) {
   if (!i) throw py::error_already_set();
   int overflow = 0;
   const int64_t value = PyLong_AsLongLongAndOverflow(i.ptr(), &overflow);
-  if (overflow) return overflow > 0 ? std::numeric_limits<int64_t>::max() / 2
-                                    : std::numeric_limits<int64_t>::min() / 2;
+  if (overflow)
+    return overflow > 0 ? std::numeric_limits<int64_t>::max() / 2
+                        : std::numeric_limits<int64_t>::min() / 2;
   return value;
 }
 
@@ -95,8 +96,10 @@ struct Indexed {
     } else if (PyIndex_Check(part)) {
       view = select_axis(view, dim_, number_index(part));
     } else {
-      fail(PyUnicode_Check(part) ? ErrorKind::Type : ErrorKind::Index, "index", "only integers, slices (:), ellipsis (...), None and long or bool tensors "
-                 "are valid indices, got ", Py_TYPE(part)->tp_name);
+      fail(PyUnicode_Check(part) ? ErrorKind::Type : ErrorKind::Index, "index",
+           "only integers, slices (:), ellipsis (...), None and long or bool tensors "
+           "are valid indices, got ",
+           Py_TYPE(part)->tp_name);
     }
   }
 
@@ -133,8 +136,9 @@ struct Indexed {
 
 PyObject* get_item(const Tensor& t, PyObject* key) {
   const Indexed x(t, key);
-  return wrap(x.advanced ? index(x.view, x.indices)
-                         : x.view.same_as(t) ? reshape(t, t.shape()) : x.view);
+  return wrap(x.advanced          ? index(x.view, x.indices)
+              : x.view.same_as(t) ? reshape(t, t.shape())
+                                  : x.view);
 }
 
 void set_item(const Tensor& t, PyObject* key, PyObject* value) {

@@ -21,9 +21,11 @@ bool is_numpy_scalar(PyObject* o) {
 std::optional<DType> dtype_of_array(const py::dtype& d) {
   switch (d.kind()) {
     case 'b': return DType::Bool;
-    case 'i': if (d.itemsize() == 4) return DType::Int32;
+    case 'i':
+      if (d.itemsize() == 4) return DType::Int32;
       return d.itemsize() == 8 ? std::optional(DType::Int64) : std::nullopt;
-    case 'f': if (d.itemsize() == 4) return DType::Float32;
+    case 'f':
+      if (d.itemsize() == 4) return DType::Float32;
       return d.itemsize() == 8 ? std::optional(DType::Float64) : std::nullopt;
     default: return std::nullopt;
   }
@@ -46,7 +48,8 @@ py::array readable(const char* op, const py::array& a) {
   bool plain = is_native(a.dtype());
   for (int d = 0; d < a.ndim(); ++d)
     plain = plain && a.strides(d) >= 0 && a.strides(d) % a.itemsize() == 0;
-  plain = plain && reinterpret_cast<uintptr_t>(a.data()) % static_cast<uintptr_t>(a.itemsize()) == 0;
+  plain =
+      plain && reinterpret_cast<uintptr_t>(a.data()) % static_cast<uintptr_t>(a.itemsize()) == 0;
   if (plain) return a;
   return py::module_::import("numpy").attr("array")(
       a, py::arg("dtype") = numpy_dtype(*dtype_of_array(a.dtype())), py::arg("order") = "C");
@@ -67,7 +70,8 @@ Tensor borrow(const py::array& a) {
     py::gil_scoped_acquire gil;
     Py_DECREF(owner);
   });
-  return Tensor(make<TensorImpl>(std::move(storage), 0, shape, strides, *dtype_of_array(a.dtype())));
+  return Tensor(
+      make<TensorImpl>(std::move(storage), 0, shape, strides, *dtype_of_array(a.dtype())));
 }
 
 // Nested sequences ---------------------------------------------------------------------------
@@ -75,7 +79,8 @@ Tensor borrow(const py::array& a) {
 bool is_sequence(PyObject* o) {
   if (PyList_Check(o) || PyTuple_Check(o)) return true;
   if (is_tensor(o)) return tensor_of(o).dim() > 0;
-  if (PyUnicode_Check(o) || PyBytes_Check(o) || PyDict_Check(o) || !PySequence_Check(o)) return false;
+  if (PyUnicode_Check(o) || PyBytes_Check(o) || PyDict_Check(o) || !PySequence_Check(o))
+    return false;
   return PySequence_Size(o) >= 0 || (PyErr_Clear(), false);
 }
 
@@ -90,8 +95,11 @@ Scalar leaf(PyObject* o, int depth) {
   }
   if (is_numpy_array(o) && py::reinterpret_borrow<py::array>(o).ndim() == 0)
     return leaf(py::reinterpret_borrow<py::object>(o).attr("item")().ptr(), depth);
-  fail(!PyUnicode_Check(o) ? ErrorKind::Runtime : depth ? ErrorKind::Value : ErrorKind::Type, "tensor", "invalid data type '", Py_TYPE(o)->tp_name,
-            "'; expected numbers, or nested sequences of numbers");
+  fail(!PyUnicode_Check(o) ? ErrorKind::Runtime
+       : depth             ? ErrorKind::Value
+                           : ErrorKind::Type,
+       "tensor", "invalid data type '", Py_TYPE(o)->tp_name,
+       "'; expected numbers, or nested sequences of numbers");
 }
 
 /// Shape and elements of nested sequences; every row must be as long as the first.
@@ -136,7 +144,8 @@ struct Flattened {
 Tensor from_sequence(PyObject* data, std::optional<DType> dtype) {
   const Flattened flat(data);
   const DType inferred = flat.kind == Scalar::Float || flat.values.empty() ? default_dtype()
-                         : flat.kind == Scalar::Int ? DType::Int64 : DType::Bool;
+                         : flat.kind == Scalar::Int                        ? DType::Int64
+                                                                           : DType::Bool;
   Tensor out = empty(flat.shape, dtype.value_or(inferred));
   visit(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -159,7 +168,7 @@ std::optional<Scalar> scalar_from(PyObject* o) {
     if (i == -1 && PyErr_Occurred()) {
       PyErr_Clear();
       fail_value("tensor", "overflow: the whole number ", std::string(py::str(o)),
-                   " does not fit into int64; use a float");
+                 " does not fit into int64; use a float");
     }
     return Scalar{Scalar::Int, i, static_cast<double>(i)};
   }
@@ -209,7 +218,8 @@ Tensor tensor_from_array(py::handle data) {
   const auto a = py::reinterpret_borrow<py::array>(data);
   if (!dtype_of_array(a.dtype())) reject_dtype("from_numpy", a.dtype());
   if (!is_native(a.dtype()))
-    fail_value("from_numpy", "the array's byte order differs from the native one; convert it with "
+    fail_value("from_numpy",
+               "the array's byte order differs from the native one; convert it with "
                "array.astype(array.dtype.newbyteorder('='))");
   for (int d = 0; d < a.ndim(); ++d) {
     if (a.strides(d) < 0)
@@ -220,9 +230,11 @@ Tensor tensor_from_array(py::handle data) {
                  " is no multiple of the element size ", a.itemsize(), "; use array.copy()");
   }
   if (!a.writeable() &&
-      PyErr_WarnEx(PyExc_UserWarning,
-                   "[from_numpy] the array is not writable, a tensor is; writing to it would change "
-                   "memory that should not change; use array.copy()", 1) < 0)
+      PyErr_WarnEx(
+          PyExc_UserWarning,
+          "[from_numpy] the array is not writable, a tensor is; writing to it would change "
+          "memory that should not change; use array.copy()",
+          1) < 0)
     throw py::error_already_set();
   return borrow(a);
 }
@@ -239,8 +251,8 @@ py::object to_numpy(const Tensor& t) {
 }
 
 void bind_numpy(py::module_& m) {
-  auto make_tensor = [](py::handle data, std::optional<DType> dtype, py::handle,
-                        bool requires_grad, bool) {
+  auto make_tensor = [](py::handle data, std::optional<DType> dtype, py::handle, bool requires_grad,
+                        bool) {
     Tensor t = tensor_from_data(data, dtype);
     if (requires_grad && !is_floating(t.dtype()))
       fail_runtime("tensor", "only tensors of floating-point type can require gradients, this is ",
@@ -258,16 +270,20 @@ void bind_numpy(py::module_& m) {
         "A tensor on the array's own memory: writes to one show in the other.\n\n"
         "TypeError for types without a counterpart, ValueError for negative strides or foreign "
         "byte order; a warning for a read-only array.");
-  m.def("as_tensor", [](py::handle data, std::optional<DType> dtype, py::handle) {
-    if (is_tensor(data.ptr())) return to(tensor_of(data.ptr()), dtype.value_or(tensor_of(data.ptr()).dtype()));
-    if (is_numpy_array(data.ptr())) {
-      const auto a = readable("as_tensor", py::reinterpret_borrow<py::array>(data));
-      const Tensor t = borrow(a);
-      return to(t, dtype.value_or(t.dtype()));
-    }
-    return tensor_from_data(data, dtype);
-  }, py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
-  "data as a tensor, without a copy where its memory can be shared.");
+  m.def(
+      "as_tensor",
+      [](py::handle data, std::optional<DType> dtype, py::handle) {
+        if (is_tensor(data.ptr()))
+          return to(tensor_of(data.ptr()), dtype.value_or(tensor_of(data.ptr()).dtype()));
+        if (is_numpy_array(data.ptr())) {
+          const auto a = readable("as_tensor", py::reinterpret_borrow<py::array>(data));
+          const Tensor t = borrow(a);
+          return to(t, dtype.value_or(t.dtype()));
+        }
+        return tensor_from_data(data, dtype);
+      },
+      py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      "data as a tensor, without a copy where its memory can be shared.");
 }
 
 }  // namespace bx

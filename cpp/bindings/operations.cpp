@@ -55,15 +55,18 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flags, PyObject* na
         fail_runtime(op.name.c_str(), "out has shape ", arguments.out.shape(), ", the result ",
                      t->shape(), "; they must be equal");
       if (grad_enabled() && (requires_grad(*t) || requires_grad(arguments.out)))
-        fail_runtime(op.name.c_str(), "out= does not support automatic differentiation, but one "
+        fail_runtime(op.name.c_str(),
+                     "out= does not support automatic differentiation, but one "
                      "of the arguments requires grad; use the result instead");
       return wrap(copy_(arguments.out, *t));
     }
     if (arguments.requires_grad) {
       const Tensor& t = std::get<Tensor>(result);
       if (!is_floating(t.dtype()))
-        fail_runtime(op.name.c_str(), "only tensors of floating-point type can require gradients, "
-                     "this is ", name_of(t.dtype()));
+        fail_runtime(op.name.c_str(),
+                     "only tensors of floating-point type can require gradients, "
+                     "this is ",
+                     name_of(t.dtype()));
       t->leaf_requires_grad = true;
     }
     return to_python(op, result);
@@ -95,19 +98,17 @@ PyTypeObject* make_type() {
       {"__qualname__", T_OBJECT, offsetof(PyOperation, name), READONLY, nullptr},
       {"__doc__", T_OBJECT, offsetof(PyOperation, doc), READONLY, nullptr},
       {nullptr, 0, 0, 0, nullptr}};
-  static PyGetSetDef attributes[] = {
-      {"__text_signature__", signature, nullptr, nullptr, nullptr},
-      {nullptr, nullptr, nullptr, nullptr, nullptr}};
+  static PyGetSetDef attributes[] = {{"__text_signature__", signature, nullptr, nullptr, nullptr},
+                                     {nullptr, nullptr, nullptr, nullptr, nullptr}};
   static PyMethodDef methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr},
                                   {nullptr, nullptr, 0, nullptr}};
-  static PyType_Slot slots[] = {
-      {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-      {Py_tp_descr_get, reinterpret_cast<void*>(bind_to)},
-      {Py_tp_repr, reinterpret_cast<void*>(repr)},
-      {Py_tp_members, members},
-      {Py_tp_getset, attributes},
-      {Py_tp_methods, methods},
-      {0, nullptr}};
+  static PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                                {Py_tp_descr_get, reinterpret_cast<void*>(bind_to)},
+                                {Py_tp_repr, reinterpret_cast<void*>(repr)},
+                                {Py_tp_members, members},
+                                {Py_tp_getset, attributes},
+                                {Py_tp_methods, methods},
+                                {0, nullptr}};
   PyType_Spec spec{"backprop_ext.Operation", sizeof(PyOperation), 0,
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR |
                        Py_TPFLAGS_DISALLOW_INSTANTIATION,
@@ -202,10 +203,13 @@ void bind_operations(py::module_& m) {
   }
   nn.attr("__all__") = public_names(nn);
   m.def("_operations", &describe, "The registry of operations as plain data.");
-  m.def("result_type", [](const Tensor& a, const Tensor& b) {
-    const Tensor both[] = {a, b};
-    return result_type(both, 2);
-  }, py::arg("tensor1"), py::arg("tensor2"), "The type in which the two would be combined.");
+  m.def(
+      "result_type",
+      [](const Tensor& a, const Tensor& b) {
+        const Tensor both[] = {a, b};
+        return result_type(both, 2);
+      },
+      py::arg("tensor1"), py::arg("tensor2"), "The type in which the two would be combined.");
 }
 
 }  // namespace bx

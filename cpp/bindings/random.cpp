@@ -17,25 +17,29 @@ void bind_random(py::module_& m) {
   py::class_<Generator>(m, "Generator", "PyTorch's CPU generator: mt19937.")
       .def(py::init([](py::handle) { return std::make_unique<Generator>(); }),
            py::arg("device") = py::none())
-      .def("manual_seed",
-           [](py::object self, const py::int_& seed) {
-             self.cast<Generator&>().manual_seed(seed_from(seed));
-             return self;
-           },
-           py::arg("seed"), "Restarts the stream of a seed; returns the generator.")
+      .def(
+          "manual_seed",
+          [](py::object self, const py::int_& seed) {
+            self.cast<Generator&>().manual_seed(seed_from(seed));
+            return self;
+          },
+          py::arg("seed"), "Restarts the stream of a seed; returns the generator.")
       .def("initial_seed", &Generator::initial_seed, "The seed that the stream began with.")
-      .def("seed",
-           [](Generator& g) {
-             std::random_device device;
-             const uint64_t seed = static_cast<uint64_t>(device()) << 32 | device();
-             g.manual_seed(seed);
-             return seed;
-           },
-           "Seeds from the system's entropy and returns the seed.")
-      .def("get_state", [](const Generator& g) { return py::bytes(g.state()); },
-           "The whole state, for set_state.")
-      .def("set_state", [](Generator& g, const py::bytes& s) { g.set_state(s); }, py::arg("new_state"),
-           "Goes on from a state that get_state returned.");
+      .def(
+          "seed",
+          [](Generator& g) {
+            std::random_device device;
+            const uint64_t seed = static_cast<uint64_t>(device()) << 32 | device();
+            g.manual_seed(seed);
+            return seed;
+          },
+          "Seeds from the system's entropy and returns the seed.")
+      .def(
+          "get_state", [](const Generator& g) { return py::bytes(g.state()); },
+          "The whole state, for set_state.")
+      .def(
+          "set_state", [](Generator& g, const py::bytes& s) { g.set_state(s); },
+          py::arg("new_state"), "Goes on from a state that get_state returned.");
   m.attr("default_generator") = py::cast(&default_generator(), py::return_value_policy::reference);
 }
 

@@ -8,22 +8,26 @@ namespace bx {
 
 void bind_runtime(py::module_& m) {
   // Long kernels let other Python threads run.
-  set_long_kernel_hooks({[]() -> void* { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; },
-                         [](void* s) { PyEval_RestoreThread(static_cast<PyThreadState*>(s)); }});
+  set_long_kernel_hooks(
+      {[]() -> void* { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; },
+       [](void* s) { PyEval_RestoreThread(static_cast<PyThreadState*>(s)); }});
   kernel_table();  // a processor or an environment variable that cannot work is told at import
   m.def("get_num_threads", &num_threads, "Threads that a large kernel may use.");
   m.def("set_num_threads", &set_num_threads, py::arg("num"),
         "Sets the threads that a large kernel may use; RuntimeError below 1.");
   m.def("_isa", [] { return kernel_table().isa; }, "The instruction set of the kernels in use.");
   m.def("_usable_isas", &usable_isas, "Instruction sets that could be used here, best first.");
-  m.def("_memory_stats", [] {
-    const memory::Stats s = memory::stats();
-    py::dict d;
-    d["in_use"] = s.in_use;
-    d["peak"] = s.peak;
-    d["cached"] = s.cached;
-    return d;
-  }, "Bytes that tensors hold, held at most, and that are cached for reuse.");
+  m.def(
+      "_memory_stats",
+      [] {
+        const memory::Stats s = memory::stats();
+        py::dict d;
+        d["in_use"] = s.in_use;
+        d["peak"] = s.peak;
+        d["cached"] = s.cached;
+        return d;
+      },
+      "Bytes that tensors hold, held at most, and that are cached for reuse.");
   m.def("_reset_peak_memory", &memory::reset_peak, "Starts the peak anew from what is in use.");
   m.def("_empty_cache", &memory::empty_cache, "Gives cached memory back to the system.");
 }

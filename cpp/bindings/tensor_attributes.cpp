@@ -9,7 +9,8 @@ namespace {
 
 PyObject* data(const Tensor& t) {
   Tensor out = detached(t);
-  out->storage = make<Storage>(t->storage);  // writes through .data leave the graph's versions alone
+  out->storage =
+      make<Storage>(t->storage);  // writes through .data leave the graph's versions alone
   return wrap(out);
 }
 
@@ -65,8 +66,10 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
       return 0;
     }
     if (wanted && !is_floating(t.dtype()))
-      fail_runtime("requires_grad", "only tensors of floating-point type can require gradients, "
-                   "this is ", name_of(t.dtype()), "; convert it with .float()");
+      fail_runtime("requires_grad",
+                   "only tensors of floating-point type can require gradients, "
+                   "this is ",
+                   name_of(t.dtype()), "; convert it with .float()");
     t->leaf_requires_grad = wanted;
     return 0;
   });
@@ -111,22 +114,25 @@ PyGetSetDef tensor_attributes[] = {
      "Whether it was made by the user, not by a recorded operation.", nullptr},
     {"retains_grad", get<[](const Tensor& t) { return from_bool(t->retains_grad); }>, nullptr,
      "Whether a non-leaf keeps its gradient.", nullptr},
-    {"output_nr", get<[](const Tensor& t) { return PyLong_FromLong(static_cast<long>(t->output_nr)); }>,
-     nullptr, "Which output of grad_fn this is.", nullptr},
+    {"output_nr",
+     get<[](const Tensor& t) { return PyLong_FromLong(static_cast<long>(t->output_nr)); }>, nullptr,
+     "Which output of grad_fn this is.", nullptr},
     {"shape", get<[](const Tensor& t) { return wrap_size(t.shape()); }>, nullptr,
      "The sizes of the dimensions.", nullptr},
     {"dtype", get<[](const Tensor& t) { return wrap_dtype(t.dtype()); }>, nullptr,
      "The type of the elements.", nullptr},
-    {"ndim", get<[](const Tensor& t) { return PyLong_FromLong(t.dim()); }>, nullptr, "The number of dimensions.", nullptr},
-    {"itemsize", get<[](const Tensor& t) { return PyLong_FromLongLong(size_of(t.dtype())); }>, nullptr, "Bytes per element.", nullptr},
-    {"nbytes", get<[](const Tensor& t) {
-       return PyLong_FromLongLong(t.numel() * size_of(t.dtype()));
-     }>, nullptr, "Bytes of all elements.", nullptr},
+    {"ndim", get<[](const Tensor& t) { return PyLong_FromLong(t.dim()); }>, nullptr,
+     "The number of dimensions.", nullptr},
+    {"itemsize", get<[](const Tensor& t) { return PyLong_FromLongLong(size_of(t.dtype())); }>,
+     nullptr, "Bytes per element.", nullptr},
+    {"nbytes",
+     get<[](const Tensor& t) { return PyLong_FromLongLong(t.numel() * size_of(t.dtype())); }>,
+     nullptr, "Bytes of all elements.", nullptr},
     {"T", get<reversed>, nullptr, "The dimensions reversed, as a view.", nullptr},
     {"mT", get<matrix_transposed>, nullptr, "The last two dimensions swapped, as a view.", nullptr},
-    {"_version", get<[](const Tensor& t) {
-       return PyLong_FromUnsignedLong(t->storage->version());
-     }>, nullptr, "How often the memory was written in place.", nullptr},
+    {"_version",
+     get<[](const Tensor& t) { return PyLong_FromUnsignedLong(t->storage->version()); }>, nullptr,
+     "How often the memory was written in place.", nullptr},
     {"_base", get<[](const Tensor& t) { return wrap(Tensor(t->view_base)); }>, nullptr,
      "Of a view: the tensor that it shows.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};

@@ -50,7 +50,8 @@ PyObject* entry(const char* op, const Tensor& t, const Dims& values, PyObject* a
   if (dim != Py_None) {
     int overflow = 0;
     const int64_t axis = PyLong_AsLongLongAndOverflow(dim, &overflow);
-    if (overflow) fail_index(op, "dimension ", std::string(py::str(py::handle(dim))), " is out of range");
+    if (overflow)
+      fail_index(op, "dimension ", std::string(py::str(py::handle(dim))), " is out of range");
     if (axis == -1 && PyErr_Occurred()) throw py::error_already_set();
     if (t.dim() == 0) fail_index(op, "dimension ", axis, " of a 0-d tensor");
     return PyLong_FromLongLong(values[wrap_axis(op, axis, t.dim())]);
@@ -82,9 +83,7 @@ PyObject* no_args(PyObject* self, PyObject*) {
 PyObject* dimensions(const Tensor& t) { return PyLong_FromLong(t.dim()); }
 PyObject* elements(const Tensor& t) { return PyLong_FromLongLong(t.numel()); }
 PyObject* item_size(const Tensor& t) { return PyLong_FromLongLong(size_of(t.dtype())); }
-PyObject* address(const Tensor& t) {
-  return PyLong_FromVoidPtr(t.numel() ? t.raw() : nullptr);
-}
+PyObject* address(const Tensor& t) { return PyLong_FromVoidPtr(t.numel() ? t.raw() : nullptr); }
 PyObject* numpy(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     int force = 0;
@@ -112,7 +111,8 @@ PyObject* convert(PyObject* self, PyObject* args, PyObject* kwargs) {
       else if (const auto d = dtype_from(o)) dtype = *d;
       else if (is_tensor(o)) dtype = tensor_of(o).dtype();
       else if (const std::string device = py::str(py::handle(o)); device.rfind("cpu", 0) != 0)
-        fail_runtime("to", "'", device, "' is neither a dtype, a tensor nor the device 'cpu', the "
+        fail_runtime("to", "'", device,
+                     "' is neither a dtype, a tensor nor the device 'cpu', the "
                      "only one");
     };
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i)
@@ -129,7 +129,8 @@ PyObject* set_requires_grad_method(PyObject* self, PyObject* args, PyObject* kwa
   static const char* names[] = {"requires_grad", nullptr};
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p", const_cast<char**>(names), &wanted))
     return nullptr;
-  if (PyObject_SetAttrString(self, "requires_grad", wanted ? Py_True : Py_False) < 0) return nullptr;
+  if (PyObject_SetAttrString(self, "requires_grad", wanted ? Py_True : Py_False) < 0)
+    return nullptr;
   return Py_NewRef(self);
 }
 
@@ -152,11 +153,9 @@ PyMethodDef tensor_methods[] = {
     {"nelement", no_args<elements>, METH_NOARGS, "The number of elements."},
     {"element_size", no_args<item_size>, METH_NOARGS, "Bytes per element."},
     {"data_ptr", no_args<address>, METH_NOARGS, "The address of the first element."},
-    {"storage_offset",
-     no_args<[](const Tensor& t) { return PyLong_FromLongLong(t->offset); }>, METH_NOARGS,
-     "Elements before the first one in the memory."},
-    {"is_contiguous",
-     with_keywords(+[](PyObject* self, PyObject*, PyObject*) {
+    {"storage_offset", no_args<[](const Tensor& t) { return PyLong_FromLongLong(t->offset); }>,
+     METH_NOARGS, "Elements before the first one in the memory."},
+    {"is_contiguous", with_keywords(+[](PyObject* self, PyObject*, PyObject*) {
        return get<[](const Tensor& t) { return from_bool(t.is_contiguous()); }>(self, nullptr);
      }),
      METH_VARARGS | METH_KEYWORDS, "Whether the elements lie row-major without gaps."},

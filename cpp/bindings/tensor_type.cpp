@@ -37,8 +37,7 @@ PyObject* wrap_size(const Dims& shape) {
   auto* type = size_type ? reinterpret_cast<PyTypeObject*>(size_type) : &PyTuple_Type;
   PyObject* tuple = type->tp_alloc(type, shape.size());
   if (!tuple) throw py::error_already_set();
-  for (int i = 0; i < shape.size(); ++i)
-    PyTuple_SET_ITEM(tuple, i, PyLong_FromLongLong(shape[i]));
+  for (int i = 0; i < shape.size(); ++i) PyTuple_SET_ITEM(tuple, i, PyLong_FromLongLong(shape[i]));
   return tuple;
 }
 
@@ -96,8 +95,10 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     else if (n == 1 && is_tensor(PyTuple_GET_ITEM(args, 0)))
       t = detach(tensor_of(PyTuple_GET_ITEM(args, 0)));
     else if (n == 1) t = tensor_from_data(PyTuple_GET_ITEM(args, 0), default_dtype());
-    else fail_type("Tensor", "expected sizes or one sequence of data, got ", n, " arguments; "
-                   "use tensor(data)");
+    else
+      fail_type("Tensor", "expected sizes or one sequence of data, got ", n,
+                " arguments; "
+                "use tensor(data)");
     return wrap_as(type, t);
   });
 }
@@ -132,19 +133,24 @@ void bind_tensor(py::module_& m) {
   if (!type) throw py::error_already_set();
   tensor_type = reinterpret_cast<PyTypeObject*>(type);
   m.attr("Tensor") = py::reinterpret_borrow<py::object>(type);
-  m.def("_set_size_type", [](py::type t) { size_type = t.release().ptr(); },
-        "Names the tuple class that shapes are returned as.");
-  m.def("_make_subclass", [](py::type type, const Tensor& t, bool requires_grad) {
-    if (requires_grad && !is_floating(t.dtype()))
-      fail_runtime("Parameter", "only tensors of floating-point type can require gradients, this is ",
-                   name_of(t.dtype()), "; convert it with .float()");
-    Tensor own = detached(t);
-    own->storage = make<Storage>(t->storage);
-    own->leaf_requires_grad = requires_grad;
-    return py::reinterpret_steal<py::object>(
-        wrap_as(reinterpret_cast<PyTypeObject*>(type.ptr()), own));
-  }, py::arg("cls"), py::arg("data"), py::arg("require_grad") = false,
-  "A new object of a subclass of Tensor on data's memory, without its graph.");
+  m.def(
+      "_set_size_type", [](py::type t) { size_type = t.release().ptr(); },
+      "Names the tuple class that shapes are returned as.");
+  m.def(
+      "_make_subclass",
+      [](py::type type, const Tensor& t, bool requires_grad) {
+        if (requires_grad && !is_floating(t.dtype()))
+          fail_runtime("Parameter",
+                       "only tensors of floating-point type can require gradients, this is ",
+                       name_of(t.dtype()), "; convert it with .float()");
+        Tensor own = detached(t);
+        own->storage = make<Storage>(t->storage);
+        own->leaf_requires_grad = requires_grad;
+        return py::reinterpret_steal<py::object>(
+            wrap_as(reinterpret_cast<PyTypeObject*>(type.ptr()), own));
+      },
+      py::arg("cls"), py::arg("data"), py::arg("require_grad") = false,
+      "A new object of a subclass of Tensor on data's memory, without its graph.");
 }
 
 }  // namespace bx

@@ -10,7 +10,8 @@ namespace bx {
 class Storage final : public Object {
  public:
   /// Owned, uninitialised.
-  explicit Storage(int64_t bytes) : data_(memory::take(static_cast<size_t>(bytes))), bytes_(bytes) {}
+  explicit Storage(int64_t bytes)
+      : data_(memory::take(static_cast<size_t>(bytes))), bytes_(bytes) {}
 
   /// Borrowed: `owner_gone` runs once when the last tensor is freed.
   Storage(void* data, int64_t bytes, std::function<void()> owner_gone)
@@ -18,7 +19,10 @@ class Storage final : public Object {
 
   /// The same memory with a version counter of its own: what `.data` hands out.
   explicit Storage(const Ref<Storage>& original)
-      : data_(original->data_), bytes_(original->bytes_), borrowed_(true), root_(original->root()) {}
+      : data_(original->data_),
+        bytes_(original->bytes_),
+        borrowed_(true),
+        root_(original->root()) {}
 
   ~Storage() override {
     if (!borrowed_) memory::give(data_, static_cast<size_t>(bytes_));
@@ -29,9 +33,7 @@ class Storage final : public Object {
   int64_t bytes() const { return bytes_; }
 
   /// Two storages share memory exactly when their roots are the same.
-  Ref<Storage> root() const {
-    return root_ ? root_ : Ref<Storage>(const_cast<Storage*>(this));
-  }
+  Ref<Storage> root() const { return root_ ? root_ : Ref<Storage>(const_cast<Storage*>(this)); }
 
   /// Counts in-place writes, so that a saved tensor can tell that it is stale.
   uint32_t version() const { return version_; }

@@ -119,9 +119,7 @@ Tensor wrapped_number(int64_t value, DType dtype);
 Tensor alias(const Tensor& t, const Dims& shape, const Dims& strides, int64_t offset);
 
 /// The same elements without a graph.
-inline Tensor detached(const Tensor& t) {
-  return alias(t, t.shape(), t.strides(), t->offset);
-}
+inline Tensor detached(const Tensor& t) { return alias(t, t.shape(), t.strides(), t->offset); }
 
 /// The only element as double or int64; RuntimeError when there is not exactly one.
 double item_double(const Tensor& t);

@@ -28,8 +28,8 @@ struct LeakyRelu : Unary {
   static constexpr auto doc =
       "y = input above 0, negative_slope input below;  d input = g or negative_slope g";
   static constexpr auto f = [](auto x, double slope) { return select(x > 0., x, x * slope); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto, double slope) { return select(x > 0., g, g * slope); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto x, auto, double slope) { return select(x > 0., g, g * slope); }};
 };
 struct Elu : Unary {
   static constexpr auto name = "elu";
@@ -115,9 +115,7 @@ struct Mish : Unary {
   static constexpr auto doc =
       "y = input t with t = tanh(softplus(input));  d input = g (t + input s (1 - t^2)), "
       "s = sigmoid(input)";
-  static constexpr auto f = [](auto x) {
-    return x * tanh(log1p(exp(-abs(x))) + maximum(x, 0.));
-  };
+  static constexpr auto f = [](auto x) { return x * tanh(log1p(exp(-abs(x))) + maximum(x, 0.)); };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto) {
     auto t = tanh(log1p(exp(-abs(x))) + maximum(x, 0.));
     return g * (t + x * sigmoid(x) * (1. - t * t));
@@ -145,15 +143,15 @@ struct LogSigmoid : Unary {
   static constexpr auto face = Face::Nn;
   static constexpr auto doc = "y = log sigmoid(input);  d input = g sigmoid(-input)";
   static constexpr auto f = [](auto x) { return minimum(x, 0.) - log1p(exp(-abs(x))); };
-  static constexpr auto partials =
-      std::tuple{[](auto g, auto x, auto) { return g * sigmoid(-x); }};
+  static constexpr auto partials = std::tuple{[](auto g, auto x, auto) { return g * sigmoid(-x); }};
 };
 struct Hardtanh : Unary {
   static constexpr auto name = "hardtanh";
   static constexpr auto face = Face::Nn;
   static constexpr int params = 2;
   static constexpr auto signature = "input, min_val=-1.0, max_val=1.0";
-  static constexpr auto doc = "y = input clamped to [min_val, max_val];  d input = g inside, else 0";
+  static constexpr auto doc =
+      "y = input clamped to [min_val, max_val];  d input = g inside, else 0";
   static constexpr auto f = [](auto x, double lo, double hi) {
     return minimum(maximum(x, lo), hi);
   };
@@ -175,8 +173,8 @@ struct Hardsigmoid : Unary {
   static constexpr auto face = Face::Nn;
   static constexpr auto doc = "y = min(max(input + 3, 0), 6) / 6;  d input = g / 6 inside, else 0";
   static constexpr auto f = [](auto x) { return minimum(maximum(x + 3., 0.), 6.) / 6.; };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto) { return select((x > -3.) && (x < 3.), g / 6., 0.); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto x, auto) { return select((x > -3.) && (x < 3.), g / 6., 0.); }};
 };
 struct Hardswish : Unary {
   static constexpr auto name = "hardswish";
@@ -245,14 +243,12 @@ struct Threshold : Unary {
   static constexpr auto f = [](auto x, double threshold, double value) {
     return select(x <= threshold, value, x);
   };
-  static constexpr auto partials = std::tuple{[](auto g, auto x, auto, double threshold, double) {
-    return select(x <= threshold, 0., g);
-  }};
+  static constexpr auto partials = std::tuple{
+      [](auto g, auto x, auto, double threshold, double) { return select(x <= threshold, 0., g); }};
 };
 
-using ActivationRows =
-    std::tuple<Relu, LeakyRelu, Elu, Celu, Selu, Gelu, GeluTanh, Silu, Mish, Softplus, LogSigmoid,
-               Hardtanh, Relu6, Hardsigmoid, Hardswish, Softsign, Tanhshrink, Softshrink,
-               Hardshrink, Threshold>;
+using ActivationRows = std::tuple<Relu, LeakyRelu, Elu, Celu, Selu, Gelu, GeluTanh, Silu, Mish,
+                                  Softplus, LogSigmoid, Hardtanh, Relu6, Hardsigmoid, Hardswish,
+                                  Softsign, Tanhshrink, Softshrink, Hardshrink, Threshold>;
 
 }  // namespace bx::formulas

@@ -107,15 +107,14 @@ struct Atan2 : Binary {
       "y = the angle of the point (other, input), radians;  d input = g other / r^2, "
       "d other = -g input / r^2 with r^2 = input^2 + other^2";
   static constexpr auto f = [](auto a, auto b) { return atan2(a, b); };
-  static constexpr auto partials =
-      std::tuple{[](auto g, auto a, auto b, auto) {
-                   auto r2 = a * a + b * b;
-                   return g * select(r2 == 0., 0., b / r2);
-                 },
-                 [](auto g, auto a, auto b, auto) {
-                   auto r2 = a * a + b * b;
-                   return g * select(r2 == 0., 0., -a / r2);
-                 }};
+  static constexpr auto partials = std::tuple{[](auto g, auto a, auto b, auto) {
+                                                auto r2 = a * a + b * b;
+                                                return g * select(r2 == 0., 0., b / r2);
+                                              },
+                                              [](auto g, auto a, auto b, auto) {
+                                                auto r2 = a * a + b * b;
+                                                return g * select(r2 == 0., 0., -a / r2);
+                                              }};
 };
 
 /// 0 where the base is 0, as the limit of the slope says and PyTorch returns.
@@ -129,9 +128,7 @@ struct Pow : Binary {
   static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto a, auto b) { return pow(a, b); };
   static constexpr auto partials = std::tuple{
-      [](auto g, auto a, auto b, auto) {
-        return select(b == 0., 0., g * (b * pow(a, b - 1.)));
-      },
+      [](auto g, auto a, auto b, auto) { return select(b == 0., 0., g * (b * pow(a, b - 1.))); },
       [](auto g, auto a, auto b, auto y) {
         return g * select((a == 0.) && (b >= 0.), 0., y * log(a));
       }};
@@ -145,10 +142,9 @@ struct PowScalar : Unary {
   static constexpr int params = 1;
   static constexpr auto domain = Domain::Number;
   static constexpr auto f = [](auto x, double p) { return pow(x, p); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto, double p) {
-        return choose(p == 0., zero(g), g * (p * pow(x, p - 1.)));
-      }};
+  static constexpr auto partials = std::tuple{[](auto g, auto x, auto, double p) {
+    return choose(p == 0., zero(g), g * (p * pow(x, p - 1.)));
+  }};
 };
 
 struct Neg : Unary {
@@ -212,7 +208,8 @@ struct Clamp : Unary {
   static constexpr int params = 2;
   static constexpr auto domain = Domain::Number;
   static constexpr auto signature = "input, min, max";
-  static constexpr auto doc = "y = min(max(input, lo), hi), NaN stays;  d input = g in [lo, hi], else 0";
+  static constexpr auto doc =
+      "y = min(max(input, lo), hi), NaN stays;  d input = g in [lo, hi], else 0";
   static constexpr auto f = [](auto x, double lo, double hi) {
     return minimum(maximum(x, lo), hi);
   };
@@ -224,7 +221,8 @@ struct Clamp : Unary {
 struct Where : Ternary {
   static constexpr auto name = "where";
   static constexpr auto signature = "condition, input, other";
-  static constexpr auto doc = "y = input where condition holds, else other;  g goes where y came from";
+  static constexpr auto doc =
+      "y = input where condition holds, else other;  g goes where y came from";
   static constexpr auto domain = Domain::Number;
   static constexpr bool masked = true;
   static constexpr auto f = [](auto c, auto a, auto b) { return select(c, a, b); };

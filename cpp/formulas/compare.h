@@ -102,8 +102,8 @@ struct BitwiseNot : Unary {
   static constexpr auto f = [](auto x) { return ~x; };
 };
 
-using CompareRows = std::tuple<Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd, LogicalOr, LogicalXor,
-                               LogicalNot, IsNan, IsInf, IsFinite, BitwiseAnd, BitwiseOr,
-                               BitwiseXor, BitwiseNot>;
+using CompareRows =
+    std::tuple<Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, IsNan, IsInf,
+               IsFinite, BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot>;
 
 }  // namespace bx::formulas

@@ -60,28 +60,26 @@ struct HuberLoss : LossRow {
     auto d = abs(x - t);
     return select(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta));
   };
-  static constexpr auto partials =
-      std::tuple{[](auto g, auto x, auto t, auto, double delta) {
-                   return g * minimum(maximum(x - t, -delta), delta);
-                 },
-                 [](auto g, auto x, auto t, auto, double delta) {
-                   return g * minimum(maximum(t - x, -delta), delta);
-                 }};
+  static constexpr auto partials = std::tuple{[](auto g, auto x, auto t, auto, double delta) {
+                                                return g * minimum(maximum(x - t, -delta), delta);
+                                              },
+                                              [](auto g, auto x, auto t, auto, double delta) {
+                                                return g * minimum(maximum(t - x, -delta), delta);
+                                              }};
 };
 /// PyTorch bounds both logarithms at -100, so that a sure and wrong answer costs 100, not infinity.
 struct BinaryCrossEntropy : LossRow {
   static constexpr auto name = "binary_cross_entropy";
-  static constexpr auto doc = "-(target log input + (1 - target) log(1 - input)), logs at least -100";
+  static constexpr auto doc =
+      "-(target log input + (1 - target) log(1 - input)), logs at least -100";
   static constexpr auto f = [](auto x, auto t) {
     return (t - 1.) * maximum(log1p(-x), -100.) - t * maximum(log(x), -100.);
   };
-  static constexpr auto partials =
-      std::tuple{[](auto g, auto x, auto t, auto) {
-                   return g * (x - t) / maximum((1. - x) * x, 1e-12);
-                 },
-                 [](auto g, auto x, auto, auto) {
-                   return g * (maximum(log1p(-x), -100.) - maximum(log(x), -100.));
-                 }};
+  static constexpr auto partials = std::tuple{
+      [](auto g, auto x, auto t, auto) { return g * (x - t) / maximum((1. - x) * x, 1e-12); },
+      [](auto g, auto x, auto, auto) {
+        return g * (maximum(log1p(-x), -100.) - maximum(log(x), -100.));
+      }};
 };
 struct BinaryCrossEntropyWithLogits : LossRow {
   static constexpr auto name = "binary_cross_entropy_with_logits";

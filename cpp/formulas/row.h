@@ -29,7 +29,7 @@ enum class Face { Tensor, Nn, Both };
 
 /// Defaults of a row; each row overrides what differs.
 struct Row {
-  static constexpr int params = 0;              // trailing scalars, passed as double
+  static constexpr int params = 0;  // trailing scalars, passed as double
   static constexpr Domain domain = Domain::Float;
   static constexpr Face face = Face::Tensor;
   static constexpr bool masked = false;         // the first input is a bool condition
@@ -68,36 +68,37 @@ concept AnyDep = ((dep_mask<A> != 0) || ...);
 template <class... A>
 using Join = Dep<(dep_mask<A> | ...)>;
 
-#define BX_PROBE(op)                                \
-  template <class A, class B>                       \
-    requires AnyDep<A, B>                           \
-  constexpr Join<A, B> operator op(A, B) {          \
-    return {};                                      \
+#define BX_PROBE(op)                       \
+  template <class A, class B>              \
+    requires AnyDep<A, B>                  \
+  constexpr Join<A, B> operator op(A, B) { \
+    return {};                             \
   }
-BX_PROBE(+) BX_PROBE(-) BX_PROBE(*) BX_PROBE(/)
-BX_PROBE(<) BX_PROBE(<=) BX_PROBE(>) BX_PROBE(>=) BX_PROBE(==) BX_PROBE(!=)
-BX_PROBE(&&) BX_PROBE(||)
+BX_PROBE(+)
+BX_PROBE(-) BX_PROBE(*) BX_PROBE(/) BX_PROBE(<) BX_PROBE(<=) BX_PROBE(>) BX_PROBE(>=) BX_PROBE(==)
+    BX_PROBE(!=) BX_PROBE(&&) BX_PROBE(||)
 #undef BX_PROBE
 
-template <class A>
+        template <class A>
   requires AnyDep<A>
 constexpr Join<A> operator-(A) {
   return {};
 }
 
-#define BX_PROBE(function)                          \
-  template <class... A>                             \
-    requires AnyDep<A...>                           \
-  constexpr Join<A...> function(A...) {             \
-    return {};                                      \
+#define BX_PROBE(function)              \
+  template <class... A>                 \
+    requires AnyDep<A...>               \
+  constexpr Join<A...> function(A...) { \
+    return {};                          \
   }
-BX_PROBE(abs) BX_PROBE(sign) BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PROBE(expm1)
-BX_PROBE(log) BX_PROBE(log1p) BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh)
-BX_PROBE(sinh) BX_PROBE(cosh) BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor)
-BX_PROBE(trunc) BX_PROBE(minimum) BX_PROBE(maximum) BX_PROBE(select) BX_PROBE(zero)
+BX_PROBE(abs)
+BX_PROBE(sign) BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PROBE(expm1) BX_PROBE(log)
+    BX_PROBE(log1p) BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh) BX_PROBE(sinh)
+        BX_PROBE(cosh) BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor) BX_PROBE(trunc)
+            BX_PROBE(minimum) BX_PROBE(maximum) BX_PROBE(select) BX_PROBE(zero)
 #undef BX_PROBE
 
-template <class A, class B>
+                template <class A, class B>
   requires AnyDep<A, B>
 constexpr Join<A, B> choose(bool, A, B) {
   return {};

@@ -190,9 +190,8 @@ struct Frac : Unary {
   static constexpr auto partials = std::tuple{[](auto g, auto, auto) { return g; }};
 };
 
-using TranscendentalRows =
-    std::tuple<Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan, Asin, Acos, Atan, Sinh,
-               Cosh, Tanh, Asinh, Acosh, Atanh, Sigmoid, Erf, Erfc, Floor, Ceil, Round, Trunc,
-               Frac>;
+using TranscendentalRows = std::tuple<Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan,
+                                      Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh,
+                                      Sigmoid, Erf, Erfc, Floor, Ceil, Round, Trunc, Frac>;
 
 }  // namespace bx::formulas

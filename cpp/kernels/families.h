@@ -30,9 +30,7 @@ void parallel_for(int64_t n, int64_t grain, Body body) {
   if (n <= grain) return body(int64_t{0}, n);
   host.parallel_for(
       n, grain,
-      [](void* context, int64_t begin, int64_t end) {
-        (*static_cast<Body*>(context))(begin, end);
-      },
+      [](void* context, int64_t begin, int64_t end) { (*static_cast<Body*>(context))(begin, end); },
       &body);
 }
 

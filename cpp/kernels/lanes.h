@@ -15,8 +15,8 @@ namespace ei = Eigen::internal;
 
 /// Vector = false: one element at a time, which the compiler vectorises by itself.
 template <class T, bool Vector>
-using PacketOf =
-    std::conditional_t<Vector && std::is_floating_point_v<T>, typename ei::packet_traits<T>::type, T>;
+using PacketOf = std::conditional_t<Vector && std::is_floating_point_v<T>,
+                                    typename ei::packet_traits<T>::type, T>;
 
 template <class T, bool V>
 struct Mask;
@@ -73,19 +73,19 @@ T to(double x) {
 
 // Operators ---------------------------------------------------------------------------------
 
-#define BX_BINARY(op, packet, scalar)                                         \
-  template <class T, bool V>                                                  \
-  inline Lanes<T, V> operator op(Lanes<T, V> a, Lanes<T, V> b) {              \
-    if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(packet);         \
-    else return Lanes<T, V>(static_cast<T>(scalar));                          \
-  }                                                                           \
-  template <class T, bool V>                                                  \
-  inline Lanes<T, V> operator op(Lanes<T, V> a, double b) {                   \
-    return a op Lanes<T, V>(to<T>(b));                                        \
-  }                                                                           \
-  template <class T, bool V>                                                  \
-  inline Lanes<T, V> operator op(double a, Lanes<T, V> b) {                   \
-    return Lanes<T, V>(to<T>(a)) op b;                                        \
+#define BX_BINARY(op, packet, scalar)                                 \
+  template <class T, bool V>                                          \
+  inline Lanes<T, V> operator op(Lanes<T, V> a, Lanes<T, V> b) {      \
+    if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(packet); \
+    else return Lanes<T, V>(static_cast<T>(scalar));                  \
+  }                                                                   \
+  template <class T, bool V>                                          \
+  inline Lanes<T, V> operator op(Lanes<T, V> a, double b) {           \
+    return a op Lanes<T, V>(to<T>(b));                                \
+  }                                                                   \
+  template <class T, bool V>                                          \
+  inline Lanes<T, V> operator op(double a, Lanes<T, V> b) {           \
+    return Lanes<T, V>(to<T>(a)) op b;                                \
   }
 BX_BINARY(+, ei::padd(a.v, b.v), a.v + b.v)
 BX_BINARY(-, ei::psub(a.v, b.v), a.v - b.v)
@@ -99,15 +99,15 @@ inline Lanes<T, V> operator-(Lanes<T, V> a) {
   else return Lanes<T, V>(static_cast<T>(-a.v));
 }
 
-#define BX_COMPARE(op, packet)                                                \
-  template <class T, bool V>                                                  \
-  inline Mask<T, V> operator op(Lanes<T, V> a, Lanes<T, V> b) {               \
-    if constexpr (Lanes<T, V>::is_packet) return {packet};                    \
-    else return {a.v op b.v};                                                 \
-  }                                                                           \
-  template <class T, bool V>                                                  \
-  inline Mask<T, V> operator op(Lanes<T, V> a, double b) {                    \
-    return a op Lanes<T, V>(to<T>(b));                                        \
+#define BX_COMPARE(op, packet)                                  \
+  template <class T, bool V>                                    \
+  inline Mask<T, V> operator op(Lanes<T, V> a, Lanes<T, V> b) { \
+    if constexpr (Lanes<T, V>::is_packet) return {packet};      \
+    else return {a.v op b.v};                                   \
+  }                                                             \
+  template <class T, bool V>                                    \
+  inline Mask<T, V> operator op(Lanes<T, V> a, double b) {      \
+    return a op Lanes<T, V>(to<T>(b));                          \
   }
 BX_COMPARE(<, ei::pcmp_lt(a.v, b.v))
 BX_COMPARE(<=, ei::pcmp_le(a.v, b.v))

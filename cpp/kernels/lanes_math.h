@@ -34,11 +34,11 @@ inline Lanes<T, V> by_lane(F f, Lanes<T, V> first, L... rest) {
 }
 
 /// A packet function where the type is a vectorised one and Eigen has it, else lane by lane.
-#define BX_FUNCTION(name, has, packet, scalar)                                       \
-  template <class T, bool V>                                                         \
-  inline Lanes<T, V> name(Lanes<T, V> a) {                                           \
-    if constexpr (Lanes<T, V>::is_packet && has) return Lanes<T, V>(packet);         \
-    else return by_lane([](T x) -> T { return static_cast<T>(scalar); }, a);         \
+#define BX_FUNCTION(name, has, packet, scalar)                               \
+  template <class T, bool V>                                                 \
+  inline Lanes<T, V> name(Lanes<T, V> a) {                                   \
+    if constexpr (Lanes<T, V>::is_packet && has) return Lanes<T, V>(packet); \
+    else return by_lane([](T x) -> T { return static_cast<T>(scalar); }, a); \
   }
 #define BX_HAS(feature) (ei::packet_traits<T>::feature != 0)
 BX_FUNCTION(abs, true, ei::pabs(a.v), x < 0 ? -x : x)
@@ -106,8 +106,7 @@ inline Lanes<T, V> log(Lanes<T, V> a) {
 
 template <class T, bool V>
 inline Lanes<T, V> trunc(Lanes<T, V> a) {
-  if constexpr (Lanes<T, V>::is_packet)
-    return select(a < 0., ceil(a), floor(a));
+  if constexpr (Lanes<T, V>::is_packet) return select(a < 0., ceil(a), floor(a));
   else if constexpr (std::is_floating_point_v<T>) return Lanes<T, V>(std::trunc(a.v));
   else return a;
 }
@@ -134,7 +133,8 @@ inline Lanes<T, V> sigmoid(Lanes<T, V> a) {
 template <class T, bool V>
 inline Lanes<T, V> sign(Lanes<T, V> a) {
   if constexpr (std::is_same_v<T, bool>) return a;
-  else return select(a > 0., Lanes<T, V>(T(1)), select(a < 0., Lanes<T, V>(T(-1)), Lanes<T, V>(T(0))));
+  else
+    return select(a > 0., Lanes<T, V>(T(1)), select(a < 0., Lanes<T, V>(T(-1)), Lanes<T, V>(T(0))));
 }
 template <class T, bool V>
 inline Lanes<T, V> zero(Lanes<T, V>) {
@@ -153,14 +153,12 @@ inline Mask<T, false> is_infinite(Lanes<T, false> a) {
 
 template <class T, bool V>
 inline Lanes<T, V> maximum(Lanes<T, V> a, Lanes<T, V> b) {
-  if constexpr (Lanes<T, V>::is_packet)
-    return Lanes<T, V>(ei::pmax<Eigen::PropagateNaN>(a.v, b.v));
+  if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(ei::pmax<Eigen::PropagateNaN>(a.v, b.v));
   else return Lanes<T, V>(a.v != a.v ? a.v : b.v != b.v ? b.v : (a.v < b.v ? b.v : a.v));
 }
 template <class T, bool V>
 inline Lanes<T, V> minimum(Lanes<T, V> a, Lanes<T, V> b) {
-  if constexpr (Lanes<T, V>::is_packet)
-    return Lanes<T, V>(ei::pmin<Eigen::PropagateNaN>(a.v, b.v));
+  if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(ei::pmin<Eigen::PropagateNaN>(a.v, b.v));
   else return Lanes<T, V>(a.v != a.v ? a.v : b.v != b.v ? b.v : (b.v < a.v ? b.v : a.v));
 }
 /// A bound given as double, kept inside T's range so that clamp(max=inf) works for integers.

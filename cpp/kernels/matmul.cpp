@@ -39,8 +39,7 @@ void multiply(const Matrix<T>& a, const Matrix<T>& b, const T* bias, T* out) {
     y.setZero();
     return;
   }
-  if (bias)
-    y.rowwise() = Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>>(bias, b.cols);
+  if (bias) y.rowwise() = Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>>(bias, b.cols);
   if (a.cols == 0) return;
   with_map(a, [&](auto ma) {
     with_map(b, [&](auto mb) {
@@ -72,8 +71,8 @@ void matmul(const View* out, const View* in, const Params& params, FaultInfo*) {
   parallel_for(batch * strips, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t i = task / strips, r = task % strips * rows;
-      const Matrix<T> left{a + i * in[0].strides[0] + r * in[0].strides[1], std::min(rows, m - r), k,
-                           in[0].strides[1], in[0].strides[2]};
+      const Matrix<T> left{a + i * in[0].strides[0] + r * in[0].strides[1], std::min(rows, m - r),
+                           k, in[0].strides[1], in[0].strides[2]};
       const Matrix<T> right{b + i * in[1].strides[0], k, n, in[1].strides[1], in[1].strides[2]};
       multiply(left, right, bias, y + (i * m + r) * n);
     }

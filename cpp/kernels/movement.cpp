@@ -20,9 +20,8 @@ struct Walk {
     int n = 0;
     for (int d = 0; d < o.ndim; ++d)
       if (o.shape[d] != 1) order[n++] = d;
-    std::stable_sort(order, order + n, [&](int a, int b) {
-      return std::abs(o.strides[a]) > std::abs(o.strides[b]);
-    });
+    std::stable_sort(order, order + n,
+                     [&](int a, int b) { return std::abs(o.strides[a]) > std::abs(o.strides[b]); });
     for (int k = 0; k < n; ++k) {
       const int d = order[k];
       const int64_t so = o.strides[d], si = in_strides ? in_strides[d] : 0;
@@ -74,8 +73,8 @@ int64_t count(const View& v) {
 template <class T>
 void fill(const View* out, const View*, const Params& params, FaultInfo*) {
   if (count(out[0]) == 0) return;
-  const T value = is_floating(dtype_of<T>()) ? static_cast<T>(params.f[0])
-                                             : static_cast<T>(params.i[0]);
+  const T value =
+      is_floating(dtype_of<T>()) ? static_cast<T>(params.f[0]) : static_cast<T>(params.i[0]);
   auto* data = static_cast<T*>(out[0].data);
   const Walk walk(out[0], nullptr);
   const int64_t n = walk.shape[walk.ndim - 1], step = walk.out[walk.ndim - 1];
@@ -111,8 +110,7 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
       for (int64_t r0 = 0; r0 < rows; r0 += kTile)
         for (int64_t c0 = 0; c0 < n; c0 += kTile)
           for (int64_t r = r0; r < std::min(rows, r0 + kTile); ++r)
-            row(o + r * walk.out[last - 1], i + r * walk.in[last - 1], c0,
-                std::min(n, c0 + kTile));
+            row(o + r * walk.out[last - 1], i + r * walk.in[last - 1], c0, std::min(n, c0 + kTile));
     });
   } else if (walk.ndim == 1 && so == 1 && si <= 1) {
     parallel_for(n, 1 << 18, [&](int64_t b, int64_t e) { row(0, 0, b, e); });

@@ -57,7 +57,8 @@ inline void for_lanes(Out* out, const void* const* in, int64_t n, F f) {
           mask[j] = j < rest && static_cast<const bool*>(in[k])[i + j];
       } else {
         for (int64_t j = rest; j < width; ++j) pad[k][j] = T(1);
-        std::memcpy(pad[k], static_cast<const T*>(in[k]) + i, static_cast<size_t>(rest) * sizeof(T));
+        std::memcpy(pad[k], static_cast<const T*>(in[k]) + i,
+                    static_cast<size_t>(rest) * sizeof(T));
       }
       base[k] = pad[k];
     }
@@ -89,19 +90,18 @@ void partial(void* const* out, const void* const* in, int64_t n, const double* p
   constexpr unsigned mask = decltype(dependence<Row, I>())::mask;
   constexpr int used = __builtin_popcount(mask);
   constexpr int condition = Row::masked && (mask & 2u) ? __builtin_popcount(mask & 1u) : -1;
-  for_lanes<T, T, true, used, condition>(
-      static_cast<T*>(out[0]), in, n, [p](auto... read) {
-        const auto given = std::tuple{read...};
-        auto argument = [&]<int Bit>(std::integral_constant<int, Bit>) {
-          if constexpr (mask & (1u << Bit))
-            return std::get<__builtin_popcount(mask & ((1u << Bit) - 1))>(given);
-          else return Lanes<T>{};  // never read
-        };
-        return [&]<int... Bit>(std::integer_sequence<int, Bit...>) {
-          return with_params<Row::params>(std::get<I>(Row::partials), p,
-                                          argument(std::integral_constant<int, Bit>{})...);
-        }(std::make_integer_sequence<int, Row::inputs + 2>{});
-      });
+  for_lanes<T, T, true, used, condition>(static_cast<T*>(out[0]), in, n, [p](auto... read) {
+    const auto given = std::tuple{read...};
+    auto argument = [&]<int Bit>(std::integral_constant<int, Bit>) {
+      if constexpr (mask & (1u << Bit))
+        return std::get<__builtin_popcount(mask & ((1u << Bit) - 1))>(given);
+      else return Lanes<T>{};  // never read
+    };
+    return [&]<int... Bit>(std::integer_sequence<int, Bit...>) {
+      return with_params<Row::params>(std::get<I>(Row::partials), p,
+                                      argument(std::integral_constant<int, Bit>{})...);
+    }(std::make_integer_sequence<int, Row::inputs + 2>{});
+  });
 }
 
 /// Whether a row computes on T.
@@ -146,6 +146,5 @@ void fill_rows(Kernel (*kernels)[kDTypeCount], std::tuple<Rows...>) {
   };
   (fill(Rows{}), ...);
 }
-
 
 }  // namespace bx::kernels

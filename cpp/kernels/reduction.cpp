@@ -18,15 +18,23 @@ constexpr int64_t kRowsPerSum = 128;  // rows added straight before their sum is
 
 struct SumStep {
   template <class T>
-  static constexpr T identity() { return T(0); }
+  static constexpr T identity() {
+    return T(0);
+  }
   template <class L>
-  static L join(L a, L b) { return a + b; }
+  static L join(L a, L b) {
+    return a + b;
+  }
 };
 struct ProdStep {
   template <class T>
-  static constexpr T identity() { return T(1); }
+  static constexpr T identity() {
+    return T(1);
+  }
   template <class L>
-  static L join(L a, L b) { return a * b; }
+  static L join(L a, L b) {
+    return a * b;
+  }
 };
 struct MaxStep {
   template <class T>
@@ -35,7 +43,9 @@ struct MaxStep {
                                                 : std::numeric_limits<T>::lowest();
   }
   template <class L>
-  static L join(L a, L b) { return maximum(a, b); }
+  static L join(L a, L b) {
+    return maximum(a, b);
+  }
 };
 struct MinStep {
   template <class T>
@@ -44,19 +54,29 @@ struct MinStep {
                                                 : std::numeric_limits<T>::max();
   }
   template <class L>
-  static L join(L a, L b) { return minimum(a, b); }
+  static L join(L a, L b) {
+    return minimum(a, b);
+  }
 };
 struct AnyStep {
   template <class T>
-  static constexpr T identity() { return T(0); }
+  static constexpr T identity() {
+    return T(0);
+  }
   template <class L>
-  static L join(L a, L b) { return a | b; }
+  static L join(L a, L b) {
+    return a | b;
+  }
 };
 struct AllStep {
   template <class T>
-  static constexpr T identity() { return T(1); }
+  static constexpr T identity() {
+    return T(1);
+  }
   template <class L>
-  static L join(L a, L b) { return a & b; }
+  static L join(L a, L b) {
+    return a & b;
+  }
 };
 
 template <class T>
@@ -158,7 +178,8 @@ void reduce(const View* out, const View* in, const Params&, FaultInfo*) {
     if (outer == 1) y[0] = reduce_run<Step>(x, reduced);
     else
       parallel_for(outer, grain, [&](int64_t begin, int64_t end) {
-        for (int64_t o = begin; o < end; ++o) y[o] = reduce_pairwise<Step>(x + o * reduced, reduced);
+        for (int64_t o = begin; o < end; ++o)
+          y[o] = reduce_pairwise<Step>(x + o * reduced, reduced);
       });
     return;
   }

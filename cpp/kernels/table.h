@@ -41,8 +41,7 @@ struct FaultInfo {
 using PointwiseFn = void (*)(void* const* out, const void* const* in, int64_t n, const double* f,
                              FaultInfo* fault);
 /// Any layout that the launching op promises.
-using GeneralFn = void (*)(const View* out, const View* in, const Params& params,
-                           FaultInfo* fault);
+using GeneralFn = void (*)(const View* out, const View* in, const Params& params, FaultInfo* fault);
 
 /// Runs body(begin, end) over [0, n) in pieces of at least `grain`, on the pool's threads.
 using ParallelFor = void (*)(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
@@ -57,16 +56,28 @@ struct Kernel {
 
 /// Kernels that are not rows; each one's contract stands where it is implemented.
 enum class Id : int {
-  Fill, Copy,                             // movement.cpp
-  Sum, Prod, Max, Min, Any, All,          // reduction.cpp
-  ArgMax, ArgMin,
-  Matmul,                                 // matmul.cpp
-  Softmax, SoftmaxBackward,               // softmax.cpp
-  LogSoftmax, LogSoftmaxBackward,
-  NllLoss, NllLossBackward,
-  Index, IndexPut, IndexAdd,              // indexing.cpp
-  NormalFill,                             // random.cpp
-  SgdStep,                                // optimizer.cpp
+  Fill,
+  Copy,  // movement.cpp
+  Sum,
+  Prod,
+  Max,
+  Min,
+  Any,
+  All,  // reduction.cpp
+  ArgMax,
+  ArgMin,
+  Matmul,  // matmul.cpp
+  Softmax,
+  SoftmaxBackward,  // softmax.cpp
+  LogSoftmax,
+  LogSoftmaxBackward,
+  NllLoss,
+  NllLossBackward,
+  Index,
+  IndexPut,
+  IndexAdd,    // indexing.cpp
+  NormalFill,  // random.cpp
+  SgdStep,     // optimizer.cpp
   Count,
 };
 

@@ -66,8 +66,7 @@ const kernels::Table* load(const std::string& isa) {
   const std::string path = library_path(isa);
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) fail_runtime("isa", "cannot load ", path, ": ", dlerror(), "; reinstall");
-  auto entry =
-      reinterpret_cast<kernels::EntryPoint>(dlsym(library, kernels::kEntryPointName));
+  auto entry = reinterpret_cast<kernels::EntryPoint>(dlsym(library, kernels::kEntryPointName));
   if (!entry) fail_runtime("isa", path, " has no ", kernels::kEntryPointName, "; reinstall");
   static const kernels::Host host{&parallel_for};
   const kernels::Table* table = entry(&host);
@@ -86,7 +85,8 @@ const kernels::Table* choose() {
     fail_value("isa", "BACKPROP_EXT_ISA=", forced, " cannot run here; usable: ", list);
   }
   if (usable.empty())
-    fail_runtime("isa", "no kernel library in ", own_folder(), " runs on this processor; reinstall");
+    fail_runtime("isa", "no kernel library in ", own_folder(),
+                 " runs on this processor; reinstall");
   return load(usable.front());
 }
 

@@ -14,8 +14,8 @@ const Kernel& row_kernel(int row, int part, DType dtype) {
 }
 
 const Kernel& kernel(kernels::Id id, DType dtype) {
-  return kernel_table().kernels[formulas::kRowCount * kernels::kPartsPerRow +
-                                static_cast<int>(id)][static_cast<int>(dtype)];
+  return kernel_table().kernels[formulas::kRowCount * kernels::kPartsPerRow + static_cast<int>(id)]
+                               [static_cast<int>(dtype)];
 }
 
 namespace {
@@ -73,8 +73,8 @@ void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& ou
   for (int k = 0; k < count; ++k)
     operands[k + 1] = {static_cast<char*>(inputs[k].raw()), size_of(inputs[k].dtype), false,
                        broadcast_strides(inputs[k].shape, inputs[k].strides, out.shape)};
-  run_pointwise(out.shape, std::span(operands, static_cast<size_t>(count) + 1),
-                std::span(&step, 1), fault);
+  run_pointwise(out.shape, std::span(operands, static_cast<size_t>(count) + 1), std::span(&step, 1),
+                fault);
 }
 
 View view_of(const TensorImpl& t) {

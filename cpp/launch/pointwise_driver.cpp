@@ -9,7 +9,7 @@ namespace bx {
 
 namespace {
 
-constexpr int64_t kBlock = 1024;          // elements that stay in L1 between two kernels
+constexpr int64_t kBlock = 1024;           // elements that stay in L1 between two kernels
 constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
 constexpr int kMaxSlots = kernels::kMaxOperands;
 
@@ -19,8 +19,8 @@ void coalesce(Dims& shape, std::span<PointwiseOperand> operands) {
   for (int d = 0; d < shape.size(); ++d) {
     if (shape[d] == 1) continue;
     const bool merges = kept >= 0 && std::all_of(operands.begin(), operands.end(), [&](auto& o) {
-      return o.strides[kept] == o.strides[d] * shape[d];
-    });
+                          return o.strides[kept] == o.strides[d] * shape[d];
+                        });
     if (merges) {
       shape[kept] *= shape[d];
     } else {
@@ -46,8 +46,7 @@ void copy_items(char* to, int64_t to_step, const char* from, int64_t from_step, 
 /// n items between two runs of evenly spaced ones.
 void copy_run(int64_t item, char* to, int64_t to_step, const char* from, int64_t from_step,
               int64_t n) {
-  if (to_step == 1 && from_step == 1)
-    std::memcpy(to, from, static_cast<size_t>(n * item));
+  if (to_step == 1 && from_step == 1) std::memcpy(to, from, static_cast<size_t>(n * item));
   else if (item == 1) copy_items<uint8_t>(to, to_step, from, from_step, n);
   else if (item == 4) copy_items<uint32_t>(to, to_step, from, from_step, n);
   else copy_items<uint64_t>(to, to_step, from, from_step, n);
@@ -92,8 +91,8 @@ struct Plan {
 
 Layout layout_of(const Dims& shape, const PointwiseOperand& o, int64_t block) {
   if (is_contiguous(shape, o.strides)) return Layout::Straight;
-  const bool outer_repeat = std::all_of(o.strides.begin(), o.strides.end() - 1,
-                                        [](int64_t s) { return s == 0; });
+  const bool outer_repeat =
+      std::all_of(o.strides.begin(), o.strides.end() - 1, [](int64_t s) { return s == 0; });
   if (outer_repeat && o.strides.back() == 0) return Layout::Constant;
   if (outer_repeat && block % shape.back() == 0) return Layout::Periodic;
   return Layout::Strided;

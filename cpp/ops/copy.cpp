@@ -34,8 +34,8 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
   }
   from = alias(from, self.shape(), broadcast_strides(from.shape(), from.strides(), self.shape()),
                from->offset);
-  const bool record = is_floating(self.dtype()) && grad_enabled() &&
-                      (requires_grad(self) || requires_grad(source));
+  const bool record =
+      is_floating(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
   Tensor old = self;
   if (record) {
     old = detached(self);
@@ -82,30 +82,43 @@ Tensor zero_(const Tensor& self) {
 }
 
 void register_copy(Registry& r) {
-  r.both("clone", "input", [](const Tensor& t) { return clone(t); },
-         "A copy with memory of its own, row-major; gradients flow through.");
-  r.method("contiguous", "input", [](const Tensor& t) { return contiguous(t); },
-           "The tensor itself where it is row-major, else a copy.");
-  r.both("detach", "input", [](const Tensor& t) { return detach(t); },
-         "The same memory without the graph: no gradient flows.");
-  r.method("detach_", "input", [](const Tensor& t) {
-    if (t->view_base) fail_runtime("detach_", "a view cannot be detached in place; use detach()");
-    t->grad_fn = nullptr;
-    t->leaf_requires_grad = false;
-    return t;
-  }, "Drops the graph in place.");
-  r.method("copy_", "input, src, non_blocking=False",
-           [](const Tensor& self, Operand src, bool) { return copy_(self, src.tensor); },
-           "Writes src, broadcast and converted, into the tensor.");
-  r.method("fill_", "input, value",
-           [](const Tensor& self, Operand v) { return fill_(self, v.tensor); },
-           "Writes one value into every element.");
-  r.method("zero_", "input", [](const Tensor& self) { return zero_(self); },
-           "Writes 0 into every element.");
-  r.method("_to_dtype", "input, dtype", [](const Tensor& t, DType d) { return to(t, d); },
-           "Conversion to another element type; the tensor itself where nothing changes.");
-  for (auto [name, dtype] : {std::pair{"float", DType::Float32}, {"double", DType::Float64},
-                             {"long", DType::Int64}, {"int", DType::Int32}, {"bool", DType::Bool}}) {
+  r.both(
+      "clone", "input", [](const Tensor& t) { return clone(t); },
+      "A copy with memory of its own, row-major; gradients flow through.");
+  r.method(
+      "contiguous", "input", [](const Tensor& t) { return contiguous(t); },
+      "The tensor itself where it is row-major, else a copy.");
+  r.both(
+      "detach", "input", [](const Tensor& t) { return detach(t); },
+      "The same memory without the graph: no gradient flows.");
+  r.method(
+      "detach_", "input",
+      [](const Tensor& t) {
+        if (t->view_base)
+          fail_runtime("detach_", "a view cannot be detached in place; use detach()");
+        t->grad_fn = nullptr;
+        t->leaf_requires_grad = false;
+        return t;
+      },
+      "Drops the graph in place.");
+  r.method(
+      "copy_", "input, src, non_blocking=False",
+      [](const Tensor& self, Operand src, bool) { return copy_(self, src.tensor); },
+      "Writes src, broadcast and converted, into the tensor.");
+  r.method(
+      "fill_", "input, value", [](const Tensor& self, Operand v) { return fill_(self, v.tensor); },
+      "Writes one value into every element.");
+  r.method(
+      "zero_", "input", [](const Tensor& self) { return zero_(self); },
+      "Writes 0 into every element.");
+  r.method(
+      "_to_dtype", "input, dtype", [](const Tensor& t, DType d) { return to(t, d); },
+      "Conversion to another element type; the tensor itself where nothing changes.");
+  for (auto [name, dtype] : {std::pair{"float", DType::Float32},
+                             {"double", DType::Float64},
+                             {"long", DType::Int64},
+                             {"int", DType::Int32},
+                             {"bool", DType::Bool}}) {
     Overload o;
     o.arguments.emplace_back(ArgType::Tensor);
     o.call = [dtype = dtype](Value* v) -> Value { return to(std::get<Tensor>(v[0]), dtype); };

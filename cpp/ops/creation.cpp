@@ -42,8 +42,8 @@ Tensor full_scalar(const Dims& shape, const Scalar& value, OptDType dtype) {
 }
 
 Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDType dtype) {
-  const bool whole = start.kind != Scalar::Float && end.kind != Scalar::Float &&
-                     step.kind != Scalar::Float;
+  const bool whole =
+      start.kind != Scalar::Float && end.kind != Scalar::Float && step.kind != Scalar::Float;
   const double a = start.as_double(), b = end.as_double(), s = step.as_double();
   if (s == 0) fail_runtime("arange", "the step is 0; pass a step that leads from start to end");
   if (!std::isfinite(a) || !std::isfinite(b))
@@ -72,8 +72,8 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType 
     // PyTorch's way: from both ends, so that the last value is exact.
     const T a = static_cast<T>(start.as_double()), b = static_cast<T>(end.as_double());
     using F = std::conditional_t<std::is_floating_point_v<T>, T, double>;
-    const F step = steps > 1 ? (static_cast<F>(b) - static_cast<F>(a)) / static_cast<F>(steps - 1)
-                             : F(0);
+    const F step =
+        steps > 1 ? (static_cast<F>(b) - static_cast<F>(a)) / static_cast<F>(steps - 1) : F(0);
     for (int64_t i = 0; i < steps; ++i) {
       const bool from_start = i < steps / 2 || steps == 1;
       const F value = from_start
@@ -99,33 +99,48 @@ Tensor eye(int64_t n, std::optional<int64_t> m, OptDType dtype) {
 }  // namespace
 
 void register_creation(Registry& r) {
-  r.function("empty", "size, *, dtype=None", [](const Dims& size, OptDType dtype) {
-    return empty(size, dtype.value_or(default_dtype()));
-  }, "An uninitialised tensor of the given size.");
-  r.function("zeros", "size, *, dtype=None", [](const Dims& size, OptDType dtype) {
-    return zeros(size, dtype.value_or(default_dtype()));
-  }, "A tensor of zeros.");
-  r.function("ones", "size, *, dtype=None", [](const Dims& size, OptDType dtype) {
-    return full_int(size, 1, dtype.value_or(default_dtype()));
-  }, "A tensor of ones.");
+  r.function(
+      "empty", "size, *, dtype=None",
+      [](const Dims& size, OptDType dtype) { return empty(size, dtype.value_or(default_dtype())); },
+      "An uninitialised tensor of the given size.");
+  r.function(
+      "zeros", "size, *, dtype=None",
+      [](const Dims& size, OptDType dtype) { return zeros(size, dtype.value_or(default_dtype())); },
+      "A tensor of zeros.");
+  r.function(
+      "ones", "size, *, dtype=None",
+      [](const Dims& size, OptDType dtype) {
+        return full_int(size, 1, dtype.value_or(default_dtype()));
+      },
+      "A tensor of ones.");
   r.function("full", "size, fill_value, *, dtype=None", full_scalar,
              "A tensor with fill_value in every element; its type is the value's.");
-  r.function("empty_like", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
-    return empty(t.shape(), dtype.value_or(t.dtype()));
-  }, "An uninitialised tensor of input's size and type.");
-  r.function("zeros_like", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
-    return zeros(t.shape(), dtype.value_or(t.dtype()));
-  }, "Zeros of input's size and type.");
-  r.function("ones_like", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
-    return full_int(t.shape(), 1, dtype.value_or(t.dtype()));
-  }, "Ones of input's size and type.");
-  r.function("full_like", "input, fill_value, *, dtype=None",
-             [](const Tensor& t, const Scalar& value, OptDType dtype) {
-               return full_scalar(t.shape(), value, dtype.value_or(t.dtype()));
-             }, "fill_value in every element, of input's size and type.");
-  r.function("arange", "end, *, dtype=None", [](const Scalar& end, OptDType dtype) {
-    return arange(Scalar{Scalar::Int}, end, Scalar{Scalar::Int, 1}, dtype);
-  }, "start, start + step, ... before end; int64 where all three are whole numbers.");
+  r.function(
+      "empty_like", "input, *, dtype=None",
+      [](const Tensor& t, OptDType dtype) { return empty(t.shape(), dtype.value_or(t.dtype())); },
+      "An uninitialised tensor of input's size and type.");
+  r.function(
+      "zeros_like", "input, *, dtype=None",
+      [](const Tensor& t, OptDType dtype) { return zeros(t.shape(), dtype.value_or(t.dtype())); },
+      "Zeros of input's size and type.");
+  r.function(
+      "ones_like", "input, *, dtype=None",
+      [](const Tensor& t, OptDType dtype) {
+        return full_int(t.shape(), 1, dtype.value_or(t.dtype()));
+      },
+      "Ones of input's size and type.");
+  r.function(
+      "full_like", "input, fill_value, *, dtype=None",
+      [](const Tensor& t, const Scalar& value, OptDType dtype) {
+        return full_scalar(t.shape(), value, dtype.value_or(t.dtype()));
+      },
+      "fill_value in every element, of input's size and type.");
+  r.function(
+      "arange", "end, *, dtype=None",
+      [](const Scalar& end, OptDType dtype) {
+        return arange(Scalar{Scalar::Int}, end, Scalar{Scalar::Int, 1}, dtype);
+      },
+      "start, start + step, ... before end; int64 where all three are whole numbers.");
   r.function("arange", "start, end, step=1, *, dtype=None", arange, "");
   r.function("linspace", "start, end, steps, *, dtype=None", linspace,
              "`steps` values evenly spaced from start to end, both included.");

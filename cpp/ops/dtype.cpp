@@ -50,9 +50,8 @@ Tensor to(const Tensor& t, DType dtype) {
   launch("to", kernel(kernels::Id::Copy, dtype), out, t);
   if (!is_floating(dtype)) return out;
   if (Recorder r{&t}; r)
-    r.done("ToCopyBackward0", out, [from = t.dtype()](const Backward& b) {
-      b.give(0, to(b.grad(), from));
-    });
+    r.done("ToCopyBackward0", out,
+           [from = t.dtype()](const Backward& b) { b.give(0, to(b.grad(), from)); });
   return out;
 }
 

@@ -11,10 +11,10 @@ namespace {
 
 /// Indices made ready: integer, broadcast together, with the dimensions they select.
 struct Selection {
-  Tensors indices;  // int64, contiguous, of one shape
-  Dims axes;        // the dimension that each selects
-  Dims shape;       // theirs, broadcast
-  Dims front;       // axes first, the other dimensions after
+  Tensors indices;   // int64, contiguous, of one shape
+  Dims axes;         // the dimension that each selects
+  Dims shape;        // theirs, broadcast
+  Dims front;        // axes first, the other dimensions after
   int position = 0;  // where the result has the index dimensions
 
   Selection(const char* op, const Tensor& t, const Tensors& given) {
@@ -107,8 +107,7 @@ void put(const Tensor& base, const Selection& s, const Tensor& value, bool accum
   if (!(joint == placed))
     fail_runtime("index_put_", "a value of shape ", value.shape(), " does not fit the shape ",
                  placed, " of what is indexed; reshape the value");
-  const Tensor source =
-      contiguous(permute(expand(to(value, base.dtype()), placed), back));
+  const Tensor source = contiguous(permute(expand(to(value, base.dtype()), placed), back));
   if (source.numel() == 0 && s.shape.product() == 0) return;
   launch("index_put_", kernel(accumulate ? Id::IndexAdd : Id::IndexPut, base.dtype()), target,
          with_indices(source, s), index_params(s));
@@ -200,8 +199,8 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
   check_inplace("index_put_", self);
   const Selection s("index_put_", self, indices);
   const Tensor source = value->storage->root() == self->storage->root() ? clone(value) : value;
-  const bool record = is_floating(self.dtype()) && grad_enabled() &&
-                      (requires_grad(self) || requires_grad(source));
+  const bool record =
+      is_floating(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
   Tensor old = detached(self);
   old->grad_fn = grad_fn(self);
   old->output_nr = self->output_nr;
@@ -228,19 +227,26 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
 void register_indexing(Registry& r) {
   r.both("nonzero", "input", nonzero, "The indices of elements that are not zero, a row each.");
   r.both("index_select", "input, dim, index", index_select, "Slices picked by a 1-d index tensor.");
-  r.both("masked_select", "input, mask", [](const Tensor& t, const Tensor& mask) {
-    const Dims shape = broadcast_shapes("masked_select", t.shape(), mask.shape());
-    return index(expand(t, shape), {expand(mask, shape)});
-  }, "The elements where mask is True, in one dimension.");
+  r.both(
+      "masked_select", "input, mask",
+      [](const Tensor& t, const Tensor& mask) {
+        const Dims shape = broadcast_shapes("masked_select", t.shape(), mask.shape());
+        return index(expand(t, shape), {expand(mask, shape)});
+      },
+      "The elements where mask is True, in one dimension.");
   r.both("masked_fill", "input, mask, value", masked_fill, "value where mask is True.");
-  r.method("masked_fill_", "input, mask, value",
-           [](const Tensor& t, const Tensor& mask, Operand value) {
-             return copy_(t, masked_fill(t, mask, value));
-           }, "Writes value where mask is True.");
-  r.method("index_put_", "input, indices, values, accumulate=False",
-           [](const Tensor& t, const OptTensors& i, const Tensor& v, bool a) {
-             return index_put_(t, i.list, v, a);
-           }, "Writes (or adds) values at index tensors.");
+  r.method(
+      "masked_fill_", "input, mask, value",
+      [](const Tensor& t, const Tensor& mask, Operand value) {
+        return copy_(t, masked_fill(t, mask, value));
+      },
+      "Writes value where mask is True.");
+  r.method(
+      "index_put_", "input, indices, values, accumulate=False",
+      [](const Tensor& t, const OptTensors& i, const Tensor& v, bool a) {
+        return index_put_(t, i.list, v, a);
+      },
+      "Writes (or adds) values at index tensors.");
 }
 
 }  // namespace bx

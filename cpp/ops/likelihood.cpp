@@ -32,18 +32,18 @@ Tensor nll_backward(const Tensor& g, const Tensor& target, const Tensor& used, i
   p.i[0] = ignore_index;
   launch("nll_loss", kernel(Id::NllLossBackward, g.dtype()), out, {&g, &target, &used}, p);
   if (Recorder r{&g}; r)
-    r.save(target).save(used).done("NllLossBackwardBackward0", out,
-                                   [ignore_index](const Backward& b) {
-      const Tensor t = b.saved(0), rows = arange_int(0, t.numel(), 1);
-      const Tensor safe = select(t == static_cast<double>(ignore_index), zero(t), t);
-      b.give(0, -index(b.grad(), {rows, safe}) * b.saved(1));
-    });
+    r.save(target).save(used).done(
+        "NllLossBackwardBackward0", out, [ignore_index](const Backward& b) {
+          const Tensor t = b.saved(0), rows = arange_int(0, t.numel(), 1);
+          const Tensor safe = select(t == static_cast<double>(ignore_index), zero(t), t);
+          b.give(0, -index(b.grad(), {rows, safe}) * b.saved(1));
+        });
   return out;
 }
 
 /// logp [rows, classes], target [rows].
-Tensor nll_matrix(const Tensor& logp, const Tensor& given_target, const std::optional<Tensor>& weight,
-                  int64_t ignore_index, Reduction reduction) {
+Tensor nll_matrix(const Tensor& logp, const Tensor& given_target,
+                  const std::optional<Tensor>& weight, int64_t ignore_index, Reduction reduction) {
   const Tensor target = contiguous(given_target);
   const auto [loss, used] = nll_rows(logp, target, weight, ignore_index);
   Tensor total, out = loss;
@@ -69,7 +69,8 @@ Tensor nll_loss(const Tensor& logp, const Tensor& target, const std::optional<Te
                 int64_t ignore_index, const std::string& reduction_name) {
   const char* op = "nll_loss";
   const Reduction reduction = parse_reduction(op, reduction_name);
-  if (logp.dim() == 0) fail_runtime(op, "input is 0-d; expected (classes), or (batch, classes, ...)");
+  if (logp.dim() == 0)
+    fail_runtime(op, "input is 0-d; expected (classes), or (batch, classes, ...)");
   if (!is_floating(logp.dtype()))
     fail_runtime(op, "input is ", name_of(logp.dtype()), "; expected log probabilities as floats");
   if (!is_integral(target.dtype()))
@@ -121,7 +122,8 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
                      int64_t ignore_index, const std::string& reduction_name, double smoothing) {
   const char* op = "cross_entropy";
   const Reduction reduction = parse_reduction(op, reduction_name);
-  if (input.dim() == 0) fail_runtime(op, "input is 0-d; expected (classes) or (batch, classes, ...)");
+  if (input.dim() == 0)
+    fail_runtime(op, "input is 0-d; expected (classes) or (batch, classes, ...)");
   if (smoothing < 0 || smoothing > 1)
     fail_runtime(op, "label_smoothing is ", smoothing, "; expected 0 to 1");
   const int axis = input.dim() == 1 ? 0 : 1;
@@ -148,7 +150,8 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
   if (reduction == Reduction::Sum) smooth = sum(smooth);
   if (reduction == Reduction::Mean) {
     const Tensor t = select(counted, to(target, DType::Int64), zero(to(target, DType::Int64)));
-    const Tensor used = weight ? select(counted, index(*weight, {t}), 0.) : to(counted, logp.dtype());
+    const Tensor used =
+        weight ? select(counted, index(*weight, {t}), 0.) : to(counted, logp.dtype());
     smooth = sum(smooth) / sum(used);
   }
   const auto classes = static_cast<double>(logp.size(axis));

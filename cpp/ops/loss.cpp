@@ -60,8 +60,7 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
     out = reduce_loss(each, reduction);
   }
   if (!grad_enabled() || !(requires_grad(in[0]) || requires_grad(in[1]))) return out;
-  const double scale =
-      reduction == Reduction::Sum ? 1. : 1. / static_cast<double>(each.numel());
+  const double scale = reduction == Reduction::Sum ? 1. : 1. / static_cast<double>(each.numel());
   auto node = make<LossNode>(op, params, each.shape(), scale);
   for (const Tensor& t : in) {
     node->edges.push_back(gradient_edge(t));
@@ -99,8 +98,8 @@ Tensor weighted_bce(const PointwiseOp& op, const Tensor& input, const Tensor& ta
 
 Tensor bce(const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
            const std::string& reduction) {
-  return weighted_bce(pointwise_op(formulas::row_index<formulas::BinaryCrossEntropy>), input, target,
-                      weight, reduction);
+  return weighted_bce(pointwise_op(formulas::row_index<formulas::BinaryCrossEntropy>), input,
+                      target, weight, reduction);
 }
 
 Tensor bce_with_logits(const Tensor& input, const Tensor& target,
@@ -121,12 +120,10 @@ Tensor bce_with_logits(const Tensor& input, const Tensor& target,
 /// target (log target - input), 0 where target is 0.
 Tensor kl_div(const Tensor& input, const Tensor& target, const std::string& reduction,
               bool log_target) {
-  const Tensor each = log_target
-                          ? exp(target) * (target - input)
-                          : select(target == 0., 0., target * (log(select(target == 0., 1., target)) -
-                                                               input)) ;
-  if (reduction != "batchmean")
-    return reduce_loss(each, parse_reduction("kl_div", reduction));
+  const Tensor each = log_target ? exp(target) * (target - input)
+                                 : select(target == 0., 0.,
+                                          target * (log(select(target == 0., 1., target)) - input));
+  if (reduction != "batchmean") return reduce_loss(each, parse_reduction("kl_div", reduction));
   return input.dim() ? sum(each) / static_cast<double>(input.size(0)) : sum(each);
 }
 

@@ -11,7 +11,8 @@ inline Reduction parse_reduction(const char* op, const std::string& name) {
   if (name == "mean") return Reduction::Mean;
   if (name == "sum") return Reduction::Sum;
   if (name == "none") return Reduction::None;
-  fail_value(op, "'", name, "' is not a valid value for reduction; expected 'mean', 'sum' or 'none'");
+  fail_value(op, "'", name,
+             "' is not a valid value for reduction; expected 'mean', 'sum' or 'none'");
 }
 
 inline Tensor reduce_loss(const Tensor& loss, Reduction reduction) {

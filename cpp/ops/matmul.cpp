@@ -56,10 +56,12 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
   check_inner("bmm", a, b);
   Tensor out = product("bmm", a, b, nullptr);
   if (Recorder r{&a, &b}; r)
-    r.save_if(r.needs(1), a).save_if(r.needs(0), b).done("BmmBackward0", out, [](const Backward& x) {
-      if (x.wants(0)) x.give(0, bmm(x.grad(), mT(x.saved(1))));
-      if (x.wants(1)) x.give(1, bmm(mT(x.saved(0)), x.grad()));
-    });
+    r.save_if(r.needs(1), a)
+        .save_if(r.needs(0), b)
+        .done("BmmBackward0", out, [](const Backward& x) {
+          if (x.wants(0)) x.give(0, bmm(x.grad(), mT(x.saved(1))));
+          if (x.wants(1)) x.give(1, bmm(mT(x.saved(0)), x.grad()));
+        });
   return out;
 }
 
@@ -72,10 +74,12 @@ Tensor dot(const Tensor& a, const Tensor& b) {
     return reshape(product("dot", unsqueeze(a, 0), unsqueeze(b, 1), nullptr), {});
   }();
   if (Recorder r{&a, &b}; r)
-    r.save_if(r.needs(1), a).save_if(r.needs(0), b).done("DotBackward0", out, [](const Backward& x) {
-      if (x.wants(0)) x.give(0, x.grad() * x.saved(1));
-      if (x.wants(1)) x.give(1, x.grad() * x.saved(0));
-    });
+    r.save_if(r.needs(1), a)
+        .save_if(r.needs(0), b)
+        .done("DotBackward0", out, [](const Backward& x) {
+          if (x.wants(0)) x.give(0, x.grad() * x.saved(1));
+          if (x.wants(1)) x.give(1, x.grad() * x.saved(0));
+        });
   return out;
 }
 
@@ -104,19 +108,21 @@ Tensor linear_matrix(const Tensor& x, const Tensor& w, const Tensor* bias) {
   Tensor out = product("linear", x, wt, bias);
   const Tensor none;
   if (Recorder r{&x, &w, bias ? bias : &none}; r)
-    r.save_if(r.needs(1), x).save_if(r.needs(0), w).done(bias ? "AddmmBackward0" : "MmBackward0",
-                                                         out, [](const Backward& b) {
-      const Tensor& g = b.grad();
-      if (b.wants(0)) b.give(0, mm(g, b.saved(1)));
-      if (b.wants(1)) b.give(1, mm(mT(g), b.saved(0)));
-      if (b.wants(2)) b.give(2, sum(g, Dims{0}, false, std::nullopt));
-    });
+    r.save_if(r.needs(1), x)
+        .save_if(r.needs(0), w)
+        .done(bias ? "AddmmBackward0" : "MmBackward0", out, [](const Backward& b) {
+          const Tensor& g = b.grad();
+          if (b.wants(0)) b.give(0, mm(g, b.saved(1)));
+          if (b.wants(1)) b.give(1, mm(mT(g), b.saved(0)));
+          if (b.wants(2)) b.give(2, sum(g, Dims{0}, false, std::nullopt));
+        });
   return out;
 }
 
 Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias) {
   if (w.dim() != 2)
-    fail_runtime("linear", "weight has shape ", w.shape(), "; expected (out_features, in_features)");
+    fail_runtime("linear", "weight has shape ", w.shape(),
+                 "; expected (out_features, in_features)");
   if (x.dim() == 0 || x.size(-1) != w.size(1))
     fail_runtime("linear", "input of shape ", x.shape(), " against weight of shape ", w.shape(),
                  ": the last dimension of the input must be in_features, ", w.size(1),
@@ -127,7 +133,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
   if (x.dim() == 2) return linear_matrix(x, w, b);
   Dims shape = x.shape();
   shape[x.dim() - 1] = w.size(0);
-  const int64_t rows = x.size(-1) ? x.numel() / x.size(-1) : shape.product() / std::max<int64_t>(1, w.size(0));
+  const int64_t rows =
+      x.size(-1) ? x.numel() / x.size(-1) : shape.product() / std::max<int64_t>(1, w.size(0));
   return view(linear_matrix(reshape(x, {rows, x.size(-1)}), w, b), shape);
 }
 
@@ -197,11 +204,14 @@ void register_matmul(Registry& r) {
   r.both("bmm", "input, mat2", bmm, "Products of two batches of matrices.");
   r.both("mv", "input, vec", mv, "Matrix times vector.");
   r.both("dot", "input, tensor", dot, "Inner product of two vectors.");
-  r.both("outer", "input, vec2", [](const Tensor& a, const Tensor& b) {
-    check_dim("outer", a, 1);
-    check_dim("outer", b, 1);
-    return unsqueeze(a, 1) * unsqueeze(b, 0);
-  }, "Outer product of two vectors.");
+  r.both(
+      "outer", "input, vec2",
+      [](const Tensor& a, const Tensor& b) {
+        check_dim("outer", a, 1);
+        check_dim("outer", b, 1);
+        return unsqueeze(a, 1) * unsqueeze(b, 0);
+      },
+      "Outer product of two vectors.");
   r.both("addmm", "input, mat1, mat2, *, beta=1, alpha=1", addmm,
          "beta input + alpha (mat1 @ mat2).");
   r.nn("linear", "input, weight, bias=None", linear,

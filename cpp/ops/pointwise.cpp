@@ -78,8 +78,7 @@ std::array<PointwiseOp, sizeof...(Rows)> describe_all(std::tuple<Rows...>) {
 /// The tape's entry for a row: one class for all of them.
 class PointwiseNode final : public Node {
  public:
-  PointwiseNode(const PointwiseOp& op, const double* params)
-      : Node(op.node_name.c_str()), op_(op) {
+  PointwiseNode(const PointwiseOp& op, const double* params) : Node(op.node_name.c_str()), op_(op) {
     for (int k = 0; k < op.params; ++k) params_[k] = params[k];
   }
 
@@ -98,8 +97,8 @@ class PointwiseNode final : public Node {
     for (int i = 0; i < op_.inputs; ++i) {
       if (!call.wants(i) || !op_.partials[i].exists) continue;
       Tensor d = op_.partials[i].passes_gradient ? g
-                 : grad_enabled() ? op_.partials[i].formula(g, in, y, params_)
-                                  : run_kernel(i, g, in, y);
+                 : grad_enabled()                ? op_.partials[i].formula(g, in, y, params_)
+                                                 : run_kernel(i, g, in, y);
       call.give(i, input_shapes_ ? sum_to_size(d, input_shapes_[i]) : std::move(d));
     }
   }
@@ -134,13 +133,16 @@ DType compute_dtype(const PointwiseOp& op, const Tensor* in) {
 }
 
 void check_domain(const PointwiseOp& op, const Tensor* in, DType t) {
-  bool bad = op.domain == Domain::Signed ? t == DType::Bool
-                                         : op.domain == Domain::Bits && is_floating(t);
-  for (int k = 0; k < op.inputs; ++k) bad = bad || (op.rejects_bool && in[k].dtype() == DType::Bool);
+  bool bad =
+      op.domain == Domain::Signed ? t == DType::Bool : op.domain == Domain::Bits && is_floating(t);
+  for (int k = 0; k < op.inputs; ++k)
+    bad = bad || (op.rejects_bool && in[k].dtype() == DType::Bool);
   if (!bad) return;
   if (op.domain == Domain::Bits)
-    fail_runtime(op.name, "not implemented for ", name_of(t), "; convert to an integer or bool type");
-  fail_runtime(op.name, "not supported for bool tensors; use logical_xor, logical_not or ~, or "
+    fail_runtime(op.name, "not implemented for ", name_of(t),
+                 "; convert to an integer or bool type");
+  fail_runtime(op.name,
+               "not supported for bool tensors; use logical_xor, logical_not or ~, or "
                "convert with .int()");
 }
 

@@ -55,9 +55,11 @@ inline Tensor number_like(const Tensor& like, double x) {
 
 // The vocabulary of formulas/row.h -----------------------------------------------------------
 
-#define BX_OPERATOR(op, Row)                                                                      \
-  inline Tensor operator op(const Tensor& a, const Tensor& b) { return apply<formulas::Row>(a, b); } \
-  inline Tensor operator op(const Tensor& a, double b) { return a op number_like(a, b); }         \
+#define BX_OPERATOR(op, Row)                                                              \
+  inline Tensor operator op(const Tensor& a, const Tensor& b) {                           \
+    return apply<formulas::Row>(a, b);                                                    \
+  }                                                                                       \
+  inline Tensor operator op(const Tensor& a, double b) { return a op number_like(a, b); } \
   inline Tensor operator op(double a, const Tensor& b) { return number_like(b, a) op b; }
 BX_OPERATOR(+, Add)
 BX_OPERATOR(-, Sub)

@@ -28,8 +28,8 @@ Overload row_overload(const PointwiseOp& op, Form form) {
     double params[2] = {};
     for (int k = 0; k < op.inputs; ++k) in[k] = std::get<Tensor>(v[k]);
     for (int k = 0; k < op.params; ++k) params[k] = std::get<double>(v[op.inputs + k]);
-    const bool inplace = form == Form::Inplace || (form == Form::InplaceFlag &&
-                                                   std::get<bool>(v[op.inputs + op.params]));
+    const bool inplace = form == Form::Inplace ||
+                         (form == Form::InplaceFlag && std::get<bool>(v[op.inputs + op.params]));
     return inplace ? pointwise_inplace(op, in, params) : pointwise(op, in, params);
   };
   return o;
@@ -51,16 +51,17 @@ template <class Row>
 void register_scaled(Registry& r, bool inplace) {
   const PointwiseOp& op = pointwise_op(formulas::row_index<Row>);
   Overload o;
-  for (ArgType type : {inplace ? ArgType::Tensor : ArgType::Operand, ArgType::Operand,
-                       ArgType::Scalar})
+  for (ArgType type :
+       {inplace ? ArgType::Tensor : ArgType::Operand, ArgType::Operand, ArgType::Scalar})
     o.arguments.emplace_back(type);
   o.call = [&op, inplace](Value* v) -> Value {
-    const Tensor in[] = {std::get<Tensor>(v[0]), scaled(std::get<Tensor>(v[1]), std::get<Scalar>(v[2]))};
+    const Tensor in[] = {std::get<Tensor>(v[0]),
+                         scaled(std::get<Tensor>(v[1]), std::get<Scalar>(v[2]))};
     return inplace ? pointwise_inplace(op, in) : pointwise(op, in);
   };
   r.add_overload(inplace ? Place::Method : Place::Both,
-                 (std::string(op.name) + (inplace ? "_" : "")).c_str(),
-                 "input, other, *, alpha=1", std::move(o), op.doc);
+                 (std::string(op.name) + (inplace ? "_" : "")).c_str(), "input, other, *, alpha=1",
+                 std::move(o), op.doc);
 }
 
 }  // namespace
@@ -96,8 +97,10 @@ Tensor power_inplace(const Tensor& base, const Tensor& exponent) {
   return pointwise_inplace(pointwise_op(formulas::row_index<formulas::PowScalar>), &base, &p);
 }
 
-Tensor clamp(const Tensor& t, const std::optional<Operand>& low, const std::optional<Operand>& high) {
-  if (!low && !high) fail_runtime("clamp", "at least one of min and max must be given; both are None");
+Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
+             const std::optional<Operand>& high) {
+  if (!low && !high)
+    fail_runtime("clamp", "at least one of min and max must be given; both are None");
   auto is_number = [](const std::optional<Operand>& b) {
     return !b || b->tensor->is_wrapped_number;
   };
@@ -120,8 +123,8 @@ Tensor prelu(const Tensor& t, const Tensor& weight) {
   if (weight.numel() != 1) {
     const int64_t channels = t.dim() > 1 ? t.size(1) : t.numel();
     if (weight.dim() != 1 || weight.numel() != channels)
-      fail_runtime("prelu", "weight has shape ", weight.shape(), "; expected one, or one for each of ",
-                   channels, " channels");
+      fail_runtime("prelu", "weight has shape ", weight.shape(),
+                   "; expected one, or one for each of ", channels, " channels");
     Dims shape(t.dim(), 1);
     if (t.dim() > 0) shape[t.dim() > 1 ? 1 : 0] = channels;
     slope = reshape(weight, shape);
@@ -135,8 +138,8 @@ void register_pointwise(Registry& r) {
   register_scaled<Sub>(r, false);
   register_scaled<Add>(r, true);
   register_scaled<Sub>(r, true);
-  const int special[] = {row_index<Add>, row_index<Sub>, row_index<PowScalar>, row_index<Pow>,
-                         row_index<Clamp>, row_index<Gelu>, row_index<GeluTanh>, row_index<Where>};
+  const int special[] = {row_index<Add>,   row_index<Sub>,  row_index<PowScalar>, row_index<Pow>,
+                         row_index<Clamp>, row_index<Gelu>, row_index<GeluTanh>,  row_index<Where>};
   for (int row = 0; row < kRowCount; ++row) {
     const PointwiseOp& op = pointwise_op(row);
     const bool is_loss = row >= row_index<MseLoss>;
@@ -144,36 +147,44 @@ void register_pointwise(Registry& r) {
       register_row(r, op);
   }
   const char* pow_doc = pointwise_op(row_index<Pow>).doc;
-  r.both("pow", "input, exponent", [](Operand a, Operand b) { return power(a.tensor, b.tensor); },
-         pow_doc);
-  r.method("pow_", "input, exponent",
-           [](const Tensor& a, Operand b) { return power_inplace(a, b.tensor); }, pow_doc);
+  r.both(
+      "pow", "input, exponent", [](Operand a, Operand b) { return power(a.tensor, b.tensor); },
+      pow_doc);
+  r.method(
+      "pow_", "input, exponent",
+      [](const Tensor& a, Operand b) { return power_inplace(a, b.tensor); }, pow_doc);
   const char* clamp_doc = pointwise_op(row_index<Clamp>).doc;
-  for (const char* name : {"clamp", "clip"}) r.both(name, "input, min=None, max=None", clamp, clamp_doc);
-  r.method("clamp_", "input, min=None, max=None",
-           [](const Tensor& t, const std::optional<Operand>& low,
-              const std::optional<Operand>& high) {
-             check_inplace("clamp_", t);
-             return copy_(t, clamp(unwritten(t), low, high));
-           },
-           clamp_doc);
+  for (const char* name : {"clamp", "clip"})
+    r.both(name, "input, min=None, max=None", clamp, clamp_doc);
+  r.method(
+      "clamp_", "input, min=None, max=None",
+      [](const Tensor& t, const std::optional<Operand>& low, const std::optional<Operand>& high) {
+        check_inplace("clamp_", t);
+        return copy_(t, clamp(unwritten(t), low, high));
+      },
+      clamp_doc);
   const char* where_doc = pointwise_op(row_index<Where>).doc;
-  r.function("where", "condition, input, other", [](const Tensor& c, Operand a, Operand b) {
-    return select(c, a.tensor, b.tensor);
-  }, where_doc);
-  r.function("where", "condition", [](const Tensor& c) { return unbind(nonzero(c), 1); },
-             where_doc);
-  r.method("where", "input, condition, other", [](const Tensor& a, const Tensor& c, Operand b) {
-    return select(c, a, b.tensor);
-  }, where_doc);
+  r.function(
+      "where", "condition, input, other",
+      [](const Tensor& c, Operand a, Operand b) { return select(c, a.tensor, b.tensor); },
+      where_doc);
+  r.function(
+      "where", "condition", [](const Tensor& c) { return unbind(nonzero(c), 1); }, where_doc);
+  r.method(
+      "where", "input, condition, other",
+      [](const Tensor& a, const Tensor& c, Operand b) { return select(c, a, b.tensor); },
+      where_doc);
   r.both("prelu", "input, weight", prelu,
          "y = input above 0, weight input below, one weight or one per channel (dimension 1).  "
          "[He et al. 2015]");
-  r.nn("gelu", "input, approximate='none'", [](const Tensor& t, const std::string& approximate) {
-    if (approximate == "none") return apply<Gelu>(t);
-    if (approximate == "tanh") return apply<GeluTanh>(t);
-    fail_runtime("gelu", "approximate is '", approximate, "'; expected 'none' or 'tanh'");
-  }, pointwise_op(row_index<Gelu>).doc);
+  r.nn(
+      "gelu", "input, approximate='none'",
+      [](const Tensor& t, const std::string& approximate) {
+        if (approximate == "none") return apply<Gelu>(t);
+        if (approximate == "tanh") return apply<GeluTanh>(t);
+        fail_runtime("gelu", "approximate is '", approximate, "'; expected 'none' or 'tanh'");
+      },
+      pointwise_op(row_index<Gelu>).doc);
 }
 
 }  // namespace bx

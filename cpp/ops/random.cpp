@@ -31,8 +31,9 @@ void uniform_kernel(const View* out, const View*, const Params& params, FaultInf
     const T from = static_cast<T>(params.f[0]), range = static_cast<T>(params.f[1] - params.f[0]);
     // One rounding, as PyTorch's compiler makes of it.
     if constexpr (std::is_same_v<T, float>) return std::fma(g.uniform_float(), range, from);
-    else return static_cast<T>(std::fma(g.uniform_double(), static_cast<double>(range),
-                                        static_cast<double>(from)));
+    else
+      return static_cast<T>(
+          std::fma(g.uniform_double(), static_cast<double>(range), static_cast<double>(from)));
   });
 }
 
@@ -183,26 +184,35 @@ Tensor dropout(const Tensor& t, double p, bool training) {
 void register_random(Registry& r) {
   r.function("rand", "size, *, generator=None, dtype=None", rand, "Uniform in [0, 1).");
   r.function("randn", "size, *, generator=None, dtype=None", randn, "Standard normal.");
-  r.function("randint", "high, size, *, generator=None, dtype=None",
-             [](int64_t high, const Dims& size, Generator* g, OptDType dtype) {
-               return randint(0, high, size, g, dtype);
-             }, "Whole numbers from low (0) to high - 1.");
+  r.function(
+      "randint", "high, size, *, generator=None, dtype=None",
+      [](int64_t high, const Dims& size, Generator* g, OptDType dtype) {
+        return randint(0, high, size, g, dtype);
+      },
+      "Whole numbers from low (0) to high - 1.");
   r.function("randint", "low, high, size, *, generator=None, dtype=None", randint, "");
   r.function("randperm", "n, *, generator=None, dtype=None", randperm,
              "The numbers 0 to n - 1 in random order.");
-  r.function("rand_like", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
-    return rand(t.shape(), &default_generator(), dtype.value_or(t.dtype()));
-  }, "Uniform in [0, 1), of input's size and type.");
-  r.function("randn_like", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
-    return randn(t.shape(), &default_generator(), dtype.value_or(t.dtype()));
-  }, "Standard normal, of input's size and type.");
+  r.function(
+      "rand_like", "input, *, dtype=None",
+      [](const Tensor& t, OptDType dtype) {
+        return rand(t.shape(), &default_generator(), dtype.value_or(t.dtype()));
+      },
+      "Uniform in [0, 1), of input's size and type.");
+  r.function(
+      "randn_like", "input, *, dtype=None",
+      [](const Tensor& t, OptDType dtype) {
+        return randn(t.shape(), &default_generator(), dtype.value_or(t.dtype()));
+      },
+      "Standard normal, of input's size and type.");
   r.method("uniform_", "input, from=0.0, to=1.0, *, generator=None", uniform_,
            "Writes uniform values in [from, to).");
   r.method("normal_", "input, mean=0.0, std=1.0, *, generator=None", normal_,
            "Writes normal values.");
   r.method("bernoulli_", "input, p=0.5, *, generator=None", bernoulli_,
            "Writes 1 with probability p, else 0.");
-  r.function("dropout", "input, p, train", dropout, "y = input mask / (1 - p), the mask 0 with probability p.");
+  r.function("dropout", "input, p, train", dropout,
+             "y = input mask / (1 - p), the mask 0 with probability p.");
 }
 
 }  // namespace bx

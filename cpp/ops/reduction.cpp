@@ -67,7 +67,8 @@ void require_elements(const char* op, const Tensor& t, uint32_t bits) {
   for (int d = 0; d < t.dim(); ++d)
     if ((bits & (1u << d)) && t.shape()[d] == 0)
       fail(t.dim() > 1 ? ErrorKind::Index : ErrorKind::Runtime, op, "dimension ", d, " of shape ",
-           t.shape(), " has no elements to reduce, and the operation has no identity; "
+           t.shape(),
+           " has no elements to reduce, and the operation has no identity; "
            "pass a tensor that is not empty");
 }
 
@@ -91,8 +92,8 @@ Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dty
       const Tensor product = unreduce(prod(others, axes, true, std::nullopt), x.shape(), bits);
       const Tensor zeros =
           unreduce(sum(to(is_zero, x.dtype()), axes, true, std::nullopt), x.shape(), bits);
-      const Tensor slope = select(zeros == 0., product / others,
-                                  select((zeros == 1.) && is_zero, product, 0.));
+      const Tensor slope =
+          select(zeros == 0., product / others, select((zeros == 1.) && is_zero, product, 0.));
       b.give(0, unreduce(b.grad(), x.shape(), bits) * slope);
     });
   return out;
@@ -104,7 +105,8 @@ Tensor arg_extreme(const char* op, Id id, const Tensor& t, std::optional<int64_t
   const int a = axis ? wrap_axis(op, *axis, t.dim()) : 0;
   if (x.dim() == 0) return zeros({}, DType::Int64);
   if (x.shape()[a] == 0)
-    fail_index(op, "dimension ", a, " of shape ", t.shape(), " has no elements to choose from; pass a "
+    fail_index(op, "dimension ", a, " of shape ", t.shape(),
+               " has no elements to choose from; pass a "
                "tensor that is not empty");
   const Tensor out = reduce_group(op, id, contiguous(x), a, a, DType::Int64);
   if (!axis && keepdim) return reshape(out, Dims(t.dim(), 1));
@@ -235,56 +237,86 @@ Tensor sum_to_size(const Tensor& t, const Dims& shape) {
 }
 
 void register_reduction(Registry& r) {
-  r.both("sum", "input, dim=None, keepdim=False, *, dtype=None",
-         [](const Tensor& t, const OptDims& dim, bool keepdim, OptDType dtype) {
-           return sum(t, dim, keepdim, dtype);
-         },
-         "Sum over all or the named dimensions, pairwise; integers give int64.");
+  r.both(
+      "sum", "input, dim=None, keepdim=False, *, dtype=None",
+      [](const Tensor& t, const OptDims& dim, bool keepdim, OptDType dtype) {
+        return sum(t, dim, keepdim, dtype);
+      },
+      "Sum over all or the named dimensions, pairwise; integers give int64.");
   r.both("mean", "input, dim=None, keepdim=False, *, dtype=None", mean,
          "Mean over all or the named dimensions; NaN for no elements.");
-  r.both("prod", "input, *, dtype=None", [](const Tensor& t, OptDType dtype) {
-    return prod(t, std::nullopt, false, dtype);
-  }, "Product over all or one dimension; integers give int64.");
-  r.both("prod", "input, dim, keepdim=False, *, dtype=None",
-         [](const Tensor& t, int64_t dim, bool keepdim, OptDType dtype) {
-           return prod(t, Dims{dim}, keepdim, dtype);
-         }, "");
-  r.both("amax", "input, dim=(), keepdim=False", [](const Tensor& t, const Dims& dim, bool keepdim) {
-    return extreme("amax", "AmaxBackward0", Id::Max, t, dim, keepdim);
-  }, "Largest value, NaN if any; ties share the gradient.");
-  r.both("amin", "input, dim=(), keepdim=False", [](const Tensor& t, const Dims& dim, bool keepdim) {
-    return extreme("amin", "AminBackward0", Id::Min, t, dim, keepdim);
-  }, "Smallest value, NaN if any; ties share the gradient.");
-  r.both("max", "input", [](const Tensor& t) {
-    return extreme("max", "MaxBackward1", Id::Max, t, std::nullopt, false);
-  }, "Largest value of all; or (values, indices) along dim; or the larger of two tensors.");
-  r.both("max", "input, dim, keepdim=False", [](const Tensor& t, int64_t dim, bool keepdim) {
-    return extreme_along("max", "MaxBackward0", Id::ArgMax, t, dim, keepdim);
-  }, "");
+  r.both(
+      "prod", "input, *, dtype=None",
+      [](const Tensor& t, OptDType dtype) { return prod(t, std::nullopt, false, dtype); },
+      "Product over all or one dimension; integers give int64.");
+  r.both(
+      "prod", "input, dim, keepdim=False, *, dtype=None",
+      [](const Tensor& t, int64_t dim, bool keepdim, OptDType dtype) {
+        return prod(t, Dims{dim}, keepdim, dtype);
+      },
+      "");
+  r.both(
+      "amax", "input, dim=(), keepdim=False",
+      [](const Tensor& t, const Dims& dim, bool keepdim) {
+        return extreme("amax", "AmaxBackward0", Id::Max, t, dim, keepdim);
+      },
+      "Largest value, NaN if any; ties share the gradient.");
+  r.both(
+      "amin", "input, dim=(), keepdim=False",
+      [](const Tensor& t, const Dims& dim, bool keepdim) {
+        return extreme("amin", "AminBackward0", Id::Min, t, dim, keepdim);
+      },
+      "Smallest value, NaN if any; ties share the gradient.");
+  r.both(
+      "max", "input",
+      [](const Tensor& t) {
+        return extreme("max", "MaxBackward1", Id::Max, t, std::nullopt, false);
+      },
+      "Largest value of all; or (values, indices) along dim; or the larger of two tensors.");
+  r.both(
+      "max", "input, dim, keepdim=False",
+      [](const Tensor& t, int64_t dim, bool keepdim) {
+        return extreme_along("max", "MaxBackward0", Id::ArgMax, t, dim, keepdim);
+      },
+      "");
   r.both("max", "input, other", [](const Tensor& a, const Tensor& b) { return maximum(a, b); }, "");
-  r.both("min", "input", [](const Tensor& t) {
-    return extreme("min", "MinBackward1", Id::Min, t, std::nullopt, false);
-  }, "Smallest value of all; or (values, indices) along dim; or the smaller of two tensors.");
-  r.both("min", "input, dim, keepdim=False", [](const Tensor& t, int64_t dim, bool keepdim) {
-    return extreme_along("min", "MinBackward0", Id::ArgMin, t, dim, keepdim);
-  }, "");
+  r.both(
+      "min", "input",
+      [](const Tensor& t) {
+        return extreme("min", "MinBackward1", Id::Min, t, std::nullopt, false);
+      },
+      "Smallest value of all; or (values, indices) along dim; or the smaller of two tensors.");
+  r.both(
+      "min", "input, dim, keepdim=False",
+      [](const Tensor& t, int64_t dim, bool keepdim) {
+        return extreme_along("min", "MinBackward0", Id::ArgMin, t, dim, keepdim);
+      },
+      "");
   r.both("min", "input, other", [](const Tensor& a, const Tensor& b) { return minimum(a, b); }, "");
-  r.both("argmax", "input, dim=None, keepdim=False",
-         [](const Tensor& t, std::optional<int64_t> dim, bool keepdim) {
-           return arg_extreme("argmax", Id::ArgMax, t, dim, keepdim);
-         }, "Place of the first largest value, over all elements or along dim.");
-  r.both("argmin", "input, dim=None, keepdim=False",
-         [](const Tensor& t, std::optional<int64_t> dim, bool keepdim) {
-           return arg_extreme("argmin", Id::ArgMin, t, dim, keepdim);
-         }, "Place of the first smallest value, over all elements or along dim.");
-  r.both("any", "input, dim=None, keepdim=False",
-         [](const Tensor& t, const OptDims& dim, bool keepdim) {
-           return any_all("any", Id::Any, t, dim, keepdim);
-         }, "Whether some element is not zero.");
-  r.both("all", "input, dim=None, keepdim=False",
-         [](const Tensor& t, const OptDims& dim, bool keepdim) {
-           return any_all("all", Id::All, t, dim, keepdim);
-         }, "Whether no element is zero.");
+  r.both(
+      "argmax", "input, dim=None, keepdim=False",
+      [](const Tensor& t, std::optional<int64_t> dim, bool keepdim) {
+        return arg_extreme("argmax", Id::ArgMax, t, dim, keepdim);
+      },
+      "Place of the first largest value, over all elements or along dim.");
+  r.both(
+      "argmin", "input, dim=None, keepdim=False",
+      [](const Tensor& t, std::optional<int64_t> dim, bool keepdim) {
+        return arg_extreme("argmin", Id::ArgMin, t, dim, keepdim);
+      },
+      "Place of the first smallest value, over all elements or along dim.");
+  r.both(
+      "any", "input, dim=None, keepdim=False",
+      [](const Tensor& t, const OptDims& dim, bool keepdim) {
+        return any_all("any", Id::Any, t, dim, keepdim);
+      },
+      "Whether some element is not zero.");
+  r.both(
+      "all", "input, dim=None, keepdim=False",
+      [](const Tensor& t, const OptDims& dim, bool keepdim) {
+        return any_all("all", Id::All, t, dim, keepdim);
+      },
+      "Whether no element is zero.");
   r.method("sum_to_size", "input, size", sum_to_size, "Undoes broadcasting: sums down to a shape.");
 }
 

@@ -39,8 +39,20 @@ struct OptTensors {
 using Value = std::variant<std::monostate, Tensor, Scalar, bool, int64_t, double, Dims, Tensors,
                            DType, std::string, Generator*>;
 
-enum class ArgType { Tensor, Operand, Tensors, OptTensors, Scalar, Bool, Int, Float, Dims, DType, String,
-                     Generator };
+enum class ArgType {
+  Tensor,
+  Operand,
+  Tensors,
+  OptTensors,
+  Scalar,
+  Bool,
+  Int,
+  Float,
+  Dims,
+  DType,
+  String,
+  Generator
+};
 
 struct Argument {
   explicit Argument(ArgType type, bool optional = false) : type(type), optional(optional) {}
@@ -75,12 +87,12 @@ namespace detail {
 
 template <class T>
 struct ArgOf;
-#define BX_ARG(Cpp, kind)                                                  \
-  template <>                                                              \
-  struct ArgOf<Cpp> {                                                      \
-    static constexpr ArgType type = ArgType::kind;                         \
-    static constexpr bool optional = false;                                \
-    static const Cpp& get(const Value& v) { return std::get<Cpp>(v); }     \
+#define BX_ARG(Cpp, kind)                                              \
+  template <>                                                          \
+  struct ArgOf<Cpp> {                                                  \
+    static constexpr ArgType type = ArgType::kind;                     \
+    static constexpr bool optional = false;                            \
+    static const Cpp& get(const Value& v) { return std::get<Cpp>(v); } \
   };
 BX_ARG(Tensor, Tensor)
 BX_ARG(Tensors, Tensors)

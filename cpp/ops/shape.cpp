@@ -25,10 +25,12 @@ Dims infer_shape(const char* op, const Tensor& t, const Dims& shape) {
   int64_t known = 1;
   for (int i = 0; i < shape.size(); ++i) {
     if (shape[i] == -1) {
-      if (unknown >= 0) fail_runtime(op, "only one size can be -1, got ", shape, "; give the others");
+      if (unknown >= 0)
+        fail_runtime(op, "only one size can be -1, got ", shape, "; give the others");
       unknown = i;
     } else if (shape[i] < 0) {
-      fail_runtime(op, "invalid size ", shape[i], " in ", shape, "; sizes are 0 or more, or one -1");
+      fail_runtime(op, "invalid size ", shape[i], " in ", shape,
+                   "; sizes are 0 or more, or one -1");
     } else {
       known *= shape[i];
     }
@@ -55,8 +57,7 @@ std::optional<Dims> view_strides(const Tensor& t, const Dims& shape) {
   int64_t base = t.dim() ? t.strides()[t.dim() - 1] : 1, run = 1, cut = 1;
   for (int i = t.dim() - 1; i >= 0; --i) {
     run *= t.shape()[i];
-    const bool ends =
-        i == 0 || (t.shape()[i - 1] != 1 && t.strides()[i - 1] != run * base);
+    const bool ends = i == 0 || (t.shape()[i - 1] != 1 && t.strides()[i - 1] != run * base);
     if (!ends) continue;
     while (d >= 0 && (cut < run || shape[d] == 1)) {
       strides[d] = cut * base;
@@ -73,9 +74,8 @@ std::optional<Dims> view_strides(const Tensor& t, const Dims& shape) {
 }
 
 Tensor view_as_shape(const char* node, const Tensor& t, const Dims& shape, const Dims& strides) {
-  return make_view(node, t, shape, strides, [from = t.shape()](const Backward& b) {
-    b.give(0, reshape(b.grad(), from));
-  });
+  return make_view(node, t, shape, strides,
+                   [from = t.shape()](const Backward& b) { b.give(0, reshape(b.grad(), from)); });
 }
 
 Tensor permute_as(const char* node, const Tensor& t, const Dims& axes) {
@@ -124,7 +124,8 @@ Tensor view(const Tensor& t, const Dims& wanted) {
   const auto strides = view_strides(t, shape);
   if (!strides)
     fail_runtime("view", "shape ", shape, " does not fit the memory of a tensor of shape ",
-                 t.shape(), " and strides ", t.strides(), "; use reshape(), which copies if it must");
+                 t.shape(), " and strides ", t.strides(),
+                 "; use reshape(), which copies if it must");
   return view_as_shape("ViewBackward0", t, shape, *strides);
 }
 
@@ -242,19 +243,22 @@ void register_shape(Registry& r) {
   r.method("view", "input, size", view,
            "The same memory in another shape (one size may be -1); RuntimeError where the layout "
            "forbids it.");
-  r.method("view_as", "input, other",
-           [](const Tensor& t, const Tensor& o) { return view(t, o.shape()); },
-           "The same memory in other's shape.");
-  r.both("reshape", "input, shape", reshape, "The elements in another shape; a view where possible.");
+  r.method(
+      "view_as", "input, other",
+      [](const Tensor& t, const Tensor& o) { return view(t, o.shape()); },
+      "The same memory in other's shape.");
+  r.both("reshape", "input, shape", reshape,
+         "The elements in another shape; a view where possible.");
   r.both("permute", "input, dims", permute, "The dimensions in another order, as a view.");
   r.both("transpose", "input, dim0, dim1", transpose, "Two dimensions swapped, as a view.");
   r.both("swapaxes", "input, axis0, axis1", transpose, "Two dimensions swapped, as a view.");
   r.both("t", "input", matrix_transpose, "The transpose of a matrix, as a view.");
   r.method("expand", "input, size", expand,
            "Sizes of 1 repeated without a copy (-1 keeps a size); the gradient is summed back.");
-  r.method("expand_as", "input, other",
-           [](const Tensor& t, const Tensor& o) { return expand(t, o.shape()); },
-           "Expanded to other's shape.");
+  r.method(
+      "expand_as", "input, other",
+      [](const Tensor& t, const Tensor& o) { return expand(t, o.shape()); },
+      "Expanded to other's shape.");
   r.both("broadcast_to", "input, size", expand, "Expanded to a shape.");
   r.both("squeeze", "input, dim=None", squeeze, "Without dimensions of size 1, as a view.");
   r.both("unsqueeze", "input, dim", unsqueeze, "With a new dimension of size 1, as a view.");

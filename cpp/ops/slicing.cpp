@@ -31,8 +31,7 @@ Tensor part_view(const char* node, const Tensor& t, Cut cut) {
 Tensor slice_as(const char* node, const Tensor& t, int64_t axis, int64_t start, int64_t end,
                 int64_t step) {
   const int a = wrap_axis("slice", axis, t.dim());
-  if (t.dim() == 0)
-    fail_index("slice", "a 0-d tensor has no dimension to slice; use unsqueeze(0)");
+  if (t.dim() == 0) fail_index("slice", "a 0-d tensor has no dimension to slice; use unsqueeze(0)");
   if (step <= 0)
     fail_value("slice", "step ", step, " must be greater than zero; use flip() for reversal");
   const int64_t size = t.shape()[a];
@@ -86,8 +85,8 @@ Tensor narrow(const Tensor& t, int64_t axis, int64_t start, int64_t length) {
   const int64_t n = t.dim() ? t.shape()[a] : 0;
   const int64_t first = start < 0 ? start + n : start;
   if (t.dim() == 0 || first < 0 || length < 0 || first + length > n)
-    fail_runtime("narrow", "start ", start, " with length ", length,
-                 " exceeds dimension ", axis, " of shape ", t.shape(), "; stay inside it");
+    fail_runtime("narrow", "start ", start, " with length ", length, " exceeds dimension ", axis,
+                 " of shape ", t.shape(), "; stay inside it");
   return slice_as("SliceBackward0", t, a, first, first + length, 1);
 }
 
@@ -106,7 +105,8 @@ Tensor as_strided(const Tensor& t, const Dims& size, const Dims& stride, int64_t
     fail_runtime("as_strided", "element ", last, " lies outside the storage of ", capacity,
                  " elements; use smaller sizes or strides");
   if (grad_enabled() && requires_grad(t))
-    fail(ErrorKind::NotImplemented, "as_strided", "has no gradient; use slices and reshape, or "
+    fail(ErrorKind::NotImplemented, "as_strided",
+         "has no gradient; use slices and reshape, or "
          "detach() first");
   return alias(t, size, stride, offset);
 }
@@ -149,7 +149,8 @@ Tensor diagonal(const Tensor& t, int64_t offset, int64_t axis0, int64_t axis1) {
                  " are not two; name two different ones");
   return part_view("DiagonalBackward0", t, [=](Part& p) {
     const int64_t rows = p.shape[a], cols = p.shape[b];
-    const int64_t length = offset >= 0 ? std::min(rows, cols - offset) : std::min(rows + offset, cols);
+    const int64_t length =
+        offset >= 0 ? std::min(rows, cols - offset) : std::min(rows + offset, cols);
     const int64_t stride = p.strides[a] + p.strides[b];
     if (length > 0) p.offset += offset >= 0 ? offset * p.strides[b] : -offset * p.strides[a];
     p.shape.erase(std::max(a, b));
@@ -186,11 +187,11 @@ Tensor extract(const char* node, const Tensor& whole, const Part& part) {
 
 Tensor embed(const Tensor& t, const Dims& shape, const Part& part) {
   Tensor out = zeros(shape, t.dtype());
-  launch("embed", kernel(Id::Copy, t.dtype()), alias(out, part.shape, part.strides, part.offset), t);
+  launch("embed", kernel(Id::Copy, t.dtype()), alias(out, part.shape, part.strides, part.offset),
+         t);
   if (Recorder r{&t}; r)
-    r.done("EmbedBackward0", out, [part](const Backward& b) {
-      b.give(0, extract("ExtractBackward0", b.grad(), part));
-    });
+    r.done("EmbedBackward0", out,
+           [part](const Backward& b) { b.give(0, extract("ExtractBackward0", b.grad(), part)); });
   return out;
 }
 
@@ -204,8 +205,7 @@ Tensor replace_part(const Tensor& base, const Tensor& t, const Part& part) {
          alias(out, part.shape, part.strides, part.offset), t);
   if (Recorder r{&base, &t}; r)
     r.done("ReplacePartBackward0", out, [part](const Backward& b) {
-      if (b.wants(0))
-        b.give(0, replace_part(b.grad(), zeros(part.shape, b.grad().dtype()), part));
+      if (b.wants(0)) b.give(0, replace_part(b.grad(), zeros(part.shape, b.grad().dtype()), part));
       if (b.wants(1)) b.give(1, extract("ExtractBackward0", b.grad(), part));
     });
   return out;
@@ -217,15 +217,18 @@ void register_slicing(Registry& r) {
   r.both("diagonal", "input, offset=0, dim1=0, dim2=1", diagonal,
          "The diagonal of two dimensions, as a view, in a new last dimension.");
   r.both("unbind", "input, dim=0", unbind, "The slices of a dimension, as views.");
-  r.both("as_strided", "input, size, stride, storage_offset=None",
-         [](const Tensor& t, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
-           return as_strided(t, size, stride, offset.value_or(t->offset));
-         }, "A view of the memory with any sizes and strides that stay inside it.");
+  r.both(
+      "as_strided", "input, size, stride, storage_offset=None",
+      [](const Tensor& t, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
+        return as_strided(t, size, stride, offset.value_or(t->offset));
+      },
+      "A view of the memory with any sizes and strides that stay inside it.");
   r.both("flip", "input, dims", flip, "The order of elements reversed along dimensions, a copy.");
   r.both("split", "tensor, split_size_or_sections, dim=0", split,
          "Pieces of one size, or of given sizes, along a dimension, as views.");
   r.both("split", "tensor, split_size_or_sections, dim=0", split_sizes, "");
-  r.both("chunk", "input, chunks, dim=0", chunk, "At most `chunks` pieces of equal size, as views.");
+  r.both("chunk", "input, chunks, dim=0", chunk,
+         "At most `chunks` pieces of equal size, as views.");
 }
 
 }  // namespace bx

@@ -64,8 +64,8 @@ Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
   return hidden("LogsumexpBackward0", t, unrecorded([&] {
                   const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
                   const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
-                  const Tensor shift = select(abs(top) == std::numeric_limits<double>::infinity(),
-                                              0., top);
+                  const Tensor shift =
+                      select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
                   const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);
                   return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
                 }),
@@ -95,8 +95,7 @@ Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keep
                   if (p == 0) return zero(upstream);
                   if (p == 1) return upstream * sign(x);
                   const Tensor size = unreduce(y, x.shape(), bits);
-                  const Tensor slope = p == 2 ? x / size
-                                              : sign(x) * pow(abs(x) / size, p - 1.);
+                  const Tensor slope = p == 2 ? x / size : sign(x) * pow(abs(x) / size, p - 1.);
                   return upstream * select(size == 0., 0., slope);
                 });
 }
@@ -106,27 +105,37 @@ Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keep
 void register_statistics(Registry& r) {
   r.both("var", "input, dim=None, *, correction=1.0, keepdim=False", var,
          "Mean square deviation from the mean, divided by n - correction.");
-  r.both("var", "input, dim, unbiased, keepdim=False",
-         [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
-           return var(t, dim, unbiased, keepdim);
-         }, "");
-  r.both("var", "input, unbiased", [](const Tensor& t, bool unbiased) {
-    return var(t, std::nullopt, unbiased, false);
-  }, "");
-  r.both("var", "input, dim, *, keepdim=False, correction=1.0",
-         [](const Tensor& t, const OptDims& dim, bool keepdim, double correction) {
-           return var(t, dim, correction, keepdim);
-         }, "");
+  r.both(
+      "var", "input, dim, unbiased, keepdim=False",
+      [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
+        return var(t, dim, unbiased, keepdim);
+      },
+      "");
+  r.both(
+      "var", "input, unbiased",
+      [](const Tensor& t, bool unbiased) { return var(t, std::nullopt, unbiased, false); }, "");
+  r.both(
+      "var", "input, dim, *, keepdim=False, correction=1.0",
+      [](const Tensor& t, const OptDims& dim, bool keepdim, double correction) {
+        return var(t, dim, correction, keepdim);
+      },
+      "");
   r.both("std", "input, dim=None, *, correction=1.0, keepdim=False", std_deviation,
          "Square root of the variance, with n - correction.");
-  r.both("std", "input, dim, unbiased, keepdim=False",
-         [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
-           return std_deviation(t, dim, unbiased, keepdim);
-         }, "");
-  r.both("std", "input, unbiased", [](const Tensor& t, bool unbiased) {
-    return std_deviation(t, std::nullopt, unbiased, false);
-  }, "");
-  r.both("logsumexp", "input, dim, keepdim=False", logsumexp, "log(sum(exp(input))), shifted by the "
+  r.both(
+      "std", "input, dim, unbiased, keepdim=False",
+      [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
+        return std_deviation(t, dim, unbiased, keepdim);
+      },
+      "");
+  r.both(
+      "std", "input, unbiased",
+      [](const Tensor& t, bool unbiased) {
+        return std_deviation(t, std::nullopt, unbiased, false);
+      },
+      "");
+  r.both("logsumexp", "input, dim, keepdim=False", logsumexp,
+         "log(sum(exp(input))), shifted by the "
          "maximum so that nothing overflows.");
   r.both("norm", "input, p=2.0, dim=None, keepdim=False", norm,
          "The p-norm of all elements or along dimensions: (sum |x|^p)^(1/p).");

@@ -168,15 +168,6 @@ RANDOM = [
     _random("normal_", _normal, case(X), case(X, 5.0, 0.1)),
     _random("bernoulli_", _binary, case(X), case(X, 0.0), case(X, 1.0)),
     _random("dropout", _dropped, case(X, 0.5, True), case(X, 0.5, False), case(X, 1.0, True)),
-    _random(
-        "nn.dropout",
-        _dropped,
-        case(X),
-        case(X, 0.2),
-        case(X, p=0.5, training=False),
-        case(X, 0.0),
-        case(X, 1.0),
-    ),
 ]
 
 ROWS = [*CREATION, *CONVERSIONS, *RANDOM]
