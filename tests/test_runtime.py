@@ -54,7 +54,7 @@ def train(seed: int, steps: int) -> list[float]:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads /proc")
-def test_memory_is_flat_over_many_steps() -> None:
+def test_flat_memory_over_many_steps() -> None:
     w = bx.ones(16, requires_grad=True)
     x = bx.arange(16.0)
 
@@ -95,6 +95,7 @@ def test_memory_comes_back_after_errors_hooks_and_second_derivatives() -> None:
     assert in_use() == held
 
 
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="pools are off")
 def test_cache_counts_and_empties() -> None:
     bx._core._empty_cache()
     before = bx._core._memory_stats()

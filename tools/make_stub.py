@@ -31,6 +31,7 @@ TYPES: Final = {
     "Tensor | Number": "_Operand",
     "Number | Tensor": "_Operand",
     "float | Tensor": "_Operand",
+    "Sequence[Tensor]": "Sequence[Tensor]",
     "Sequence[Tensor | None]": "Sequence[Tensor | None]",
     "bool": "_bool",
     "int": "_int",

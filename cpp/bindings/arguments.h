@@ -15,6 +15,11 @@ struct Arguments {
   bool requires_grad = false;
 };
 
+/// A Python int (or what counts as one, but no bool) as int64.
+bool whole_number(PyObject* o, int64_t& out);
+/// The object as a value of the argument's type; false where it is none.
+bool convert(const Argument& a, PyObject* o, Value& out);
+
 /// Fills `arguments` for an overload, or returns why it does not fit (empty: it fits).
 std::string match(const Operation& operation, const Overload& overload, PyObject* const* args,
                   Py_ssize_t positional, PyObject* names, Arguments& arguments);

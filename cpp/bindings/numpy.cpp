@@ -1,4 +1,4 @@
-// Data in and out: NumPy arrays without copies where memory allows, numbers and nested sequences.
+// NumPy arrays in and out, without copies where memory allows.
 #include "bindings/python.h"
 
 #include <pybind11/numpy.h>
@@ -8,15 +8,6 @@
 namespace bx {
 
 namespace {
-
-PyObject* generic_type() {
-  static PyObject* type = py::object(py::module_::import("numpy").attr("generic")).release().ptr();
-  return type;
-}
-
-bool is_numpy_scalar(PyObject* o) {
-  return PyObject_TypeCheck(o, reinterpret_cast<PyTypeObject*>(generic_type()));
-}
 
 std::optional<DType> dtype_of_array(const py::dtype& d) {
   switch (d.kind()) {
@@ -74,122 +65,9 @@ Tensor borrow(const py::array& a) {
       make<TensorImpl>(std::move(storage), 0, shape, strides, *dtype_of_array(a.dtype())));
 }
 
-// Nested sequences ---------------------------------------------------------------------------
-
-bool is_sequence(PyObject* o) {
-  if (PyList_Check(o) || PyTuple_Check(o)) return true;
-  if (is_tensor(o)) return tensor_of(o).dim() > 0;
-  if (PyUnicode_Check(o) || PyBytes_Check(o) || PyDict_Check(o) || !PySequence_Check(o))
-    return false;
-  return PySequence_Size(o) >= 0 || (PyErr_Clear(), false);
-}
-
-/// A leaf of nested data as a number; for anything else PyTorch's class of error.
-Scalar leaf(PyObject* o, int depth) {
-  if (const auto s = scalar_from(o)) return *s;
-  if (is_tensor(o)) {
-    const Tensor t = tensor_of(o);
-    const double d = item_double(t);
-    if (is_floating(t.dtype())) return {Scalar::Float, 0, d};
-    return {t.dtype() == DType::Bool ? Scalar::Bool : Scalar::Int, item_int(t), d};
-  }
-  if (is_numpy_array(o) && py::reinterpret_borrow<py::array>(o).ndim() == 0)
-    return leaf(py::reinterpret_borrow<py::object>(o).attr("item")().ptr(), depth);
-  fail(!PyUnicode_Check(o) ? ErrorKind::Runtime
-       : depth             ? ErrorKind::Value
-                           : ErrorKind::Type,
-       "tensor", "invalid data type '", Py_TYPE(o)->tp_name,
-       "'; expected numbers, or nested sequences of numbers");
-}
-
-/// Shape and elements of nested sequences; every row must be as long as the first.
-struct Flattened {
-  Dims shape;
-  std::vector<Scalar> values;
-  Scalar::Kind kind = Scalar::Bool;
-
-  explicit Flattened(PyObject* data) {
-    for (py::object o = py::reinterpret_borrow<py::object>(data); is_sequence(o.ptr());) {
-      const Py_ssize_t n = PySequence_Size(o.ptr());
-      shape.push_back(n);
-      if (n == 0) break;
-      o = py::reinterpret_steal<py::object>(PySequence_GetItem(o.ptr(), 0));
-      if (!o) throw py::error_already_set();
-    }
-    collect(data, 0);
-  }
-
-  void collect(PyObject* o, int depth) {
-    if (depth == shape.size()) {
-      if (is_sequence(o))
-        fail_value("tensor", "too many dimensions: a sequence at depth ", depth,
-                   " where a number was before; make every row equally deep");
-      values.push_back(leaf(o, depth));
-      kind = std::max(kind, values.back().kind);
-      return;
-    }
-    if (!is_sequence(o))
-      fail_type("tensor", "a ", Py_TYPE(o)->tp_name, " at depth ", depth,
-                " where a sequence was before; make every row equally deep");
-    const py::object fast = py::reinterpret_steal<py::object>(PySequence_Fast(o, "a sequence"));
-    if (!fast) throw py::error_already_set();
-    const Py_ssize_t n = PySequence_Fast_GET_SIZE(fast.ptr());
-    if (n != shape[depth])
-      fail_value("tensor", "expected sequence of length ", shape[depth], " at dim ", depth,
-                 " (got ", n, "); pad the rows or cut them");
-    for (Py_ssize_t i = 0; i < n; ++i) collect(PySequence_Fast_GET_ITEM(fast.ptr(), i), depth + 1);
-  }
-};
-
-Tensor from_sequence(PyObject* data, std::optional<DType> dtype) {
-  const Flattened flat(data);
-  const DType inferred = flat.kind == Scalar::Float || flat.values.empty() ? default_dtype()
-                         : flat.kind == Scalar::Int                        ? DType::Int64
-                                                                           : DType::Bool;
-  Tensor out = empty(flat.shape, dtype.value_or(inferred));
-  visit(out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* to = out.data<T>();
-    for (const Scalar& s : flat.values)
-      *to++ = s.kind == Scalar::Float ? static_cast<T>(s.d) : static_cast<T>(s.i);
-  });
-  return out;
-}
-
 }  // namespace
 
 bool is_numpy_array(PyObject* o) { return py::isinstance<py::array>(o); }
-
-std::optional<Scalar> scalar_from(PyObject* o) {
-  if (PyFloat_Check(o)) return Scalar{Scalar::Float, 0, PyFloat_AS_DOUBLE(o)};
-  if (PyBool_Check(o)) return Scalar{Scalar::Bool, o == Py_True, static_cast<double>(o == Py_True)};
-  if (PyLong_Check(o)) {
-    const int64_t i = PyLong_AsLongLong(o);
-    if (i == -1 && PyErr_Occurred()) {
-      PyErr_Clear();
-      fail_value("tensor", "overflow: the whole number ", std::string(py::str(o)),
-                 " does not fit into int64; use a float");
-    }
-    return Scalar{Scalar::Int, i, static_cast<double>(i)};
-  }
-  if (!is_numpy_scalar(o)) return std::nullopt;
-  const char* name = Py_TYPE(o)->tp_name;
-  if (std::string(name).find("bool") != std::string::npos)
-    return Scalar{Scalar::Bool, is_true(o), static_cast<double>(is_true(o))};
-  if (PyIndex_Check(o)) {
-    const py::object i = py::reinterpret_steal<py::object>(PyNumber_Index(o));
-    if (!i) throw py::error_already_set();
-    return scalar_from(i.ptr());
-  }
-  if (std::string(name).find("float") == std::string::npos) return std::nullopt;
-  return Scalar{Scalar::Float, 0, PyFloat_AsDouble(o)};
-}
-
-Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
-  const bool to_like = like && is_floating(like->dtype());
-  if (s.kind == Scalar::Float) return wrapped_number(s.d, to_like ? like->dtype() : DType::Float64);
-  return wrapped_number(s.i, to_like ? like->dtype() : s.dtype());
-}
 
 Tensor tensor_from_data(py::handle data, std::optional<DType> dtype) {
   GradMode off(false);
@@ -208,7 +86,7 @@ Tensor tensor_from_data(py::handle data, std::optional<DType> dtype) {
   }
   if (!is_sequence(data.ptr()) && py::hasattr(data, "__array__"))
     return tensor_from_data(py::module_::import("numpy").attr("asarray")(data), dtype);
-  return from_sequence(data.ptr(), dtype);
+  return tensor_from_sequence(data.ptr(), dtype);
 }
 
 Tensor tensor_from_array(py::handle data) {

@@ -61,6 +61,10 @@ std::optional<Scalar> scalar_from(PyObject* o);
 Tensor wrapped_scalar(const Scalar& s, const Tensor* like);
 /// A tensor from anything array-like: numbers, nested sequences, arrays, tensors. Always a copy.
 Tensor tensor_from_data(py::handle data, std::optional<DType> dtype);
+/// Whether it is a sequence of data: no string, no 0-d tensor.
+bool is_sequence(PyObject* o);
+bool is_numpy_scalar(PyObject* o);
+Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype);
 /// A tensor on an array's own memory.
 Tensor tensor_from_array(py::handle array);
 bool is_numpy_array(PyObject* o);

@@ -149,7 +149,7 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     copied = _with_class(type(self), self.detach().clone(), self.requires_grad)
     memo[id(self)] = copied
     if self.grad is not None:
-        copied.grad = _deepcopy(self.grad.detach(), memo)
+        copied.grad = self.grad.detach().clone()
     if attributes := getattr(self, "__dict__", None):
         from copy import deepcopy
 

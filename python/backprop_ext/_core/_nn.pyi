@@ -65,16 +65,12 @@ def cross_entropy(
     reduction: str = 'mean',
     label_smoothing: _Operand = 0.0,
 ) -> Tensor: ...
-def dropout(
-    input: Tensor, p: _Operand = 0.5, training: _bool = True, inplace: _bool = False
-) -> Tensor: ...
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
     "cross_entropy",
-    "dropout",
     "elu",
     "gelu",
     "hardshrink",

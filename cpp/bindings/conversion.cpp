@@ -1,0 +1,173 @@
+// One Python object to one argument's value, and a result back.
+#include "bindings/arguments.h"
+
+namespace bx {
+
+bool whole_number(PyObject* o, int64_t& out) {
+  if (PyBool_Check(o) || PyFloat_Check(o) || !PyIndex_Check(o)) return false;
+  out = PyLong_Check(o) ? PyLong_AsLongLong(o) : [&] {
+    const auto i = py::reinterpret_steal<py::object>(PyNumber_Index(o));
+    return i ? PyLong_AsLongLong(i.ptr()) : -1;
+  }();
+  if (out == -1 && PyErr_Occurred()) {
+    PyErr_Clear();
+    return false;
+  }
+  return true;
+}
+
+namespace {
+
+/// A tuple or list of whole numbers, or one number alone.
+bool whole_numbers(PyObject* o, Dims& out) {
+  int64_t one = 0;
+  if (whole_number(o, one)) {
+    out = {one};
+    return true;
+  }
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
+  out = {};
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    if (!whole_number(PySequence_Fast_GET_ITEM(o, i), one)) return false;
+    out.push_back(one);
+  }
+  return true;
+}
+
+bool tensors(PyObject* o, bool none_allowed, Tensors& out) {
+  if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(o, i);
+    if (item == Py_None && none_allowed) out.emplace_back();
+    else if (is_tensor(item)) out.push_back(tensor_of(item));
+    else return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool convert(const Argument& a, PyObject* o, Value& out) {
+  if (o == Py_None && a.optional) {
+    out = std::monostate{};
+    return true;
+  }
+  switch (a.type) {
+    case ArgType::Tensor:
+      if (!is_tensor(o)) return false;
+      out = tensor_of(o);
+      return true;
+    case ArgType::Operand:
+      if (is_tensor(o)) {
+        out = tensor_of(o);
+        return true;
+      }
+      if (const auto s = scalar_from(o)) {
+        out = wrapped_scalar(*s, nullptr);
+        return true;
+      }
+      return false;
+    case ArgType::Tensors:
+    case ArgType::OptTensors: {
+      Tensors list;
+      if (!tensors(o, a.type == ArgType::OptTensors, list)) return false;
+      out = std::move(list);
+      return true;
+    }
+    case ArgType::Scalar:
+      if (const auto s = scalar_from(o)) {
+        out = *s;
+        return true;
+      }
+      if (is_tensor(o) && tensor_of(o).numel() == 1) {
+        const Tensor t = tensor_of(o);
+        out = is_floating(t.dtype()) ? Scalar{Scalar::Float, 0, item_double(t)}
+                                     : Scalar{Scalar::Int, item_int(t), item_double(t)};
+        return true;
+      }
+      return false;
+    case ArgType::Bool:
+      if (!PyBool_Check(o)) {
+        const auto s = scalar_from(o);
+        if (!s || s->kind != Scalar::Bool) return false;
+        out = s->i != 0;
+      } else {
+        out = o == Py_True;
+      }
+      return true;
+    case ArgType::Int: {
+      int64_t i = 0;
+      if (!whole_number(o, i)) return false;
+      out = i;
+      return true;
+    }
+    case ArgType::Float:
+      if (const auto s = scalar_from(o)) {
+        out = s->as_double();
+        return true;
+      }
+      if (is_tensor(o) && tensor_of(o).numel() == 1) {
+        out = item_double(tensor_of(o));
+        return true;
+      }
+      return false;
+    case ArgType::Dims: {
+      Dims dims;
+      if (!whole_numbers(o, dims)) return false;
+      out = dims;
+      return true;
+    }
+    case ArgType::DType:
+      if (const auto t = dtype_from(o)) {
+        out = *t;
+        return true;
+      }
+      return false;
+    case ArgType::String:
+      if (!PyUnicode_Check(o)) return false;
+      out = std::string(PyUnicode_AsUTF8(o));
+      return true;
+    case ArgType::Generator:
+      try {
+        out = py::handle(o).cast<Generator*>();
+        return true;
+      } catch (const py::cast_error&) {
+        return false;
+      }
+  }
+  return false;
+}
+
+PyObject* to_python(const Operation& operation, const Value& value) {
+  return std::visit(
+      [&](const auto& v) -> PyObject* {
+        using T = std::remove_cvref_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, Tensor>) {
+          return wrap(v);
+        } else if constexpr (std::is_same_v<T, Tensors>) {
+          py::tuple tuple(v.size());
+          for (size_t i = 0; i < v.size(); ++i)
+            PyTuple_SET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i), wrap(v[i]));
+          // max(dim) and its kin answer with names: .values, .indices
+          if (operation.returns_values_indices && v.size() == 2) {
+            static const auto* make =
+                new py::object(py::module_::import("backprop_ext._return_types").attr("named"));
+            return (*make)(operation.name, *tuple).release().ptr();
+          }
+          return tuple.release().ptr();
+        } else if constexpr (std::is_same_v<T, bool>) {
+          return PyBool_FromLong(v);
+        } else if constexpr (std::is_same_v<T, int64_t>) {
+          return PyLong_FromLongLong(v);
+        } else if constexpr (std::is_same_v<T, DType>) {
+          return wrap_dtype(v);
+        } else {
+          Py_RETURN_NONE;
+        }
+      },
+      value);
+}
+
+}  // namespace bx
