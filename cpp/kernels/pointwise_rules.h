@@ -1,6 +1,7 @@
 // What the probe finds in a row's derivatives, for kernels and tape alike.
 #pragma once
 
+#include <cstddef>
 #include <tuple>
 #include <type_traits>
 #include <utility>
