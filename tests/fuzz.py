@@ -121,6 +121,16 @@ def targets() -> list[tuple[str, Any, list[str]]]:
     found += [(n, getattr(bx, n), ["dtype", "requires_grad"]) for n in plain]
     found += [("grad", bx.autograd.grad, ["grad_outputs", "allow_unused", "create_graph"])]
     found += [("backward", bx.autograd.backward, ["grad_tensors", "inputs"])]
+    for module in (bx.nn.init, bx.nn.utils):
+        found += [(f"F.{n}", getattr(module, n), []) for n in module.__all__]
+    found += [
+        (f"Generator.{n}", getattr(bx.Generator(), n), []) for n in ("manual_seed", "set_state")
+    ]
+    for name in ("data", "grad", "requires_grad"):
+        found.append((f"Tensor.{name} =", lambda t, v, name=name: setattr(t, name, v), []))
+    found += [("Parameter", bx.nn.Parameter, []), ("Buffer", bx.nn.Buffer, [])]
+    found += [("_make_subclass", bx._core._make_subclass, [])]
+    found += [("set_default_dtype", bx.set_default_dtype, [])]
     found += [("_run_backward", bx._core._run_backward, [])]
     found += [("sgd_step", bx._core.sgd_step, [])]
     return found
@@ -169,6 +179,7 @@ def main(rounds: int, seed: int) -> None:
             if bx.is_grad_enabled() != before:
                 print("BAD grad mode was left changed")
                 bx.set_grad_enabled(before)
+            bx.set_default_dtype(bx.float32)
     print("DONE")
 
 
