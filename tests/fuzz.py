@@ -13,8 +13,9 @@ import sys
 import warnings
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
+
+import backprop_ext as bx
 
 ALLOWED = (TypeError, RuntimeError, ValueError, IndexError)
 HUGE = 10**15  # elements that no machine has room for

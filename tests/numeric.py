@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import backprop_ext as bx
 import numpy as np
+
+import backprop_ext as bx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 from op_rows import arithmetic, creation, losses, movement, reduction, transcendental
 from op_rows.row import Case, Row, map_arrays
+
+import backprop_ext as bx
 
 FAMILIES = (arithmetic, transcendental, movement, reduction, losses, creation)
 TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
 from numeric import tensors
 from op_rows.row import map_arrays
 from op_table import TABLE, cases, cast, operation, registered
+
+import backprop_ext as bx
 
 torch = pytest.importorskip("torch")
 

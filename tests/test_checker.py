@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
-from backprop_ext import testing
 from numeric import DirectionCheck, WrongDerivativeError
+
+import backprop_ext as bx
+from backprop_ext import testing
 
 X = np.random.default_rng(0).uniform(0.5, 2.0, (3, 4))
 ROW = np.random.default_rng(1).uniform(0.5, 2.0, 4)

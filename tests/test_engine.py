@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-import backprop_ext as bx
 import pytest
+
+import backprop_ext as bx
 
 
 def leaf(*values: float, dtype: Any = bx.float64) -> bx.Tensor:

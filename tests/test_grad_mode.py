@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
+
+import backprop_ext as bx
 
 
 def leaf(*values: float) -> bx.Tensor:

@@ -6,8 +6,9 @@ import gc
 import weakref
 from typing import Any
 
-import backprop_ext as bx
 import pytest
+
+import backprop_ext as bx
 
 
 def leaf(*values: float) -> bx.Tensor:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import backprop_ext as bx
 
 SHAPE = (3, 4, 5)
 MASK = np.random.default_rng(0).random(SHAPE) < 0.4

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-import backprop_ext as bx
 import pytest
+
+import backprop_ext as bx
 from backprop_ext import nn
 
 

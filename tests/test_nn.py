@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
-from backprop_ext import nn
 from numeric import DirectionCheck
+
+import backprop_ext as bx
+from backprop_ext import nn
 
 F = nn.functional
 

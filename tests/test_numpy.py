@@ -7,9 +7,10 @@ import sys
 import weakref
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
+
+import backprop_ext as bx
 
 DTYPES = [np.bool_, np.int32, np.int64, np.float32, np.float64]
 

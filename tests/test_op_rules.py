@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
 from numeric import arrays, assert_bitwise, assert_same
 from op_rows.row import Case, Flags, Real
 from op_table import TABLE, call, cast, operation, registered, to_tensors
+
+import backprop_ext as bx
 
 POINTWISE = [
     row for row in TABLE if row.pointwise and row.reference is not None and row.result != "error"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
 from numeric import DirectionCheck, arrays, assert_bitwise, assert_same, tensors
@@ -19,6 +18,8 @@ from op_table import (
     registered,
     to_tensors,
 )
+
+import backprop_ext as bx
 
 FORMULAS = [row for row in TABLE if row.reference is not None]
 LAYOUT_BOUND = ("view", "view_as", "as_strided")  # defined by the memory, not by the values

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
+
+import backprop_ext as bx
 
 TEXT = (Path(__file__).parent / "data" / "random.txt").read_text().splitlines()[1:]
 STREAMS = [

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
+
+import backprop_ext as bx
 
 BLOCKS = (Path(__file__).parent / "data" / "repr.txt").read_text().split(">>> ")[1:]
 TABLE = [tuple(block.rstrip("\n").split("\n", 1)) for block in BLOCKS]

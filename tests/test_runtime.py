@@ -9,9 +9,10 @@ import sys
 import threading
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
+
+import backprop_ext as bx
 
 STEPS = 100_000
 

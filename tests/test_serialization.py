@@ -11,9 +11,10 @@ import zipfile
 from collections import OrderedDict
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
+
+import backprop_ext as bx
 
 
 def saved(obj: Any) -> bytes:

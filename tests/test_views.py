@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
 import pytest
+
+import backprop_ext as bx
 
 VIEWS: dict[str, Any] = {
     "reshape": lambda t: t.reshape(3, 8),

@@ -75,8 +75,9 @@ using Join = Dep<(dep_mask<A> | ...)>;
     return {};                             \
   }
 BX_PROBE(+)
-BX_PROBE(-) BX_PROBE(*) BX_PROBE(/) BX_PROBE(<) BX_PROBE(<=) BX_PROBE(>) BX_PROBE(>=) BX_PROBE(==)
-    BX_PROBE(!=) BX_PROBE(&&) BX_PROBE(||)
+BX_PROBE(-)
+BX_PROBE(*) BX_PROBE(/) BX_PROBE(<) BX_PROBE(<=) BX_PROBE(>) BX_PROBE(>=) BX_PROBE(==) BX_PROBE(!=)
+    BX_PROBE(&&) BX_PROBE(||)
 #undef BX_PROBE
 
         template <class A>
@@ -92,9 +93,10 @@ constexpr Join<A> operator-(A) {
     return {};                          \
   }
 BX_PROBE(abs)
-BX_PROBE(sign) BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PROBE(expm1) BX_PROBE(log)
-    BX_PROBE(log1p) BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh) BX_PROBE(sinh)
-        BX_PROBE(cosh) BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor) BX_PROBE(trunc)
+BX_PROBE(sign)
+BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PROBE(expm1) BX_PROBE(log) BX_PROBE(log1p)
+    BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh) BX_PROBE(sinh) BX_PROBE(cosh)
+        BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor) BX_PROBE(trunc)
             BX_PROBE(minimum) BX_PROBE(maximum) BX_PROBE(select) BX_PROBE(zero)
 #undef BX_PROBE
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import backprop_ext as bx
 import numpy as np
+
+import backprop_ext as bx
 
 from .row import Real, Row, case, row
 
