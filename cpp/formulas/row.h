@@ -68,23 +68,16 @@ concept AnyDep = ((dep_mask<A> != 0) || ...);
 template <class... A>
 using Join = Dep<(dep_mask<A> | ...)>;
 
+// clang-format off: macro calls without semicolons
 #define BX_PROBE(op)                       \
   template <class A, class B>              \
     requires AnyDep<A, B>                  \
   constexpr Join<A, B> operator op(A, B) { \
     return {};                             \
   }
-BX_PROBE(+)
-BX_PROBE(-)
-BX_PROBE(*) BX_PROBE(/) BX_PROBE(<) BX_PROBE(<=) BX_PROBE(>) BX_PROBE(>=) BX_PROBE(==) BX_PROBE(!=)
-    BX_PROBE(&&) BX_PROBE(||)
+BX_PROBE(+) BX_PROBE(-) BX_PROBE(*) BX_PROBE(/) BX_PROBE(<) BX_PROBE(<=) BX_PROBE(>)
+BX_PROBE(>=) BX_PROBE(==) BX_PROBE(!=) BX_PROBE(&&) BX_PROBE(||)
 #undef BX_PROBE
-
-        template <class A>
-  requires AnyDep<A>
-constexpr Join<A> operator-(A) {
-  return {};
-}
 
 #define BX_PROBE(function)              \
   template <class... A>                 \
@@ -92,15 +85,20 @@ constexpr Join<A> operator-(A) {
   constexpr Join<A...> function(A...) { \
     return {};                          \
   }
-BX_PROBE(abs)
-BX_PROBE(sign)
-BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PROBE(expm1) BX_PROBE(log) BX_PROBE(log1p)
-    BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh) BX_PROBE(sinh) BX_PROBE(cosh)
-        BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor) BX_PROBE(trunc)
-            BX_PROBE(minimum) BX_PROBE(maximum) BX_PROBE(select) BX_PROBE(zero)
+BX_PROBE(abs) BX_PROBE(sign) BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PROBE(expm1)
+BX_PROBE(log) BX_PROBE(log1p) BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh)
+BX_PROBE(sinh) BX_PROBE(cosh) BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor)
+BX_PROBE(trunc) BX_PROBE(minimum) BX_PROBE(maximum) BX_PROBE(select) BX_PROBE(zero)
 #undef BX_PROBE
+// clang-format on
 
-                template <class A, class B>
+template <class A>
+  requires AnyDep<A>
+constexpr Join<A> operator-(A) {
+  return {};
+}
+
+template <class A, class B>
   requires AnyDep<A, B>
 constexpr Join<A, B> choose(bool, A, B) {
   return {};
