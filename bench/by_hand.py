@@ -97,30 +97,30 @@ class MlpStep:
         return p
 
 
-def _add(a: Values, b: Values) -> tuple[Values, ...]:
+def _add(a: Values, b: Values) -> tuple[Any, ...]:
     return (a + b).sum(), np.ones_like(a), np.ones_like(b)
 
 
-def _mul(a: Values, b: Values) -> tuple[Values, ...]:
+def _mul(a: Values, b: Values) -> tuple[Any, ...]:
     return (a * b).sum(), b.copy(), a.copy()
 
 
-def _tanh(x: Values) -> tuple[Values, ...]:
+def _tanh(x: Values) -> tuple[Any, ...]:
     y = np.tanh(x)
     return y.sum(), 1 - y * y
 
 
-def _exp(x: Values) -> tuple[Values, ...]:
+def _exp(x: Values) -> tuple[Any, ...]:
     y = np.exp(x)
     return y.sum(), y
 
 
-def _sigmoid(x: Values) -> tuple[Values, ...]:
+def _sigmoid(x: Values) -> tuple[Any, ...]:
     y = 1 / (1 + np.exp(-x))
     return y.sum(), y * (1 - y)
 
 
-def _relu(x: Values) -> tuple[Values, ...]:
+def _relu(x: Values) -> tuple[Any, ...]:
     return np.maximum(x, 0).sum(), (x > 0).astype(x.dtype)
 
 

@@ -6,6 +6,7 @@ of other classes than the allowed ones are printed as lines that begin with "BAD
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import faulthandler
 import random
@@ -152,6 +153,12 @@ def main(rounds: int, seed: int) -> None:
     choose = random.Random(seed)
     registered = {op["name"] for op in bx._core._operations()}
     for name, function, keywords in targets():
+        for args in ((None,), (bx.ones(2), None), (None, bx.ones(2)), ([None],), (bx.Tensor, None)):
+            print(name, shown(args))
+            sys.stdout.flush()
+            with contextlib.suppress(*ALLOWED, AttributeError, LookupError):
+                function(*args)
+            bx.set_default_dtype(bx.float32)
         for _ in range(rounds):
             values = pool()
             first = [v for v in values if isinstance(v, bx.Tensor)]

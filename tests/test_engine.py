@@ -43,12 +43,22 @@ def test_same_tensor_twice_in_one_operation_gets_both_gradients() -> None:
 
 def test_gradient_shared_by_two_inputs_is_not_overwritten() -> None:
     a, b = leaf(1.0, 1.0), leaf(1.0, 1.0)
-    s = a + b  # both receive the very gradient of s
-    (s * 2 + a * 5 + b * 7).sum().backward()
+    t, u = a * 5, b * 7
+    s = a + b  # made last, so its gradient comes first, the same tensor to both
+    (s * 2 + (t + u)).sum().backward()
     assert a.grad.tolist() == [7.0, 7.0]
     assert b.grad.tolist() == [9.0, 9.0]
     a.grad.zero_()
     assert b.grad.tolist() == [9.0, 9.0]
+
+
+def test_gradient_that_is_a_view_of_another_is_not_overwritten() -> None:
+    x, other = leaf(1.0, 1.0, 1.0, 1.0), bx.ones(2, 2, dtype=bx.float64, requires_grad=True)
+    t = x * 5
+    s = x.view(2, 2) + other  # x receives a view of what other receives
+    ((s * 2).sum() + t.sum()).backward()
+    assert x.grad.tolist() == [7.0] * 4
+    assert other.grad.tolist() == [[2.0, 2.0]] * 2
 
 
 def test_seed_gradient_is_left_as_it_was() -> None:

@@ -63,6 +63,18 @@ def test_unaligned_view_gives_the_same_bits(row: Any) -> None:
         assert_bitwise(part.numpy(), whole[at : at + 100])
 
 
+@pytest.mark.parametrize("n", [7, 1023, 1024, 1025, 1500, 3000])
+def test_broadcast_rows_and_columns_of_any_length_equal_numpy(n: int) -> None:
+    rng = np.random.default_rng(0)
+    m, row = rng.standard_normal((5, n)), rng.standard_normal(n)
+    column, cube = rng.standard_normal((5, 1)), rng.standard_normal((3, 5, n))
+    pairs = [(m, row), (row, m), (m, column), (column, row), (cube, m), (cube, column), (row, cube)]
+    pairs += [(m.T, row[:5]), (m[:, ::2], row[::2]), (np.asfortranarray(m), row)]
+    for a, b in pairs:
+        found = bx.from_numpy(a) * bx.from_numpy(b)
+        np.testing.assert_array_equal(found.numpy(), a * b)
+
+
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_softmax_of_a_row_does_not_depend_on_its_batch(name: str) -> None:
     rng = np.random.default_rng(0)

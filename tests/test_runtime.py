@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -237,6 +238,26 @@ def test_every_instruction_set_runs_and_agrees() -> None:
     for other in found.values():
         for a, b in zip(other, best, strict=True):
             assert np.abs(np.subtract(a, b)).max() <= 1e-5 * np.abs(b).max()
+
+
+@pytest.mark.parametrize("isa", bx._core._usable_isas())
+def test_special_values_and_positions_hold_on_every_instruction_set(isa: str) -> None:
+    here = Path(__file__).parent
+    if isa == bx._core._isa():
+        return  # the files run with it anyway
+    files = [
+        str(here / name)
+        for name in ("test_special_values.py", "test_op_rules.py", "test_accuracy.py")
+    ]
+    options = ["-q", "-p", "no:cacheprovider", "-k", "not promoted"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *files],
+        env={**os.environ, "BACKPROP_EXT_ISA": isa},
+        cwd=here.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_unknown_instruction_set_is_a_clear_error_at_import() -> None:

@@ -80,8 +80,10 @@ py::tuple next_functions(const Node& node) {
   return result;
 }
 
-py::tuple backward(const Tensors& roots, const Tensors& grads, bool retain_graph, bool create_graph,
-                   const std::optional<Tensors>& inputs, bool accumulate, bool allow_unused) {
+py::tuple backward(const Tensors& roots, const OptTensors& seeds, bool retain_graph,
+                   bool create_graph, const std::optional<Tensors>& inputs, bool accumulate,
+                   bool allow_unused) {
+  const Tensors& grads = seeds.list;
   if (grads.size() != roots.size())
     fail_runtime("backward", roots.size(), " tensors with ", grads.size(),
                  " gradients; give one (or None) for each");

@@ -6,23 +6,13 @@ namespace bx {
 
 namespace {
 
-Tensors from_list(const py::list& list) {
-  Tensors out;
-  out.reserve(list.size());
-  for (py::handle h : list) out.push_back(is_tensor(h.ptr()) ? tensor_of(h.ptr()) : Tensor());
-  return out;
-}
-
-void sgd(const py::list& params, const py::list& buffers, double lr, double momentum,
-         double dampening, double weight_decay, bool nesterov, bool maximize) {
-  const Tensors targets = from_list(params);
-  for (const Tensor& t : targets)
-    if (!t.defined()) fail_type("SGD", "every parameter must be a Tensor");
-  Tensors state = from_list(buffers);
-  if (momentum != 0 && state.size() != targets.size())
-    fail_value("SGD", targets.size(), " parameters with ", state.size(),
+void sgd(const Tensors& params, py::list buffers, double lr, double momentum, double dampening,
+         double weight_decay, bool nesterov, bool maximize) {
+  Tensors state = py::cast<OptTensors>(buffers).list;
+  if (momentum != 0 && state.size() != params.size())
+    fail_value("SGD", params.size(), " parameters with ", state.size(),
                " momentum buffers; give one (or None) for each");
-  sgd_step(targets, state, {lr, momentum, dampening, weight_decay, nesterov, maximize});
+  sgd_step(params, state, {lr, momentum, dampening, weight_decay, nesterov, maximize});
   for (size_t k = 0; k < state.size(); ++k)
     if (buffers[k].is_none() && state[k].defined()) buffers[k] = state[k];
 }

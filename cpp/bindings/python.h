@@ -119,12 +119,25 @@ template <>
 struct type_caster<bx::Tensor> {
   PYBIND11_TYPE_CASTER(bx::Tensor, const_name("Tensor"));
   bool load(handle source, bool) {
-    if (source.is_none()) return true;
     if (!bx::is_tensor(source.ptr())) return false;
     value = bx::tensor_of(source.ptr());
     return true;
   }
   static handle cast(const bx::Tensor& t, return_value_policy, handle) { return bx::wrap(t); }
+};
+
+/// A list in which None stands for an undefined tensor.
+template <>
+struct type_caster<bx::OptTensors> {
+  PYBIND11_TYPE_CASTER(bx::OptTensors, const_name("list[Tensor | None]"));
+  bool load(handle source, bool) {
+    if (!isinstance<sequence>(source) || isinstance<str>(source)) return false;
+    for (handle h : reinterpret_borrow<sequence>(source)) {
+      if (!h.is_none() && !bx::is_tensor(h.ptr())) return false;
+      value.list.push_back(h.is_none() ? bx::Tensor() : bx::tensor_of(h.ptr()));
+    }
+    return true;
+  }
 };
 
 template <>

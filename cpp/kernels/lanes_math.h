@@ -42,7 +42,7 @@ inline Lanes<T, V> by_lane(F f, Lanes<T, V> first, L... rest) {
   }
 #define BX_HAS(feature) (ei::packet_traits<T>::feature != 0)
 BX_FUNCTION(abs, true, ei::pabs(a.v), x < 0 ? -x : x)
-BX_FUNCTION(exp, BX_HAS(HasExp), ei::pexp(a.v), std::exp(x))
+BX_FUNCTION(clamped_exp, BX_HAS(HasExp), ei::pexp(a.v), std::exp(x))
 BX_FUNCTION(normal_log, BX_HAS(HasLog), ei::plog(a.v), std::log(x))
 BX_FUNCTION(log1p, BX_HAS(HasLog1p), ei::plog1p(a.v), std::log1p(x))
 BX_FUNCTION(expm1, BX_HAS(HasExpm1), ei::pexpm1(a.v), std::expm1(x))
@@ -72,6 +72,7 @@ template <class Packet>
 inline Packet square_root(Packet p) {
 #if defined(__AVX512F__)
   if constexpr (std::is_same_v<Packet, ei::Packet16f>) return _mm512_sqrt_ps(p);
+  if constexpr (std::is_same_v<Packet, ei::Packet8d>) return _mm512_sqrt_pd(p);
 #endif
 #if defined(__AVX__)
   if constexpr (std::is_same_v<Packet, ei::Packet8f>) return _mm256_sqrt_ps(p);
@@ -88,6 +89,17 @@ template <class T, bool V>
 inline Lanes<T, V> sqrt(Lanes<T, V> a) {
   if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(square_root(a.v));
   else return Lanes<T, V>(static_cast<T>(std::sqrt(a.v)));
+}
+
+/// Eigen's exponential stops falling among the denormals; from there on it is 0.
+template <class T, bool V>
+inline Lanes<T, V> exp(Lanes<T, V> a) {
+  if constexpr (Lanes<T, V>::is_packet) {
+    constexpr double underflow = std::is_same_v<T, float> ? -88.7 : -709.7;
+    return select(a < underflow, 0., clamped_exp(a));
+  } else {
+    return clamped_exp(a);
+  }
 }
 
 /// Eigen's logarithm knows normal numbers only; denormals are scaled up first.

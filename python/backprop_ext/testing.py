@@ -137,7 +137,7 @@ def _worst(a: Array, e: Array, rtol: float, atol: float, equal_nan: bool, where:
     lines = [f"{(~close).sum()} of {close.size} elements are not close{where}"]
     for name, sizes, limit in (("absolute", gap, atol), ("relative", ratio, rtol)):
         size = np.where(close, -np.inf, np.where(np.isnan(sizes), np.inf, sizes))
-        at = tuple(int(i) for i in np.unravel_index(int(size.argmax()), size.shape))
+        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(size)), size.shape))
         lines.append(
             f"greatest {name} difference {size[at]:.6g} (allowed {limit:g}) at {at}: "
             f"{a[at]} and {e[at]}"

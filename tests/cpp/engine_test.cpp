@@ -27,13 +27,22 @@ TEST_CASE("branches add up, also where one input stands twice") {
 }
 
 TEST_CASE("a gradient that two inputs share is written by neither") {
-  const Tensor a = leaf({1}), b = leaf({1});
-  const Tensor seed = testing::from({1}, {1});
-  const Tensor s = a + b;
-  backward(s + a * 5. + b * 7., false, seed);
+  const Tensor a = leaf({1}), b = leaf({1}), seed = testing::from({1}, {1});
+  const Tensor t = a * 5., u = b * 7., rest = t + u;
+  const Tensor s = a + b;  // made last: its gradient, the same tensor for both, comes first
+  backward(s + rest, false, seed);
   CHECK(gradient(a) == Values{6});
   CHECK(gradient(b) == Values{8});
   CHECK(elements(seed) == Values{1});
+}
+
+TEST_CASE("a gradient that is a view of another's memory is not written") {
+  const Tensor x = leaf({1, 1, 1, 1}), other = leaf({1, 1, 1, 1});
+  const Tensor square = reshape(other, {2, 2}), t = x * 5.;
+  const Tensor s = reshape(x, {2, 2}) + square;
+  backward(sum(s * 2.) + sum(t));
+  CHECK(gradient(x) == Values{7, 7, 7, 7});
+  CHECK(gradient(other) == Values{2, 2, 2, 2});
 }
 
 TEST_CASE("diamonds are walked once per node") {
