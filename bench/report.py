@@ -71,7 +71,7 @@ def machine() -> dict[str, str]:
     return {
         "processor": f"{processor} ({platform.machine()})",
         "cores": str(cores),
-        "system": platform.platform(terse=True),
+        "system": platform.system(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
 
