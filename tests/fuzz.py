@@ -113,8 +113,9 @@ def targets() -> list[tuple[str, Any, list[str]]]:
     """(name, callable, keywords) of every operation, tensor method and function of nn."""
     found = []
     for op in bx._core._operations():
-        home = bx._core._nn if op["nn"] else bx._core if op["function"] else bx.Tensor
-        keywords = sorted({a["name"] for o in op["overloads"] for a in o})
+        home = bx._core if op["function"] else bx.Tensor
+        home = getattr(bx._core, "_" + op["namespace"]) if op["namespace"] else home
+        keywords = sorted({a["name"] for o in op["overloads"] for a in o["arguments"]})
         found.append((op["name"], getattr(home, op["name"]), keywords))
     names = [n for n in dir(bx.Tensor) if n not in SKIPPED and callable(getattr(bx.Tensor, n))]
     found += [(f"Tensor.{n}", getattr(bx.Tensor, n), ["dtype", "dim", "gradient"]) for n in names]

@@ -17,14 +17,15 @@ TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]
 
 @cache
 def registered() -> dict[str, dict[str, Any]]:
-    """The registry, by name; operations of nn.functional begin with "nn."."""
-    return {("nn." if op["nn"] else "") + op["name"]: op for op in bx._core._operations()}
+    """The registry, by name; those of a namespace as "nn.relu"."""
+    return {f"{op['namespace']}.{op['name']}".lstrip("."): op for op in bx._core._operations()}
 
 
 def operation(name: str) -> Any:
     """The compiled callable of a registered name."""
-    if name.startswith("nn."):
-        return getattr(bx._core._nn, name[3:])
+    home, _, last = name.rpartition(".")
+    if home:
+        return getattr(getattr(bx._core, "_" + home), last)
     return getattr(bx._core if registered()[name]["function"] else bx.Tensor, name)
 
 

@@ -95,7 +95,7 @@ def numeric_places() -> list[Any]:
     """(row, place) of every argument for which a Python number may stand."""
     found = []
     for row in POINTWISE:
-        for k, argument in enumerate(registered()[row.name]["overloads"][0]):
+        for k, argument in enumerate(registered()[row.name]["overloads"][0]["arguments"]):
             if argument["type"] == "Tensor | Number" and not argument["keyword_only"]:
                 found.append((row, k))
     return found

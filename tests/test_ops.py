@@ -45,8 +45,9 @@ def test_every_operation_has_one_row_and_every_row_an_operation() -> None:
 
 def test_function_and_method_of_an_operation_are_the_same_object() -> None:
     for name, op in registered().items():
-        if op["nn"]:
-            assert getattr(bx.nn.functional, name[3:]).__doc__
+        if op["namespace"]:
+            home = bx.nn.functional if op["namespace"] == "nn" else getattr(bx, op["namespace"])
+            assert getattr(home, op["name"]).__doc__
             continue
         assert op["function"] or op["method"]
         if op["function"]:

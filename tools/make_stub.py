@@ -5,7 +5,7 @@
 
 The operations come from the registry of the installed package, the classes and the module's own
 functions from `core.pyi.in` beside this file. A folder of stubs rather than one file, because the
-compiled module has a submodule, `_nn`.
+compiled module has submodules, `_nn` and others.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ TYPES: Final = {
     "str": "str",
     "Generator": "Generator",
 }
-TUPLES: Final = ("chunk", "split", "unbind")
+NAMESPACES: Final = ("nn", "linalg", "special")
+RESULTS: Final = {"bool": "_bool", "int": "_int", "dtype": "_DType"}
 # What cannot be said in a stub: constructors that always raise, pybind11's metaclass, and that no
 # class can derive from Tensor and another compiled type.
 UNLIKE: Final = [r"(Generator|Node|RemovableHandle|dtype)(\.__init__)?", "Tensor"]
@@ -50,7 +51,7 @@ Argument = dict[str, Any]
 
 def main() -> int:
     """Write the stubs, or compare them."""
-    stubs = {"__init__.pyi": core_stub(), "_nn.pyi": nn_stub()}
+    stubs = {"__init__.pyi": core_stub(), **{f"_{n}.pyi": namespace_stub(n) for n in NAMESPACES}}
     if "--check" not in sys.argv:
         TARGET.mkdir(exist_ok=True)
         for name, text in stubs.items():
@@ -102,14 +103,17 @@ def core_stub() -> str:
     return f"{head}{methods}{tail}\n{functions}\n{listed(_core.__all__)}"
 
 
-def nn_stub() -> str:
-    """The operations of nn.functional alone."""
+def namespace_stub(name: str) -> str:
+    """The operations that live in one namespace alone."""
     head = (
         "# Made by tools/make_stub.py from the registry of operations.\n"
-        "from . import Tensor, _bool, _int, _Operand\n\n"
+        "from collections.abc import Sequence\n"
+        "from typing import overload\n\n"
+        "from backprop_ext._return_types import ValuesIndices\n\n"
+        "from . import Generator, Tensor, _bool, _DType, _int, _Operand\n\n"
     )
-    functions = "".join(definitions(op) for op in _core._operations() if op["nn"])
-    return f"{head}{functions}\n{listed(_core._nn.__all__)}"
+    functions = "".join(definitions(op) for op in _core._operations() if op["namespace"] == name)
+    return f"{head}{functions}\n{listed(getattr(_core, '_' + name).__all__)}"
 
 
 def listed(names: list[str]) -> str:
@@ -120,14 +124,16 @@ def listed(names: list[str]) -> str:
 def definitions(op: dict[str, Any], *, indent: str = "", method: bool = False) -> str:
     """One `def` per way to call an operation."""
     ways: list[tuple[list[str], str]] = []
-    for overload in op["overloads"]:
-        if any(_covers(other, overload) for other in op["overloads"] if other is not overload):
+    all_ways = [way["arguments"] for way in op["overloads"]]
+    for way in op["overloads"]:
+        overload = way["arguments"]
+        if any(_covers(other, overload) for other in all_ways if other is not overload):
             continue
-        result = "Tensor"
-        if op["name"] in TUPLES:
-            result = "tuple[Tensor, ...]"
-        elif op["values_indices"] and any(a["name"] == "dim" for a in overload):
-            result = "ValuesIndices"
+        result = RESULTS.get(way["returns"], way["returns"])
+        if way["results"]:
+            both = way["results"] == ["values", "indices"]
+            several = ", ".join(["Tensor"] * len(way["results"]))
+            result = "ValuesIndices" if both else f"tuple[{several}]"
         for variadic in (False, True):
             arguments = _arguments(overload, method, variadic)
             if arguments is None:

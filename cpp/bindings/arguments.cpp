@@ -37,8 +37,15 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
                     std::string& why) {
   if (!std::strcmp(name, "out")) {
     if (value == Py_None) return true;
-    if (!is_tensor(value)) why = str("out must be a Tensor, not ", Py_TYPE(value)->tp_name);
-    else args.out = tensor_of(value);
+    if (is_tensor(value)) {
+      args.out = {tensor_of(value)};
+    } else {
+      try {
+        args.out = py::handle(value).cast<Tensors>();
+      } catch (const py::cast_error&) {
+        why = str("out must be a Tensor or a tuple of them, not ", Py_TYPE(value)->tp_name);
+      }
+    }
     return true;
   }
   const bool creates = !overload.arguments.empty() &&

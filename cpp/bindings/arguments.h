@@ -11,7 +11,7 @@ inline constexpr int kMaxArguments = 8;
 struct Arguments {
   Value values[kMaxArguments];
   /// Keywords that many operations share: the tensor to write the result to, and requires_grad.
-  Tensor out;
+  Tensors out;
   bool requires_grad = false;
 };
 
@@ -28,6 +28,6 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
 std::string signature_text(const Overload& overload);
 
 /// A result as Python sees it, a new reference.
-PyObject* to_python(const Operation& operation, const Value& value);
+PyObject* to_python(const Operation& operation, const Overload& overload, const Value& value);
 
 }  // namespace bx

@@ -140,7 +140,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
   return false;
 }
 
-PyObject* to_python(const Operation& operation, const Value& value) {
+PyObject* to_python(const Operation& operation, const Overload& overload, const Value& value) {
   return std::visit(
       [&](const auto& v) -> PyObject* {
         using T = std::remove_cvref_t<decltype(v)>;
@@ -150,11 +150,16 @@ PyObject* to_python(const Operation& operation, const Value& value) {
           py::tuple tuple(v.size());
           for (size_t i = 0; i < v.size(); ++i)
             PyTuple_SET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i), wrap(v[i]));
-          // max(dim) and its kin answer with names: .values, .indices
-          if (operation.returns_values_indices && v.size() == 2) {
+          if (!overload.results.empty()) {
             static const auto* make =
                 new py::object(py::module_::import("backprop_ext._return_types").attr("named"));
-            return (*make)(operation.name, *tuple).release().ptr();
+            py::tuple names(overload.results.size());
+            for (size_t i = 0; i < overload.results.size(); ++i) names[i] = overload.results[i];
+            const std::string home = namespace_of(operation.place);
+            return (*make)(home.empty() ? operation.name : home + "_" + operation.name, names,
+                           tuple)
+                .release()
+                .ptr();
           }
           return tuple.release().ptr();
         } else if constexpr (std::is_same_v<T, bool>) {

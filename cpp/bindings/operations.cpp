@@ -31,34 +31,58 @@ PyOperation* as_operation(PyObject* o) { return reinterpret_cast<PyOperation*>(o
   fail_type(op.name.c_str(), "no way to call it takes these arguments:", text);
 }
 
-Value run(const Operation& op, PyObject* const* args, Py_ssize_t positional, PyObject* names,
-          Arguments& arguments) {
+/// The first way to call it that takes the arguments.
+const Overload& choose(const Operation& op, PyObject* const* args, Py_ssize_t positional,
+                       PyObject* names, Arguments& arguments) {
   std::vector<std::string> reasons;
   for (const Overload& overload : op.overloads) {
     std::string why = match(op, overload, args, positional, names, arguments);
-    if (why.empty()) return overload.call(arguments.values);
+    if (why.empty()) return overload;
     reasons.push_back(std::move(why));
     arguments.out = {};
   }
   reject(op, reasons);
 }
 
+/// out=: the result written into a given tensor, which takes its shape if it was empty.
+void write_out(const char* op, const Tensor& out, const Tensor& result) {
+  if (out.numel() != 0 && !(out.shape() == result.shape()))
+    fail_runtime(op, "out has shape ", out.shape(), ", the result ", result.shape(),
+                 "; give one of that shape, or an empty one");
+  if (grad_enabled() && (requires_grad(result) || requires_grad(out)))
+    fail_runtime(op,
+                 "out= does not support automatic differentiation, but one "
+                 "of the arguments requires grad; use the result instead");
+  if (!can_store(result.dtype(), out.dtype()))
+    fail_runtime(op, "the result is ", name_of(result.dtype()), ", which out, ",
+                 name_of(out.dtype()), ", cannot hold; give one of the result's type");
+  if (out.numel() == result.numel() && out.shape() == result.shape()) {
+    copy_(out, result);
+    return;
+  }
+  const Tensor fresh = to(result.same_as(out) ? clone(result) : result, out.dtype());
+  const Tensor own = fresh.same_as(result) ? clone(fresh) : fresh;
+  out->storage = own->storage;
+  out->offset = own->offset;
+  out->shape = own->shape;
+  out->strides = own->strides;
+}
+
 PyObject* call(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
   return guarded([&]() -> PyObject* {
     const Operation& op = *as_operation(self)->operation;
     Arguments arguments;
-    const Value result = run(op, args, PyVectorcall_NARGS(flags), names, arguments);
-    if (arguments.out.defined()) {
-      const auto* t = std::get_if<Tensor>(&result);
-      if (!t) fail_type(op.name.c_str(), "out= is not supported for several results");
-      if (!(arguments.out.shape() == t->shape()))
-        fail_runtime(op.name.c_str(), "out has shape ", arguments.out.shape(), ", the result ",
-                     t->shape(), "; they must be equal");
-      if (grad_enabled() && (requires_grad(*t) || requires_grad(arguments.out)))
-        fail_runtime(op.name.c_str(),
-                     "out= does not support automatic differentiation, but one "
-                     "of the arguments requires grad; use the result instead");
-      return wrap(copy_(arguments.out, *t));
+    const Overload& overload = choose(op, args, PyVectorcall_NARGS(flags), names, arguments);
+    Value result = overload.call(arguments.values);
+    if (!arguments.out.empty()) {
+      Tensors one;
+      if (const auto* t = std::get_if<Tensor>(&result)) one = {*t};
+      const Tensors& all = one.empty() ? std::get<Tensors>(result) : one;
+      if (all.size() != arguments.out.size())
+        fail_type(op.name.c_str(), all.size(), " results, but out has ", arguments.out.size(),
+                  " tensors; give one for each");
+      for (size_t k = 0; k < all.size(); ++k) write_out(op.name.c_str(), arguments.out[k], all[k]);
+      result = one.empty() ? Value(arguments.out) : Value(arguments.out[0]);
     }
     if (arguments.requires_grad) {
       const Tensor& t = std::get<Tensor>(result);
@@ -69,7 +93,7 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t flags, PyObject* na
                      name_of(t.dtype()));
       t->leaf_requires_grad = true;
     }
-    return to_python(op, result);
+    return to_python(op, overload, result);
   });
 }
 
@@ -157,14 +181,17 @@ py::list describe() {
         d["default"] = a.has_default ? py::object(py::str(a.default_text)) : py::object(py::none());
         arguments.append(d);
       }
-      overloads.append(arguments);
+      py::dict way;
+      way["arguments"] = arguments;
+      way["returns"] = overload.returns;
+      way["results"] = py::cast(overload.results);
+      overloads.append(way);
     }
     py::dict d;
     d["name"] = op->name;
     d["function"] = op->place == Place::Function || op->place == Place::Both;
     d["method"] = op->place == Place::Method || op->place == Place::Both;
-    d["nn"] = op->place == Place::Nn;
-    d["values_indices"] = op->returns_values_indices;
+    d["namespace"] = namespace_of(op->place);
     d["doc"] = op->doc;
     d["overloads"] = overloads;
     list.append(d);
@@ -184,7 +211,14 @@ py::list public_names(const py::module_& m) {
 
 void bind_operations(py::module_& m) {
   PyTypeObject* type = make_type();
-  auto nn = m.def_submodule("_nn", "Operations that PyTorch has in nn.functional alone.");
+  std::map<std::string, py::module_> namespaces;
+  for (Place place : {Place::Nn, Place::Linalg, Place::Special}) {
+    const std::string name = namespace_of(place);
+    namespaces.emplace(name, m.def_submodule(("_" + name).c_str(),
+                                             ("Operations that PyTorch has in " +
+                                              (name == "nn" ? "nn.functional" : name) + " alone.")
+                                                 .c_str()));
+  }
   for (const auto& op : registry().operations()) {
     auto* callable = PyObject_New(PyOperation, type);
     if (!callable) throw py::error_already_set();
@@ -194,14 +228,15 @@ void bind_operations(py::module_& m) {
     callable->doc = PyUnicode_FromString(full_doc(*op).c_str());
     auto object = py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(callable));
     const int place = static_cast<int>(op->place);
-    if (op->place == Place::Nn) nn.attr(op->name.c_str()) = object;
+    if (const std::string home = namespace_of(op->place); !home.empty())
+      namespaces.at(home).attr(op->name.c_str()) = object;
     if (place & static_cast<int>(Place::Function)) m.attr(op->name.c_str()) = object;
     if (place & static_cast<int>(Place::Method))
       if (PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), op->name.c_str(),
                                  object.ptr()) < 0)
         throw py::error_already_set();
   }
-  nn.attr("__all__") = public_names(nn);
+  for (auto& [name, module] : namespaces) module.attr("__all__") = public_names(module);
   m.def("_operations", &describe, "The registry of operations as plain data.");
   m.def(
       "result_type",

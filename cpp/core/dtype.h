@@ -23,6 +23,10 @@ constexpr const char* name_of(DType t) {
 constexpr bool is_floating(DType t) { return t >= DType::Float32; }
 constexpr bool is_integral(DType t) { return t == DType::Int32 || t == DType::Int64; }
 
+/// bool < integer < float: a value is written into its own kind or a higher one.
+constexpr int kind_of(DType t) { return is_floating(t) ? 2 : is_integral(t) ? 1 : 0; }
+constexpr bool can_store(DType from, DType to) { return kind_of(from) <= kind_of(to); }
+
 /// The wider of two types: bool < int32 < int64 < float32 < float64.
 constexpr DType promote(DType a, DType b) { return a > b ? a : b; }
 

@@ -250,8 +250,7 @@ Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* 
     fail_runtime(op.name, "output shape ", p.shape, " does not fit into the tensor of shape ",
                  self.shape(), " that is written in place; write out of place");
   if (p.dtype != self.dtype()) {
-    if (op.domain != Domain::Compare && p.dtype > self.dtype() &&
-        (is_floating(p.dtype) != is_floating(self.dtype()) || self.dtype() == DType::Bool))
+    if (op.domain != Domain::Compare && !can_store(p.dtype, self.dtype()))
       fail_runtime(op.name, "result type ", name_of(p.dtype), " can't be cast to the type ",
                    name_of(self.dtype()), " of the tensor written in place; convert it first");
   }

@@ -274,7 +274,7 @@ void register_reduction(Registry& r) {
       },
       "Largest value of all; or (values, indices) along dim; or the larger of two tensors.");
   r.both(
-      "max", "input, dim, keepdim=False",
+      "max", "input, dim, keepdim=False -> values, indices",
       [](const Tensor& t, int64_t dim, bool keepdim) {
         return extreme_along("max", "MaxBackward0", Id::ArgMax, t, dim, keepdim);
       },
@@ -287,7 +287,7 @@ void register_reduction(Registry& r) {
       },
       "Smallest value of all; or (values, indices) along dim; or the smaller of two tensors.");
   r.both(
-      "min", "input, dim, keepdim=False",
+      "min", "input, dim, keepdim=False -> values, indices",
       [](const Tensor& t, int64_t dim, bool keepdim) {
         return extreme_along("min", "MinBackward0", Id::ArgMin, t, dim, keepdim);
       },

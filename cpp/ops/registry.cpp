@@ -1,4 +1,4 @@
-#include "ops/registry.h"
+#include "ops/ops.h"
 
 #include <cstdlib>
 
@@ -58,11 +58,23 @@ Value parse_default(ArgType type, const std::string& text) {
 
 }  // namespace
 
+const char* namespace_of(Place place) {
+  switch (place) {
+    case Place::Nn: return "nn";
+    case Place::Linalg: return "linalg";
+    case Place::Special: return "special";
+    default: return "";
+  }
+}
+
 Operation* Registry::add_overload(Place place, const char* name, const char* signature,
                                   Overload overload, const char* doc) {
   bool keyword_only = false;
   size_t k = 0;
-  for (const std::string& part : split(signature)) {
+  const std::string text = signature;
+  const auto arrow = text.find("->");
+  if (arrow != std::string::npos) overload.results = split(text.substr(arrow + 2));
+  for (const std::string& part : split(text.substr(0, arrow))) {
     if (part == "*") {
       keyword_only = true;
       continue;
@@ -81,13 +93,51 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
   }
   if (k != overload.arguments.size())
     fail_runtime("registry", name, ": fewer names than arguments in '", signature, "'");
-  Operation*& operation = by_name_[{name, place == Place::Nn}];
+  Operation*& operation = by_name_[{namespace_of(place), name}];
   if (!operation) {
-    operations_.push_back(std::make_unique<Operation>(Operation{name, place, doc, {}, false}));
+    operations_.push_back(std::make_unique<Operation>(Operation{name, place, doc, {}}));
     operation = operations_.back().get();
   }
   operation->overloads.push_back(std::move(overload));
   return operation;
+}
+
+void Registry::alias(const char* name, std::initializer_list<const char*> others) {
+  for (const char* suffix : {"", "_"}) {
+    const auto found = by_name_.find({"", str(name, suffix)});
+    if (found == by_name_.end()) continue;
+    for (const char* other : others) {
+      auto copy = std::make_unique<Operation>(*found->second);
+      copy->name = str(other, suffix);
+      copy->doc = str("Another name of ", name, suffix, ". ", copy->doc);
+      by_name_[{"", copy->name}] = copy.get();
+      operations_.push_back(std::move(copy));
+    }
+  }
+}
+
+void Registry::inplace(std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const Operation& op = *by_name_.at({"", name});
+    auto written =
+        std::make_unique<Operation>(Operation{str(name, "_"), Place::Method, op.doc, {}});
+    for (Overload overload : op.overloads) {
+      if (!overload.results.empty()) continue;
+      overload.call = [call = overload.call, op = written.get()](Value* v) -> Value {
+        const Tensor self = std::get<Tensor>(v[0]);
+        check_inplace(op->name.c_str(), self);
+        v[0] = unwritten(self);
+        const Tensor result = std::get<Tensor>(call(v));
+        if (!(result.shape() == self.shape()))
+          fail_runtime(op->name.c_str(), "the result has shape ", result.shape(),
+                       ", the tensor to write ", self.shape(), "; they must be equal");
+        return copy_(self, result);
+      };
+      written->overloads.push_back(std::move(overload));
+    }
+    by_name_[{"", written->name}] = written.get();
+    operations_.push_back(std::move(written));
+  }
 }
 
 const Registry& registry() {

@@ -69,18 +69,22 @@ struct Argument {
 struct Overload {
   std::vector<Argument> arguments;
   std::function<Value(Value*)> call;
+  /// The result's type as Python's stub writes it.
+  const char* returns = "Tensor";
+  /// Names of several results: (values, indices). Empty for one, or a plain tuple.
+  std::vector<std::string> results;
 };
 
-/// Where Python finds an operation.
-enum class Place { Function = 1, Method = 2, Both = 3, Nn = 4 };
+/// Where Python finds an operation: torch.f, Tensor.f, or a namespace of its own.
+enum class Place { Function = 1, Method = 2, Both = 3, Nn = 4, Linalg = 8, Special = 16 };
+/// "nn", "linalg", ...; empty for functions and methods.
+const char* namespace_of(Place place);
 
 struct Operation {
   std::string name;
   Place place;
   std::string doc;
   std::vector<Overload> overloads;
-  /// Two tensors come back under the names values and indices.
-  bool returns_values_indices = false;
 };
 
 namespace detail {
@@ -138,15 +142,25 @@ struct ArgOf<std::optional<T>> {
 inline Value to_value(Tensor t) { return t; }
 inline Value to_value(Tensors t) { return t; }
 inline Value to_value(std::pair<Tensor, Tensor> t) { return Tensors{t.first, t.second}; }
-template <class R>
-inline constexpr bool is_values_indices = std::is_same_v<R, std::pair<Tensor, Tensor>>;
 inline Value to_value(bool b) { return b; }
 inline Value to_value(int64_t i) { return i; }
 inline Value to_value(DType t) { return t; }
 
+template <class R>
+inline constexpr const char* returns = "Tensor";
+template <>
+inline constexpr const char* returns<Tensors> = "tuple[Tensor, ...]";
+template <>
+inline constexpr const char* returns<bool> = "bool";
+template <>
+inline constexpr const char* returns<int64_t> = "int";
+template <>
+inline constexpr const char* returns<DType> = "dtype";
+
 template <class R, class... A>
 Overload box(R (*function)(A...)) {
   Overload o;
+  o.returns = returns<R>;
   (o.arguments.emplace_back(ArgOf<std::remove_cvref_t<A>>::type,
                             ArgOf<std::remove_cvref_t<A>>::optional),
    ...);
@@ -163,14 +177,13 @@ Overload box(R (*function)(A...)) {
 
 class Registry {
  public:
-  /// `signature` names the arguments and their defaults as Python writes them:
-  /// "input, dim=None, keepdim=False, *, dtype=None". A second call with the same name adds an
-  /// overload, tried after the first.
+  /// `signature` names the arguments and their defaults as Python writes them, and several results:
+  /// "input, dim=None, keepdim=False, *, dtype=None", "input, dim -> values, indices". A second
+  /// call with the same name adds an overload, tried after the first.
   template <class R, class... A>
   void add(Place place, const char* name, const char* signature, R (*function)(A...),
            const char* doc) {
-    add_overload(place, name, signature, detail::box(function), doc)->returns_values_indices |=
-        detail::is_values_indices<R>;
+    add_overload(place, name, signature, detail::box(function), doc);
   }
   template <class F>
   void both(const char* name, const char* signature, F f, const char* doc) {
@@ -188,6 +201,14 @@ class Registry {
   void nn(const char* name, const char* signature, F f, const char* doc) {
     add(Place::Nn, name, signature, +f, doc);
   }
+  template <class F>
+  void linalg(const char* name, const char* signature, F f, const char* doc) {
+    add(Place::Linalg, name, signature, +f, doc);
+  }
+  /// Other names of a registered operation (of its in-place form too, where there is one).
+  void alias(const char* name, std::initializer_list<const char*> others);
+  /// The method name_, which writes the result of a registered operation into its first argument.
+  void inplace(std::initializer_list<const char*> names);
   /// For calls that are not plain functions: `overload` comes with typed, unnamed arguments.
   Operation* add_overload(Place place, const char* name, const char* signature, Overload overload,
                           const char* doc);
@@ -197,7 +218,7 @@ class Registry {
 
  private:
   std::vector<std::unique_ptr<Operation>> operations_;
-  std::map<std::pair<std::string, bool>, Operation*> by_name_;
+  std::map<std::pair<std::string, std::string>, Operation*> by_name_;  // namespace, name
 };
 
 /// Every operation. Built on first use by the families' register_ functions.

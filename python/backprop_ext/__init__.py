@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import e, inf, nan, pi
 from typing import Any
 
-from . import _core, autograd, nn, optim, random
+from . import _core, autograd, linalg, nn, optim, random, special
 from ._core import *  # noqa: F403 (every registered op, under its own name)
 from ._core import Tensor
 from ._device import cuda, device
@@ -46,6 +46,7 @@ __all__ = [
     "int",
     "is_grad_enabled",
     "is_tensor",
+    "linalg",
     "load",
     "long",
     "manual_seed",
@@ -62,6 +63,7 @@ __all__ = [
     "set_grad_enabled",
     "set_printoptions",
     "set_rng_state",
+    "special",
 ]
 __all__ += _core.__all__
 

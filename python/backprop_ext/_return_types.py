@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._core import Tensor
+if TYPE_CHECKING:
+    from ._core import Tensor
 
 __all__ = ["ValuesIndices", "named"]
 
 
 class ValuesIndices(NamedTuple):
-    """What reductions along one dimension return: the values, and where they stood."""
+    """To type checkers, what reductions along one dimension return."""
 
     values: Tensor
     indices: Tensor
 
-    def __repr__(self) -> str:
-        return (
-            f"torch.return_types.{type(self).__name__}(\n"
-            f"values={self.values!r},\nindices={self.indices!r})"
-        )
+
+@cache
+def _type(op: str, names: tuple[str, ...]) -> type[tuple[Any, ...]]:
+    """The tuple type of an operation, which prints as PyTorch's `torch.return_types.max`."""
+
+    def show(self: Any) -> str:
+        fields = ",\n".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"torch.return_types.{op}(\n{fields})"
+
+    plain = namedtuple(op, names)  # type: ignore[misc]
+    return type(op, (plain,), {"__slots__": (), "__repr__": show})
 
 
-_types: dict[str, type[ValuesIndices]] = {}
-
-
-def named(op: str, values: Tensor, indices: Tensor) -> ValuesIndices:
-    """The pair as PyTorch names it after the operation, `torch.return_types.max`."""
-    kind = _types.get(op)
-    if kind is None:
-        kind = _types[op] = type(op, (ValuesIndices,), {"__slots__": ()})
-    return kind(values, indices)
+def named(op: str, names: tuple[str, ...], values: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    """The results of an operation under their names."""
+    return _type(op, names)(*values)

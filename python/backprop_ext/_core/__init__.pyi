@@ -10,7 +10,9 @@ from backprop_ext._device import device as _device
 from backprop_ext._return_types import ValuesIndices
 from backprop_ext._size import Size
 
+from . import _linalg as _linalg
 from . import _nn as _nn
+from . import _special as _special
 
 _bool: TypeAlias = builtins.bool
 _int: TypeAlias = builtins.int
@@ -652,7 +654,7 @@ def where(
     condition: Tensor, input: _Operand, other: _Operand, *, out: Tensor | None = None
 ) -> Tensor: ...
 @overload
-def where(condition: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
 def prelu(input: Tensor, weight: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def empty(

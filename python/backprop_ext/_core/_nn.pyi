@@ -1,5 +1,10 @@
 # Made by tools/make_stub.py from the registry of operations.
-from . import Tensor, _bool, _int, _Operand
+from collections.abc import Sequence
+from typing import overload
+
+from backprop_ext._return_types import ValuesIndices
+
+from . import Generator, Tensor, _bool, _DType, _int, _Operand
 
 def leaky_relu(
     input: Tensor, negative_slope: _Operand = 0.01, inplace: _bool = False

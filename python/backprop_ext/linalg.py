@@ -1,0 +1,9 @@
+"""Linear algebra. Source: https://docs.pytorch.org/docs/stable/linalg.html"""
+
+from __future__ import annotations
+
+from ._core import _linalg
+from ._core._linalg import *  # noqa: F403 (every registered op that lives here)
+
+__all__: list[str] = []
+__all__ += _linalg.__all__
