@@ -1,4 +1,4 @@
-# make demo | test | bench | lint | format | wheel | clean
+# make demo | test | bench | parity | lint | format | wheel | clean
 #
 # Each target makes the virtual environment .venv, builds the wheel and installs what it needs; what
 # is up to date is not made again. Needed: Python 3.10 or later with venv, and a C++20 compiler.
@@ -25,7 +25,7 @@ cpp_files = $(shell find cpp tests/cpp bench/cpp -path '*/build/*' -prune -o \
   \( -name '*.cpp' -o -name '*.h' \) -print)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint format stub wheel clean
+.PHONY: help demo test bench parity lint format stub wheel clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -38,6 +38,9 @@ test: $(stamps)/demo $(stamps)/test
 
 bench: $(stamps)/bench
 	@$(bin)/python bench/run.py --readme README.md $(ARGS)
+
+parity: $(stamps)/parity
+	@$(bin)/python tools/parity $(ARGS)
 
 lint: $(stamps)/lint
 	$(bin)/ruff check --quiet .
@@ -96,6 +99,10 @@ $(stamps)/demo: $(stamps)/installed
 
 $(stamps)/test $(stamps)/lint: $(stamps)/%: $(stamps)/installed
 	@$(pip) install --group $*
+	@touch $@
+
+$(stamps)/parity: $(stamps)/installed
+	@$(pip) install --extra-index-url $(TORCH_INDEX) --group parity
 	@touch $@
 
 $(stamps)/bench: $(stamps)/installed

@@ -1,0 +1,151 @@
+"""The operators: op_db of torch.testing._internal.common_methods_invocations."""
+
+from __future__ import annotations
+
+import types
+from functools import cache
+from typing import Any, Final
+
+import torch
+from convert import NotPlainError, difference, flat, ours
+from derivatives import compare
+from tables import Entry
+from torch.testing._internal.common_methods_invocations import op_db
+
+import backprop_ext as bx
+
+FLOATS: Final = (torch.float32, torch.float64)
+OTHERS: Final = (torch.int64, torch.bool)
+# Their values are not defined, only their shapes and types.
+UNINITIALISED: Final = ("empty", "empty_like", "empty_permuted", "empty_strided", "new_empty",
+                        "new_empty_strided", "resize_", "resize_as_")  # fmt: skip
+# PyTorch's internals, code for GPUs, and tests of its own compiler.
+INTERNAL: Final = ("jiterator_", "torch.", "sparse.", "_", "native_", "hash_tensor", "masked.")
+
+
+def title(op: Any) -> str:
+    """Its name and variant."""
+    return f"{op.name} {op.variant_test_name}".strip()
+
+
+@cache
+def table() -> dict[str, Any]:
+    """The database by title."""
+    return {
+        title(op): op
+        for op in op_db
+        if not op.name.startswith(INTERNAL) or op.name.startswith("__")
+    }
+
+
+def names() -> list[str]:
+    """Every title."""
+    return list(table())
+
+
+def counterpart(op: Any) -> Any:
+    """Our callable: a function or method of the same name, or PyTorch's test wrapper on ours."""
+    function = op.op
+    if isinstance(function, types.FunctionType) and "torch.testing" in function.__module__:
+        return translated(function)
+    found = lookup(bx, op.name)
+    if found is None and hasattr(bx.Tensor, op.name):
+        return lambda self, *args, **kwargs: getattr(self, op.name)(*args, **kwargs)
+    return found
+
+
+def lookup(root: Any, path: str) -> Any:
+    """The attribute at a dotted path, None where there is none."""
+    for part in path.split("."):
+        try:
+            root = getattr(root, part)
+        except AttributeError:
+            return None
+    return root
+
+
+def translated(function: types.FunctionType) -> types.FunctionType:
+    """A wrapper of the database with our package in the place of torch."""
+    names = function.__globals__ | {"torch": bx, "F": bx.nn.functional, "wrapper_set_seed": seeded}
+    return types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
+
+
+def seeded(op: Any, *args: Any, **kwargs: Any) -> Any:
+    """Random operators are run from the database's own seed."""
+    bx.manual_seed(42)
+    return op(*args, **kwargs)
+
+
+def check(name: str) -> Entry:
+    """All samples of one operator."""
+    op, entry = table()[name], Entry(name)
+    mine = counterpart(op)
+    if mine is None:
+        entry.missing = True
+        return entry
+    supported = op.supported_dtypes("cpu")
+    dtypes = [d for d in FLOATS if d in supported] or [d for d in OTHERS if d in supported]
+    for dtype in dtypes:
+        gradients = op.supports_autograd and dtype in FLOATS
+        for sample in op.sample_inputs("cpu", dtype, requires_grad=gradients):
+            one(entry, op, mine, sample, gradients)
+    if entry.total["forward"] and "has no attribute" in entry.note and not entry.right["forward"]:
+        entry.missing = True
+    return entry
+
+
+def one(entry: Entry, op: Any, mine: Any, sample: Any, gradients: bool) -> None:
+    """One sample: forward, and where it agrees the derivatives."""
+    arguments = (sample.input, *sample.args), sample.kwargs
+    try:
+        our_arguments = ours(arguments)
+    except NotPlainError:
+        return
+
+    def run_torch() -> Any:
+        torch.manual_seed(7)
+        return process(sample, op.op(*arguments[0], **arguments[1]))
+
+    def run_ours() -> Any:
+        bx.manual_seed(7)
+        return process(sample, mine(*our_arguments[0], **our_arguments[1]))
+
+    try:
+        expected = run_torch()
+        plain_types(expected)
+    except NotPlainError:
+        return
+    except Exception:
+        return  # PyTorch itself refuses
+    try:
+        text = difference(expected, run_ours(), op.name in UNINITIALISED)
+    except NotPlainError:
+        return
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+    if entry.count("forward", text) and gradients:
+        inputs = [t for t in flat(arguments, torch.Tensor) if t.requires_grad]
+        our_inputs = [t for t in flat(our_arguments, bx.Tensor) if t.requires_grad]
+        compare(entry, run_torch, run_ours, inputs, our_inputs, op.supports_gradgrad)
+
+
+def process(sample: Any, result: Any) -> Any:
+    """What the database compares of a result, as |U| of a singular value decomposition."""
+    function = sample.output_process_fn_grad
+    if isinstance(function, types.FunctionType) and isinstance(first(result), bx.Tensor):
+        function = translated(function)
+    return function(result)
+
+
+def first(result: Any) -> Any:
+    """The first part of a result."""
+    return result[0] if isinstance(result, (tuple, list)) and result else result
+
+
+def plain_types(result: Any) -> None:
+    """Raise where PyTorch's result is of a type that we do not have."""
+    for t in flat(result, torch.Tensor):
+        if t.dtype not in (*FLOATS, *OTHERS, torch.int32) or t.layout != torch.strided:
+            raise NotPlainError(t.dtype)
