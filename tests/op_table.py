@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from op_rows import arithmetic, creation, losses, movement, reduction, transcendental
+from op_rows import arithmetic, convolution, creation, losses, movement, reduction, transcendental
 from op_rows.row import Case, Row, map_arrays
 
 import backprop_ext as bx
 
-FAMILIES = (arithmetic, transcendental, movement, reduction, losses, creation)
+FAMILIES = (arithmetic, transcendental, movement, reduction, losses, creation, convolution)
 TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]
 
 

@@ -27,7 +27,11 @@ BELOW: Final[dict[str, set[str]]] = {
     "bindings": {"core", "launch", "autograd", "ops", "optim"},
 }
 # What compiles once per instruction set must not leak inline code into the engine.
-SHARED_KERNEL_HEADERS: Final = {"kernels/table.h", "kernels/pointwise_rules.h"}
+SHARED_KERNEL_HEADERS: Final = {
+    "kernels/table.h",
+    "kernels/pointwise_rules.h",
+    "kernels/windows.h",
+}
 EIGEN_ALSO_IN: Final = {"launch/parallel.cpp"}
 
 INCLUDE: Final = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')

@@ -20,6 +20,11 @@ void fill_softmax(Entries);
 void fill_indexing(Entries);
 void fill_random(Entries);
 void fill_optimizer(Entries);
+void fill_conv(Entries);
+void fill_pooling(Entries);
+void fill_resample(Entries);
+void fill_embedding(Entries);
+void fill_normalization(Entries);
 
 /// The engine's thread pool, given when the library is loaded.
 extern Host host;

@@ -36,5 +36,10 @@ extern "C" __attribute__((visibility("default"))) const bx::kernels::Table* bx_k
   fill_indexing(general);
   fill_random(general);
   fill_optimizer(general);
+  fill_conv(general);
+  fill_pooling(general);
+  fill_resample(general);
+  fill_embedding(general);
+  fill_normalization(general);
   return &table;
 }

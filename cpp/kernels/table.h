@@ -78,6 +78,23 @@ enum class Id : int {
   IndexAdd,    // indexing.cpp
   NormalFill,  // random.cpp
   SgdStep,     // optimizer.cpp
+  Conv,
+  ConvInput,
+  ConvWeight,
+  Unfold,
+  Fold,  // conv.cpp
+  MaxPool,
+  PlaneGather,
+  PlaneAdd,
+  PlanePut,  // pooling.cpp
+  Resample,  // resample.cpp
+  RowGather,
+  RowAdd,
+  BagMax,  // embedding.cpp
+  LayerNorm,
+  LayerNormBackward,
+  BatchNorm,
+  BatchNormBackward,  // normalization.cpp
   Count,
 };
 

@@ -48,6 +48,7 @@ Value parse_default(ArgType type, const std::string& text) {
     }
     case ArgType::Dims: {
       Dims dims;
+      if (text[0] != '(') return Dims{std::atoll(text.c_str())};
       for (const std::string& part : split(text.substr(1, text.size() - 2)))
         dims.push_back(std::atoll(part.c_str()));
       return dims;
@@ -157,6 +158,14 @@ const Registry& registry() {
     register_loss(*r);
     register_likelihood(*r);
     register_random(*r);
+    register_conv(*r);
+    register_pooling(*r);
+    register_resample(*r);
+    register_grid_sample(*r);
+    register_embedding(*r);
+    register_normalization(*r);
+    register_image(*r);
+    register_similarity(*r);
     return r;
   }();
   return *table;

@@ -238,5 +238,13 @@ void register_softmax(Registry&);
 void register_loss(Registry&);
 void register_likelihood(Registry&);
 void register_random(Registry&);
+void register_conv(Registry&);
+void register_pooling(Registry&);
+void register_resample(Registry&);
+void register_grid_sample(Registry&);
+void register_embedding(Registry&);
+void register_normalization(Registry&);
+void register_image(Registry&);
+void register_similarity(Registry&);
 
 }  // namespace bx

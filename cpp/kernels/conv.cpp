@@ -1,0 +1,374 @@
+// Convolutions as matrix products over windows unfolded block by block, so that a block stays in
+// the cache; group-wise ones with few channels directly, tap by tap.
+#include <Eigen/Core>
+#include <algorithm>
+#include <vector>
+
+#include "kernels/families.h"
+#include "kernels/windows.h"
+
+namespace bx::kernels {
+
+namespace {
+
+template <class T>
+using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class T>
+using Map = Eigen::Map<RowMajor<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
+template <class T>
+using ConstMap = Eigen::Map<const RowMajor<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
+
+constexpr int64_t kBlockBytes = 1 << 18;       // of unfolded windows at a time
+constexpr int64_t kWork = int64_t{1} << 18;    // multiply-adds that are worth a thread
+constexpr int64_t kPieces = 8;                 // tasks made of what has no natural ones
+constexpr int64_t kDirectChannels = 4;         // in * out channels of a group that go tap by tap
+
+const ConvGeometry& geometry(const Params& p) {
+  return *static_cast<const ConvGeometry*>(p.object);
+}
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Output positions [begin, end) as seen by one tap: run(x, position, count) for those whose input
+/// elements exist, at x, x + stride[2], ...; gap(position, count) for the rest.
+template <class Run, class Gap>
+void for_runs(const ConvGeometry& g, int64_t tap, int64_t begin, int64_t end, Run run, Gap gap) {
+  const int64_t k[3] = {tap / (g.window[1] * g.window[2]), tap / g.window[2] % g.window[1],
+                        tap % g.window[2]};
+  int64_t shift[3];
+  for (int d = 0; d < 3; ++d) shift[d] = k[d] * g.dilation[d] - g.padding[d];
+  const int64_t width = g.out[2], stride = g.stride[2];
+  const int64_t low = shift[2] < 0 ? ceil_div(-shift[2], stride) : 0;
+  const int64_t room = g.in[2] - shift[2];
+  const int64_t high = std::min(width, room <= 0 ? 0 : ceil_div(room, stride));
+  int64_t row = begin / width, column = begin % width;
+  for (int64_t at = begin; at < end; ++row, column = 0) {
+    const int64_t stop = std::min(width, column + end - at);
+    const int64_t z = row / g.out[1] * g.stride[0] + shift[0];
+    const int64_t y = row % g.out[1] * g.stride[1] + shift[1];
+    const bool inside = z >= 0 && z < g.in[0] && y >= 0 && y < g.in[1];
+    const int64_t first = std::clamp(inside ? low : stop, column, stop);
+    const int64_t last = std::clamp(inside ? high : first, first, stop);
+    if (first > column) gap(at, first - column);
+    if (last > first)
+      run((z * g.in[1] + y) * g.in[2] + first * stride + shift[2], at + first - column,
+          last - first);
+    if (stop > last) gap(at + last - column, stop - last);
+    at += stop - column;
+  }
+}
+
+/// One tap of one channel over positions [begin, end), packed into `out`.
+template <class T>
+void unfold_tap(const ConvGeometry& g, const T* x, int64_t tap, int64_t begin, int64_t end,
+                T* out) {
+  const int64_t stride = g.stride[2];
+  for_runs(
+      g, tap, begin, end,
+      [&](int64_t from, int64_t at, int64_t count) {
+        T* to = out + at - begin;
+        if (stride == 1) std::copy_n(x + from, count, to);
+        else
+          for (int64_t i = 0; i < count; ++i) to[i] = x[from + i * stride];
+      },
+      [&](int64_t at, int64_t count) { std::fill_n(out + at - begin, count, T(0)); });
+}
+
+/// The transpose: adds packed values onto the input elements they came from.
+template <class T>
+void fold_tap(const ConvGeometry& g, const T* packed, int64_t tap, int64_t begin, int64_t end,
+              T* x) {
+  const int64_t stride = g.stride[2];
+  for_runs(
+      g, tap, begin, end,
+      [&](int64_t to, int64_t at, int64_t count) {
+        const T* from = packed + at - begin;
+        for (int64_t i = 0; i < count; ++i) x[to + i * stride] += from[i];
+      },
+      [](int64_t, int64_t) {});
+}
+
+/// Windows of size 1 without gaps or padding: the input is its own unfolding.
+bool is_matrix(const ConvGeometry& g) {
+  bool plain = true;
+  for (int d = 0; d < 3; ++d)
+    plain = plain && g.window[d] == 1 && g.stride[d] == 1 && g.padding[d] == 0 &&
+            g.in[d] == g.out[d];
+  return plain;
+}
+bool is_direct(const ConvGeometry& g) {
+  return g.in_channels * g.out_channels <= kDirectChannels;
+}
+
+template <class T>
+int64_t block_width(const ConvGeometry& g) {
+  const int64_t fits =
+      kBlockBytes / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, g.in_channels * g.taps());
+  const int64_t positions = std::max<int64_t>(1, g.positions());
+  return std::min(positions, std::max<int64_t>(64, fits / 16 * 16));
+}
+
+/// Positions [begin, end) of a group of channels unfolded: [channels * taps, end - begin], in
+/// `buffer` or where they lie.
+template <class T>
+ConstMap<T> unfolded(const ConvGeometry& g, const T* x, int64_t begin, int64_t end,
+                     std::vector<T>& buffer) {
+  const int64_t rows = g.in_channels * g.taps(), width = end - begin;
+  if (is_matrix(g))
+    return ConstMap<T>(x + begin, rows, width, Eigen::OuterStride<>(g.positions()));
+  buffer.resize(static_cast<size_t>(rows * width));
+  for (int64_t c = 0; c < g.in_channels; ++c)
+    for (int64_t tap = 0; tap < g.taps(); ++tap)
+      unfold_tap(g, x + c * g.inputs(), tap, begin, end,
+                 buffer.data() + (c * g.taps() + tap) * width);
+  return ConstMap<T>(buffer.data(), rows, width, Eigen::OuterStride<>(width));
+}
+
+/// f(input channel, output channel, tap) over a group that is computed directly.
+template <class F>
+void for_pairs(const ConvGeometry& g, F f) {
+  for (int64_t o = 0; o < g.out_channels; ++o)
+    for (int64_t c = 0; c < g.in_channels; ++c)
+      for (int64_t tap = 0; tap < g.taps(); ++tap) f(c, o, tap, (o * g.in_channels + c) * g.taps() + tap);
+}
+
+/// out [N, G O, positions] = in1 [G O, C taps] @ windows of in0 [N, G C, inputs] (+ in2 [G O] when
+/// i[0]); object = the geometry. All contiguous.
+template <class T>
+void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
+  const ConvGeometry& g = geometry(params);
+  const auto* x = static_cast<const T*>(in[0].data);
+  const auto* w = static_cast<const T*>(in[1].data);
+  const T* bias = params.i[0] ? static_cast<const T*>(in[2].data) : nullptr;
+  auto* y = static_cast<T*>(out[0].data);
+  const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
+  const bool direct = is_direct(g);
+  const int64_t width = direct ? positions : block_width<T>(g);
+  const int64_t blocks = ceil_div(positions, std::max<int64_t>(1, width));
+  const int64_t work = std::max<int64_t>(1, width * depth * g.out_channels);
+  parallel_for(g.batch * g.groups * blocks, std::max<int64_t>(1, kWork / work),
+               [&](int64_t first, int64_t last) {
+    std::vector<T> buffer;
+    for (int64_t task = first; task < last; ++task) {
+      const int64_t image = task / blocks, group = image % g.groups;
+      const int64_t begin = task % blocks * width, end = std::min(positions, begin + width);
+      const T* source = x + image * g.in_channels * g.inputs();
+      const T* weight = w + group * g.out_channels * depth;
+      T* target = y + image * g.out_channels * positions;
+      if (direct) {
+        for (int64_t o = 0; o < g.out_channels; ++o)
+          std::fill_n(target + o * positions, positions,
+                      bias ? bias[group * g.out_channels + o] : T(0));
+        for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
+          const T scale = weight[at], *from = source + c * g.inputs();
+          T* row = target + o * positions;
+          for_runs(
+              g, tap, 0, positions,
+              [&](int64_t p, int64_t q, int64_t count) {
+                const int64_t stride = g.stride[2];
+                if (stride == 1)
+                  for (int64_t i = 0; i < count; ++i) row[q + i] += scale * from[p + i];
+                else
+                  for (int64_t i = 0; i < count; ++i) row[q + i] += scale * from[p + i * stride];
+              },
+              [](int64_t, int64_t) {});
+        });
+        continue;
+      }
+      Map<T> result(target + begin, g.out_channels, end - begin, Eigen::OuterStride<>(positions));
+      const ConstMap<T> matrix(weight, g.out_channels, depth, Eigen::OuterStride<>(depth));
+      const ConstMap<T> windows = unfolded(g, source, begin, end, buffer);
+      if (bias) {
+        for (int64_t o = 0; o < g.out_channels; ++o)
+          result.row(o).setConstant(bias[group * g.out_channels + o]);
+        result.noalias() += matrix * windows;
+      } else {
+        result.noalias() = matrix * windows;
+      }
+    }
+  });
+}
+
+/// out [N, G C, inputs] = the transpose of `conv` in its input, of in0 [N, G O, positions];
+/// in1 = weights. A task is a part of the channels of one image.
+template <class T>
+void conv_input(const View* out, const View* in, const Params& params, FaultInfo*) {
+  const ConvGeometry& g = geometry(params);
+  const auto* y = static_cast<const T*>(in[0].data);
+  const auto* w = static_cast<const T*>(in[1].data);
+  auto* x = static_cast<T*>(out[0].data);
+  const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
+  const int64_t images = g.batch * g.groups;
+  const int64_t channels =
+      images >= kPieces ? g.in_channels
+                        : std::max<int64_t>(1, ceil_div(g.in_channels, kPieces));
+  const int64_t parts = ceil_div(g.in_channels, std::max<int64_t>(1, channels));
+  const int64_t width = block_width<T>(g);
+  const int64_t work =
+      std::max<int64_t>(1, positions * channels * g.taps() * g.out_channels);
+  parallel_for(images * parts, std::max<int64_t>(1, kWork / work), [&](int64_t first, int64_t last) {
+    std::vector<T> buffer;
+    for (int64_t task = first; task < last; ++task) {
+      const int64_t image = task / parts, group = image % g.groups;
+      const int64_t c0 = task % parts * channels, count = std::min(channels, g.in_channels - c0);
+      const T* source = y + image * g.out_channels * positions;
+      const T* weight = w + group * g.out_channels * depth;
+      T* target = x + (image * g.in_channels + c0) * g.inputs();
+      std::fill_n(target, count * g.inputs(), T(0));
+      if (is_direct(g)) {
+        for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
+          if (c < c0 || c >= c0 + count) return;
+          const T scale = weight[at], *from = source + o * positions;
+          T* row = target + (c - c0) * g.inputs();
+          for_runs(
+              g, tap, 0, positions,
+              [&](int64_t p, int64_t q, int64_t n) {
+                const int64_t stride = g.stride[2];
+                if (stride == 1)
+                  for (int64_t i = 0; i < n; ++i) row[p + i] += scale * from[q + i];
+                else
+                  for (int64_t i = 0; i < n; ++i) row[p + i * stride] += scale * from[q + i];
+              },
+              [](int64_t, int64_t) {});
+        });
+        continue;
+      }
+      const int64_t rows = count * g.taps();
+      const ConstMap<T> matrix(weight + c0 * g.taps(), g.out_channels, rows,
+                               Eigen::OuterStride<>(depth));
+      for (int64_t begin = 0; begin < positions; begin += width) {
+        const int64_t end = std::min(positions, begin + width), n = end - begin;
+        const ConstMap<T> gradient(source + begin, g.out_channels, n,
+                                   Eigen::OuterStride<>(positions));
+        if (is_matrix(g)) {
+          Map<T>(target + begin, rows, n, Eigen::OuterStride<>(positions)).noalias() =
+              matrix.transpose() * gradient;
+          continue;
+        }
+        buffer.resize(static_cast<size_t>(rows * n));
+        Map<T>(buffer.data(), rows, n, Eigen::OuterStride<>(n)).noalias() =
+            matrix.transpose() * gradient;
+        for (int64_t c = 0; c < count; ++c)
+          for (int64_t tap = 0; tap < g.taps(); ++tap)
+            fold_tap(g, buffer.data() + (c * g.taps() + tap) * n, tap, begin, end,
+                     target + c * g.inputs());
+      }
+    }
+  });
+}
+
+/// out [G O, C taps] = sum over images and positions of in1 [N, G O, positions] times the windows
+/// of in0 [N, G C, inputs]. Images are summed in a number of pieces that the sizes decide, and the
+/// pieces in order.
+template <class T>
+void conv_weight(const View* out, const View* in, const Params& params, FaultInfo*) {
+  const ConvGeometry& g = geometry(params);
+  const auto* x = static_cast<const T*>(in[0].data);
+  const auto* y = static_cast<const T*>(in[1].data);
+  auto* w = static_cast<T*>(out[0].data);
+  const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
+  const int64_t size = g.out_channels * depth, total = g.groups * size;
+  const bool direct = is_direct(g);
+  const int64_t width = direct ? std::max<int64_t>(1, positions) : block_width<T>(g);
+  const int64_t blocks = ceil_div(positions, width), units = g.batch * blocks;
+  const bool large = units * width * size >= kWork && g.groups < kPieces;
+  const int64_t per_piece = std::max<int64_t>(1, large ? ceil_div(units, kPieces) : units);
+  const int64_t pieces = std::max<int64_t>(1, ceil_div(units, per_piece));
+  std::vector<T> partial(static_cast<size_t>((pieces - 1) * total));
+  const int64_t work = std::max<int64_t>(1, per_piece * width * size);
+  parallel_for(pieces * g.groups, std::max<int64_t>(1, kWork / work),
+               [&](int64_t first, int64_t last) {
+    std::vector<T> buffer;
+    for (int64_t task = first; task < last; ++task) {
+      const int64_t piece = task / g.groups, group = task % g.groups;
+      T* sums = (piece ? partial.data() + (piece - 1) * total : w) + group * size;
+      std::fill_n(sums, size, T(0));
+      Map<T> result(sums, g.out_channels, depth, Eigen::OuterStride<>(depth));
+      for (int64_t u = piece * per_piece; u < std::min(units, (piece + 1) * per_piece); ++u) {
+        const int64_t image = u / blocks * g.groups + group, begin = u % blocks * width;
+        const int64_t end = std::min(positions, begin + width);
+        const T* source = x + image * g.in_channels * g.inputs();
+        const T* gradient = y + image * g.out_channels * positions;
+        if (!direct) {
+          const ConstMap<T> windows = unfolded(g, source, begin, end, buffer);
+          result.noalias() += ConstMap<T>(gradient + begin, g.out_channels, end - begin,
+                                          Eigen::OuterStride<>(positions)) *
+                              windows.transpose();
+          continue;
+        }
+        for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
+          const T *from = source + c * g.inputs(), *row = gradient + o * positions;
+          T sum = 0;
+          for_runs(
+              g, tap, 0, positions,
+              [&](int64_t p, int64_t q, int64_t n) {
+                sum += Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>, 0,
+                                  Eigen::InnerStride<>>(from + p, n,
+                                                        Eigen::InnerStride<>(g.stride[2]))
+                           .cwiseProduct(Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(
+                               row + q, n))
+                           .sum();
+              },
+              [](int64_t, int64_t) {});
+          sums[at] += sum;
+        });
+      }
+    }
+  });
+  for (int64_t p = 1; p < pieces; ++p)
+    for (int64_t i = 0; i < total; ++i)
+      w[i] += partial[static_cast<size_t>((p - 1) * total + i)];
+}
+
+/// f(channel) for every channel of every image, on the pool; `work` = elements of one.
+template <class F>
+void for_channels(const ConvGeometry& g, F f) {
+  const int64_t work = std::max<int64_t>(1, g.taps() * g.positions());
+  parallel_for(g.batch * g.in_channels, std::max<int64_t>(1, kWork / work),
+               [&](int64_t first, int64_t last) {
+                 for (int64_t c = first; c < last; ++c) f(c);
+               });
+}
+
+/// out [N, C taps, positions] = the windows of in0 [N, C, inputs]; one group.
+template <class T>
+void unfold(const View* out, const View* in, const Params& params, FaultInfo*) {
+  const ConvGeometry& g = geometry(params);
+  for_channels(g, [&](int64_t c) {
+    const T* x = static_cast<const T*>(in[0].data) + c * g.inputs();
+    T* y = static_cast<T*>(out[0].data) + c * g.taps() * g.positions();
+    for (int64_t tap = 0; tap < g.taps(); ++tap)
+      unfold_tap(g, x, tap, 0, g.positions(), y + tap * g.positions());
+  });
+}
+
+/// The transpose: out [N, C, inputs] = sums of in0 [N, C taps, positions].
+template <class T>
+void fold(const View* out, const View* in, const Params& params, FaultInfo*) {
+  const ConvGeometry& g = geometry(params);
+  for_channels(g, [&](int64_t c) {
+    const T* y = static_cast<const T*>(in[0].data) + c * g.taps() * g.positions();
+    T* x = static_cast<T*>(out[0].data) + c * g.inputs();
+    std::fill_n(x, g.inputs(), T(0));
+    for (int64_t tap = 0; tap < g.taps(); ++tap)
+      fold_tap(g, y + tap * g.positions(), tap, 0, g.positions(), x);
+  });
+}
+
+template <class T>
+void fill_type(Entries entries) {
+  enter<T>(entries, Id::Conv, "conv", &conv<T>);
+  enter<T>(entries, Id::ConvInput, "conv_input", &conv_input<T>);
+  enter<T>(entries, Id::ConvWeight, "conv_weight", &conv_weight<T>);
+  enter<T>(entries, Id::Unfold, "unfold", &unfold<T>);
+  enter<T>(entries, Id::Fold, "fold", &fold<T>);
+}
+
+}  // namespace
+
+void fill_conv(Entries entries) {
+  fill_type<float>(entries);
+  fill_type<double>(entries);
+}
+
+}  // namespace bx::kernels

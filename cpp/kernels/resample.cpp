@@ -1,0 +1,4 @@
+#include "kernels/families.h"
+namespace bx::kernels {
+void fill_resample(Entries) {}
+}  // namespace bx::kernels
