@@ -18,10 +18,10 @@ using Map = Eigen::Map<RowMajor<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
 template <class T>
 using ConstMap = Eigen::Map<const RowMajor<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
-constexpr int64_t kBlockBytes = 1 << 18;       // of unfolded windows at a time
-constexpr int64_t kWork = int64_t{1} << 18;    // multiply-adds that are worth a thread
-constexpr int64_t kPieces = 8;                 // tasks made of what has no natural ones
-constexpr int64_t kDirectChannels = 4;         // in * out channels of a group that go tap by tap
+constexpr int64_t kBlockBytes = 1 << 18;     // of unfolded windows at a time
+constexpr int64_t kWork = int64_t{1} << 18;  // multiply-adds that are worth a thread
+constexpr int64_t kPieces = 8;               // tasks made of what has no natural ones
+constexpr int64_t kDirectChannels = 4;       // in * out channels of a group that go tap by tap
 
 const ConvGeometry& geometry(const Params& p) {
   return *static_cast<const ConvGeometry*>(p.object);
@@ -92,18 +92,16 @@ void fold_tap(const ConvGeometry& g, const T* packed, int64_t tap, int64_t begin
 bool is_matrix(const ConvGeometry& g) {
   bool plain = true;
   for (int d = 0; d < 3; ++d)
-    plain = plain && g.window[d] == 1 && g.stride[d] == 1 && g.padding[d] == 0 &&
-            g.in[d] == g.out[d];
+    plain =
+        plain && g.window[d] == 1 && g.stride[d] == 1 && g.padding[d] == 0 && g.in[d] == g.out[d];
   return plain;
 }
-bool is_direct(const ConvGeometry& g) {
-  return g.in_channels * g.out_channels <= kDirectChannels;
-}
+bool is_direct(const ConvGeometry& g) { return g.in_channels * g.out_channels <= kDirectChannels; }
 
 template <class T>
 int64_t block_width(const ConvGeometry& g) {
-  const int64_t fits =
-      kBlockBytes / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(1, g.in_channels * g.taps());
+  const int64_t fits = kBlockBytes / static_cast<int64_t>(sizeof(T)) /
+                       std::max<int64_t>(1, g.in_channels * g.taps());
   const int64_t positions = std::max<int64_t>(1, g.positions());
   return std::min(positions, std::max<int64_t>(64, fits / 16 * 16));
 }
@@ -114,8 +112,7 @@ template <class T>
 ConstMap<T> unfolded(const ConvGeometry& g, const T* x, int64_t begin, int64_t end,
                      std::vector<T>& buffer) {
   const int64_t rows = g.in_channels * g.taps(), width = end - begin;
-  if (is_matrix(g))
-    return ConstMap<T>(x + begin, rows, width, Eigen::OuterStride<>(g.positions()));
+  if (is_matrix(g)) return ConstMap<T>(x + begin, rows, width, Eigen::OuterStride<>(g.positions()));
   buffer.resize(static_cast<size_t>(rows * width));
   for (int64_t c = 0; c < g.in_channels; ++c)
     for (int64_t tap = 0; tap < g.taps(); ++tap)
@@ -129,7 +126,8 @@ template <class F>
 void for_pairs(const ConvGeometry& g, F f) {
   for (int64_t o = 0; o < g.out_channels; ++o)
     for (int64_t c = 0; c < g.in_channels; ++c)
-      for (int64_t tap = 0; tap < g.taps(); ++tap) f(c, o, tap, (o * g.in_channels + c) * g.taps() + tap);
+      for (int64_t tap = 0; tap < g.taps(); ++tap)
+        f(c, o, tap, (o * g.in_channels + c) * g.taps() + tap);
 }
 
 /// out [N, G O, positions] = in1 [G O, C taps] @ windows of in0 [N, G C, inputs] (+ in2 [G O] when
@@ -146,47 +144,50 @@ void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
   const int64_t width = direct ? positions : block_width<T>(g);
   const int64_t blocks = ceil_div(positions, std::max<int64_t>(1, width));
   const int64_t work = std::max<int64_t>(1, width * depth * g.out_channels);
-  parallel_for(g.batch * g.groups * blocks, std::max<int64_t>(1, kWork / work),
-               [&](int64_t first, int64_t last) {
-    std::vector<T> buffer;
-    for (int64_t task = first; task < last; ++task) {
-      const int64_t image = task / blocks, group = image % g.groups;
-      const int64_t begin = task % blocks * width, end = std::min(positions, begin + width);
-      const T* source = x + image * g.in_channels * g.inputs();
-      const T* weight = w + group * g.out_channels * depth;
-      T* target = y + image * g.out_channels * positions;
-      if (direct) {
-        for (int64_t o = 0; o < g.out_channels; ++o)
-          std::fill_n(target + o * positions, positions,
-                      bias ? bias[group * g.out_channels + o] : T(0));
-        for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
-          const T scale = weight[at], *from = source + c * g.inputs();
-          T* row = target + o * positions;
-          for_runs(
-              g, tap, 0, positions,
-              [&](int64_t p, int64_t q, int64_t count) {
-                const int64_t stride = g.stride[2];
-                if (stride == 1)
-                  for (int64_t i = 0; i < count; ++i) row[q + i] += scale * from[p + i];
-                else
-                  for (int64_t i = 0; i < count; ++i) row[q + i] += scale * from[p + i * stride];
-              },
-              [](int64_t, int64_t) {});
-        });
-        continue;
-      }
-      Map<T> result(target + begin, g.out_channels, end - begin, Eigen::OuterStride<>(positions));
-      const ConstMap<T> matrix(weight, g.out_channels, depth, Eigen::OuterStride<>(depth));
-      const ConstMap<T> windows = unfolded(g, source, begin, end, buffer);
-      if (bias) {
-        for (int64_t o = 0; o < g.out_channels; ++o)
-          result.row(o).setConstant(bias[group * g.out_channels + o]);
-        result.noalias() += matrix * windows;
-      } else {
-        result.noalias() = matrix * windows;
-      }
-    }
-  });
+  parallel_for(
+      g.batch * g.groups * blocks, std::max<int64_t>(1, kWork / work),
+      [&](int64_t first, int64_t last) {
+        std::vector<T> buffer;
+        for (int64_t task = first; task < last; ++task) {
+          const int64_t image = task / blocks, group = image % g.groups;
+          const int64_t begin = task % blocks * width, end = std::min(positions, begin + width);
+          const T* source = x + image * g.in_channels * g.inputs();
+          const T* weight = w + group * g.out_channels * depth;
+          T* target = y + image * g.out_channels * positions;
+          if (direct) {
+            for (int64_t o = 0; o < g.out_channels; ++o)
+              std::fill_n(target + o * positions, positions,
+                          bias ? bias[group * g.out_channels + o] : T(0));
+            for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
+              const T scale = weight[at], *from = source + c * g.inputs();
+              T* row = target + o * positions;
+              for_runs(
+                  g, tap, 0, positions,
+                  [&](int64_t p, int64_t q, int64_t count) {
+                    const int64_t stride = g.stride[2];
+                    if (stride == 1)
+                      for (int64_t i = 0; i < count; ++i) row[q + i] += scale * from[p + i];
+                    else
+                      for (int64_t i = 0; i < count; ++i)
+                        row[q + i] += scale * from[p + i * stride];
+                  },
+                  [](int64_t, int64_t) {});
+            });
+            continue;
+          }
+          Map<T> result(target + begin, g.out_channels, end - begin,
+                        Eigen::OuterStride<>(positions));
+          const ConstMap<T> matrix(weight, g.out_channels, depth, Eigen::OuterStride<>(depth));
+          const ConstMap<T> windows = unfolded(g, source, begin, end, buffer);
+          if (bias) {
+            for (int64_t o = 0; o < g.out_channels; ++o)
+              result.row(o).setConstant(bias[group * g.out_channels + o]);
+            result.noalias() += matrix * windows;
+          } else {
+            result.noalias() = matrix * windows;
+          }
+        }
+      });
 }
 
 /// out [N, G C, inputs] = the transpose of `conv` in its input, of in0 [N, G O, positions];
@@ -200,61 +201,62 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const int64_t images = g.batch * g.groups;
   const int64_t channels =
-      images >= kPieces ? g.in_channels
-                        : std::max<int64_t>(1, ceil_div(g.in_channels, kPieces));
+      images >= kPieces ? g.in_channels : std::max<int64_t>(1, ceil_div(g.in_channels, kPieces));
   const int64_t parts = ceil_div(g.in_channels, std::max<int64_t>(1, channels));
   const int64_t width = block_width<T>(g);
-  const int64_t work =
-      std::max<int64_t>(1, positions * channels * g.taps() * g.out_channels);
-  parallel_for(images * parts, std::max<int64_t>(1, kWork / work), [&](int64_t first, int64_t last) {
-    std::vector<T> buffer;
-    for (int64_t task = first; task < last; ++task) {
-      const int64_t image = task / parts, group = image % g.groups;
-      const int64_t c0 = task % parts * channels, count = std::min(channels, g.in_channels - c0);
-      const T* source = y + image * g.out_channels * positions;
-      const T* weight = w + group * g.out_channels * depth;
-      T* target = x + (image * g.in_channels + c0) * g.inputs();
-      std::fill_n(target, count * g.inputs(), T(0));
-      if (is_direct(g)) {
-        for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
-          if (c < c0 || c >= c0 + count) return;
-          const T scale = weight[at], *from = source + o * positions;
-          T* row = target + (c - c0) * g.inputs();
-          for_runs(
-              g, tap, 0, positions,
-              [&](int64_t p, int64_t q, int64_t n) {
-                const int64_t stride = g.stride[2];
-                if (stride == 1)
-                  for (int64_t i = 0; i < n; ++i) row[p + i] += scale * from[q + i];
-                else
-                  for (int64_t i = 0; i < n; ++i) row[p + i * stride] += scale * from[q + i];
-              },
-              [](int64_t, int64_t) {});
-        });
-        continue;
-      }
-      const int64_t rows = count * g.taps();
-      const ConstMap<T> matrix(weight + c0 * g.taps(), g.out_channels, rows,
-                               Eigen::OuterStride<>(depth));
-      for (int64_t begin = 0; begin < positions; begin += width) {
-        const int64_t end = std::min(positions, begin + width), n = end - begin;
-        const ConstMap<T> gradient(source + begin, g.out_channels, n,
-                                   Eigen::OuterStride<>(positions));
-        if (is_matrix(g)) {
-          Map<T>(target + begin, rows, n, Eigen::OuterStride<>(positions)).noalias() =
-              matrix.transpose() * gradient;
-          continue;
-        }
-        buffer.resize(static_cast<size_t>(rows * n));
-        Map<T>(buffer.data(), rows, n, Eigen::OuterStride<>(n)).noalias() =
-            matrix.transpose() * gradient;
-        for (int64_t c = 0; c < count; ++c)
-          for (int64_t tap = 0; tap < g.taps(); ++tap)
-            fold_tap(g, buffer.data() + (c * g.taps() + tap) * n, tap, begin, end,
-                     target + c * g.inputs());
-      }
-    }
-  });
+  const int64_t work = std::max<int64_t>(1, positions * channels * g.taps() * g.out_channels);
+  parallel_for(images * parts, std::max<int64_t>(1, kWork / work),
+               [&](int64_t first, int64_t last) {
+                 std::vector<T> buffer;
+                 for (int64_t task = first; task < last; ++task) {
+                   const int64_t image = task / parts, group = image % g.groups;
+                   const int64_t c0 = task % parts * channels,
+                                 count = std::min(channels, g.in_channels - c0);
+                   const T* source = y + image * g.out_channels * positions;
+                   const T* weight = w + group * g.out_channels * depth;
+                   T* target = x + (image * g.in_channels + c0) * g.inputs();
+                   std::fill_n(target, count * g.inputs(), T(0));
+                   if (is_direct(g)) {
+                     for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
+                       if (c < c0 || c >= c0 + count) return;
+                       const T scale = weight[at], *from = source + o * positions;
+                       T* row = target + (c - c0) * g.inputs();
+                       for_runs(
+                           g, tap, 0, positions,
+                           [&](int64_t p, int64_t q, int64_t n) {
+                             const int64_t stride = g.stride[2];
+                             if (stride == 1)
+                               for (int64_t i = 0; i < n; ++i) row[p + i] += scale * from[q + i];
+                             else
+                               for (int64_t i = 0; i < n; ++i)
+                                 row[p + i * stride] += scale * from[q + i];
+                           },
+                           [](int64_t, int64_t) {});
+                     });
+                     continue;
+                   }
+                   const int64_t rows = count * g.taps();
+                   const ConstMap<T> matrix(weight + c0 * g.taps(), g.out_channels, rows,
+                                            Eigen::OuterStride<>(depth));
+                   for (int64_t begin = 0; begin < positions; begin += width) {
+                     const int64_t end = std::min(positions, begin + width), n = end - begin;
+                     const ConstMap<T> gradient(source + begin, g.out_channels, n,
+                                                Eigen::OuterStride<>(positions));
+                     if (is_matrix(g)) {
+                       Map<T>(target + begin, rows, n, Eigen::OuterStride<>(positions)).noalias() =
+                           matrix.transpose() * gradient;
+                       continue;
+                     }
+                     buffer.resize(static_cast<size_t>(rows * n));
+                     Map<T>(buffer.data(), rows, n, Eigen::OuterStride<>(n)).noalias() =
+                         matrix.transpose() * gradient;
+                     for (int64_t c = 0; c < count; ++c)
+                       for (int64_t tap = 0; tap < g.taps(); ++tap)
+                         fold_tap(g, buffer.data() + (c * g.taps() + tap) * n, tap, begin, end,
+                                  target + c * g.inputs());
+                   }
+                 }
+               });
 }
 
 /// out [G O, C taps] = sum over images and positions of in1 [N, G O, positions] times the windows
@@ -276,48 +278,47 @@ void conv_weight(const View* out, const View* in, const Params& params, FaultInf
   const int64_t pieces = std::max<int64_t>(1, ceil_div(units, per_piece));
   std::vector<T> partial(static_cast<size_t>((pieces - 1) * total));
   const int64_t work = std::max<int64_t>(1, per_piece * width * size);
-  parallel_for(pieces * g.groups, std::max<int64_t>(1, kWork / work),
-               [&](int64_t first, int64_t last) {
-    std::vector<T> buffer;
-    for (int64_t task = first; task < last; ++task) {
-      const int64_t piece = task / g.groups, group = task % g.groups;
-      T* sums = (piece ? partial.data() + (piece - 1) * total : w) + group * size;
-      std::fill_n(sums, size, T(0));
-      Map<T> result(sums, g.out_channels, depth, Eigen::OuterStride<>(depth));
-      for (int64_t u = piece * per_piece; u < std::min(units, (piece + 1) * per_piece); ++u) {
-        const int64_t image = u / blocks * g.groups + group, begin = u % blocks * width;
-        const int64_t end = std::min(positions, begin + width);
-        const T* source = x + image * g.in_channels * g.inputs();
-        const T* gradient = y + image * g.out_channels * positions;
-        if (!direct) {
-          const ConstMap<T> windows = unfolded(g, source, begin, end, buffer);
-          result.noalias() += ConstMap<T>(gradient + begin, g.out_channels, end - begin,
-                                          Eigen::OuterStride<>(positions)) *
-                              windows.transpose();
-          continue;
+  parallel_for(
+      pieces * g.groups, std::max<int64_t>(1, kWork / work), [&](int64_t first, int64_t last) {
+        std::vector<T> buffer;
+        for (int64_t task = first; task < last; ++task) {
+          const int64_t piece = task / g.groups, group = task % g.groups;
+          T* sums = (piece ? partial.data() + (piece - 1) * total : w) + group * size;
+          std::fill_n(sums, size, T(0));
+          Map<T> result(sums, g.out_channels, depth, Eigen::OuterStride<>(depth));
+          for (int64_t u = piece * per_piece; u < std::min(units, (piece + 1) * per_piece); ++u) {
+            const int64_t image = u / blocks * g.groups + group, begin = u % blocks * width;
+            const int64_t end = std::min(positions, begin + width);
+            const T* source = x + image * g.in_channels * g.inputs();
+            const T* gradient = y + image * g.out_channels * positions;
+            if (!direct) {
+              const ConstMap<T> windows = unfolded(g, source, begin, end, buffer);
+              result.noalias() += ConstMap<T>(gradient + begin, g.out_channels, end - begin,
+                                              Eigen::OuterStride<>(positions)) *
+                                  windows.transpose();
+              continue;
+            }
+            for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
+              const T *from = source + c * g.inputs(), *row = gradient + o * positions;
+              T sum = 0;
+              for_runs(
+                  g, tap, 0, positions,
+                  [&](int64_t p, int64_t q, int64_t n) {
+                    sum += Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>, 0,
+                                      Eigen::InnerStride<>>(from + p, n,
+                                                            Eigen::InnerStride<>(g.stride[2]))
+                               .cwiseProduct(
+                                   Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(row + q, n))
+                               .sum();
+                  },
+                  [](int64_t, int64_t) {});
+              sums[at] += sum;
+            });
+          }
         }
-        for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
-          const T *from = source + c * g.inputs(), *row = gradient + o * positions;
-          T sum = 0;
-          for_runs(
-              g, tap, 0, positions,
-              [&](int64_t p, int64_t q, int64_t n) {
-                sum += Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>, 0,
-                                  Eigen::InnerStride<>>(from + p, n,
-                                                        Eigen::InnerStride<>(g.stride[2]))
-                           .cwiseProduct(Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(
-                               row + q, n))
-                           .sum();
-              },
-              [](int64_t, int64_t) {});
-          sums[at] += sum;
-        });
-      }
-    }
-  });
+      });
   for (int64_t p = 1; p < pieces; ++p)
-    for (int64_t i = 0; i < total; ++i)
-      w[i] += partial[static_cast<size_t>((p - 1) * total + i)];
+    for (int64_t i = 0; i < total; ++i) w[i] += partial[static_cast<size_t>((p - 1) * total + i)];
 }
 
 /// f(channel) for every channel of every image, on the pool; `work` = elements of one.

@@ -186,9 +186,8 @@ Tensor conv(const Tensor& input, const Tensor& w, const std::optional<Tensor>& b
   const char* op = kConv[N - 1];
   check_weight(op, w, N);
   const Layout l = layout<N>(stride, padding, dilation, groups, op);
-  return batched(op, input, N, [&](const Tensor& x) {
-    return convolve(op, x, w, bias.value_or(Tensor()), l);
-  });
+  return batched(op, input, N,
+                 [&](const Tensor& x) { return convolve(op, x, w, bias.value_or(Tensor()), l); });
 }
 
 /// padding = 'valid': none; 'same': the output is as large as the input.
@@ -211,9 +210,8 @@ Tensor conv_padded(const Tensor& input, const Tensor& w, const std::optional<Ten
   } else if (padding != "valid") {
     fail_runtime(op, "padding='", padding, "'; expected 'same', 'valid' or numbers");
   }
-  return batched(op, input, N, [&](const Tensor& x) {
-    return convolve(op, x, w, bias.value_or(Tensor()), l);
-  });
+  return batched(op, input, N,
+                 [&](const Tensor& x) { return convolve(op, x, w, bias.value_or(Tensor()), l); });
 }
 
 template <int N>
@@ -317,8 +315,7 @@ Tensor fold(const Tensor& input, const Dims& output_size, const Dims& kernel_siz
       fail_runtime("fold", "the input has ", x.size(1), " rows, no multiple of the ", taps,
                    " elements of a window; pass the columns that unfold made");
     const Dims image{x.size(0), x.size(1) / taps, size[0], size[1]};
-    const ConvGeometry g =
-        window_geometry("fold", image, kernel_size, dilation, padding, stride);
+    const ConvGeometry g = window_geometry("fold", image, kernel_size, dilation, padding, stride);
     if (g.positions() != x.size(2))
       fail_runtime("fold", "the input has ", x.size(2), " columns, the windows over ", size,
                    " are ", g.positions(), "; make them equal");
@@ -333,8 +330,7 @@ void register_dimensions(Registry& r) {
       "...) or (C, ...), weight (O, C / groups, ...), padding numbers, 'same' or 'valid'.";
   const char* arguments = "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1";
   r.nn(kConv[N - 1], arguments, conv<N>, doc);
-  r.nn(kConv[N - 1],
-       "input, weight, bias=None, stride=1, padding='valid', dilation=1, groups=1",
+  r.nn(kConv[N - 1], "input, weight, bias=None, stride=1, padding='valid', dilation=1, groups=1",
        conv_padded<N>, doc);
   r.nn(kTransposed[N - 1],
        "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1",

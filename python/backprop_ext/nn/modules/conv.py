@@ -156,11 +156,12 @@ class _Conv(_ConvNd):
         return margins
 
     def forward(self, input: Tensor) -> Tensor:
-        function: Any = getattr(F, f"conv{self._dims}d")
+        functional: Any = F
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = F.pad(input, self._margins(), mode=self.padding_mode), 0
+            input, padding = functional.pad(input, self._margins(), mode=self.padding_mode), 0
         rest = (self.stride, padding, self.dilation, self.groups)
+        function = getattr(functional, f"conv{self._dims}d")
         result: Tensor = function(input, self.weight, self.bias, *rest)
         return result
 
