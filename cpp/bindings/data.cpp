@@ -1,5 +1,6 @@
 // Python's and NumPy's numbers, and nested sequences of them.
 #include <algorithm>
+#include <unordered_map>
 
 #include "bindings/python.h"
 
@@ -15,17 +16,36 @@ PyObject* generic_type() {
   return type;
 }
 
-/// A leaf of nested data as a number; for anything else PyTorch's class of error.
-Scalar leaf(PyObject* o, int depth) {
-  if (const auto s = scalar_from(o)) return *s;
+/// The type of a NumPy scalar; looked up once for each of NumPy's classes.
+std::optional<DType> dtype_of_scalar(PyObject* o) {
+  static auto* known = new std::unordered_map<PyTypeObject*, std::optional<DType>>;
+  const auto [at, added] = known->try_emplace(Py_TYPE(o));
+  if (added) at->second = dtype_of_numpy(o);
+  return at->second;
+}
+
+struct Leaf {
+  Scalar value;
+  DType dtype;
+};
+
+/// A leaf of nested data as a number with its type (a Python float has the default type); for
+/// anything else PyTorch's class of error.
+Leaf leaf(PyObject* o, int depth) {
+  if (const auto s = scalar_from(o)) {
+    const auto own = is_numpy_scalar(o) ? dtype_of_scalar(o) : std::nullopt;
+    return {*s, own.value_or(s->kind == Scalar::Float ? default_dtype() : s->dtype())};
+  }
   if (is_tensor(o)) {
     const Tensor t = tensor_of(o);
     const double d = item_double(t);
-    if (is_floating(t.dtype())) return {Scalar::Float, 0, d};
-    return {t.dtype() == DType::Bool ? Scalar::Bool : Scalar::Int, item_int(t), d};
+    if (is_floating(t.dtype())) return {{Scalar::Float, 0, d}, t.dtype()};
+    return {{t.dtype() == DType::Bool ? Scalar::Bool : Scalar::Int, item_int(t), d}, t.dtype()};
   }
-  if (is_numpy_array(o) && py::reinterpret_borrow<py::array>(o).ndim() == 0)
-    return leaf(py::reinterpret_borrow<py::object>(o).attr("item")().ptr(), depth);
+  if (is_numpy_array(o) && py::reinterpret_borrow<py::array>(o).ndim() == 0) {
+    const auto number = py::reinterpret_borrow<py::object>(o)[py::tuple()];
+    return leaf(py::object(number).ptr(), depth);
+  }
   fail(!PyUnicode_Check(o) ? ErrorKind::Runtime
        : depth             ? ErrorKind::Value
                            : ErrorKind::Type,
@@ -37,7 +57,7 @@ Scalar leaf(PyObject* o, int depth) {
 struct Flattened {
   Dims shape;
   std::vector<Scalar> values;
-  Scalar::Kind kind = Scalar::Bool;
+  std::optional<DType> dtype;  // the widest of all
 
   explicit Flattened(PyObject* data) {
     for (py::object o = py::reinterpret_borrow<py::object>(data); is_sequence(o.ptr());) {
@@ -55,8 +75,9 @@ struct Flattened {
       if (is_sequence(o))
         fail_value("tensor", "too many dimensions: a sequence at depth ", depth,
                    " where a number was before; make every row equally deep");
-      values.push_back(leaf(o, depth));
-      kind = std::max(kind, values.back().kind);
+      const Leaf l = leaf(o, depth);
+      values.push_back(l.value);
+      dtype = promote(dtype.value_or(l.dtype), l.dtype);
       return;
     }
     if (!is_sequence(o))
@@ -119,10 +140,7 @@ Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
 
 Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype) {
   const Flattened flat(data);
-  const DType inferred = flat.kind == Scalar::Float || flat.values.empty() ? default_dtype()
-                         : flat.kind == Scalar::Int                        ? DType::Int64
-                                                                           : DType::Bool;
-  Tensor out = empty(flat.shape, dtype.value_or(inferred));
+  Tensor out = empty(flat.shape, dtype.value_or(flat.dtype.value_or(default_dtype())));
   visit(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = out.data<T>();

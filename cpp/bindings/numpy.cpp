@@ -67,6 +67,10 @@ Tensor borrow(const py::array& a) {
 
 }  // namespace
 
+std::optional<DType> dtype_of_numpy(PyObject* o) {
+  return dtype_of_array(py::reinterpret_borrow<py::object>(o).attr("dtype").cast<py::dtype>());
+}
+
 bool is_numpy_array(PyObject* o) { return py::isinstance<py::array>(o); }
 
 Tensor tensor_from_data(py::handle data, std::optional<DType> dtype) {

@@ -68,6 +68,8 @@ Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype);
 /// A tensor on an array's own memory.
 Tensor tensor_from_array(py::handle array);
 bool is_numpy_array(PyObject* o);
+/// The type of an array or NumPy scalar, if tensors have it.
+std::optional<DType> dtype_of_numpy(PyObject* o);
 py::object to_numpy(const Tensor& t);
 
 /// The names of a module that do not begin with an underscore, sorted.

@@ -39,8 +39,26 @@ void bind_random(py::module_& m) {
           "The whole state, for set_state.")
       .def(
           "set_state", [](Generator& g, const py::bytes& s) { g.set_state(s); },
-          py::arg("new_state"), "Goes on from a state that get_state returned.");
+          py::arg("new_state"), "Goes on from a state that get_state returned.")
+      .def(py::pickle([](const Generator& g) { return py::bytes(g.state()); },
+                      [](const py::bytes& state) {
+                        auto g = std::make_unique<Generator>();
+                        g->set_state(state);
+                        return g;
+                      }));
   m.attr("default_generator") = py::cast(&default_generator(), py::return_value_policy::reference);
+  m.def(
+      "_default_generator", [] { return &default_generator(); },
+      py::return_value_policy::reference,
+      "The default generator of this thread: a DataLoader's worker has its own.");
+  m.def("_use_generator", &use_generator, py::arg("generator").none(true),
+        "Makes a generator, which must be kept alive, the default of this thread; None: as before.");
+  m.def(
+      "_draw_seed",
+      [](Generator* g) {
+        return static_cast<int64_t>((g ? *g : default_generator()).random64() & INT64_MAX);
+      },
+      py::arg("generator") = py::none(), "63 random bits, as samplers and loaders seed from.");
 }
 
 }  // namespace bx

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <sstream>
 
+#include "core/thread_local.h"
+
 namespace bx {
 
 void Generator::manual_seed(uint64_t seed) {
@@ -59,9 +61,15 @@ void Generator::set_state(const std::string& state) {
   next_normal_ = has_normal ? std::optional(normal) : std::nullopt;
 }
 
+namespace {
+BX_FAST_TLS thread_local Generator* of_this_thread = nullptr;
+}  // namespace
+
 Generator& default_generator() {
   static auto* generator = new Generator;
-  return *generator;
+  return of_this_thread ? *of_this_thread : *generator;
 }
+
+void use_generator(Generator* generator) { of_this_thread = generator; }
 
 }  // namespace bx

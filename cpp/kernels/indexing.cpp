@@ -1,4 +1,5 @@
 // Gather and scatter by index tensors. Every index is checked before anything is written.
+#include <algorithm>
 #include <vector>
 
 #include "core/dims.h"
@@ -12,7 +13,8 @@ namespace {
 /// indices, int64, contiguous, of one length; and the block that each index selects.
 struct Selection {
   std::vector<int64_t> offsets;  // in elements, one per index
-  std::vector<int64_t> block;    // offsets of the rest's elements, relative
+  std::vector<int64_t> block;    // offsets of the rest's elements, relative; empty if it is dense
+  int64_t width = 1;             // elements of the rest
   bool valid = true;
 
   Selection(const View& source, const View* indices, int k, FaultInfo* fault) {
@@ -32,6 +34,12 @@ struct Selection {
         offsets[static_cast<size_t>(i)] += at * stride;
       }
     }
+    bool dense = true;
+    for (int d = source.ndim - 1; d >= k; --d) {
+      dense = dense && (source.shape[d] == 1 || source.strides[d] == width);
+      width *= source.shape[d];
+    }
+    if (dense) return;
     block.push_back(0);
     for (int d = k; d < source.ndim; ++d) {
       std::vector<int64_t> grown;
@@ -50,8 +58,18 @@ void index(const View* out, const View* in, const Params& params, FaultInfo* fau
   if (!chosen.valid) return;
   const auto* source = static_cast<const T*>(in[0].data);
   auto* y = static_cast<T*>(out[0].data);
-  for (int64_t offset : chosen.offsets)
-    for (int64_t b : chosen.block) *y++ = source[offset + b];
+  const int64_t width = chosen.width;
+  parallel_for(
+      static_cast<int64_t>(chosen.offsets.size()), (1 << 16) / std::max<int64_t>(1, width) + 1,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const T* from = source + chosen.offsets[static_cast<size_t>(i)];
+          if (chosen.block.empty()) std::copy_n(from, width, y + i * width);
+          else
+            for (size_t j = 0; j < chosen.block.size(); ++j)
+              y[i * width + static_cast<int64_t>(j)] = from[chosen.block[j]];
+        }
+      });
 }
 
 /// out[in1[i], ..., rest] = or += in0 [n, rest] contiguous; later indices win or add on.
@@ -61,11 +79,15 @@ void index_put(const View* out, const View* in, const Params& params, FaultInfo*
   if (!chosen.valid) return;
   const auto* x = static_cast<const T*>(in[0].data);
   auto* target = static_cast<T*>(out[0].data);
+  auto write = [&](T& cell) {
+    if constexpr (Accumulate) cell = static_cast<T>(cell + *x++);
+    else cell = *x++;
+  };
   for (int64_t offset : chosen.offsets)
-    for (int64_t b : chosen.block) {
-      T& cell = target[offset + b];
-      if constexpr (Accumulate) cell = static_cast<T>(cell + *x++);
-      else cell = *x++;
+    if (chosen.block.empty()) {
+      for (int64_t j = 0; j < chosen.width; ++j) write(target[offset + j]);
+    } else {
+      for (int64_t b : chosen.block) write(target[offset + b]);
     }
 }
 

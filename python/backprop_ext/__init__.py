@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import e, inf, nan, pi
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _core, autograd, linalg, nn, optim, random, special
 from ._core import *  # noqa: F403 (every registered op, under its own name)
@@ -16,6 +16,9 @@ from ._tensor_str import get_printoptions, printoptions, set_printoptions
 from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
+
+if TYPE_CHECKING:
+    from . import utils as utils
 
 __version__ = "0.1.0"
 
@@ -69,8 +72,8 @@ __all__ += _core.__all__
 
 
 def __getattr__(name: str) -> Any:
-    """`testing` and `types` on first use; for any other name, the nearest one there is."""
-    if name in ("testing", "types"):
+    """`testing`, `types` and `utils` on first use; for any other name, the nearest there is."""
+    if name in ("testing", "types", "utils"):
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._core import default_generator
+from ._core import _default_generator
 
 if TYPE_CHECKING:
     from ._core import Generator
@@ -14,24 +14,24 @@ __all__ = ["get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_stat
 
 def manual_seed(seed: int) -> Generator:
     """Start the default generator at `seed`, and return it."""
-    return default_generator.manual_seed(int(seed))
+    return _default_generator().manual_seed(int(seed))
 
 
 def seed() -> int:
     """Start the default generator at a random seed, and return that seed."""
-    return default_generator.seed()
+    return _default_generator().seed()
 
 
 def initial_seed() -> int:
     """The seed that the default generator was started with."""
-    return default_generator.initial_seed()
+    return _default_generator().initial_seed()
 
 
 def get_rng_state() -> bytes:
     """The state of the default generator."""
-    return default_generator.get_state()
+    return _default_generator().get_state()
 
 
 def set_rng_state(new_state: bytes) -> None:
     """Put the default generator back into a state taken with `get_rng_state`."""
-    default_generator.set_state(new_state)
+    _default_generator().set_state(new_state)
