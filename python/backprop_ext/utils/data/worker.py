@@ -1,4 +1,4 @@
-"""The workers of a DataLoader: threads that load batches ahead, each with a generator of its own."""
+"""The workers of a DataLoader: threads that load ahead, each with its own generator."""
 
 from __future__ import annotations
 
