@@ -226,7 +226,8 @@ class Subset(Dataset[T_co]):
         return self.dataset[self.indices[index]]
 
     def __getitems__(self, indices: list[int]) -> list[T_co]:
-        return _items(self.dataset, [self.indices[i] for i in indices])
+        items: list[T_co] = _items(self.dataset, [self.indices[i] for i in indices])
+        return items
 
     def __len__(self) -> int:
         return len(self.indices)

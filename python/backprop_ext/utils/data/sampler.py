@@ -133,7 +133,7 @@ class WeightedRandomSampler(_Parted):
     no list. Source: PyTorch's torch.utils.data.WeightedRandomSampler.
     """
 
-    weights: Tensor
+    weights: Any
 
     def __init__(
         self,
@@ -159,8 +159,8 @@ class WeightedRandomSampler(_Parted):
 
     def parts(self) -> Iterator[Part]:
         """One draw of all."""
-        yield _core.multinomial(
-            self.weights, self.num_samples, self.replacement, generator=self.generator
+        yield self.weights.multinomial(
+            self.num_samples, self.replacement, generator=self.generator
         )
 
     def __len__(self) -> int:
