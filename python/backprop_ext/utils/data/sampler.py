@@ -159,9 +159,7 @@ class WeightedRandomSampler(_Parted):
 
     def parts(self) -> Iterator[Part]:
         """One draw of all."""
-        yield self.weights.multinomial(
-            self.num_samples, self.replacement, generator=self.generator
-        )
+        yield self.weights.multinomial(self.num_samples, self.replacement, generator=self.generator)
 
     def __len__(self) -> int:
         return self.num_samples
