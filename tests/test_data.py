@@ -348,10 +348,10 @@ def test_a_workers_error_reaches_the_loop_and_threads_end() -> None:
         list(DataLoader(Squares(4), num_workers=1, worker_init_fn=fail))
     list(DataLoader(Squares(4), num_workers=2))
     for _ in range(200):
-        if threading.active_count() == before:
+        if threading.active_count() <= before:
             break
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_timeout() -> None:
