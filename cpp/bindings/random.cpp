@@ -48,11 +48,11 @@ void bind_random(py::module_& m) {
                       }));
   m.attr("default_generator") = py::cast(&default_generator(), py::return_value_policy::reference);
   m.def(
-      "_default_generator", [] { return &default_generator(); },
-      py::return_value_policy::reference,
+      "_default_generator", [] { return &default_generator(); }, py::return_value_policy::reference,
       "The default generator of this thread: a DataLoader's worker has its own.");
-  m.def("_use_generator", &use_generator, py::arg("generator").none(true),
-        "Makes a generator, which must be kept alive, the default of this thread; None: as before.");
+  m.def(
+      "_use_generator", &use_generator, py::arg("generator").none(true),
+      "Makes a generator, which must be kept alive, the default of this thread; None: as before.");
   m.def(
       "_draw_seed",
       [](Generator* g) {

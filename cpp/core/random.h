@@ -41,7 +41,8 @@ class Generator {
 
 /// The generator of all random numbers for which none is named.
 Generator& default_generator();
-/// Makes it another one on this thread (the workers of a DataLoader have their own); null: as before.
+/// Makes it another one on this thread (the workers of a DataLoader have their own); null: as
+/// before.
 void use_generator(Generator* generator);
 
 }  // namespace bx

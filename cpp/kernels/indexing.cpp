@@ -59,17 +59,16 @@ void index(const View* out, const View* in, const Params& params, FaultInfo* fau
   const auto* source = static_cast<const T*>(in[0].data);
   auto* y = static_cast<T*>(out[0].data);
   const int64_t width = chosen.width;
-  parallel_for(
-      static_cast<int64_t>(chosen.offsets.size()), (1 << 16) / std::max<int64_t>(1, width) + 1,
-      [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          const T* from = source + chosen.offsets[static_cast<size_t>(i)];
-          if (chosen.block.empty()) std::copy_n(from, width, y + i * width);
-          else
-            for (size_t j = 0; j < chosen.block.size(); ++j)
-              y[i * width + static_cast<int64_t>(j)] = from[chosen.block[j]];
-        }
-      });
+  parallel_for(static_cast<int64_t>(chosen.offsets.size()),
+               (1 << 16) / std::max<int64_t>(1, width) + 1, [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const T* from = source + chosen.offsets[static_cast<size_t>(i)];
+                   if (chosen.block.empty()) std::copy_n(from, width, y + i * width);
+                   else
+                     for (size_t j = 0; j < chosen.block.size(); ++j)
+                       y[i * width + static_cast<int64_t>(j)] = from[chosen.block[j]];
+                 }
+               });
 }
 
 /// out[in1[i], ..., rest] = or += in0 [n, rest] contiguous; later indices win or add on.
