@@ -14,7 +14,7 @@ from .._core import _nn, prelu, sigmoid, tanh
 from .._core._nn import *  # noqa: F403 (every registered op that lives here)
 from . import _vision
 from ._reduction import reduction_of
-from ._vision import *  # noqa: F403
+from ._vision import *  # type: ignore[no-redef,assignment]  # noqa: F403
 
 if TYPE_CHECKING:
     from .._core import Tensor
