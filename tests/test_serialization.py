@@ -64,6 +64,9 @@ def test_containers_numbers_and_dtypes_survive() -> None:
         "complex": 1 + 2j,
         3: "int key",
         "floats": [float("inf"), 1e300, 0.1],
+        "bytes": b"\0\xff",
+        "sets": [{1, "a"}, frozenset((2.5,))],
+        "place": bx.device("cpu"),
     }
     again = round_trip(obj)
     assert again == obj
@@ -230,3 +233,106 @@ def test_loading_runs_no_code_of_the_file(tmp_path: Any) -> None:
     with pytest.raises(RuntimeError, match=r"\[load\]"):
         bx.load(io.BytesIO(pickle.dumps(Evil())), weights_only=False)
     assert not (tmp_path / "made").exists()
+
+
+def test_arrays_survive() -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    again = round_trip({"array": array, "scalar": np.int32(3), "float": np.float64(0.1)})
+    np.testing.assert_array_equal(again["array"], array)
+    assert type(again["scalar"]) is np.int32
+    assert again["float"] == 0.1
+    with pytest.raises(TypeError, match=r"\[save\] a numpy.ndarray"):
+        saved(np.array(["text"]))
+
+
+def torch_file(pickled: bytes, **members: bytes) -> io.BytesIO:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for name, content in members.items():
+            archive.writestr(f"archive/data/{name.removeprefix('_')}", content)
+    stream.seek(0)
+    return stream
+
+
+class _Calls:
+    """Pickles as a call of any function."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+@pytest.mark.parametrize("function", [print, eval, exec, getattr, open, pickle.loads, bx.save])
+def test_pytorchs_file_runs_nothing(function: Any, capsys: Any) -> None:
+    pickled = pickle.dumps({"w": _Calls(function, "print('run')")}, protocol=2)
+    with pytest.raises(RuntimeError, match=r"\[load\].*it holds a .*state_dict"):
+        bx.load(torch_file(pickled))
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"",
+        b"\x80\x02",
+        b"not a pickle",
+        pickle.dumps([1])[:-1],
+        # a storage that is not there, and one that is too short
+        b"\x80\x02(U\x07storagectorch\nFloatStorage\nU\x019U\x03cpuK\x04tQ.",
+        b"\x80\x02(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuJ\xff\xff\xff\x7ftQ.",
+        b"\x80\x02(U\x07storagectorch\nHalfStorage\nU\x010U\x03cpuK\x04tQ.",
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}b.garbage"[:-8] + b"K\x01\x85R.",
+        b"\x80\x02K\x01Q.",
+    ],
+)
+def test_pytorchs_file_that_is_damaged(pickled: bytes) -> None:
+    with pytest.raises(RuntimeError, match=r"^\[load\] the file object is damaged"):
+        bx.load(torch_file(pickled, _0=b"\0" * 16))
+
+
+def test_pytorchs_files_are_read(tmp_path: Any) -> None:
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    model(torch.randn(4, 3)).sum().backward()
+    optimizer = torch.optim.Adam(model.parameters())
+    optimizer.step()
+    base = torch.arange(6.0, dtype=torch.float64)
+    obj = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "views": [base, base[2:].reshape(2, 2).t(), base],
+        "kinds": [torch.tensor([True]), torch.tensor([1], dtype=torch.int32), torch.tensor(2**40)],
+        "parameter": torch.nn.Parameter(torch.ones(2)),
+        "frozen": torch.nn.Parameter(torch.ones(1), requires_grad=False),
+        "empty": torch.empty(0, 3),
+        "plain": [None, True, 1.5, "text", (1, {2}), b"bytes", torch.Size([1, 2])],
+        "dtype": torch.float64,
+    }
+    path = tmp_path / "model.pth"
+    torch.save(obj, path)
+    again = bx.load(path)
+    assert again["model"].keys() == obj["model"].keys()
+    for name, value in obj["model"].items():
+        assert again["model"][name].tolist() == value.tolist()
+    state = optimizer.state_dict()["state"][0]
+    assert again["optimizer"]["state"][0]["exp_avg"].tolist() == state["exp_avg"].tolist()
+    assert again["optimizer"]["param_groups"] == optimizer.state_dict()["param_groups"]
+    first, view, same = again["views"]
+    assert view.stride() == (1, 2)
+    first.zero_()
+    assert view.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert same.tolist() == [0.0] * 6
+    assert [str(t.dtype) for t in again["kinds"]] == ["torch.bool", "torch.int32", "torch.int64"]
+    assert again["kinds"][2].item() == 2**40
+    assert type(again["parameter"]) is bx.nn.Parameter
+    assert [again[k].requires_grad for k in ("parameter", "frozen")] == [True, False]
+    assert tuple(again["empty"].shape) == (0, 3)
+    assert again["plain"][:5] == obj["plain"][:5]
+    assert again["dtype"] is bx.float64
+    for value in (model, torch.ones(1, dtype=torch.float16), torch.ones(1).to_sparse()):
+        torch.save(value, path)
+        with pytest.raises(RuntimeError, match=r"it holds a .* can be read"):
+            bx.load(path)

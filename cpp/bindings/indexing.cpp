@@ -7,7 +7,8 @@ namespace bx {
 namespace {
 
 bool is_index_data(PyObject* o) {
-  return is_tensor(o) || is_numpy_array(o) || PyList_Check(o) || PyTuple_Check(o);
+  return is_tensor(o) || is_numpy_array(o) || PyList_Check(o) || PyTuple_Check(o) ||
+         PyRange_Check(o);
 }
 
 Tensor index_tensor(PyObject* o) {

@@ -65,7 +65,69 @@ Tensor borrow(const py::array& a) {
       make<TensorImpl>(std::move(storage), 0, shape, strides, *dtype_of_array(a.dtype())));
 }
 
+/// What a buffer shows, kept until it is released.
+struct Export {
+  Ref<Storage> storage;
+  std::vector<Py_ssize_t> shape, strides;  // strides in bytes
+};
+
+const char* buffer_format(DType t) {
+  switch (t) {
+    case DType::Bool: return "?";
+    case DType::Int32: return "i";
+    case DType::Int64: return sizeof(long) == 8 ? "l" : "q";
+    case DType::Float32: return "f";
+    default: return "d";
+  }
+}
+
+/// The buffer protocol: memoryview(t), np.asarray(t). A tensor that requires grad has none.
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  view->obj = nullptr;
+  return guarded([&]() -> int {
+    const Tensor t = tensor_of(self);
+    auto refuse = [](const char* why) {
+      PyErr_SetString(PyExc_BufferError, why);
+      return -1;
+    };
+    if (requires_grad(t)) return refuse("[buffer] the tensor requires grad; use tensor.detach()");
+    auto shown = std::make_unique<Export>();
+    shown->storage = t->storage;
+    for (int d = 0; d < t.dim(); ++d) {
+      shown->shape.push_back(t.shape()[d]);
+      shown->strides.push_back(t.strides()[d] * size_of(t.dtype()));
+    }
+    const bool with_shape = flags & PyBUF_ND;
+    const bool with_strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
+    *view = Py_buffer{};
+    view->buf = t.raw();
+    view->len = t.numel() * size_of(t.dtype());
+    view->itemsize = size_of(t.dtype());
+    view->format = flags & PyBUF_FORMAT ? const_cast<char*>(buffer_format(t.dtype())) : nullptr;
+    view->ndim = t.dim();
+    view->shape = shown->shape.data();
+    view->strides = shown->strides.data();
+    const char order = (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS       ? 'C'
+                       : (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS     ? 'F'
+                       : (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS ? 'A'
+                                                                                : 0;
+    if ((order && !PyBuffer_IsContiguous(view, order)) || (!with_strides && !t.is_contiguous()))
+      return refuse("[buffer] the elements do not lie in the order asked for; use contiguous()");
+    if (!with_strides) view->strides = nullptr;
+    if (!with_shape) view->shape = nullptr;
+    view->internal = shown.release();
+    view->obj = Py_NewRef(self);
+    return 0;
+  });
+}
+
+void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<Export*>(view->internal); }
+
 }  // namespace
+
+std::vector<PyType_Slot> buffer_slots() {
+  return {slot(Py_bf_getbuffer, get_buffer), slot(Py_bf_releasebuffer, release_buffer)};
+}
 
 std::optional<DType> dtype_of_numpy(PyObject* o) {
   return dtype_of_array(py::reinterpret_borrow<py::object>(o).attr("dtype").cast<py::dtype>());

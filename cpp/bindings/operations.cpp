@@ -240,8 +240,14 @@ void bind_operations(py::module_& m) {
   m.def("_operations", &describe, "The registry of operations as plain data.");
   m.def(
       "result_type",
-      [](const Tensor& a, const Tensor& b) {
-        const Tensor both[] = {a, b};
+      [](py::handle a, py::handle b) {
+        auto operand = [](py::handle h) {
+          if (is_tensor(h.ptr())) return tensor_of(h.ptr());
+          if (const auto s = scalar_from(h.ptr())) return wrapped_scalar(*s, nullptr);
+          fail_type("result_type", "a ", Py_TYPE(h.ptr())->tp_name,
+                    "; tensors and numbers have a type");
+        };
+        const Tensor both[] = {operand(a), operand(b)};
         return result_type(both, 2);
       },
       py::arg("tensor1"), py::arg("tensor2"), "The type in which the two would be combined.");

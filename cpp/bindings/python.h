@@ -84,6 +84,7 @@ void bind_dtype(py::module_& m);
 void bind_tensor(py::module_& m);
 void bind_operations(py::module_& m);
 void bind_numpy(py::module_& m);
+void bind_dlpack(py::module_& m);
 void bind_autograd(py::module_& m);
 void bind_random(py::module_& m);
 void bind_optim(py::module_& m);
@@ -110,6 +111,7 @@ PyType_Slot slot(int id, F f) {
 
 // What makes up the type Tensor, by file.
 std::vector<PyType_Slot> operator_slots();
+std::vector<PyType_Slot> buffer_slots();
 extern PyGetSetDef tensor_attributes[];
 extern PyMethodDef tensor_methods[];
 

@@ -84,6 +84,9 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     const Py_ssize_t n = PyTuple_GET_SIZE(args);
     Dims sizes;
     bool all_sizes = true;
+    if (n == 1 && size_type &&
+        PyObject_TypeCheck(PyTuple_GET_ITEM(args, 0), reinterpret_cast<PyTypeObject*>(size_type)))
+      return construct(type, PyTuple_GET_ITEM(args, 0), kwargs);
     for (Py_ssize_t i = 0; i < n && all_sizes; ++i) {
       PyObject* a = PyTuple_GET_ITEM(args, i);
       all_sizes = PyLong_Check(a) && !PyBool_Check(a);
@@ -126,6 +129,7 @@ void bind_tensor(py::module_& m) {
       {Py_tp_methods, tensor_methods},
   };
   for (const PyType_Slot& s : operator_slots()) slots.push_back(s);
+  for (const PyType_Slot& s : buffer_slots()) slots.push_back(s);
   slots.push_back({0, nullptr});
   PyType_Spec spec{"backprop_ext.Tensor", sizeof(PyTensor), 0,
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from math import e, inf, nan, pi
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import _core, autograd, linalg, nn, optim, random, special
+from . import _core, _switches, autograd, linalg, nn, optim, random, special
 from ._core import *  # noqa: F403 (every registered op, under its own name)
 from ._core import Tensor
-from ._device import cuda, device
+from ._device import device
+from ._interop import asarray, from_dlpack, frombuffer
 from ._legacy import BoolTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
+from ._names import guard_methods, guard_module, missing_from
 from ._size import Size
+from ._switches import *  # noqa: F403
 from ._tensor import is_tensor, numel
 from ._tensor_str import get_printoptions, printoptions, set_printoptions
 from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -18,12 +21,18 @@ from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_stat
 from .serialization import load, save
 
 if TYPE_CHECKING:
+    from . import accelerator as accelerator
+    from . import backends as backends
+    from . import cuda as cuda
+    from . import safetensors as safetensors
     from . import utils as utils
+    from . import version as version
 
 __version__ = "0.1.0"
 
 float = _core.float32  # PyTorch's names: from here on they hide the builtins
 double = _core.float64
+newaxis = None
 int = _core.int32
 long = _core.int64
 
@@ -35,13 +44,15 @@ __all__ = [
     "LongTensor",
     "Size",
     "Tensor",
+    "asarray",
     "autograd",
-    "cuda",
     "device",
     "double",
     "e",
     "enable_grad",
     "float",
+    "from_dlpack",
+    "frombuffer",
     "get_printoptions",
     "get_rng_state",
     "inf",
@@ -54,6 +65,7 @@ __all__ = [
     "long",
     "manual_seed",
     "nan",
+    "newaxis",
     "nn",
     "no_grad",
     "numel",
@@ -69,16 +81,12 @@ __all__ = [
     "special",
 ]
 __all__ += _core.__all__
+__all__ += _switches.__all__
 
 
-def __getattr__(name: str) -> Any:
-    """`testing`, `types` and `utils` on first use; for any other name, the nearest there is."""
-    if name in ("testing", "types", "utils"):
-        from importlib import import_module
-
-        return import_module(f"{__name__}.{name}")
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, __all__, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"dir({__name__}) lists what there is"
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {hint}")
+# Imported when they are first asked for.
+_lazy = ["accelerator", "backends", "cuda", "safetensors", "testing", "types", "utils", "version"]
+__getattr__ = missing_from("torch", globals(), {name: f".{name}" for name in _lazy})
+guard_methods(Tensor)
+for _module in (nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, linalg, special):
+    guard_module(_module)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Final
 
-__all__ = ["CPU", "cuda", "device"]
+__all__ = ["CPU", "device"]
 
 
 class device:  # noqa: N801 (PyTorch's name)
@@ -45,13 +44,3 @@ class device:  # noqa: N801 (PyTorch's name)
 
 
 CPU: Final = device("cpu")
-
-# Scripts ask this before they move anything.
-cuda: Final = SimpleNamespace(
-    is_available=lambda: False,
-    device_count=lambda: 0,
-    manual_seed=lambda seed: None,
-    manual_seed_all=lambda seed: None,
-    synchronize=lambda: None,
-    empty_cache=lambda: None,
-)

@@ -104,7 +104,7 @@ def _reversed(self: Tensor) -> Tensor:
 def _contains(self: Tensor, element: object) -> bool:
     if isinstance(element, (Tensor, int, float)):
         return bool((self == element).any())
-    raise TypeError(
+    raise RuntimeError(
         f"[in] a {type(element).__name__} cannot be an element of a {self.dtype} tensor; "
         "look for a number or a Tensor"
     )
@@ -242,6 +242,7 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> str | 
     """The name of the type, `torch.FloatTensor`; or, given a dtype or such a name, a cast."""
     if dtype is None:
         return _TYPE_NAMES[self.dtype]
+    dtype = getattr(dtype, "dtype", dtype)  # torch.DoubleTensor, the class
     by_name = {name: kind for kind, name in _TYPE_NAMES.items()}
     if isinstance(dtype, str) and dtype not in by_name:
         raise ValueError(f"[type] {dtype!r} is not one of {sorted(by_name)}; take one or a dtype")
@@ -262,4 +263,25 @@ def _cuda(self: Tensor, device_: Any = None, non_blocking: bool = False) -> Tens
 
 
 setattr(Tensor, "device", property(lambda self: CPU, doc="Always device('cpu')."))  # noqa: B010
-setattr(Tensor, "is_cuda", property(lambda self: False, doc="Always False."))  # noqa: B010
+setattr(Tensor, "is_cpu", property(lambda self: True, doc="Always True."))  # noqa: B010
+for _name in ("is_cuda", "is_meta", "is_mps", "is_quantized", "is_sparse"):
+    setattr(Tensor, _name, property(lambda self: False, doc="Always False."))
+
+
+@_method("get_device")
+def _get_device(self: Tensor) -> int:
+    """-1: the CPU."""
+    return -1
+
+
+@_method("pin_memory")
+@_method("share_memory_")
+def _same(self: Tensor, device: Any = None) -> Tensor:
+    """self: there is no memory of another kind."""
+    return self
+
+
+@_method("is_pinned")
+def _is_pinned(self: Tensor, device: Any = None) -> bool:
+    """False: no memory is pinned."""
+    return False

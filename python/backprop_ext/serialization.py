@@ -11,6 +11,7 @@ after load.
 from __future__ import annotations
 
 import os
+from base64 import b64decode, b64encode
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -38,10 +39,13 @@ _DTYPES = {
     "int64": _core.int64,
     "bool": _core.bool,
 }
+_CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (list, tuple, set, frozenset, Size)}
 
 
 def save(obj: object, f: File) -> None:
-    """Write tensors, numbers, strings, None, dtypes, and lists, tuples, dicts, Sizes of them.
+    """Write tensors, arrays, numbers, strings, bytes, None, dtypes, and containers of them.
+
+    The containers are lists, tuples, sets, dicts, OrderedDicts and Sizes.
 
     A path is written beside and then renamed: it holds the old file or the new one, never a part.
     Raises TypeError for anything else, ValueError for a container that contains itself.
@@ -75,7 +79,10 @@ def save(obj: object, f: File) -> None:
 def load(
     f: File, map_location: Any = None, weights_only: bool = True, mmap: bool | None = None
 ) -> Any:
-    """Read what `save` wrote. No code of the file runs, whatever `weights_only` says.
+    """Read what `save` wrote, or PyTorch's. No code of the file runs, whatever `weights_only` says.
+
+    Of PyTorch's files those can be read that hold tensors and plain containers, as a state_dict
+    does.
 
     Raises FileNotFoundError, and RuntimeError for a file that is damaged or of another format.
     """
@@ -108,14 +115,22 @@ class _Writer:
             return {"tensor": self._tensor(obj)}
         if kind is complex:
             return {"complex": [obj.real, obj.imag]}  # type: ignore[attr-defined]
+        if isinstance(obj, (bytes, bytearray)):
+            return {"bytes": b64encode(obj).decode()}
+        if isinstance(obj, (np.ndarray, np.generic)) and obj.dtype.name in _DTYPES:
+            tag = "ndarray" if isinstance(obj, np.ndarray) else "scalar"
+            return {tag: self._tensor(_core.tensor(np.asarray(obj)))}
+        if isinstance(obj, device):
+            return {"device": str(obj)}
         if isinstance(obj, _core.dtype):
             return {"dtype": str(obj).removeprefix("torch.")}
-        if kind in (list, tuple, Size) or kind.__name__ in ("dict", "OrderedDict"):
+        if kind in (list, tuple, set, frozenset, Size) or kind.__name__ in ("dict", "OrderedDict"):
             return self._container(obj)
         cure = "save its state_dict()" if hasattr(obj, "state_dict") else "save its parts as a dict"
         raise TypeError(
-            f"[save] a {kind.__module__}.{kind.__qualname__} cannot be saved, tensors, numbers, "
-            f"strings, None, dtypes and lists, tuples, dicts of them can; {cure}"
+            f"[save] a {kind.__module__}.{kind.__qualname__} cannot be saved; tensors, arrays, "
+            "numbers, strings, bytes, None, dtypes and lists, tuples, sets, dicts of them can; "
+            f"{cure}"
         )
 
     def _container(self, obj: Any) -> Any:
@@ -196,11 +211,16 @@ def _span(tensors: list[Tensor]) -> tuple[int, NDArray[Any]]:
 
 def _read(stream: IO[bytes], name: str) -> Any:
     import json
+    from pickle import UnpicklingError
     from zipfile import BadZipFile, ZipFile
     from zlib import error as ZlibError
 
+    from ._torch_file import is_torch_file, read_torch_file
+
     try:
         with ZipFile(stream) as archive:
+            if is_torch_file(archive):
+                return read_torch_file(archive)
             tree = json.loads(archive.read(_TREE))
             if tree["format"] != _FORMAT or tree["version"] != _VERSION:
                 raise ValueError(f"format {tree['format']!r} version {tree['version']!r}")
@@ -209,10 +229,12 @@ def _read(stream: IO[bytes], name: str) -> Any:
         cause: Exception = error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
         cause = error
+    except (UnpicklingError, MemoryError, AssertionError) as error:
+        cause = error
     raise RuntimeError(
         f"[load] {name} is damaged, incomplete or not written by save() "
-        f"({type(cause).__name__}: {cause}); save it again, or for a file of PyTorch, convert it "
-        "there: save {name: tensor.numpy()} with numpy.savez"
+        f"({type(cause).__name__}: {cause}); save it again, or for a file of PyTorch, save the "
+        "state_dict() there"
     ) from cause
 
 
@@ -235,12 +257,19 @@ class _Reader:
             return _DTYPES[content]
         if tag == "complex":
             return complex(*content)
+        if tag == "bytes":
+            return b64decode(content, validate=True)
+        if tag == "device":
+            return device(content)
+        if tag in ("ndarray", "scalar"):
+            array = self._tensor(content).numpy()
+            return array if tag == "ndarray" else array[()]
         if tag in ("dict", "OrderedDict"):
             from collections import OrderedDict
 
             pairs = [(self.value(key), self.value(value)) for key, value in content]
             return dict(pairs) if tag == "dict" else OrderedDict(pairs)
-        make: Any = {"list": list, "tuple": tuple, "Size": Size}[tag]
+        make: Any = _CONTAINERS[tag]
         return make([self.value(item) for item in content])
 
     def _tensor(self, index: int) -> Tensor:
@@ -280,6 +309,8 @@ def _elements(member: Any, file_size: int) -> NDArray[Any]:
     content = member.read(file_size)
     if len(content) != shape[0] * dtype.itemsize:
         raise ValueError(f"{len(content)} bytes for {shape[0]} elements of {dtype}")
+    if dtype == np.bool_ and content.strip(b"\0\1"):
+        raise ValueError("a bool that is neither 0 nor 1")
     return np.frombuffer(content, dtype).astype(dtype.newbyteorder("="))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._names import missing_from
 from .engine import backward, grad
 from .grad_mode import enable_grad, no_grad, set_grad_enabled
 from .variable import Variable
@@ -23,9 +24,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("gradcheck", "gradgradcheck"):
-        from .. import testing
-
-        return getattr(testing, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_lazy = dict.fromkeys(("gradcheck", "gradgradcheck"), "..testing")
+__getattr__ = missing_from("torch.autograd", globals(), _lazy)

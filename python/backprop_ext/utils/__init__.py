@@ -1,7 +1,11 @@
-"""What is beside the network: data."""
+"""What is beside the network: data, and memory shared with other libraries."""
 
 from __future__ import annotations
 
-from . import data
+from .._names import missing_from
+from . import data, dlpack
 
-__all__ = ["data"]
+__all__ = ["data", "dlpack"]
+
+
+__getattr__ = missing_from("torch.utils", globals())

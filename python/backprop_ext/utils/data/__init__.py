@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._names import missing_from
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
@@ -44,3 +45,6 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+
+__getattr__ = missing_from("torch.utils.data", globals())

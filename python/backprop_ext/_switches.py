@@ -1,0 +1,212 @@
+"""What scripts ask and set once at their start, about types, threads and modes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _core
+from ._core import Tensor
+from ._device import device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "are_deterministic_algorithms_enabled",
+    "can_cast",
+    "compile",
+    "finfo",
+    "get_default_device",
+    "get_float32_matmul_precision",
+    "get_num_interop_threads",
+    "iinfo",
+    "is_complex",
+    "is_deterministic_algorithms_warn_only_enabled",
+    "is_floating_point",
+    "set_default_device",
+    "set_default_tensor_type",
+    "set_deterministic_debug_mode",
+    "set_float32_matmul_precision",
+    "set_num_interop_threads",
+    "typename",
+    "use_deterministic_algorithms",
+]
+
+_state: dict[str, Any] = {
+    "deterministic": False,
+    "warn_only": False,
+    "matmul": "highest",
+    "compile": False,
+}
+
+
+class _Limits:
+    """What finfo and iinfo share: NumPy's numbers for a type of ours."""
+
+    bits: int
+    dtype: str
+    _shown: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name):{self._spec}}" for name in self._shown)
+        return f"{type(self).__name__}({', '.join(shown)}, dtype={self.dtype})"
+
+    _spec = "g"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.dtype == self.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+
+class finfo(_Limits):  # noqa: N801 (PyTorch's name)
+    """Limits of a floating-point type: bits, eps, max, min, tiny, smallest_normal, resolution.
+
+    Raises TypeError for an integer type. Source: PyTorch's torch.finfo.
+    """
+
+    _shown = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+
+    def __init__(self, type: Any = None) -> None:
+        kind = _core.get_default_dtype() if type is None else type
+        if not kind.is_floating_point:
+            raise TypeError(f"[finfo] {kind} is no floating-point type; use iinfo")
+        limits = np.finfo(str(kind).removeprefix("torch."))
+        self.bits = int(limits.bits)
+        self.dtype = str(kind).removeprefix("torch.")
+        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
+        self.tiny = self.smallest_normal = float(limits.smallest_normal)
+        self.resolution = float(str(limits.resolution))
+
+
+class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
+    """Limits of an integer type: bits, max, min.
+
+    Raises TypeError for another type. Source: PyTorch's torch.iinfo.
+    """
+
+    _shown, _spec = ("min", "max"), "d"
+
+    def __init__(self, type: Any) -> None:
+        if type not in (_core.int32, _core.int64):
+            raise TypeError(f"[iinfo] {type} is no integer type; use finfo")
+        limits = np.iinfo(str(type).removeprefix("torch."))
+        self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)
+        self.dtype = str(type).removeprefix("torch.")
+
+
+def can_cast(from_: Any, to: Any) -> bool:
+    """Whether a type goes into another without a loss of kind: not float to int, nor to bool."""
+    kinds = [2 if t.is_floating_point else int(t.is_signed) for t in (from_, to)]
+    return kinds[0] <= kinds[1]
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are floats."""
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether the elements are complex: never."""
+    return input.is_complex()
+
+
+def typename(obj: Any) -> str:
+    """The name of an object's type, `torch.FloatTensor` for a tensor."""
+    if isinstance(obj, Tensor):
+        return str(obj.type())
+    kind = type(obj)
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+
+
+def set_default_tensor_type(t: Any, /) -> None:
+    """set_default_dtype of old: a typed tensor class, or its name `torch.DoubleTensor`."""
+    if isinstance(t, str):
+        from . import _legacy
+
+        t = getattr(_legacy, t.removeprefix("torch."), t)
+    _core.set_default_dtype(getattr(t, "dtype", t))
+
+
+def get_default_device() -> device:
+    """Where new tensors live: the CPU."""
+    return device("cpu")
+
+
+def set_default_device(device_: Any) -> None:
+    """Accepts the CPU. Raises RuntimeError for another device."""
+    if device_ is not None:
+        device(device_)
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Remembered only: every kernel gives the same bits each time, and for any thread count."""
+    _state["deterministic"], _state["warn_only"] = bool(mode), bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What use_deterministic_algorithms set."""
+    return bool(_state["deterministic"])
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """What use_deterministic_algorithms set as warn_only."""
+    return bool(_state["warn_only"])
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """use_deterministic_algorithms by number or name: 0 default, 1 warn, 2 error."""
+    modes = {"default": 0, "warn": 1, "error": 2}
+    mode = modes.get(debug_mode, -1) if isinstance(debug_mode, str) else debug_mode
+    if mode not in (0, 1, 2):
+        raise RuntimeError(
+            f"[set_deterministic_debug_mode] {debug_mode!r}; 0, 1, 2, or one of {sorted(modes)}"
+        )
+    use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Remembered only: products of float32 are computed in float32.
+
+    Raises RuntimeError for another word than highest, high, medium.
+    """
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(
+            f"[set_float32_matmul_precision] {precision!r}; 'highest', 'high' or 'medium'"
+        )
+    _state["matmul"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What set_float32_matmul_precision set."""
+    return str(_state["matmul"])
+
+
+def set_num_interop_threads(num: int) -> None:
+    """Accepts a number from 1 and changes nothing: one operation runs at a time."""
+    if num < 1:
+        raise RuntimeError(f"[set_num_interop_threads] {num} threads; 1 or more are needed")
+
+
+def get_num_interop_threads() -> int:
+    """1: one operation runs at a time."""
+    return 1
+
+
+def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """The model itself, with one warning: there is no compiler. A decorator without a model.
+
+    Source of the signature: PyTorch's torch.compile, whose options are accepted.
+    """
+    if not _state["compile"]:
+        _state["compile"] = True
+        warnings.warn(
+            "[compile] there is no compiler here: the model is returned unchanged and runs as it "
+            "is; leave compile out",
+            stacklevel=2,
+        )
+    return (lambda function: function) if model is None else model

@@ -1,0 +1,89 @@
+"""NVIDIA's GPUs: there are none. What scripts ask before they move anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._device import device
+from ._names import missing_from
+
+__all__ = [
+    "current_device",
+    "device_count",
+    "empty_cache",
+    "get_device_name",
+    "init",
+    "is_available",
+    "is_initialized",
+    "manual_seed",
+    "manual_seed_all",
+    "max_memory_allocated",
+    "memory_allocated",
+    "set_device",
+    "synchronize",
+]
+
+
+def is_available() -> bool:
+    """False."""
+    return False
+
+
+def is_initialized() -> bool:
+    """False."""
+    return False
+
+
+def device_count() -> int:
+    """0."""
+    return 0
+
+
+def manual_seed(seed: int) -> None:
+    """Nothing: there is no GPU to seed."""
+
+
+def manual_seed_all(seed: int) -> None:
+    """Nothing: there is no GPU to seed."""
+
+
+def synchronize(device: Any = None) -> None:
+    """Nothing: operations are done when they return."""
+
+
+def empty_cache() -> None:
+    """Nothing: there is no memory of a GPU."""
+
+
+def memory_allocated(device: Any = None) -> int:
+    """0 bytes."""
+    return 0
+
+
+def max_memory_allocated(device: Any = None) -> int:
+    """0 bytes."""
+    return 0
+
+
+def init() -> None:
+    """Raises RuntimeError: there is no GPU."""
+    device("cuda")
+
+
+def current_device() -> int:
+    """Raises RuntimeError: there is no GPU."""
+    device("cuda")
+    return 0
+
+
+def get_device_name(device_: Any = None) -> str:
+    """Raises RuntimeError: there is no GPU."""
+    return str(device("cuda"))
+
+
+def set_device(device_: Any) -> None:
+    """Raises RuntimeError: there is no GPU."""
+    device("cuda")
+
+
+__getattr__ = missing_from("torch.cuda", globals())

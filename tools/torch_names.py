@@ -1,0 +1,93 @@
+"""Write python/backprop_ext/_torch_names.txt: the public names of the installed PyTorch.
+
+    python tools/torch_names.py
+
+What is missing here is told from what PyTorch has not either by this list: see `_names.py` and
+`doctor.py`. It has one section per namespace, the methods and attributes of Tensor among them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import textwrap
+import types
+import warnings
+from pathlib import Path
+from typing import Final
+
+TARGET: Final = Path(__file__).resolve().parent.parent / "python/backprop_ext/_torch_names.txt"
+NAMESPACES: Final = (
+    "torch",
+    "torch.Tensor",
+    "torch.nn",
+    "torch.nn.functional",
+    "torch.nn.init",
+    "torch.nn.parameter",
+    "torch.nn.utils",
+    "torch.nn.utils.parametrizations",
+    "torch.nn.utils.parametrize",
+    "torch.nn.utils.prune",
+    "torch.nn.utils.rnn",
+    "torch.optim",
+    "torch.optim.lr_scheduler",
+    "torch.optim.swa_utils",
+    "torch.linalg",
+    "torch.special",
+    "torch.fft",
+    "torch.autograd",
+    "torch.autograd.functional",
+    "torch.autograd.forward_ad",
+    "torch.autograd.graph",
+    "torch.autograd.profiler",
+    "torch.utils",
+    "torch.utils.checkpoint",
+    "torch.utils.data",
+    "torch.distributions",
+    "torch.cuda",
+    "torch.cuda.amp",
+    "torch.amp",
+    "torch.mps",
+    "torch.accelerator",
+    "torch.backends",
+    "torch.backends.cuda",
+    "torch.backends.cudnn",
+    "torch.backends.mps",
+    "torch.random",
+    "torch.testing",
+    "torch.func",
+    "torch.jit",
+    "torch.profiler",
+    "torch.sparse",
+)
+
+
+def main() -> None:
+    """Write the list."""
+    warnings.simplefilter("ignore")
+    lines = [f"# PyTorch {importlib.import_module('torch').__version__}: tools/torch_names.py"]
+    for namespace in NAMESPACES:
+        lines += ["", f"[{namespace}]"]
+        lines += textwrap.wrap(" ".join(public_names(namespace)), 100, break_on_hyphens=False)
+    TARGET.write_text("\n".join(lines) + "\n")
+
+
+def public_names(namespace: str) -> list[str]:
+    """What a user may take from a namespace: no underscore, nothing of another library."""
+    parent, _, last = namespace.rpartition(".")
+    try:
+        found = importlib.import_module(namespace)
+    except ModuleNotFoundError:
+        found = getattr(importlib.import_module(parent), last)
+    return [name for name in dir(found) if name[0] != "_" and own(getattr(found, name, None))]
+
+
+def own(value: object) -> bool:
+    """Whether a value is PyTorch's, or of no module, as numbers are."""
+    if isinstance(value, types.ModuleType):
+        return value.__name__.startswith("torch.")
+    module = getattr(value, "__module__", None) or "torch"
+    return module.split(".")[0] in ("torch", "builtins")
+
+
+if __name__ == "__main__":
+    main()
