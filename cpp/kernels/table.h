@@ -93,8 +93,9 @@ enum class Id : int {
   BagMax,  // embedding.cpp
   LayerNorm,
   LayerNormBackward,
-  BatchNorm,
-  BatchNormBackward,  // normalization.cpp
+  ChannelMoments,
+  ChannelAffine,
+  ChannelDots,  // normalization.cpp
   Count,
 };
 

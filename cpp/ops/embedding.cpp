@@ -1,4 +1,249 @@
+// Rows of a table looked up and added up. Looking up and adding up are each other's derivatives.
+#include <algorithm>
+
 #include "ops/ops.h"
+
 namespace bx {
-void register_embedding(Registry&) {}
+
+using kernels::Id;
+
+namespace {
+
+constexpr int64_t kNoRow = -1;
+
+Tensor row_add(const char* op, const Tensor& x, const Tensor& rows, int64_t size, int64_t skip);
+
+/// table [size, width] at rows [n]; no gradient for the row `skip`.
+Tensor row_gather(const char* op, const Tensor& table, const Tensor& rows, int64_t skip) {
+  Tensor out = empty({rows.numel(), table.size(1)}, table.dtype());
+  const Tensor source = contiguous(detached(table));
+  launch(op, kernel(Id::RowGather, table.dtype()), out, {&source, &rows});
+  if (Recorder r{&table}; r)
+    r.done("EmbeddingBackward0", out, [op, rows, skip, size = table.size(0)](const Backward& b) {
+      b.give(0, row_add(op, b.grad(), rows, size, skip));
+    });
+  return out;
+}
+
+/// Zeros [size, width] with x [n, width] added onto rows [n], except onto `skip`.
+Tensor row_add(const char* op, const Tensor& x, const Tensor& rows, int64_t size, int64_t skip) {
+  Tensor out = empty({size, x.size(1)}, x.dtype());
+  const Tensor source = contiguous(detached(x));
+  Params params;
+  params.i[0] = skip;
+  launch(op, kernel(Id::RowAdd, x.dtype()), out, {&source, &rows}, params);
+  if (Recorder r{&x}; r)
+    r.done("EmbeddingBagBackward0", out, [op, rows, skip](const Backward& b) {
+      Tensor g = row_gather(op, b.grad(), rows, kNoRow);
+      if (skip != kNoRow) g = select(unsqueeze(rows, 1) == static_cast<double>(skip), 0., g);
+      b.give(0, g);
+    });
+  return out;
+}
+
+Tensor row_numbers(const char* op, const Tensor& input) {
+  if (!is_integral(input.dtype()))
+    fail_runtime(op, "the indices are ", name_of(input.dtype()),
+                 "; expected int64 or int32, convert with .long()");
+  GradMode off(false);
+  return contiguous(reshape(to(input, DType::Int64), {input.numel()}));
+}
+
+void check_table(const char* op, const Tensor& weight) {
+  if (weight.dim() != 2)
+    fail_runtime(op, "the weight has shape ", weight.shape(), "; expected (rows, width)");
+}
+
+int64_t padding_row(const char* op, std::optional<int64_t> padding_idx, const Tensor& weight) {
+  if (!padding_idx) return kNoRow;
+  const int64_t size = weight.size(0);
+  if (*padding_idx < -size || *padding_idx >= size)
+    fail_value(op, "padding_idx=", *padding_idx, " is no row of a weight of ", size,
+               " rows; pass one of them");
+  return *padding_idx < 0 ? *padding_idx + size : *padding_idx;
+}
+
+/// The gradient of row i divided by how often i was looked up: [n, 1].
+Tensor by_frequency(const Tensor& rows, int64_t size, DType dtype) {
+  std::vector<int64_t> counts(static_cast<size_t>(size));
+  const auto* r = rows.data<int64_t>();
+  for (int64_t i = 0; i < rows.numel(); ++i) ++counts[static_cast<size_t>(r[i])];
+  Tensor scale = empty({rows.numel(), 1}, DType::Float64);
+  for (int64_t i = 0; i < rows.numel(); ++i)
+    scale.data<double>()[i] = 1. / static_cast<double>(counts[static_cast<size_t>(r[i])]);
+  return to(scale, dtype);
+}
+
+/// x itself, its gradient times `scale`.
+Tensor scale_gradient(const Tensor& x, const Tensor& scale) {
+  Tensor out = detached(x);
+  if (Recorder r{&x}; r)
+    r.done("EmbeddingBackward0", out,
+           [scale](const Backward& b) { b.give(0, b.grad() * scale); });
+  return out;
+}
+
+Tensor looked_up(const char* op, const Tensor& weight, const Tensor& rows, int64_t skip,
+                 bool scale_grad_by_freq) {
+  const Tensor out = row_gather(op, weight, rows, skip);
+  return scale_grad_by_freq && requires_grad(out)
+             ? scale_gradient(out, by_frequency(rows, weight.size(0), weight.dtype()))
+             : out;
+}
+
+/// Shortens the rows in use whose norm exceeds max_norm, in place.
+Tensor renormalize(const Tensor& weight, const Tensor& input, double max_norm, double norm_type) {
+  const char* op = "embedding_renorm_";
+  check_table(op, weight);
+  const Tensor rows = row_numbers(op, input);
+  GradMode off(false);
+  const Tensor used = row_gather(op, weight, rows, kNoRow);
+  const Tensor norm =
+      pow(sum(pow(abs(used), norm_type), Dims{1}, true, std::nullopt), 1. / norm_type);
+  const Tensor scale = select(norm > max_norm, max_norm / (norm + 1e-7), 1.);
+  index_put_(weight, {rows}, used * scale, false);
+  return weight;
+}
+
+Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx,
+                 std::optional<double> max_norm, double norm_type, bool scale_grad_by_freq,
+                 bool sparse) {
+  const char* op = "embedding";
+  check_table(op, weight);
+  if (sparse)
+    fail(ErrorKind::NotImplemented, op, "sparse=True; sparse gradients do not exist here, ",
+         "pass sparse=False");
+  const Tensor rows = row_numbers(op, input);
+  const int64_t skip = padding_row(op, padding_idx, weight);
+  if (max_norm) renormalize(weight, input, *max_norm, norm_type);
+  Dims shape = input.shape();
+  shape.push_back(weight.size(1));
+  return reshape(looked_up(op, weight, rows, skip, scale_grad_by_freq), shape);
+}
+
+/// The bag of every index: [n], from the indices' places where the bags begin.
+Tensor bags_of(const char* op, const Tensor& offsets, int64_t n, int64_t bags) {
+  const auto* begin = offsets.data<int64_t>();
+  if (offsets.numel() && begin[0] != 0)
+    fail_value(op, "offsets[0] is ", begin[0], "; the first bag must begin at 0");
+  for (int64_t b = 0; b < offsets.numel(); ++b)
+    if (begin[b] > n || (b && begin[b] < begin[b - 1]))
+      fail_value(op, "offsets[", b, "] is ", begin[b], " for ", n,
+                 " indices; they must rise from 0 to at most that");
+  Tensor bag = empty({n}, DType::Int64);
+  for (int64_t b = 0; b < bags; ++b) {
+    const int64_t end = b + 1 < offsets.numel() ? begin[b + 1] : n;
+    std::fill(bag.data<int64_t>() + begin[b], bag.data<int64_t>() + end, b);
+  }
+  return bag;
+}
+
+/// The places that hold another row than `skip`.
+Tensor kept(const Tensor& rows, int64_t skip) {
+  std::vector<int64_t> places;
+  for (int64_t i = 0; i < rows.numel(); ++i)
+    if (rows.data<int64_t>()[i] != skip) places.push_back(i);
+  Tensor out = empty({static_cast<int64_t>(places.size())}, DType::Int64);
+  std::copy(places.begin(), places.end(), out.data<int64_t>());
+  return out;
+}
+
+Tensor bag_max(const char* op, const Tensor& found, const Tensor& bags, int64_t count) {
+  const int64_t width = found.size(1);
+  Tensor places = empty({count, width}, DType::Int64);
+  const Tensor source = contiguous(detached(found));
+  launch(op, kernel(Id::BagMax, found.dtype()), places, {&source, &bags});
+  if (found.numel() == 0) return zeros({count, width}, found.dtype());
+  const Tensor flat = reshape(found, {found.numel(), 1});
+  const Tensor at = reshape(to(maximum(places, 0.), DType::Int64), {places.numel()});
+  return select(places < 0., 0., reshape(row_gather(op, flat, at, kNoRow), {count, width}));
+}
+
+Tensor embedding_bag(const Tensor& input, const Tensor& weight,
+                     const std::optional<Tensor>& offsets, const std::string& mode,
+                     const std::optional<Tensor>& per_sample_weights, bool include_last_offset,
+                     std::optional<int64_t> padding_idx, bool scale_grad_by_freq) {
+  const char* op = "embedding_bag";
+  check_table(op, weight);
+  if (mode != "sum" && mode != "mean" && mode != "max")
+    fail_value(op, "mode='", mode, "'; expected 'sum', 'mean' or 'max'");
+  if (input.dim() != 1 && input.dim() != 2)
+    fail_value(op, "the input has shape ", input.shape(), "; expected 1 or 2 dimensions");
+  if ((input.dim() == 1) != offsets.has_value())
+    fail_value(op, "the input has shape ", input.shape(), offsets ? " and offsets" : "",
+               "; pass offsets with one dimension, and none with two");
+  if (per_sample_weights && mode != "sum")
+    fail(ErrorKind::NotImplemented, op, "per_sample_weights with mode='", mode,
+         "'; weights need mode='sum'");
+  if (per_sample_weights && !(per_sample_weights->shape() == input.shape()))
+    fail_value(op, "per_sample_weights have shape ", per_sample_weights->shape(), ", the input ",
+               input.shape(), "; they must be equal");
+  Tensor rows = row_numbers(op, input);
+  const Tensor begins =
+      offsets ? row_numbers(op, *offsets)
+      : input.size(1)
+          ? arange_int(0, input.numel(), input.size(1))
+          : zeros({input.size(0)}, DType::Int64);
+  const int64_t count = begins.numel() - (offsets && include_last_offset ? 1 : 0);
+  if (count < 0) fail_value(op, "include_last_offset=True with empty offsets; pass at least one");
+  Tensor bags = bags_of(op, begins, rows.numel(), count);
+  Tensor factor = per_sample_weights ? reshape(*per_sample_weights, {input.numel(), 1}) : Tensor();
+  const int64_t skip = padding_row(op, padding_idx, weight);
+  if (skip != kNoRow) {
+    const Tensor places = kept(rows, skip);
+    rows = index(rows, {places});
+    bags = index(bags, {places});
+    if (factor.defined()) factor = index(factor, {places});
+  }
+  Tensor found = looked_up(op, weight, rows, kNoRow, scale_grad_by_freq);
+  if (mode == "max") return bag_max(op, found, bags, count);
+  if (factor.defined()) found = found * factor;
+  const Tensor total = row_add(op, found, bags, count, kNoRow);
+  if (mode == "sum") return total;
+  Tensor sizes = zeros({count, 1}, DType::Int64);
+  for (int64_t i = 0; i < bags.numel(); ++i)
+    ++sizes.data<int64_t>()[bags.data<int64_t>()[i]];
+  return total / maximum(to(sizes, weight.dtype()), 1.);
+}
+
+Tensor one_hot(const Tensor& input, int64_t num_classes) {
+  const char* op = "one_hot";
+  if (input.dtype() != DType::Int64)
+    fail_runtime(op, "the classes are ", name_of(input.dtype()), "; expected int64, use .long()");
+  const Tensor classes = contiguous(input);
+  const auto* c = classes.data<int64_t>();
+  const int64_t n = classes.numel();
+  if (n == 0 && num_classes < 1)
+    fail_runtime(op, "no classes to count in an empty tensor; pass num_classes");
+  const auto [least, most] = std::minmax_element(c, c + n);
+  if (n && *least < 0) fail_runtime(op, "class ", *least, " is negative; classes begin at 0");
+  const int64_t count = num_classes == -1 ? *most + 1 : num_classes;
+  if (count < 1 || (n && *most >= count))
+    fail_runtime(op, "class ", n ? *most : 0, " with num_classes=", count,
+                 "; classes must be smaller");
+  Dims shape = input.shape();
+  shape.push_back(count);
+  Tensor out = zeros(shape, DType::Int64);
+  for (int64_t i = 0; i < n; ++i) out.data<int64_t>()[i * count + c[i]] = 1;
+  return out;
+}
+
+}  // namespace
+
+void register_embedding(Registry& r) {
+  r.nn("embedding",
+       "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, "
+       "sparse=False",
+       embedding, "weight[input]: rows of a table (rows, width), for indices of any shape.");
+  r.function("embedding_renorm_", "input, indices, max_norm, norm_type", renormalize,
+             "Rows of input at the indices with a norm over max_norm, scaled down to it in place.");
+  r.nn("embedding_bag",
+       "input, weight, offsets=None, mode='mean', per_sample_weights=None, "
+       "include_last_offset=False, padding_idx=None, scale_grad_by_freq=False",
+       embedding_bag,
+       "Sums, means or maxima of bags of rows; bags are rows of a 2-d input, or begin at offsets.");
+  r.nn("one_hot", "tensor, num_classes=-1", one_hot,
+       "1 at the class, 0 elsewhere, along a new last dimension; classes int64.");
+}
+
 }  // namespace bx

@@ -1,4 +1,327 @@
-#include "ops/ops.h"
+// Pooling. Maxima keep their places, which their derivative scatters to; averages are sparse
+// matrices along each dimension.
+#include <algorithm>
+
+#include "ops/resample.h"
+#include "ops/windows.h"
+
 namespace bx {
-void register_pooling(Registry&) {}
+
+using kernels::Id;
+using kernels::PoolWindows;
+
+namespace {
+
+// Gathering and scattering within planes ------------------------------------------------------
+
+Tensor planes_of(const Tensor& t, int dims) {
+  int64_t inner = 1;
+  for (int d = 0; d < dims; ++d) inner *= t.size(-1 - d);
+  int64_t outer = 1;
+  for (int d = 0; d < t.dim() - dims; ++d) outer *= t.size(d);
+  const Dims flat{outer, inner};
+  const Tensor dense = contiguous(t);
+  return alias(dense, flat, contiguous_strides(flat), dense->offset);
+}
+
+Tensor plane_scatter(const char* op, const Tensor& x, const Tensor& places, const Dims& shape,
+                     int dims, bool add);
+
+/// x [..., in...] at the places [..., out...].
+Tensor plane_gather(const char* op, const Tensor& x, const Tensor& places, int dims, bool add) {
+  Tensor out = empty(places.shape(), x.dtype());
+  {
+    GradMode off(false);
+    const Tensor source = planes_of(x, dims), at = planes_of(places, dims);
+    launch(op, kernel(Id::PlaneGather, x.dtype()), planes_of(out, dims), {&source, &at});
+  }
+  if (Recorder r{&x}; r)
+    r.done("GatherBackward0", out,
+           [op, places, dims, add, shape = x.shape()](const Backward& b) {
+             b.give(0, plane_scatter(op, b.grad(), places, shape, dims, add));
+           });
+  return out;
+}
+
+/// Zeros of `shape` with x added on, or put, at the places.
+Tensor plane_scatter(const char* op, const Tensor& x, const Tensor& places, const Dims& shape,
+                     int dims, bool add) {
+  Tensor out = empty(shape, x.dtype());
+  {
+    GradMode off(false);
+    const Tensor source = planes_of(x, dims), at = planes_of(places, dims);
+    launch(op, kernel(add ? Id::PlaneAdd : Id::PlanePut, x.dtype()), planes_of(out, dims),
+           {&source, &at});
+  }
+  static constexpr const char* nodes[] = {"MaxUnpool2DBackward0", "MaxUnpool2DBackward0",
+                                          "MaxUnpool3DBackward0"};
+  if (Recorder r{&x}; r)
+    r.done(nodes[dims - 1], out, [op, places, dims, add](const Backward& b) {
+      b.give(0, plane_gather(op, b.grad(), places, dims, add));
+    });
+  return out;
+}
+
+// Windows -------------------------------------------------------------------------------------
+
+/// Begin and end of every window along one dimension.
+struct Extent {
+  std::vector<int64_t> begin, end;
+};
+
+/// Numbers of a pooling, one per dimension.
+struct PoolLayout {
+  Dims kernel, stride, padding, dilation;
+};
+
+PoolLayout pool_layout(const char* op, int dims, const Dims& kernel_size, const OptDims& stride,
+                       const Dims& padding, const Dims& dilation) {
+  PoolLayout l;
+  l.kernel = per_dimension(op, "kernel_size", kernel_size, dims);
+  l.stride = stride && !stride->empty() ? per_dimension(op, "stride", *stride, dims) : l.kernel;
+  l.padding = per_dimension(op, "padding", padding, dims);
+  l.dilation = per_dimension(op, "dilation", dilation, dims);
+  for (int d = 0; d < dims; ++d) {
+    if (l.kernel[d] < 1 || l.stride[d] < 1 || l.dilation[d] < 1)
+      fail_runtime(op, "kernel_size=", l.kernel, ", stride=", l.stride, ", dilation=", l.dilation,
+                   "; all must be positive");
+    if (l.padding[d] < 0 || 2 * l.padding[d] > l.dilation[d] * (l.kernel[d] - 1) + 1)
+      fail_runtime(op, "padding=", l.padding, " against kernel_size=", l.kernel,
+                   "; it must be at most half of it, and not negative");
+  }
+  return l;
+}
+
+int64_t window_count(const char* op, int64_t in, const PoolLayout& l, int d, bool ceil_mode) {
+  const int64_t stride = l.stride[d], reach = l.dilation[d] * (l.kernel[d] - 1) + 1;
+  const int64_t room = in + 2 * l.padding[d] - reach + (ceil_mode ? stride - 1 : 0);
+  int64_t count = room < 0 ? 0 : room / stride + 1;
+  // The last window must begin inside the input or the padding before it.
+  if (ceil_mode && (count - 1) * stride >= in + l.padding[d]) --count;
+  if (count < 1)
+    fail_runtime(op, "windows of ", reach, " elements do not fit an input of ", in, " padded by ",
+                 l.padding[d], "; take a smaller kernel_size");
+  return count;
+}
+
+void check_pooled(const char* op, const Tensor& x, int dims) {
+  if (x.dim() != dims + 1 && x.dim() != dims + 2)
+    fail_runtime(op, "the input has shape ", x.shape(), "; expected ", dims + 1, " or ", dims + 2,
+                 " dimensions");
+  for (int d = 1; d < x.dim(); ++d)
+    if (x.size(d) == 0 && !(d == 1 && x.dim() == dims + 2 && dims == 0))
+      fail_runtime(op, "the input has shape ", x.shape(),
+                   "; only the batch may be empty, pass elements");
+}
+
+constexpr const char* kMaxNodes[] = {"MaxPool2DWithIndicesBackward0",
+                                     "MaxPool2DWithIndicesBackward0",
+                                     "MaxPool3DWithIndicesBackward0"};
+constexpr const char* kAdaptiveMaxNodes[] = {"AdaptiveMaxPool2DBackward0",
+                                             "AdaptiveMaxPool2DBackward0",
+                                             "AdaptiveMaxPool3DBackward0"};
+
+/// Maxima over the windows of the last dimensions, and their places.
+Tensors max_over(const char* op, const char* node, const Tensor& x,
+                 const std::vector<Extent>& extents, const Dims& step) {
+  const int dims = static_cast<int>(extents.size());
+  PoolWindows w;
+  static constexpr int64_t kZero = 0, kOne = 1;
+  Dims shape = x.shape();
+  for (int d = 0; d < 3; ++d) {
+    w.begin[d] = &kZero;
+    w.end[d] = &kOne;
+  }
+  for (int d = 0; d < dims; ++d) {
+    const int at = 3 - dims + d;
+    const Extent& e = extents[static_cast<size_t>(d)];
+    w.in[at] = x.size(d - dims);
+    w.out[at] = shape[x.dim() - dims + d] = static_cast<int64_t>(e.begin.size());
+    w.begin[at] = e.begin.data();
+    w.end[at] = e.end.data();
+    w.step[at] = step[d];
+  }
+  Tensor out = empty(shape, x.dtype()), places = empty(shape, DType::Int64);
+  {
+    GradMode off(false);
+    const Tensor source = planes_of(x, dims), y = planes_of(out, dims), p = planes_of(places, dims);
+    Params params;
+    params.object = &w;
+    launch(op, kernel(Id::MaxPool, x.dtype()), {&y, &p}, source, params);
+  }
+  if (Recorder r{&x}; r)
+    r.done(node, out, [op, places, dims, in = x.shape()](const Backward& b) {
+      b.give(0, plane_scatter(op, b.grad(), places, in, dims, true));
+    });
+  return {out, places};
+}
+
+constexpr const char* kMaxPool[] = {"max_pool1d_with_indices", "max_pool2d_with_indices",
+                                    "max_pool3d_with_indices"};
+template <int N>
+Tensors max_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
+                 const Dims& padding, const Dims& dilation, bool ceil_mode) {
+  const char* op = kMaxPool[N - 1];
+  check_pooled(op, x, N);
+  const PoolLayout l = pool_layout(op, N, kernel_size, stride, padding, dilation);
+  std::vector<Extent> extents(N);
+  for (int d = 0; d < N; ++d) {
+    const int64_t in = x.size(d - N);
+    const int64_t count = window_count(op, in, l, d, ceil_mode);
+    for (int64_t o = 0; o < count; ++o) {
+      int64_t begin = o * l.stride[d] - l.padding[d];
+      const int64_t end = std::min(begin + l.dilation[d] * (l.kernel[d] - 1) + 1, in);
+      while (begin < 0) begin += l.dilation[d];
+      extents[static_cast<size_t>(d)].begin.push_back(begin);
+      extents[static_cast<size_t>(d)].end.push_back(end);
+    }
+  }
+  return max_over(op, kMaxNodes[N - 1], x, extents, l.dilation);
+}
+
+constexpr const char* kAdaptiveMax[] = {"adaptive_max_pool1d_with_indices",
+                                        "adaptive_max_pool2d_with_indices",
+                                        "adaptive_max_pool3d_with_indices"};
+template <int N>
+Tensors adaptive_max_pool(const Tensor& x, const Dims& output_size) {
+  const char* op = kAdaptiveMax[N - 1];
+  check_pooled(op, x, N);
+  const Dims size = per_dimension(op, "output_size", output_size, N);
+  std::vector<Extent> extents(N);
+  for (int d = 0; d < N; ++d)
+    for (int64_t o = 0; o < size[d]; ++o) {
+      extents[static_cast<size_t>(d)].begin.push_back(even_begin(o, x.size(d - N), size[d]));
+      extents[static_cast<size_t>(d)].end.push_back(even_end(o, x.size(d - N), size[d]));
+    }
+  return max_over(op, kAdaptiveMaxNodes[N - 1], x, extents, Dims(N, 1));
+}
+
+constexpr const char* kAvgPool[] = {"avg_pool1d", "avg_pool2d", "avg_pool3d"};
+constexpr const char* kAvgNodes[] = {"AvgPool2DBackward0", "AvgPool2DBackward0",
+                                     "AvgPool3DBackward0"};
+template <int N>
+Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
+                const Dims& padding, bool ceil_mode, bool count_include_pad,
+                std::optional<int64_t> divisor_override) {
+  const char* op = kAvgPool[N - 1];
+  check_pooled(op, x, N);
+  const PoolLayout l = pool_layout(op, N, kernel_size, stride, padding, {1});
+  if (divisor_override && *divisor_override == 0)
+    fail_runtime(op, "divisor_override=0; pass a number that can divide");
+  auto how = std::make_shared<Resampling>();
+  how->axis = x.dim() - N;
+  for (int d = 0; d < N; ++d) {
+    const int64_t in = x.size(d - N), count = window_count(op, in, l, d, ceil_mode);
+    TapTable table(in);
+    for (int64_t o = 0; o < count; ++o) {
+      const int64_t from = o * l.stride[d] - l.padding[d];
+      const int64_t to = std::min(from + l.kernel[d], in + l.padding[d]);
+      const int64_t begin = std::max<int64_t>(from, 0), end = std::min(to, in);
+      const int64_t divisor = divisor_override    ? (d == 0 ? *divisor_override : 1)
+                              : count_include_pad ? to - from
+                                                  : end - begin;
+      table.add_window(begin, end, 1. / static_cast<double>(divisor));
+    }
+    how->tables.push_back(std::move(table));
+  }
+  return resample(op, kAvgNodes[N - 1], x, how);
+}
+
+constexpr const char* kAdaptiveAvg[] = {"adaptive_avg_pool1d", "adaptive_avg_pool2d",
+                                        "adaptive_avg_pool3d"};
+constexpr const char* kAdaptiveAvgNodes[] = {
+    "SqueezeBackward1", "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool3DBackward0"};
+template <int N>
+Tensor adaptive_avg_pool(const Tensor& x, const Dims& output_size) {
+  const char* op = kAdaptiveAvg[N - 1];
+  check_pooled(op, x, N);
+  const Dims size = per_dimension(op, "output_size", output_size, N);
+  auto how = std::make_shared<Resampling>();
+  how->axis = x.dim() - N;
+  for (int d = 0; d < N; ++d) {
+    if (size[d] < 0) fail_runtime(op, "output_size=", size, " is negative; pass 0 or more");
+    how->tables.push_back(even_windows(x.size(d - N), size[d]));
+  }
+  const bool global = N > 1 && size.product() == 1;
+  return resample(op, global ? "MeanBackward1" : kAdaptiveAvgNodes[N - 1], x, how);
+}
+
+constexpr const char* kLpPool[] = {"lp_pool1d", "lp_pool2d", "lp_pool3d"};
+/// (sum over the window of x^p)^(1/p), the sum as an average times the window's size.
+template <int N>
+Tensor lp_pool(const Tensor& x, double norm_type, const Dims& kernel_size, const OptDims& stride,
+               bool ceil_mode) {
+  const Tensor mean = avg_pool<N>(pow(x, norm_type), kernel_size, stride, {0}, ceil_mode, true, {});
+  const Dims size = per_dimension(kLpPool[N - 1], "kernel_size", kernel_size, N);
+  const Tensor positive = sign(mean) * maximum(abs(mean), 0.);
+  return pow(positive * static_cast<double>(size.product()), 1. / norm_type);
+}
+
+constexpr const char* kUnpool[] = {"max_unpool1d", "max_unpool2d", "max_unpool3d"};
+template <int N>
+Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& kernel_size,
+                  const OptDims& stride, const Dims& padding, const OptDims& output_size) {
+  const char* op = kUnpool[N - 1];
+  check_pooled(op, x, N);
+  if (indices.dtype() != DType::Int64)
+    fail_runtime(op, "indices are ", name_of(indices.dtype()), "; expected int64");
+  if (!(indices.shape() == x.shape()))
+    fail_runtime(op, "indices have shape ", indices.shape(), ", the input ", x.shape(),
+                 "; they must be equal");
+  const PoolLayout l = pool_layout(op, N, kernel_size, stride, padding, {1});
+  Dims shape = x.shape();
+  for (int d = 0; d < N; ++d) {
+    const int at = x.dim() - N + d;
+    const int64_t usual = (x.size(at) - 1) * l.stride[d] + l.kernel[d] - 2 * l.padding[d];
+    shape[at] = usual;
+    if (!output_size) continue;
+    if (output_size->size() != N && output_size->size() != x.dim())
+      fail_value(op, "output_size=", *output_size, "; expected ", N, " or ", x.dim(), " numbers");
+    const int64_t wanted = (*output_size)[output_size->size() - N + d];
+    if (wanted <= usual - l.stride[d] || wanted >= usual + l.stride[d])
+      fail_value(op, "output_size=", *output_size, ": dimension ", d, " must lie between ",
+                 usual - l.stride[d] + 1, " and ", usual + l.stride[d] - 1);
+    shape[at] = wanted;
+  }
+  return plane_scatter(op, x, indices, shape, N, false);
+}
+
+template <int N>
+void register_dimensions(Registry& r) {
+  r.nn(kMaxPool[N - 1],
+       "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False", max_pool<N>,
+       "The maximum of every window and its place among the flattened spatial dimensions.");
+  r.nn(kAdaptiveMax[N - 1], "input, output_size", adaptive_max_pool<N>,
+       "Maxima over windows that split the input evenly, and their places.");
+  if constexpr (N == 1)
+    r.nn(
+        kAvgPool[0],
+        "input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True",
+        [](const Tensor& x, const Dims& kernel_size, const OptDims& stride, const Dims& padding,
+           bool ceil_mode, bool count_include_pad) {
+          return avg_pool<1>(x, kernel_size, stride, padding, ceil_mode, count_include_pad, {});
+        },
+        "The mean of every window; padding counts as zeros, or not at all.");
+  else
+    r.nn(kAvgPool[N - 1],
+         "input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, "
+         "divisor_override=None",
+         avg_pool<N>, "The mean of every window; padding counts as zeros, or not at all.");
+  r.nn(kAdaptiveAvg[N - 1], "input, output_size", adaptive_avg_pool<N>,
+       "Means over windows that split the input evenly: o * in // out to ceil((o + 1) in / out).");
+  r.nn(kLpPool[N - 1], "input, norm_type, kernel_size, stride=None, ceil_mode=False", lp_pool<N>,
+       "(sum of x^p over every window)^(1 / p).");
+  r.nn(kUnpool[N - 1],
+       "input, indices, kernel_size, stride=None, padding=0, output_size=None", max_unpool<N>,
+       "Zeros with the maxima at the places that max_pool found.");
+}
+
+}  // namespace
+
+void register_pooling(Registry& r) {
+  register_dimensions<1>(r);
+  register_dimensions<2>(r);
+  register_dimensions<3>(r);
+}
+
 }  // namespace bx

@@ -1,4 +1,87 @@
+// Distances and similarities of vectors along one dimension, unit vectors, gated halves.
+#include <cmath>
+
 #include "ops/ops.h"
+
 namespace bx {
-void register_similarity(Registry&) {}
+
+namespace {
+
+Tensor total(const Tensor& t, int64_t dim, bool keepdim) {
+  return sum(t, Dims{dim}, keepdim, std::nullopt);
+}
+
+/// (sum |x|^p)^(1/p) along a dimension, with slope 0 where all are zero.
+Tensor norm(const char* op, const Tensor& x, double p, int64_t dim, bool keepdim) {
+  if (!is_floating(x.dtype()))
+    fail_runtime(op, "a norm of ", name_of(x.dtype()), "; convert it, e.g. with .float()");
+  if (p == 0) return total(to(x != 0., x.dtype()), dim, keepdim);
+  if (p == 1) return total(abs(x), dim, keepdim);
+  if (std::isinf(p)) {
+    // The largest (or smallest) as a sum over where it stands, shared among equals.
+    const Tensor a = abs(x);
+    Tensor best;
+    {
+      GradMode off(false);
+      Tensors rows = unbind(a, dim);
+      for (const Tensor& row : rows)
+        best = !best.defined() ? row : p > 0 ? maximum(best, row) : minimum(best, row);
+      if (!best.defined()) fail_runtime(op, "an empty dimension has no largest element");
+      best = unsqueeze(best, wrap_axis(op, dim, x.dim()));
+    }
+    const Tensor here = to(a == best, x.dtype());
+    return total(a * (here / total(here, dim, true)), dim, keepdim);
+  }
+  const Tensor powers = p == 2 ? total(x * x, dim, keepdim)
+                               : total(pow(abs(x), p), dim, keepdim);
+  const Tensor none = powers == 0.;
+  const Tensor safe = select(none, 1., powers);
+  return select(none, 0., p == 2 ? sqrt(safe) : pow(safe, 1. / p));
+}
+
+Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double eps) {
+  const char* op = "cosine_similarity";
+  const Tensor both[] = {x1, x2};
+  const DType dtype = result_type(both, 2);
+  if (!is_floating(dtype))
+    fail_runtime(op, "the inputs are ", name_of(x1.dtype()), " and ", name_of(x2.dtype()),
+                 "; convert them, e.g. with .float()");
+  const Dims shape = broadcast_shapes(op, x1.shape(), x2.shape());
+  const Tensor a = expand(to(x1, dtype), shape), b = expand(to(x2, dtype), shape);
+  auto unit = [&](const Tensor& x) {
+    return x / sqrt(maximum(total(x * x, dim, true), eps * eps));
+  };
+  return total(unit(a) * unit(b), dim, false);
+}
+
+Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
+  return norm("pairwise_distance", x1 - x2 + eps, p, -1, keepdim);
+}
+
+Tensor normalize(const Tensor& x, double p, int64_t dim, double eps) {
+  return x / maximum(norm("normalize", x, p, dim, true), eps);
+}
+
+Tensor glu(const Tensor& x, int64_t dim) {
+  const char* op = "glu";
+  if (x.dim() == 0) fail_runtime(op, "the input has no dimension to halve; pass one or more");
+  const int axis = wrap_axis(op, dim, x.dim());
+  const int64_t n = x.size(axis);
+  if (n % 2)
+    fail_runtime(op, "dimension ", dim, " has ", n, " elements, an odd number; it must be even");
+  return slice(x, axis, 0, n / 2, 1) * sigmoid(slice(x, axis, n / 2, n, 1));
+}
+
+}  // namespace
+
+void register_similarity(Registry& r) {
+  r.function("cosine_similarity", "x1, x2, dim=1, eps=1e-8", cosine_similarity,
+             "x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along dim; the inputs broadcast.");
+  r.function("pairwise_distance", "x1, x2, p=2.0, eps=1e-6, keepdim=False", pairwise_distance,
+             "The p-norm of x1 - x2 + eps along the last dimension; the inputs broadcast.");
+  r.nn("normalize", "input, p=2.0, dim=1, eps=1e-12", normalize,
+       "x / max(|x|_p, eps) along dim.");
+  r.nn("glu", "input, dim=-1", glu, "a sigmoid(b), a and b the halves of the input along dim.");
+}
+
 }  // namespace bx

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._core import _nn, prelu, sigmoid, tanh
 from .._core._nn import *  # noqa: F403 (every registered op that lives here)
+from . import _vision
 from ._reduction import reduction_of
+from ._vision import *  # noqa: F403
 
 if TYPE_CHECKING:
     from .._core import Tensor
@@ -33,6 +35,7 @@ __all__ = [
     "tanh",
 ]
 __all__ += _nn.__all__
+__all__ += _vision.__all__
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
-from . import activation, container, conv, dropout, linear, loss, module, parameter_container
+from . import (
+    activation,
+    batchnorm,
+    container,
+    conv,
+    distance,
+    dropout,
+    image,
+    linear,
+    loss,
+    module,
+    normalization,
+    padding,
+    parameter_container,
+    pooling,
+    sparse,
+)
 from .activation import *  # noqa: F403
+from .batchnorm import *  # noqa: F403
 from .container import *  # noqa: F403
 from .conv import *  # noqa: F403
+from .distance import *  # noqa: F403
 from .dropout import *  # noqa: F403
+from .image import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .module import *  # noqa: F403
+from .normalization import *  # noqa: F403
+from .padding import *  # noqa: F403
 from .parameter_container import *  # noqa: F403
+from .pooling import *  # noqa: F403
+from .sparse import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activation.__all__
+__all__ += batchnorm.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
+__all__ += distance.__all__
 __all__ += dropout.__all__
+__all__ += image.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += module.__all__
+__all__ += normalization.__all__
+__all__ += padding.__all__
 __all__ += parameter_container.__all__
+__all__ += pooling.__all__
+__all__ += sparse.__all__

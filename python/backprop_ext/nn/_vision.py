@@ -1,0 +1,214 @@
+"""Functions over images, and lookups, whose arguments need more than the compiled op takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import floor
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from .._core import _nn, cosine_similarity, pairwise_distance
+
+if TYPE_CHECKING:
+    from .._core import Tensor
+
+    Sizes = int | Sequence[int]
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "cosine_similarity",
+    "embedding_bag",
+    "gumbel_softmax",
+    "interpolate",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "pairwise_distance",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
+]
+
+
+def _max_pool(function: Any, dims: int) -> Any:
+    def max_pool(
+        input: Tensor,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Any:
+        """The maximum of every window; with return_indices also its place in the flattened input.
+
+        input (N, C, ...) or (C, ...). The gradient goes to the first maximum. Raises RuntimeError
+        for windows that do not fit, or padding over half of one.
+        """
+        both = function(input, kernel_size, stride, padding, dilation, ceil_mode)
+        return tuple(both) if return_indices else both[0]
+
+    max_pool.__name__ = max_pool.__qualname__ = f"max_pool{dims}d"
+    return max_pool
+
+
+max_pool1d = _max_pool(_nn.max_pool1d_with_indices, 1)
+max_pool2d = _max_pool(_nn.max_pool2d_with_indices, 2)
+max_pool3d = _max_pool(_nn.max_pool3d_with_indices, 3)
+
+
+def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
+    """The output size, the input's own where it is None."""
+    if not isinstance(output_size, Iterable):
+        return input.shape[-dims:] if output_size is None else output_size
+    sizes = list(output_size)
+    return [input.shape[d - len(sizes)] if size is None else size for d, size in enumerate(sizes)]
+
+
+def _adaptive_max_pool(function: Any, dims: int) -> Any:
+    def adaptive_max_pool(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+        """Maxima over windows that split the input evenly; None keeps a dimension's size."""
+        both = function(input, _whole_size(input, output_size, dims))
+        return tuple(both) if return_indices else both[0]
+
+    adaptive_max_pool.__name__ = adaptive_max_pool.__qualname__ = f"adaptive_max_pool{dims}d"
+    return adaptive_max_pool
+
+
+adaptive_max_pool1d = _adaptive_max_pool(_nn.adaptive_max_pool1d_with_indices, 1)
+adaptive_max_pool2d = _adaptive_max_pool(_nn.adaptive_max_pool2d_with_indices, 2)
+adaptive_max_pool3d = _adaptive_max_pool(_nn.adaptive_max_pool3d_with_indices, 3)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows that split the image evenly; None keeps a dimension's size."""
+    return _nn.adaptive_avg_pool2d(input, _whole_size(input, output_size, 2))
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over windows that split the volume evenly; None keeps a dimension's size."""
+    return _nn.adaptive_avg_pool3d(input, _whole_size(input, output_size, 3))
+
+
+def interpolate(
+    input: Tensor,
+    size: Sizes | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """The spatial dimensions of input (N, C, ...) resized to `size`, or by `scale_factor`.
+
+    mode: nearest, nearest-exact, linear (3-D input), bilinear, bicubic (4-D), trilinear (5-D), area
+    (means). With align_corners the outermost elements stay in place. Raises ValueError for
+    arguments that contradict each other, NotImplementedError for a mode that does not fit.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html
+    """
+    if antialias:
+        raise NotImplementedError("[interpolate] antialias=True is not supported; pass False")
+    if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
+        raise ValueError(f"[interpolate] align_corners with mode={mode!r}; leave it out")
+    if (size is None) == (scale_factor is None):
+        raise ValueError(
+            f"[interpolate] size={size} and scale_factor={scale_factor}; pass one of them"
+        )
+    if recompute_scale_factor and size is not None:
+        raise ValueError("[interpolate] recompute_scale_factor with size; leave it out")
+    dims = input.ndim - 2
+    scales: list[float] = []
+    if scale_factor is not None:
+        scales = list(_spread("scale_factor", scale_factor, dims))
+        sizes = [floor(float(n) * s) for n, s in zip(input.shape[2:], scales, strict=True)]
+        if recompute_scale_factor:
+            scales = []
+    else:
+        sizes = list(_spread("size", size, dims))
+    known = [float(s) for s in scales] + [0.0] * (3 - len(scales))
+    return _nn.resize(input, sizes, mode, bool(align_corners), *known[:3])
+
+
+def _spread(name: str, value: Any, dims: int) -> Sequence[Any]:
+    if not isinstance(value, Iterable):
+        return [value] * dims
+    values = list(value)
+    if len(values) != dims:
+        raise ValueError(
+            f"[interpolate] {name}={tuple(values)} for {dims} spatial dimensions; pass {dims}"
+        )
+    return values
+
+
+def upsample(
+    input: Tensor,
+    size: Sizes | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """interpolate, by its older name."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(
+    input: Tensor, size: Sizes | None = None, scale_factor: float | Sequence[float] | None = None
+) -> Tensor:
+    """interpolate(mode="nearest")."""
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(
+    input: Tensor, size: Sizes | None = None, scale_factor: float | Sequence[float] | None = None
+) -> Tensor:
+    """interpolate(mode="bilinear", align_corners=True)."""
+    return interpolate(input, size, scale_factor, "bilinear", True)
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """Sums, means or maxima of bags of rows of weight (rows, width).
+
+    Bags are the rows of a 2-d input, or begin at `offsets` in a 1-d one. Raises ValueError for
+    arguments that contradict each other, NotImplementedError for sparse gradients.
+    """
+    if sparse:
+        raise NotImplementedError("[embedding_bag] sparse=True is not supported; pass False")
+    if scale_grad_by_freq and mode == "max":
+        raise ValueError("[embedding_bag] scale_grad_by_freq with mode='max'; pass another mode")
+    if max_norm is not None:
+        _core.embedding_renorm_(weight.detach(), input, float(max_norm), float(norm_type))
+    rest = (per_sample_weights, include_last_offset, padding_idx, scale_grad_by_freq)
+    return _nn.embedding_bag(input, weight, offsets, mode, *rest)
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """softmax((logits + G) / tau) along dim, G ~ Gumbel(0, 1); with hard its one-hot maximum.
+
+    The gradient of the hard form is that of the soft one. Source: Jang et al., ICLR 2017.
+    """
+    exponential = -(-_core.empty_like(logits).uniform_()).log1p()
+    soft = _core.softmax((logits - exponential.log()) / tau, dim)
+    if not hard:
+        return soft
+    best = soft.argmax(dim, keepdim=True)
+    line = _core.arange(soft.shape[dim])
+    places = line.view([-1 if d == dim % soft.ndim else 1 for d in range(soft.ndim)])
+    return (places == best).to(soft.dtype) - soft.detach() + soft

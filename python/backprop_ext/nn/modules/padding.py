@@ -1,0 +1,165 @@
+"""Padding: by a constant, by mirroring, by repeating the border, or around the ring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import functional as F
+from ._sizes import per_dimension
+from .module import Module
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..._core import Tensor
+
+    Sizes = int | Sequence[int]
+
+__all__ = [
+    f"{kind}Pad{d}d"
+    for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero")
+    for d in (1, 2, 3)
+]
+
+
+class _Pad(Module):
+    """y = x (N, C, ...) or (C, ...) with `padding` elements more on both sides.
+
+    One number for all sides, or (left, right, top, bottom, front, back); negative ones crop.
+    """
+
+    _dims: ClassVar[int]
+    _mode: ClassVar[str]
+
+    def __init__(self, padding: Sizes) -> None:
+        super().__init__()
+        self.padding = per_dimension(padding, 2 * self._dims)
+
+    def forward(self, input: Tensor) -> Tensor:
+        functional: Any = F
+        result: Tensor = functional.pad(input, self.padding, mode=self._mode)
+        return result
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class _ConstantPad(_Pad):
+    """y = x (N, C, ...) with `padding` elements `value` more on both sides; see _Pad for sides."""
+
+    _mode = "constant"
+
+    def __init__(self, padding: Sizes, value: float) -> None:
+        super().__init__(padding)
+        self.value = value
+
+    def forward(self, input: Tensor) -> Tensor:
+        functional: Any = F
+        result: Tensor = functional.pad(input, self.padding, "constant", self.value)
+        return result
+
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, value={self.value}"
+
+
+class ConstantPad1d(_ConstantPad):
+    __doc__ = _ConstantPad.__doc__
+    _dims = 1
+
+
+class ConstantPad2d(_ConstantPad):
+    __doc__ = _ConstantPad.__doc__
+    _dims = 2
+
+
+class ConstantPad3d(_ConstantPad):
+    __doc__ = _ConstantPad.__doc__
+    _dims = 3
+
+
+class _ZeroPad(_ConstantPad):
+    """y = x (N, C, ...) with `padding` zeros more on both sides."""
+
+    def __init__(self, padding: Sizes) -> None:
+        super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class ZeroPad1d(_ZeroPad):
+    __doc__ = _ZeroPad.__doc__
+    _dims = 1
+
+
+class ZeroPad2d(_ZeroPad):
+    __doc__ = _ZeroPad.__doc__
+    _dims = 2
+
+
+class ZeroPad3d(_ZeroPad):
+    __doc__ = _ZeroPad.__doc__
+    _dims = 3
+
+
+class _ReflectionPad(_Pad):
+    """y = x (N, C, ...) mirrored at its borders, which are not repeated."""
+
+    _mode = "reflect"
+
+
+class ReflectionPad1d(_ReflectionPad):
+    __doc__ = _ReflectionPad.__doc__
+    _dims = 1
+
+
+class ReflectionPad2d(_ReflectionPad):
+    __doc__ = _ReflectionPad.__doc__
+    _dims = 2
+
+
+class ReflectionPad3d(_ReflectionPad):
+    __doc__ = _ReflectionPad.__doc__
+    _dims = 3
+
+
+class _ReplicationPad(_Pad):
+    """y = x (N, C, ...) with its border repeated."""
+
+    _mode = "replicate"
+
+
+class ReplicationPad1d(_ReplicationPad):
+    __doc__ = _ReplicationPad.__doc__
+    _dims = 1
+
+
+class ReplicationPad2d(_ReplicationPad):
+    __doc__ = _ReplicationPad.__doc__
+    _dims = 2
+
+
+class ReplicationPad3d(_ReplicationPad):
+    __doc__ = _ReplicationPad.__doc__
+    _dims = 3
+
+
+class _CircularPad(_Pad):
+    """y = x (N, C, ...) continued from its other end."""
+
+    _mode = "circular"
+
+
+class CircularPad1d(_CircularPad):
+    __doc__ = _CircularPad.__doc__
+    _dims = 1
+
+
+class CircularPad2d(_CircularPad):
+    __doc__ = _CircularPad.__doc__
+    _dims = 2
+
+
+class CircularPad3d(_CircularPad):
+    __doc__ = _CircularPad.__doc__
+    _dims = 3
