@@ -135,7 +135,7 @@ def targets() -> list[tuple[str, Any, list[str]]]:
     found += [("_make_subclass", bx._core._make_subclass, [])]
     found += [("set_default_dtype", bx.set_default_dtype, [])]
     found += [("_run_backward", bx._core._run_backward, [])]
-    found += [("sgd_step", bx._core.sgd_step, [])]
+    found += [("_update", bx._core._update, [])]
     return found
 
 

@@ -23,7 +23,7 @@ BELOW: Final[dict[str, set[str]]] = {
     "launch": {"core", "formulas", "kernels"},
     "autograd": {"core", "formulas", "kernels", "launch", "ops"},
     "ops": {"core", "formulas", "kernels", "launch", "autograd"},
-    "optim": {"core", "launch", "autograd", "ops"},
+    "optim": {"core", "formulas", "launch", "autograd", "ops"},
     "bindings": {"core", "launch", "autograd", "ops", "optim"},
 }
 # What compiles once per instruction set must not leak inline code into the engine.

@@ -1,76 +1,91 @@
-// Fused update steps: one pass over a parameter, its gradient and its state.
+// Fused update steps: one pass over a parameter, its gradient and its state, a loop per rule.
+#include "formulas/update.h"
 #include "kernels/families.h"
-#include "kernels/lanes.h"
-
-#include <tuple>
+#include "kernels/lanes_math.h"
 
 namespace bx::kernels {
 
 namespace {
 
-/// Lane-wise update of n elements; the tail goes through the same code, padded.
-template <class T, int N, class F>
-void update(T* const (&arrays)[N], int64_t n, F f) {
+namespace f = bx::formulas;
+
+/// One loop over contiguous elements. `Mask` says which slots are there: out = p, those slots.
+template <class T, class Rule, unsigned Mask>
+void update(const View* out, const View* in, const Params& params) {
   using L = Lanes<T>;
-  L v[N];
-  int64_t i = 0;
-  for (; i + L::width <= n; i += L::width) {
-    for (int k = 0; k < N; ++k) v[k] = L::load(arrays[k] + i);
-    f(v);
-    for (int k = 0; k < N - 1; ++k) v[k].store(arrays[k] + i);
-  }
-  if (i == n) return;
-  T pad[N][L::width] = {};
-  for (int k = 0; k < N; ++k) {
-    for (int64_t j = i; j < n; ++j) pad[k][j - i] = arrays[k][j];
-    v[k] = L::load(pad[k]);
-  }
-  f(v);
-  for (int k = 0; k < N - 1; ++k) {
-    v[k].store(pad[k]);
-    for (int64_t j = i; j < n; ++j) arrays[k][j] = pad[k][j - i];
+  constexpr int slots = static_cast<int>(Rule::slots.size());
+  const auto& scalars = *static_cast<const typename Rule::Scalars*>(params.object);
+  T* const p = static_cast<T*>(out[0].data);
+  const T* const g = static_cast<const T*>(in[0].data);
+  T* s[slots] = {};
+  for (int k = 0, next = 1; k < slots; ++k)
+    if (Mask >> k & 1) s[k] = static_cast<T*>(out[next++].data);
+
+  int64_t n = 1;
+  for (int d = 0; d < out[0].ndim; ++d) n *= out[0].shape[d];
+  parallel_for(n, 1 << 16, [&](int64_t i, int64_t end) {
+    L state[slots];
+    for (; i + L::width <= end; i += L::width) {
+      L value = L::load(p + i);
+      for (int k = 0; k < slots; ++k)
+        if (Mask >> k & 1) state[k] = L::load(s[k] + i);
+      Rule::step(value, L::load(g + i), state, scalars);
+      value.store(p + i);
+      for (int k = 0; k < slots; ++k)
+        if (Mask >> k & 1) state[k].store(s[k] + i);
+    }
+    if (i == end) return;
+    // The last few go through the same code, padded.
+    const int64_t rest = end - i;
+    T pad[slots + 2][L::width] = {};
+    auto padded = [&](int row, const T* from) {
+      std::copy_n(from + i, rest, pad[row]);
+      return L::load(pad[row]);
+    };
+    auto unpad = [&](L value, T* to) {
+      value.store(pad[0]);
+      std::copy_n(pad[0], rest, to + i);
+    };
+    L value = padded(0, p);
+    for (int k = 0; k < slots; ++k)
+      if (Mask >> k & 1) state[k] = padded(k + 2, s[k]);
+    Rule::step(value, padded(1, g), state, scalars);
+    unpad(value, p);
+    for (int k = 0; k < slots; ++k)
+      if (Mask >> k & 1) unpad(state[k], s[k]);
+  });
+}
+
+/// The loop for the slots that are there. Slots without a condition always are.
+template <class T, class Rule, unsigned Mask = 0, int K = 0>
+void choose(unsigned mask, const View* out, const View* in, const Params& params) {
+  if constexpr (K == static_cast<int>(Rule::slots.size())) {
+    update<T, Rule, Mask>(out, in, params);
+  } else {
+    constexpr unsigned with = Mask | 1u << K;
+    if constexpr (Rule::slots[K].when == f::kAlways)
+      return choose<T, Rule, with, K + 1>(mask, out, in, params);
+    else if (mask >> K & 1) choose<T, Rule, with, K + 1>(mask, out, in, params);
+    else choose<T, Rule, Mask, K + 1>(mask, out, in, params);
   }
 }
 
-/// out0 = parameter, out1 = momentum buffer (when f[1] != 0), in0 = gradient; all contiguous [n].
-/// f = lr, momentum, dampening, weight_decay; i = nesterov, maximize, first step.
-/// g += weight_decay p;  b = momentum b + (1 - dampening) g (b = g first);  p -= lr b (or, for
-/// Nesterov, lr (g + momentum b)).  [Sutskever et al. 2013]
+/// i = the rule's number, the slots that are there (a bit each); object = the rule's Scalars;
+/// out = parameter, slots; in = gradient; all contiguous and of one shape.
 template <class T>
-void sgd_step(const View* out, const View* in, const Params& params, FaultInfo*) {
-  const auto [lr, momentum, dampening, decay] =
-      std::tuple{params.f[0], params.f[1], params.f[2], params.f[3]};
-  const bool nesterov = params.i[0], maximize = params.i[1], first = params.i[2];
-  auto* p = static_cast<T*>(out[0].data);
-  auto* g = static_cast<T*>(in[0].data);
-  const int64_t n = out[0].shape[0];
-  auto gradient = [&](Lanes<T> g, Lanes<T> p) {
-    if (maximize) g = -g;
-    return decay != 0 ? g + p * decay : g;
-  };
-  if (momentum == 0) {
-    parallel_for(n, 1 << 16, [&](int64_t begin, int64_t end) {
-      T* const arrays[2] = {p + begin, g + begin};
-      update(arrays, end - begin, [&](auto& v) { v[0] = v[0] - gradient(v[1], v[0]) * lr; });
-    });
-    return;
-  }
-  auto* buffer = static_cast<T*>(out[1].data);
-  parallel_for(n, 1 << 16, [&](int64_t begin, int64_t end) {
-    T* const arrays[3] = {p + begin, buffer + begin, g + begin};
-    update(arrays, end - begin, [&](auto& v) {
-      const Lanes<T> d = gradient(v[2], v[0]);
-      v[1] = first ? d : v[1] * momentum + d * (1. - dampening);
-      v[0] = v[0] - (nesterov ? d + v[1] * momentum : v[1]) * lr;
-    });
-  });
+void step(const View* out, const View* in, const Params& params, FaultInfo*) {
+  [&]<class... Rule>(std::tuple<Rule...>*) {
+    using Fn = void (*)(unsigned, const View*, const View*, const Params&);
+    static constexpr Fn rules[] = {&choose<T, Rule>...};
+    rules[params.i[0]](static_cast<unsigned>(params.i[1]), out, in, params);
+  }(static_cast<f::Updates*>(nullptr));
 }
 
 }  // namespace
 
 void fill_optimizer(Entries entries) {
-  enter<float>(entries, Id::SgdStep, "sgd_step", &sgd_step<float>);
-  enter<double>(entries, Id::SgdStep, "sgd_step", &sgd_step<double>);
+  enter<float>(entries, Id::Update, "update", &step<float>);
+  enter<double>(entries, Id::Update, "update", &step<double>);
 }
 
 }  // namespace bx::kernels

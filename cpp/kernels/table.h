@@ -77,7 +77,7 @@ enum class Id : int {
   IndexPut,
   IndexAdd,    // indexing.cpp
   NormalFill,  // random.cpp
-  SgdStep,     // optimizer.cpp
+  Update,      // optimizer.cpp
   Conv,
   ConvInput,
   ConvWeight,

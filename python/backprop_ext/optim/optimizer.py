@@ -5,16 +5,59 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from .._core import Tensor
+from ..nn.modules._hooks import RemovableHandle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..types import Closure, StateDict
 
     Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
-__all__ = ["Optimizer"]
+__all__ = [
+    "Optimizer",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+]
+
+# When a hook runs: in every optimizer's step (kept here), or at one of an optimizer's events.
+_PRE_STEP, _POST_STEP = "pre_step", "post_step"
+_of_all: dict[str, dict[Any, Any]] = {_PRE_STEP: {}, _POST_STEP: {}}
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(optimizer, args, kwargs) runs before every optimizer's step."""
+    return RemovableHandle(_of_all[_PRE_STEP], hook, False)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(optimizer, args, kwargs) runs after every optimizer's step."""
+    return RemovableHandle(_of_all[_POST_STEP], hook, False)
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        for hook in self._hooks_at(_PRE_STEP):
+            changed = hook(self, args, kwargs)
+            if changed is None:
+                continue
+            if not isinstance(changed, tuple) or len(changed) != 2:
+                raise RuntimeError(
+                    f"[step] a step pre-hook returned {changed!r}; return None or (args, kwargs)"
+                )
+            args, kwargs = changed
+        result = step(self, *args, **kwargs)
+        self._opt_called = True
+        for hook in self._hooks_at(_POST_STEP):
+            hook(self, args, kwargs)
+        return result
+
+    return hooked
 
 
 class Optimizer:
@@ -25,11 +68,17 @@ class Optimizer:
     Source: https://docs.pytorch.org/docs/stable/optim.html
     """
 
-    # Schedulers warn when it stays False; a subclass that does not track it is not warned about.
-    _opt_called = True
+    # Schedulers warn when it stays False.
+    _opt_called = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
+        self._hooks: dict[str, dict[Any, Any]] = {}
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         if isinstance(params, (Tensor, str)) or not isinstance(params, Iterable):
@@ -58,18 +107,31 @@ class Optimizer:
         if isinstance(params, (set, frozenset)):
             raise TypeError("[add_param_group] params is a set, whose order changes; pass a list")
         group = {**param_group, "params": [params] if isinstance(params, Tensor) else [*params]}
-        if group["params"] and all(isinstance(p, tuple) for p in group["params"]):
+        named = [isinstance(p, tuple) for p in group["params"]]
+        if any(named):
+            if not all(named):
+                raise ValueError(
+                    "[add_param_group] some parameters have names, some have none; name all of "
+                    "them, or none"
+                )
             group["param_names"] = [name for name, _ in group["params"]]
             group["params"] = [p for _, p in group["params"]]
         for p in group["params"]:
             self._check(p)
         for name, value in self.defaults.items():
             group.setdefault(name, value)
+        if self.param_groups and ("param_names" in group) != (
+            "param_names" in self.param_groups[0]
+        ):
+            raise ValueError(
+                "[add_param_group] some groups have names, some have none; name the parameters of "
+                "all groups, or of none"
+            )
         unique = {id(p) for p in group["params"]}
         if len(unique) < len(group["params"]):
             warnings.warn(
                 f"[add_param_group] {len(group['params'])} parameters, {len(unique)} different: "
-                "a double is updated twice; drop the doubles",
+                "a parameter group with duplicate parameters updates them twice; drop the doubles",
                 stacklevel=3,
             )
         if any(id(p) in unique for other in self.param_groups for p in other["params"]):
@@ -103,8 +165,49 @@ class Optimizer:
                         p.grad = p.grad.detach()
                     p.grad.zero_()
 
+    def _hooks_at(self, event: str) -> Iterable[Callable[..., Any]]:
+        ours, everyone = self._hooks.get(event), _of_all.get(event)
+        return (*(everyone.values() if everyone else ()), *(ours.values() if ours else ()))
+
+    def _register(self, event: str, hook: Callable[..., Any], prepend: bool) -> RemovableHandle:
+        return RemovableHandle(self._hooks.setdefault(event, {}), hook, prepend)
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """hook(optimizer, args, kwargs) runs before step; (args, kwargs) it returns replace them."""
+        return self._register(_PRE_STEP, hook, False)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """hook(optimizer, args, kwargs) runs after step."""
+        return self._register(_POST_STEP, hook, False)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """hook(optimizer) runs before state_dict."""
+        return self._register("pre_state_dict", hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """hook(optimizer, state_dict) runs after state_dict; a dict it returns replaces it."""
+        return self._register("post_state_dict", hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """hook(optimizer, state_dict) runs before load_state_dict; a dict it returns is loaded."""
+        return self._register("pre_load", hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """hook(optimizer) runs after load_state_dict."""
+        return self._register("post_load", hook, prepend)
+
     def state_dict(self) -> StateDict:
         """{"state": {index: state}, "param_groups": [...]}: parameters are named by their order."""
+        for hook in self._hooks_at("pre_state_dict"):
+            hook(self)
         order: dict[int, int] = {}
         groups, count = [], 0
         for group in self.param_groups:
@@ -114,13 +217,21 @@ class Optimizer:
             packed = {name: value for name, value in group.items() if name != "params"}
             groups.append({**packed, "params": [order[id(p)] for p in group["params"]]})
         state = {order[id(k)] if isinstance(k, Tensor) else k: v for k, v in self.state.items()}
-        return {"state": state, "param_groups": groups}
+        result: StateDict = {"state": state, "param_groups": groups}
+        for hook in self._hooks_at("post_state_dict"):
+            changed = hook(self, result)
+            result = result if changed is None else changed
+        return result
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Take over the settings and the state; floating-point state is cast to its parameter.
 
         Raises ValueError, and changes nothing, when the groups have other sizes.
         """
+        state_dict = dict(state_dict)
+        for hook in self._hooks_at("pre_load"):
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
         ours, saved = self.param_groups, state_dict["param_groups"]
         sizes = [[len(group["params"]) for group in groups] for groups in (ours, saved)]
         if sizes[0] != sizes[1]:
@@ -142,9 +253,15 @@ class Optimizer:
             names = {"param_names": mine["param_names"]} if "param_names" in mine else {}
             groups.append({**names, **_copied(theirs), "params": mine["params"]})
         self.state, self.param_groups = state, groups
+        for hook in self._hooks_at("post_load"):
+            hook(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_hooks"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._hooks = {}
         for group in self.param_groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)

@@ -1,22 +1,19 @@
-"""Stochastic gradient descent."""
+"""Stochastic gradient descent, and its average."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .._core import sgd_step
-from ..autograd.grad_mode import enable_grad
-from .optimizer import Optimizer
+from ._compiled import Compiled, at_least
 
 if TYPE_CHECKING:
-    from .._core import Tensor
-    from ..types import Closure
+    from ._compiled import Number
     from .optimizer import Params
 
-__all__ = ["SGD"]
+__all__ = ["ASGD", "SGD"]
 
 
-class SGD(Optimizer):
+class SGD(Compiled):
     """g = grad + weight_decay p;  b <- momentum b + (1 - dampening) g (b = g at first);  p -= lr b.
 
     nesterov: p -= lr (g + momentum b). maximize: grad is negated. `foreach` and `fused` change
@@ -26,15 +23,15 @@ class SGD(Optimizer):
     https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
 
-    _opt_called = False
+    _rule = "SGD"
 
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
+        lr: Number = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: Number = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
@@ -42,18 +39,11 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
-            if value < 0.0:
-                raise ValueError(f"[SGD] {name}={value} is negative; pass 0 or more")
+        at_least("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError(
                 f"[SGD] nesterov has momentum={momentum} and dampening={dampening}; "
                 "it needs momentum > 0 and dampening = 0"
-            )
-        if differentiable:
-            raise NotImplementedError(
-                "[SGD] differentiable=True was asked for, False is supported; "
-                "write the update with tensors"
             )
         defaults = {
             "lr": lr,
@@ -68,32 +58,41 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def step(self, closure: Closure | None = None) -> Any:
-        """Update each parameter with a gradient. `closure` computes the loss, which is returned."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            buffers = self._buffers(group["params"]) if group["momentum"] else []
-            missing = [i for i, buffer in enumerate(buffers) if buffer is None] if buffers else ()
-            sgd_step(
-                group["params"],
-                buffers,
-                group["lr"],
-                group["momentum"],
-                group["dampening"],
-                group["weight_decay"],
-                group["nesterov"],
-                group["maximize"],
-            )
-            for i in missing:
-                if buffers[i] is not None:
-                    self.state[group["params"][i]]["momentum_buffer"] = buffers[i]
-        self._opt_called = True
-        return loss
 
-    def _buffers(self, params: list[Tensor]) -> list[Tensor | None]:
-        """The buffers, which live in `state`, in the order of the parameters."""
-        state, none = self.state, dict[str, Any]()
-        return [state.get(p, none).get("momentum_buffer") for p in params]
+class ASGD(Compiled):
+    """p <- (1 - lambd eta) p - eta g, eta = lr / (1 + lambd lr t)^alpha; the average of p is kept.
+
+    The state of p is {"step", "eta", "mu", "ax"}: ax is the average of p from step t0 on, p itself
+    before. Raises ValueError for a negative setting.
+    Source: Polyak & Juditsky, SIAM J. Control Optim. 30 (1992);
+    https://docs.pytorch.org/docs/stable/generated/torch.optim.ASGD.html
+    """
+
+    _rule = "ASGD"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Number = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        at_least("ASGD", lr=lr, weight_decay=weight_decay)
+        defaults = {
+            "lr": lr,
+            "lambd": lambd,
+            "alpha": alpha,
+            "t0": t0,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)

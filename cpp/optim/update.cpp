@@ -1,0 +1,117 @@
+#include "optim/update.h"
+
+#include <cstring>
+#include <type_traits>
+
+#include "autograd/node.h"
+#include "launch/launch.h"
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+/// Room for the Scalars of any rule.
+struct alignas(double) ScalarSpace {
+  unsigned char bytes[128];
+};
+
+template <class Rule>
+void scalars_of(const double* settings, double* counters, bool first, void* result) {
+  using Scalars = typename Rule::Scalars;
+  static_assert(sizeof(typename Rule::Settings) == Rule::settings.size() * sizeof(double));
+  static_assert(sizeof(Scalars) <= sizeof(ScalarSpace));
+  static_assert(Rule::slots.size() <= formulas::kMaxSlots);
+  static_assert(Rule::counters.size() <= formulas::kMaxCounters);
+  typename Rule::Settings h;
+  std::memcpy(&h, settings, sizeof h);
+  new (result) Scalars(Rule::scalars(h, counters, first));
+}
+
+template <class... Rule>
+std::span<const UpdateRule> rules_of(std::tuple<Rule...>*) {
+  static const UpdateRule rules[] = {
+      {Rule::name, Rule::settings, Rule::counters, Rule::slots, &scalars_of<Rule>}...};
+  return rules;
+}
+
+/// A tensor as contiguous elements; a copy of a strided one is written back.
+struct Straight {
+  explicit Straight(const Tensor& t) : original(t), elements(contiguous(t)) {}
+  void written() const {
+    if (!elements.same_as(original))
+      launch("step", kernel(kernels::Id::Copy, original.dtype()), original, elements);
+    original->storage->bump_version();
+  }
+  Tensor original, elements;
+};
+
+void check_like(const UpdateRule& rule, const char* what, const Tensor& t, const Tensor& param) {
+  if (!(t.shape() == param.shape() && t.dtype() == param.dtype()))
+    fail_runtime(rule.name, what, " has shape ", t.shape(), " and type ", name_of(t.dtype()),
+                 ", its parameter ", param.shape(), " and ", name_of(param.dtype()),
+                 "; they must be equal");
+}
+
+void write_number(const Tensor& t, double value) {
+  if (t.dtype() == DType::Float64) *t.data<double>() = value;
+  else *t.data<float>() = static_cast<float>(value);
+  t->storage->bump_version();
+}
+
+}  // namespace
+
+std::span<const UpdateRule> update_rules() {
+  return rules_of(static_cast<formulas::Updates*>(nullptr));
+}
+
+Tensor new_counter(const formulas::Counter& counter, const double* settings) {
+  Tensor t = empty({}, default_dtype());
+  write_number(t, counter.like < 0 ? counter.start : settings[counter.like]);
+  return t;
+}
+
+Tensor new_slot(const formulas::Slot& slot, const double* settings, const Tensor& param) {
+  return full(param.shape(), slot.fill == formulas::kZero ? 0. : settings[slot.fill],
+              param.dtype());
+}
+
+void check_gradient(const UpdateRule& rule, const Tensor& param) {
+  check_like(rule, "a gradient", Tensor(param->grad), param);
+}
+
+void check_state(const UpdateRule& rule, const UpdateItem& item) {
+  for (size_t k = 0; k < rule.slots.size(); ++k)
+    if (item.slots[k].defined())
+      check_like(rule, rule.slots[k].name, item.slots[k], item.param);
+  for (size_t k = 0; k < rule.counters.size(); ++k)
+    if (const Tensor& t = item.counters[k]; t.numel() != 1 || !is_floating(t.dtype()))
+      fail_runtime(rule.name, rule.counters[k].name, " has shape ", t.shape(), " and type ",
+                   name_of(t.dtype()), "; it must be one floating-point number");
+}
+
+void run_update(const UpdateRule& rule, const UpdateItem& item, const double* settings) {
+  GradMode off(false);
+  double counters[formulas::kMaxCounters] = {};
+  for (size_t k = 0; k < rule.counters.size(); ++k) counters[k] = item_double(item.counters[k]);
+  ScalarSpace scalars;
+  rule.scalars(settings, counters, item.first, &scalars);
+  Params params;
+  params.i[0] = &rule - update_rules().data();
+  params.object = &scalars;
+  const Straight p(item.param), g(item.grad);
+  Operands out(p.elements);
+  InlineVector<Straight, formulas::kMaxSlots> slots;
+  for (size_t k = 0; k < rule.slots.size(); ++k) {
+    if (!item.slots[k].defined()) continue;
+    slots.push_back(Straight(item.slots[k]));
+    params.i[1] |= int64_t{1} << k;
+  }
+  for (const Straight& slot : slots) out.add(slot.elements);
+  launch(rule.name, kernel(kernels::Id::Update, item.param.dtype()), out, g.elements, params);
+  p.written();
+  for (const Straight& slot : slots) slot.written();
+  for (size_t k = 0; k < rule.counters.size(); ++k) write_number(item.counters[k], counters[k]);
+}
+
+}  // namespace bx

@@ -1,0 +1,43 @@
+// The update steps of all optimizers: rules (formulas/update.h) applied to tensors.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "core/tensor.h"
+#include "formulas/update.h"
+
+namespace bx {
+
+/// A rule without its types, as the engine and the bindings read it.
+struct UpdateRule {
+  const char* name;
+  /// Names in a parameter group; "betas.0" is an element of a sequence.
+  std::span<const char* const> settings;
+  std::span<const formulas::Counter> counters;
+  std::span<const formulas::Slot> slots;
+  /// Moves the counters one step on and makes what the kernel needs.
+  void (*scalars)(const double* settings, double* counters, bool first, void* scalars);
+};
+
+std::span<const UpdateRule> update_rules();
+
+/// A parameter, its gradient and its state. A slot that is not kept is undefined.
+struct UpdateItem {
+  Tensor param, grad;
+  Tensor slots[formulas::kMaxSlots];
+  Tensor counters[formulas::kMaxCounters];
+  bool first = false;  // the slots are new
+};
+
+/// A counter or a slot as it is before the first step.
+Tensor new_counter(const formulas::Counter& counter, const double* settings);
+Tensor new_slot(const formulas::Slot& slot, const double* settings, const Tensor& param);
+
+/// RuntimeError when a gradient, or a slot, has another shape or type than its parameter.
+void check_gradient(const UpdateRule& rule, const Tensor& param);
+void check_state(const UpdateRule& rule, const UpdateItem& item);
+/// One step, written in place.
+void run_update(const UpdateRule& rule, const UpdateItem& item, const double* settings);
+
+}  // namespace bx

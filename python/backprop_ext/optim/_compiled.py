@@ -1,0 +1,95 @@
+"""Optimizers whose step is one compiled call per group, and the checks of their settings."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .._core import Tensor, _update, _update_rules
+from ..autograd.grad_mode import enable_grad
+from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ..types import Closure
+    from .optimizer import Params
+
+    Number = float | Tensor
+
+
+class Compiled(Optimizer):
+    """An optimizer whose rule is a row of cpp/formulas/update.h, found by the name in `_rule`.
+
+    The settings are read from the groups at every step. `foreach`, `fused` and `capturable` change
+    nothing: a group is always one compiled call.
+    """
+
+    _rule: ClassVar[str]
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        check_modes(self._rule, defaults)
+        super().__init__(params, defaults)
+
+    def step(self, closure: Closure | None = None) -> Any:
+        """Update each parameter with a gradient. `closure` computes the loss, which is returned.
+
+        Raises RuntimeError, and changes nothing, for a gradient of another shape or dtype.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        rule = _update_rules[self._rule]
+        for group in self.param_groups:
+            _update(rule, group, self.state)
+        return loss
+
+
+def check_modes(op: str, defaults: dict[str, Any]) -> None:
+    """What PyTorch's switches of implementation may say, and a learning rate that is a tensor."""
+    foreach, fused = defaults.get("foreach"), defaults.get("fused")
+    if defaults.get("differentiable"):
+        if fused:
+            raise RuntimeError(f"[{op}] fused=True and differentiable=True; drop one of them")
+        raise NotImplementedError(
+            f"[{op}] differentiable=True was asked for, False is supported; write the update "
+            "with tensors"
+        )
+    if foreach and fused:
+        raise RuntimeError(f"[{op}] foreach=True and fused=True; drop one of them")
+    if foreach and not defaults.get("capturable") and isinstance(defaults.get("lr"), Tensor):
+        raise ValueError(f"[{op}] lr is a Tensor with foreach=True; pass a float, or drop foreach")
+
+
+def at_least(op: str, least: float = 0.0, **settings: Number) -> None:
+    """Raises ValueError for a setting below `least`, and for a tensor of several elements."""
+    between(op, least, inf, **settings)
+
+
+def between(op: str, least: float, most: float, **settings: Number) -> None:
+    """Raises ValueError for a setting outside [least, most]."""
+    for name, value in settings.items():
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(
+                f"[{op}] {name} is a Tensor of {value.numel()} elements; a Tensor {name} must be "
+                "1-element"
+            )
+        if not least <= float(value) <= most:
+            limits = f"{least} or more" if most == inf else f"{least} to {most}"
+            raise ValueError(f"[{op}] {name}={value}; pass {limits}")
+
+
+def check_betas(op: str, betas: tuple[Number, Number], defaults: dict[str, Any]) -> None:
+    """Raises ValueError for a beta outside [0, 1), and for a tensor beside a float."""
+    tensors = [isinstance(beta, Tensor) for beta in betas]
+    if any(tensors) and not all(tensors):
+        raise ValueError(f"[{op}] betas={betas}: a Tensor and a float; pass two of a kind")
+    if any(tensors) and defaults.get("foreach") and not defaults.get("capturable"):
+        raise ValueError(f"[{op}] betas are Tensors with foreach=True; pass floats")
+    for index, beta in enumerate(betas):
+        if isinstance(beta, Tensor) and beta.numel() != 1:
+            raise ValueError(
+                f"[{op}] betas[{index}] is a Tensor of {beta.numel()} elements; it must be "
+                "1-element"
+            )
+        if not 0.0 <= float(beta) < 1.0:
+            raise ValueError(f"[{op}] betas[{index}]={beta}; pass 0 or more, below 1")
