@@ -95,6 +95,12 @@ enum class Id : int {
   LayerNormBackward,
   BatchNorm,
   BatchNormBackward,  // normalization.cpp
+  RnnCell,
+  RnnCellBackward,  // recurrent.cpp
+  LstmCell,
+  LstmCellBackward,
+  GruCell,
+  GruCellBackward,
   Count,
 };
 
