@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from . import activation, container, conv, dropout, linear, loss, module, parameter_container
+from . import (
+    activation,
+    adaptive,
+    attention,
+    container,
+    conv,
+    dropout,
+    linear,
+    loss,
+    margin_loss,
+    module,
+    parameter_container,
+    rnn,
+    shrink,
+)
 from .activation import *  # noqa: F403
+from .adaptive import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .container import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .dropout import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
+from .margin_loss import *  # noqa: F403
 from .module import *  # noqa: F403
 from .parameter_container import *  # noqa: F403
+from .rnn import *  # noqa: F403
+from .shrink import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activation.__all__
+__all__ += adaptive.__all__
+__all__ += attention.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
+__all__ += margin_loss.__all__
 __all__ += module.__all__
 __all__ += parameter_container.__all__
+__all__ += rnn.__all__
+__all__ += shrink.__all__
