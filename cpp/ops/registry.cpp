@@ -135,7 +135,7 @@ void Registry::inplace(std::initializer_list<const char*> names) {
         const Tensor result = std::get<Tensor>(call(v));
         if (!(result.shape() == self.shape()))
           fail_runtime(op->name.c_str(), "the result has shape ", result.shape(),
-                       ", the tensor to write ", self.shape(), "; they must be equal");
+                       ", the tensor written to ", self.shape(), "; they must be equal");
         return copy_(self, result);
       };
       written->overloads.push_back(std::move(overload));
@@ -149,12 +149,17 @@ const Registry& registry() {
   static const auto* table = [] {
     auto* r = new Registry;
     register_pointwise(*r);
+    register_range(*r);
     register_creation(*r);
     register_copy(*r);
     register_shape(*r);
     register_slicing(*r);
     register_reduction(*r);
     register_statistics(*r);
+    register_scan(*r);
+    register_summary(*r);
+    register_samples(*r);
+    register_distance(*r);
     register_matmul(*r);
     register_joining(*r);
     register_indexing(*r);

@@ -36,6 +36,23 @@ Tensor unrecorded(F f) {
   return f();
 }
 
+Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
+  const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
+  return hidden("LogsumexpBackward0", t, unrecorded([&] {
+                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
+                  const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
+                  const Tensor shift =
+                      select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
+                  const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);
+                  return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
+                }),
+                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
+                  return unreduce(g, x.shape(), bits) * exp(x - unreduce(y, x.shape(), bits));
+                });
+}
+
+}  // namespace
+
 Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim) {
   const uint32_t bits = axis_bits("var", axes, t.dim());
   const double freedom = std::max(0., group_size(t, bits) - correction);
@@ -56,21 +73,6 @@ Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bo
                   const Tensor m = unreduce(mean(x, axes, true, std::nullopt), x.shape(), bits);
                   const Tensor slope = select(y == 0., 0., g / (y * freedom));
                   return unreduce(slope, x.shape(), bits) * (x - m);
-                });
-}
-
-Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
-  const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
-  return hidden("LogsumexpBackward0", t, unrecorded([&] {
-                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
-                  const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
-                  const Tensor shift =
-                      select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
-                  const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);
-                  return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
-                }),
-                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
-                  return unreduce(g, x.shape(), bits) * exp(x - unreduce(y, x.shape(), bits));
                 });
 }
 
