@@ -169,27 +169,6 @@ Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
   return to(out, dtype.value_or(DType::Int64));
 }
 
-/// Slopes are drawn in double, and only where they count, as PyTorch does.
-Tensor rrelu(const Tensor& t, double lower, double upper, bool training, bool inplace) {
-  if (!(lower <= upper))
-    fail_runtime("rrelu", "lower ", lower, " exceeds upper ", upper, "; swap them");
-  Tensor out;
-  if (training) {
-    const Tensor negative = detach(t) <= 0.;
-    const Tensor slopes = full(t.shape(), 1., t.dtype());
-    const int64_t count = item_int(sum(negative));
-    if (count > 0)
-      index_put_(slopes, {negative},
-                 to(uniform_(empty({count}, DType::Float64), lower, upper, &default_generator()),
-                    t.dtype()),
-                 false);
-    out = t * slopes;
-  } else {
-    out = apply_scalar<formulas::LeakyRelu>(t, (lower + upper) / 2);
-  }
-  return inplace ? copy_(t, out) : out;
-}
-
 }  // namespace
 
 void register_random(Registry& r) {
@@ -222,9 +201,6 @@ void register_random(Registry& r) {
            "Writes normal values.");
   r.method("bernoulli_", "input, p=0.5, *, generator=None", bernoulli_,
            "Writes 1 with probability p, else 0.");
-  r.nn("rrelu", "input, lower=0.125, upper=0.3333333333333333, training=False, inplace=False", rrelu,
-       "y = input above 0, a input below, a uniform in [lower, upper] in training, else their mean. "
-       " [Xu et al. 2015]");
 }
 
 }  // namespace bx

@@ -76,8 +76,6 @@ Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bo
                 });
 }
 
-}  // namespace
-
 /// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
 Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keepdim) {
   if (!is_floating(t.dtype()))
