@@ -39,7 +39,8 @@ struct Channels {
   double count() const { return static_cast<double>(outer * inner); }
 };
 
-/// out0 [channels] = means, out1 = variances (divided by the count) of in0 [outer, channels, inner].
+/// out0 [channels] = means, out1 = variances (divided by the count) of in0 [outer, channels,
+/// inner].
 template <class T>
 void moments(const View* out, const View* in, const Params&, FaultInfo*) {
   const Channels s(in[0]);
@@ -177,12 +178,16 @@ void layer_norm(const View* out, const View* in, const Params& params, FaultInfo
     for (int64_t r = first; r < last; ++r) {
       const T* row = x + r * n;
       const double count = static_cast<double>(n);
-      const T mean = static_cast<T>(sum_blocks(n, [&](int64_t i, int64_t k) {
-                                      return static_cast<double>(Run<T>(row + i, k).sum());
-                                    }) / count);
-      const double variance = sum_blocks(n, [&](int64_t i, int64_t k) {
-        return static_cast<double>((Run<T>(row + i, k) - mean).square().sum());
-      }) / count;
+      const T mean = static_cast<T>(
+          sum_blocks(n, [&](int64_t i,
+                            int64_t k) { return static_cast<double>(Run<T>(row + i, k).sum()); }) /
+          count);
+      const double variance =
+          sum_blocks(n,
+                     [&](int64_t i, int64_t k) {
+                       return static_cast<double>((Run<T>(row + i, k) - mean).square().sum());
+                     }) /
+          count;
       const T rstd = static_cast<T>(1 / std::sqrt(variance + params.f[0]));
       means[r] = mean;
       rstds[r] = rstd;
@@ -196,8 +201,8 @@ void layer_norm(const View* out, const View* in, const Params& params, FaultInfo
 }
 
 /// With h = (x - mean) rstd and u = g w: out0 = rstd (u - mean(u) - h mean(u h)), out1 [n] = sum of
-/// g h over the rows, out2 [n] = sum of g. in = g, x, mean, rstd, w (where i[0]). Rows are summed in
-/// a number of pieces that the sizes decide.
+/// g h over the rows, out2 [n] = sum of g. in = g, x, mean, rstd, w (where i[0]). Rows are summed
+/// in a number of pieces that the sizes decide.
 template <class T>
 void layer_norm_backward(const View* out, const View* in, const Params& params, FaultInfo*) {
   const int64_t rows = in[0].shape[0], n = in[0].shape[1];

@@ -18,24 +18,25 @@ void resample(const View* out, const View* in, const Params& params, FaultInfo*)
   const int64_t outer = in[0].shape[0];
   parallel_for(outer * m, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, inner)),
                [&](int64_t first, int64_t last) {
-    for (int64_t row = first; row < last; ++row) {
-      const int64_t o = row % m;
-      const T* x = static_cast<const T*>(in[0].data) + row / m * n * inner;
-      T* y = static_cast<T*>(out[0].data) + row * inner;
-      if (inner == 1) {
-        T sum = 0;
-        for (int64_t k = a.offsets[o]; k < a.offsets[o + 1]; ++k)
-          sum += static_cast<T>(a.weights[k]) * x[a.columns[k]];
-        *y = sum;
-        continue;
-      }
-      std::fill_n(y, inner, T(0));
-      for (int64_t k = a.offsets[o]; k < a.offsets[o + 1]; ++k) {
-        const T weight = static_cast<T>(a.weights[k]), *from = x + a.columns[k] * inner;
-        for (int64_t i = 0; i < inner; ++i) y[i] += weight * from[i];
-      }
-    }
-  });
+                 for (int64_t row = first; row < last; ++row) {
+                   const int64_t o = row % m;
+                   const T* x = static_cast<const T*>(in[0].data) + row / m * n * inner;
+                   T* y = static_cast<T*>(out[0].data) + row * inner;
+                   if (inner == 1) {
+                     T sum = 0;
+                     for (int64_t k = a.offsets[o]; k < a.offsets[o + 1]; ++k)
+                       sum += static_cast<T>(a.weights[k]) * x[a.columns[k]];
+                     *y = sum;
+                     continue;
+                   }
+                   std::fill_n(y, inner, T(0));
+                   for (int64_t k = a.offsets[o]; k < a.offsets[o + 1]; ++k) {
+                     const T weight = static_cast<T>(a.weights[k]),
+                             *from = x + a.columns[k] * inner;
+                     for (int64_t i = 0; i < inner; ++i) y[i] += weight * from[i];
+                   }
+                 }
+               });
 }
 
 }  // namespace

@@ -78,8 +78,7 @@ Tensor by_frequency(const Tensor& rows, int64_t size, DType dtype) {
 Tensor scale_gradient(const Tensor& x, const Tensor& scale) {
   Tensor out = detached(x);
   if (Recorder r{&x}; r)
-    r.done("EmbeddingBackward0", out,
-           [scale](const Backward& b) { b.give(0, b.grad() * scale); });
+    r.done("EmbeddingBackward0", out, [scale](const Backward& b) { b.give(0, b.grad() * scale); });
   return out;
 }
 
@@ -179,11 +178,9 @@ Tensor embedding_bag(const Tensor& input, const Tensor& weight,
     fail_value(op, "per_sample_weights have shape ", per_sample_weights->shape(), ", the input ",
                input.shape(), "; they must be equal");
   Tensor rows = row_numbers(op, input);
-  const Tensor begins =
-      offsets ? row_numbers(op, *offsets)
-      : input.size(1)
-          ? arange_int(0, input.numel(), input.size(1))
-          : zeros({input.size(0)}, DType::Int64);
+  const Tensor begins = offsets         ? row_numbers(op, *offsets)
+                        : input.size(1) ? arange_int(0, input.numel(), input.size(1))
+                                        : zeros({input.size(0)}, DType::Int64);
   const int64_t count = begins.numel() - (offsets && include_last_offset ? 1 : 0);
   if (count < 0) fail_value(op, "include_last_offset=True with empty offsets; pass at least one");
   Tensor bags = bags_of(op, begins, rows.numel(), count);
@@ -201,8 +198,7 @@ Tensor embedding_bag(const Tensor& input, const Tensor& weight,
   const Tensor total = row_add(op, found, bags, count, kNoRow);
   if (mode == "sum") return total;
   Tensor sizes = zeros({count, 1}, DType::Int64);
-  for (int64_t i = 0; i < bags.numel(); ++i)
-    ++sizes.data<int64_t>()[bags.data<int64_t>()[i]];
+  for (int64_t i = 0; i < bags.numel(); ++i) ++sizes.data<int64_t>()[bags.data<int64_t>()[i]];
   return total / maximum(to(sizes, weight.dtype()), 1.);
 }
 

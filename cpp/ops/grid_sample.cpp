@@ -141,7 +141,8 @@ Tensor grid_sample(const Tensor& input, const Tensor& grid, const std::string& m
   for (int64_t i = 0; i < first.numel(); ++i)
     first.data<double>()[i] = static_cast<double>(i / std::max<int64_t>(1, points) * size);
   const Tensor image = reshape(movedim(input, {1}, {-1}), {batch * size, channels});
-  const Tensor sampled = sum_taps(image, taps, 0, strides, reshape(first, {batch * points}), {}, {});
+  const Tensor sampled =
+      sum_taps(image, taps, 0, strides, reshape(first, {batch * points}), {}, {});
   return movedim(reshape(sampled, shape), {-1}, {1});
 }
 
@@ -151,7 +152,9 @@ std::vector<double> coordinates(int64_t count, bool align) {
   const auto n = static_cast<double>(count);
   for (int64_t i = 0; i < count; ++i) {
     const auto at = static_cast<double>(i);
-    x[static_cast<size_t>(i)] = count == 1 ? 0. : align ? 2 * at / (n - 1) - 1 : (2 * at + 1) / n - 1;
+    x[static_cast<size_t>(i)] = count == 1 ? 0.
+                                : align    ? 2 * at / (n - 1) - 1
+                                           : (2 * at + 1) / n - 1;
   }
   return x;
 }
@@ -187,10 +190,11 @@ Tensor affine_grid(const Tensor& theta, const Dims& size, std::optional<bool> al
 }  // namespace
 
 void register_grid_sample(Registry& r) {
-  r.nn("grid_sample",
-       "input, grid, mode='bilinear', padding_mode='zeros', align_corners=None", grid_sample,
-       "input (N, C, H, W) at the points of grid (N, H', W', 2), whose (x, y) run from -1 to 1 over "
-       "the image; the same in three dimensions.");
+  r.nn(
+      "grid_sample", "input, grid, mode='bilinear', padding_mode='zeros', align_corners=None",
+      grid_sample,
+      "input (N, C, H, W) at the points of grid (N, H', W', 2), whose (x, y) run from -1 to 1 over "
+      "the image; the same in three dimensions.");
   r.nn("affine_grid", "theta, size, align_corners=None", affine_grid,
        "The points theta (x, y, 1)^T of every element of an image of `size`, for grid_sample.");
 }

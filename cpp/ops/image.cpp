@@ -6,8 +6,7 @@ namespace bx {
 namespace {
 
 void check_image(const char* op, const Tensor& x) {
-  if (x.dim() < 3)
-    fail_runtime(op, "the input has shape ", x.shape(), "; expected (..., C, H, W)");
+  if (x.dim() < 3) fail_runtime(op, "the input has shape ", x.shape(), "; expected (..., C, H, W)");
 }
 
 void check_factor(const char* op, const char* name, int64_t factor) {

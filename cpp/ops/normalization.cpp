@@ -144,8 +144,7 @@ void check_floating(const char* op, const Tensor& x) {
 
 void check_length(const char* op, const char* name, const Tensor& t, int64_t count) {
   if (t.defined() && t.numel() != count)
-    fail_runtime(op, name, " has ", t.numel(), " elements; expected ", count,
-                 ", one per channel");
+    fail_runtime(op, name, " has ", t.numel(), " elements; expected ", count, ", one per channel");
 }
 
 /// running = (1 - momentum) running + momentum value, in place.
@@ -179,8 +178,9 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
   check_length(op, "running_var", var, s.channels);
   if (!training) {
     if (!mean.defined() || !var.defined())
-      fail_runtime(op, "running_mean and running_var are None in evaluation; pass both, or "
-                       "training=True");
+      fail_runtime(op,
+                   "running_mean and running_var are None in evaluation; pass both, or "
+                   "training=True");
     Dims column(x.dim() - 1, 1);
     column[0] = s.channels;
     const Tensor rstd = rstd_of(to(var, x.dtype()), eps), m = to(mean, x.dtype());
@@ -227,8 +227,8 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const std::optional<Tenso
   check_length(op, "bias", b, channels);
   const ChannelShape s{1, images * channels, inner_of(x), channels / num_groups};
   if (images * s.joined * s.inner == 1)
-    fail_value(op, "one value per group, the input has shape ", x.shape(), " with num_groups=",
-               num_groups, "; a variance needs two or more");
+    fail_value(op, "one value per group, the input has shape ", x.shape(),
+               " with num_groups=", num_groups, "; a variance needs two or more");
   Moments m;
   {
     GradMode off(false);
@@ -244,8 +244,7 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                      double eps) {
   const char* op = "instance_norm";
   check_floating(op, x);
-  if (x.dim() < 2)
-    fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C, ...)");
+  if (x.dim() < 2) fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C, ...)");
   if (!use_input_stats)
     return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
   const int64_t images = x.size(0), channels = x.size(1), inner = inner_of(x);
@@ -326,10 +325,9 @@ Tensor layer_norm(const Tensor& x, const Dims& shape, const std::optional<Tensor
           const Tensor rstd = rstd_of(keep_mean(centred * centred, {1}), eps);
           const Tensor h = centred * rstd, u = w.defined() ? g * reshape(w, {n}) : g;
           if (call.wants(0))
-            call.give(0, reshape(rstd * (u - keep_mean(u, {1}) - h * keep_mean(u * h, {1})),
-                                 x.shape()));
-          if (call.wants(1))
-            call.give(1, reshape(sum(g * h, Dims{0}, false, std::nullopt), shape));
+            call.give(
+                0, reshape(rstd * (u - keep_mean(u, {1}) - h * keep_mean(u * h, {1})), x.shape()));
+          if (call.wants(1)) call.give(1, reshape(sum(g * h, Dims{0}, false, std::nullopt), shape));
           if (call.wants(2)) call.give(2, reshape(sum(g, Dims{0}, false, std::nullopt), shape));
           return;
         }
@@ -384,12 +382,13 @@ Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double b
 }  // namespace
 
 void register_normalization(Registry& r) {
-  r.nn("batch_norm",
-       "input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, "
-       "eps=1e-5",
-       batch_norm,
-       "y = (x - mean) / sqrt(variance + eps) weight + bias per channel of (N, C, ...), in training "
-       "with the batch's moments, which move the running ones.");
+  r.nn(
+      "batch_norm",
+      "input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, "
+      "eps=1e-5",
+      batch_norm,
+      "y = (x - mean) / sqrt(variance + eps) weight + bias per channel of (N, C, ...), in training "
+      "with the batch's moments, which move the running ones.");
   r.nn("instance_norm",
        "input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, "
        "momentum=0.1, eps=1e-5",

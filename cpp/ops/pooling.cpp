@@ -36,10 +36,9 @@ Tensor plane_gather(const char* op, const Tensor& x, const Tensor& places, int d
     launch(op, kernel(Id::PlaneGather, x.dtype()), planes_of(out, dims), {&source, &at});
   }
   if (Recorder r{&x}; r)
-    r.done("GatherBackward0", out,
-           [op, places, dims, add, shape = x.shape()](const Backward& b) {
-             b.give(0, plane_scatter(op, b.grad(), places, shape, dims, add));
-           });
+    r.done("GatherBackward0", out, [op, places, dims, add, shape = x.shape()](const Backward& b) {
+      b.give(0, plane_scatter(op, b.grad(), places, shape, dims, add));
+    });
   return out;
 }
 
@@ -117,9 +116,8 @@ void check_pooled(const char* op, const Tensor& x, int dims) {
 constexpr const char* kMaxNodes[] = {"MaxPool2DWithIndicesBackward0",
                                      "MaxPool2DWithIndicesBackward0",
                                      "MaxPool3DWithIndicesBackward0"};
-constexpr const char* kAdaptiveMaxNodes[] = {"AdaptiveMaxPool2DBackward0",
-                                             "AdaptiveMaxPool2DBackward0",
-                                             "AdaptiveMaxPool3DBackward0"};
+constexpr const char* kAdaptiveMaxNodes[] = {
+    "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool3DBackward0"};
 
 /// Maxima over the windows of the last dimensions, and their places.
 Tensors max_over(const char* op, const char* node, const Tensor& x,
@@ -229,8 +227,8 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
 
 constexpr const char* kAdaptiveAvg[] = {"adaptive_avg_pool1d", "adaptive_avg_pool2d",
                                         "adaptive_avg_pool3d"};
-constexpr const char* kAdaptiveAvgNodes[] = {
-    "SqueezeBackward1", "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool3DBackward0"};
+constexpr const char* kAdaptiveAvgNodes[] = {"SqueezeBackward1", "AdaptiveAvgPool2DBackward0",
+                                             "AdaptiveAvgPool3DBackward0"};
 template <int N>
 Tensor adaptive_avg_pool(const Tensor& x, const Dims& output_size) {
   const char* op = kAdaptiveAvg[N - 1];
@@ -288,8 +286,8 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& kernel_siz
 
 template <int N>
 void register_dimensions(Registry& r) {
-  r.nn(kMaxPool[N - 1],
-       "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False", max_pool<N>,
+  r.nn(kMaxPool[N - 1], "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False",
+       max_pool<N>,
        "The maximum of every window and its place among the flattened spatial dimensions.");
   r.nn(kAdaptiveMax[N - 1], "input, output_size", adaptive_max_pool<N>,
        "Maxima over windows that split the input evenly, and their places.");
@@ -311,9 +309,8 @@ void register_dimensions(Registry& r) {
        "Means over windows that split the input evenly: o * in // out to ceil((o + 1) in / out).");
   r.nn(kLpPool[N - 1], "input, norm_type, kernel_size, stride=None, ceil_mode=False", lp_pool<N>,
        "(sum of x^p over every window)^(1 / p).");
-  r.nn(kUnpool[N - 1],
-       "input, indices, kernel_size, stride=None, padding=0, output_size=None", max_unpool<N>,
-       "Zeros with the maxima at the places that max_pool found.");
+  r.nn(kUnpool[N - 1], "input, indices, kernel_size, stride=None, padding=0, output_size=None",
+       max_unpool<N>, "Zeros with the maxima at the places that max_pool found.");
 }
 
 }  // namespace

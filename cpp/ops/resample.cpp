@@ -118,8 +118,8 @@ TapTable table_of(Mode mode, int64_t in, int64_t out, double given_scale, bool a
   TapTable table(in);
   const bool nearest = mode == Mode::Nearest || mode == Mode::NearestExact;
   auto clamped = [&](int64_t i) { return std::clamp<int64_t>(i, 0, in - 1); };
-  T scale = given_scale > 0 ? static_cast<T>(1. / given_scale)
-                            : static_cast<T>(in) / static_cast<T>(out);
+  T scale =
+      given_scale > 0 ? static_cast<T>(1. / given_scale) : static_cast<T>(in) / static_cast<T>(out);
   if (align && !nearest) scale = out > 1 ? static_cast<T>(in - 1) / static_cast<T>(out - 1) : T(0);
   for (int64_t o = 0; o < out; ++o) {
     const T at = static_cast<T>(o);
@@ -142,8 +142,7 @@ TapTable table_of(Mode mode, int64_t in, int64_t out, double given_scale, bool a
     } else {
       const auto low = static_cast<int64_t>(std::floor(x));
       const double t = x - static_cast<T>(low);
-      for (int k = -1; k <= 2; ++k)
-        table.add(clamped(low + k), cubic(t - static_cast<double>(k)));
+      for (int k = -1; k <= 2; ++k) table.add(clamped(low + k), cubic(t - static_cast<double>(k)));
     }
     table.end_row();
   }
@@ -216,8 +215,8 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
 }  // namespace
 
 void register_resample(Registry& r) {
-  r.nn("resize",
-       "input, size, mode, align_corners=False, scale0=0.0, scale1=0.0, scale2=0.0", resize,
+  r.nn("resize", "input, size, mode, align_corners=False, scale0=0.0, scale1=0.0, scale2=0.0",
+       resize,
        "The spatial dimensions of input (N, C, ...) interpolated to `size`; scales where known "
        "(0: from the sizes).");
 }

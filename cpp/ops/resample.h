@@ -49,6 +49,8 @@ Tensor resample(const char* op, const char* node, const Tensor& x,
 /// Averages over windows that split `inputs` into `outputs` as evenly as can be.
 TapTable even_windows(int64_t inputs, int64_t outputs);
 inline int64_t even_begin(int64_t o, int64_t in, int64_t out) { return o * in / out; }
-inline int64_t even_end(int64_t o, int64_t in, int64_t out) { return ((o + 1) * in + out - 1) / out; }
+inline int64_t even_end(int64_t o, int64_t in, int64_t out) {
+  return ((o + 1) * in + out - 1) / out;
+}
 
 }  // namespace bx

@@ -32,8 +32,7 @@ Tensor norm(const char* op, const Tensor& x, double p, int64_t dim, bool keepdim
     const Tensor here = to(a == best, x.dtype());
     return total(a * (here / total(here, dim, true)), dim, keepdim);
   }
-  const Tensor powers = p == 2 ? total(x * x, dim, keepdim)
-                               : total(pow(abs(x), p), dim, keepdim);
+  const Tensor powers = p == 2 ? total(x * x, dim, keepdim) : total(pow(abs(x), p), dim, keepdim);
   const Tensor none = powers == 0.;
   const Tensor safe = select(none, 1., powers);
   return select(none, 0., p == 2 ? sqrt(safe) : pow(safe, 1. / p));
@@ -79,8 +78,7 @@ void register_similarity(Registry& r) {
              "x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along dim; the inputs broadcast.");
   r.function("pairwise_distance", "x1, x2, p=2.0, eps=1e-6, keepdim=False", pairwise_distance,
              "The p-norm of x1 - x2 + eps along the last dimension; the inputs broadcast.");
-  r.nn("normalize", "input, p=2.0, dim=1, eps=1e-12", normalize,
-       "x / max(|x|_p, eps) along dim.");
+  r.nn("normalize", "input, p=2.0, dim=1, eps=1e-12", normalize, "x / max(|x|_p, eps) along dim.");
   r.nn("glu", "input, dim=-1", glu, "a sigmoid(b), a and b the halves of the input along dim.");
 }
 

@@ -1122,6 +1122,26 @@ def randn_like(
     requires_grad: _bool = False,
 ) -> Tensor: ...
 def dropout(input: Tensor, p: _Operand, train: _bool, *, out: Tensor | None = None) -> Tensor: ...
+def embedding_renorm_(
+    input: Tensor,
+    indices: Tensor,
+    max_norm: _Operand,
+    norm_type: _Operand,
+    *,
+    out: Tensor | None = None,
+) -> Tensor: ...
+def cosine_similarity(
+    x1: Tensor, x2: Tensor, dim: _int = 1, eps: _Operand = 1e-8, *, out: Tensor | None = None
+) -> Tensor: ...
+def pairwise_distance(
+    x1: Tensor,
+    x2: Tensor,
+    p: _Operand = 2.0,
+    eps: _Operand = 1e-6,
+    keepdim: _bool = False,
+    *,
+    out: Tensor | None = None,
+) -> Tensor: ...
 
 __all__ = [
     "Generator",
@@ -1165,6 +1185,7 @@ __all__ = [
     "concatenate",
     "cos",
     "cosh",
+    "cosine_similarity",
     "default_generator",
     "detach",
     "diagonal",
@@ -1172,6 +1193,7 @@ __all__ = [
     "dot",
     "dropout",
     "dtype",
+    "embedding_renorm_",
     "empty",
     "empty_like",
     "eq",
@@ -1237,6 +1259,7 @@ __all__ = [
     "ones",
     "ones_like",
     "outer",
+    "pairwise_distance",
     "permute",
     "pow",
     "prelu",

@@ -175,11 +175,237 @@ def fold(
     padding: _int | Sequence[_int] = 0,
     stride: _int | Sequence[_int] = 1,
 ) -> Tensor: ...
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    dilation: _int | Sequence[_int] = 1,
+    ceil_mode: _bool = False,
+) -> tuple[Tensor, ...]: ...
+@overload
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: _int | Sequence[_int]
+) -> tuple[Tensor, ...]: ...
+@overload
+def adaptive_max_pool1d_with_indices(input: Tensor, *output_size: _int) -> tuple[Tensor, ...]: ...
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    ceil_mode: _bool = False,
+    count_include_pad: _bool = True,
+) -> Tensor: ...
+@overload
+def adaptive_avg_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
+@overload
+def adaptive_avg_pool1d(input: Tensor, *output_size: _int) -> Tensor: ...
+def lp_pool1d(
+    input: Tensor,
+    norm_type: _Operand,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    ceil_mode: _bool = False,
+) -> Tensor: ...
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    output_size: _int | Sequence[_int] | None = None,
+) -> Tensor: ...
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    dilation: _int | Sequence[_int] = 1,
+    ceil_mode: _bool = False,
+) -> tuple[Tensor, ...]: ...
+@overload
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: _int | Sequence[_int]
+) -> tuple[Tensor, ...]: ...
+@overload
+def adaptive_max_pool2d_with_indices(input: Tensor, *output_size: _int) -> tuple[Tensor, ...]: ...
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    ceil_mode: _bool = False,
+    count_include_pad: _bool = True,
+    divisor_override: _int | None = None,
+) -> Tensor: ...
+@overload
+def adaptive_avg_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
+@overload
+def adaptive_avg_pool2d(input: Tensor, *output_size: _int) -> Tensor: ...
+def lp_pool2d(
+    input: Tensor,
+    norm_type: _Operand,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    ceil_mode: _bool = False,
+) -> Tensor: ...
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    output_size: _int | Sequence[_int] | None = None,
+) -> Tensor: ...
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    dilation: _int | Sequence[_int] = 1,
+    ceil_mode: _bool = False,
+) -> tuple[Tensor, ...]: ...
+@overload
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: _int | Sequence[_int]
+) -> tuple[Tensor, ...]: ...
+@overload
+def adaptive_max_pool3d_with_indices(input: Tensor, *output_size: _int) -> tuple[Tensor, ...]: ...
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    ceil_mode: _bool = False,
+    count_include_pad: _bool = True,
+    divisor_override: _int | None = None,
+) -> Tensor: ...
+@overload
+def adaptive_avg_pool3d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
+@overload
+def adaptive_avg_pool3d(input: Tensor, *output_size: _int) -> Tensor: ...
+def lp_pool3d(
+    input: Tensor,
+    norm_type: _Operand,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    ceil_mode: _bool = False,
+) -> Tensor: ...
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: _int | Sequence[_int],
+    stride: _int | Sequence[_int] | None = None,
+    padding: _int | Sequence[_int] = 0,
+    output_size: _int | Sequence[_int] | None = None,
+) -> Tensor: ...
+def resize(
+    input: Tensor,
+    size: _int | Sequence[_int],
+    mode: str,
+    align_corners: _bool = False,
+    scale0: _Operand = 0.0,
+    scale1: _Operand = 0.0,
+    scale2: _Operand = 0.0,
+) -> Tensor: ...
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = 'bilinear',
+    padding_mode: str = 'zeros',
+    align_corners: _bool | None = None,
+) -> Tensor: ...
+def affine_grid(
+    theta: Tensor, size: _int | Sequence[_int], align_corners: _bool | None = None
+) -> Tensor: ...
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: _int | None = None,
+    max_norm: _Operand | None = None,
+    norm_type: _Operand = 2.0,
+    scale_grad_by_freq: _bool = False,
+    sparse: _bool = False,
+) -> Tensor: ...
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    mode: str = 'mean',
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: _bool = False,
+    padding_idx: _int | None = None,
+    scale_grad_by_freq: _bool = False,
+) -> Tensor: ...
+def one_hot(tensor: Tensor, num_classes: _int = -1) -> Tensor: ...
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: _bool = False,
+    momentum: _Operand = 0.1,
+    eps: _Operand = 1e-5,
+) -> Tensor: ...
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: _bool = True,
+    momentum: _Operand = 0.1,
+    eps: _Operand = 1e-5,
+) -> Tensor: ...
+def group_norm(
+    input: Tensor,
+    num_groups: _int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: _Operand = 1e-5,
+) -> Tensor: ...
+def layer_norm(
+    input: Tensor,
+    normalized_shape: _int | Sequence[_int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: _Operand = 1e-5,
+) -> Tensor: ...
+def rms_norm(
+    input: Tensor,
+    normalized_shape: _int | Sequence[_int],
+    weight: Tensor | None = None,
+    eps: _Operand | None = None,
+) -> Tensor: ...
+def local_response_norm(
+    input: Tensor, size: _int, alpha: _Operand = 1e-4, beta: _Operand = 0.75, k: _Operand = 1.0
+) -> Tensor: ...
+def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor: ...
+def pixel_unshuffle(input: Tensor, downscale_factor: _int) -> Tensor: ...
+def channel_shuffle(input: Tensor, groups: _int) -> Tensor: ...
+def normalize(
+    input: Tensor, p: _Operand = 2.0, dim: _int = 1, eps: _Operand = 1e-12
+) -> Tensor: ...
+def glu(input: Tensor, dim: _int = -1) -> Tensor: ...
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d_with_indices",
+    "affine_grid",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -188,22 +414,45 @@ __all__ = [
     "conv_transpose3d",
     "cross_entropy",
     "elu",
+    "embedding",
+    "embedding_bag",
     "fold",
     "gelu",
+    "glu",
+    "grid_sample",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d_with_indices",
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "nll_loss",
+    "normalize",
+    "one_hot",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "relu6",
+    "resize",
+    "rms_norm",
     "selu",
     "silu",
     "smooth_l1_loss",

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from ..._core import Tensor
     from ...types import Device
 
-__all__ = [f"{kind}Norm{d}d" for kind in ("Batch", "Instance") for d in (1, 2, 3)]
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+]
 
 
 class _RunningNorm(_Affine):

@@ -16,16 +16,24 @@ if TYPE_CHECKING:
     Sizes = int | Sequence[int]
 
 __all__ = [
-    f"{kind}{d}d"
-    for kind in (
-        "AdaptiveAvgPool",
-        "AdaptiveMaxPool",
-        "AvgPool",
-        "LPPool",
-        "MaxPool",
-        "MaxUnpool",
-    )
-    for d in (1, 2, 3)
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
 ]
 
 

@@ -8,6 +8,7 @@ from ... import _core
 from ...autograd.grad_mode import no_grad
 from .. import functional as F
 from .. import init
+from .._vision import embedding_bag
 from ..parameter import Parameter
 from .module import Module
 
@@ -178,7 +179,7 @@ class EmbeddingBag(_Table):
         offsets: Tensor | None = None,
         per_sample_weights: Tensor | None = None,
     ) -> Tensor:
-        return F.embedding_bag(
+        return embedding_bag(
             input,
             self.weight,
             offsets,
