@@ -14,7 +14,9 @@ import backprop_ext as bx
 
 # What PyTorch 2.13 gives in float64: optimizer and settings, and under it the parameters.
 TEXT = (Path(__file__).parent / "data" / "optim.txt").read_text().splitlines()[1:]
-RECORDED = [(*line.split(" ", 1), numbers) for line, numbers in zip(TEXT[::2], TEXT[1::2])]
+RECORDED = [
+    (*line.split(" ", 1), numbers) for line, numbers in zip(TEXT[::2], TEXT[1::2], strict=True)
+]
 CASES: list[tuple[str, dict[str, Any], list[float]]] = [
     (name, ast.literal_eval(settings), [float(x) for x in numbers.split()])
     for name, settings, numbers in RECORDED

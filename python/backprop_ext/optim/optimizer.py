@@ -31,12 +31,16 @@ _of_all: dict[str, dict[Any, Any]] = {_PRE_STEP: {}, _POST_STEP: {}}
 
 def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """hook(optimizer, args, kwargs) runs before every optimizer's step."""
-    return RemovableHandle(_of_all[_PRE_STEP], hook, False)
+    return _entered(_of_all[_PRE_STEP], hook)
 
 
 def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """hook(optimizer, args, kwargs) runs after every optimizer's step."""
-    return RemovableHandle(_of_all[_POST_STEP], hook, False)
+    return _entered(_of_all[_POST_STEP], hook)
+
+
+def _entered(hooks: dict[Any, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
+    return RemovableHandle(hooks, hook, prepend)
 
 
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,10 +174,10 @@ class Optimizer:
         return (*(everyone.values() if everyone else ()), *(ours.values() if ours else ()))
 
     def _register(self, event: str, hook: Callable[..., Any], prepend: bool) -> RemovableHandle:
-        return RemovableHandle(self._hooks.setdefault(event, {}), hook, prepend)
+        return _entered(self._hooks.setdefault(event, {}), hook, prepend)
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """hook(optimizer, args, kwargs) runs before step; (args, kwargs) it returns replace them."""
+        """hook(optimizer, args, kwargs) runs before step; what it returns replaces them."""
         return self._register(_PRE_STEP, hook, False)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:

@@ -1,0 +1,118 @@
+"""What all schedulers share: a rate for each group, computed from the one in force."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from ..._core import Tensor
+from ..optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from ...types import StateDict
+
+__all__ = ["LRScheduler"]
+
+# Passed to the constructor again, not saved.
+_GIVEN = ("optimizer", "lr_lambdas", "_schedulers", "_scale_fn")
+
+
+class LRScheduler:
+    """lr of epoch t from lr of epoch t - 1: a subclass defines get_lr().
+
+    Raises TypeError without an optimizer, KeyError when last_epoch >= 0 and a group has no
+    "initial_lr".
+    """
+
+    optimizer: Optimizer
+    last_epoch: int
+    _last_lr: list[float]
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        self._attach(optimizer)
+        for index, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", float(group["lr"]))
+            elif "initial_lr" not in group:
+                raise KeyError(
+                    f"[{type(self).__name__}] last_epoch={last_epoch}, but group {index} has "
+                    "no 'initial_lr' to resume from; load the optimizer's state_dict first"
+                )
+        self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self._step_count = 0
+        self._advance()
+
+    def _attach(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                f"[{type(self).__name__}] a {type(optimizer).__name__} is no Optimizer; "
+                "pass the optimizer first"
+            )
+        self.optimizer = optimizer
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether this is the first epoch, whose rate is the one in force."""
+        return self._step_count == 0
+
+    def get_lr(self) -> list[float]:
+        """The rates of epoch `last_epoch`, one per group; _step_count is 0 in the first call."""
+        raise NotImplementedError(f"[get_lr] {type(self).__name__} defines no get_lr(); define it")
+
+    def get_last_lr(self) -> list[float]:
+        """The rates in force, one per group."""
+        return self._last_lr
+
+    def step(self) -> None:
+        """The next epoch."""
+        if self._step_count == 1 and not self.optimizer._opt_called:
+            warnings.warn(
+                "[lr_scheduler] step() came before optimizer.step(): the first rate was not used; "
+                "call optimizer.step() first",
+                stacklevel=2,
+            )
+        self._advance()
+
+    def _advance(self) -> None:
+        self.last_epoch += 1
+        self._set(self.get_lr())
+        self._step_count += 1
+        self._last_lr = self._rates()
+
+    def _set(self, rates: list[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+
+    def _restart(self) -> None:
+        """Epoch 0 again, from the rates at first: where a SequentialLR comes to this scheduler."""
+        self._set(self.base_lrs)
+        self.last_epoch, self._step_count = -1, 0
+        self._advance()
+
+    def _rates(self) -> list[float]:
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def _scaled(self, factor: float) -> list[float]:
+        return [lr * factor for lr in self._rates()]
+
+    def state_dict(self) -> StateDict:
+        """All but the optimizer and functions."""
+        return {name: value for name, value in self.__dict__.items() if name not in _GIVEN}
+
+    def load_state_dict(self, state_dict: StateDict) -> None:
+        """Continue where a state_dict was taken."""
+        self.__dict__.update((n, value) for n, value in state_dict.items() if n not in _GIVEN)
+
+
+def per_group(op: str, name: str, value: Any, optimizer: Optimizer) -> list[Any]:
+    """A setting of each group. Raises ValueError for a list of another length."""
+    count = len(optimizer.param_groups)
+    if not isinstance(value, (list, tuple)):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(f"[{op}] {len(value)} {name} for {count} groups; pass one for each")
+    return [*value]

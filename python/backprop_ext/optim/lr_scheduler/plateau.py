@@ -1,0 +1,79 @@
+"""A rate that falls when a metric stalls."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from .base import LRScheduler, per_group
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import SupportsFloat
+
+    from ..optimizer import Optimizer
+
+__all__ = ["ReduceLROnPlateau"]
+
+
+class ReduceLROnPlateau(LRScheduler):
+    """lr <- max(factor lr, min_lr) when a metric has not improved for more than `patience` epochs.
+
+    An improvement is m < best (1 - threshold) ("rel"), m < best - threshold ("abs"), and the
+    mirror image in mode "max". Raises ValueError for settings that make no sense.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: float | Sequence[float] = 0,
+        eps: float = 1e-8,
+    ) -> None:
+        if factor >= 1.0 or mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            raise ValueError(
+                f"[ReduceLROnPlateau] factor={factor}, mode={mode!r}, threshold_mode="
+                f"{threshold_mode!r}; pass a factor below 1, 'min' or 'max', 'rel' or 'abs'"
+            )
+        self._attach(optimizer)
+        self.min_lrs: list[float] = per_group("ReduceLROnPlateau", "min_lr", min_lr, optimizer)
+        self.mode, self.factor, self.patience = mode, factor, patience
+        self.threshold, self.threshold_mode = threshold, threshold_mode
+        self.cooldown, self.eps = cooldown, eps
+        self.best = inf if mode == "min" else -inf
+        self.last_epoch = self.num_bad_epochs = self.cooldown_counter = 0
+        self._last_lr = self._rates()
+
+    def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]
+        """The next epoch, with the metric of the last one."""
+        value = float(metrics)
+        self.last_epoch += 1
+        if self._is_better(value):
+            self.best, self.num_bad_epochs = value, 0
+        else:
+            self.num_bad_epochs += 1
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.num_bad_epochs = 0
+        if self.num_bad_epochs > self.patience:
+            self._reduce()
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        self._last_lr = self._rates()
+
+    def _is_better(self, value: float) -> bool:
+        sign = 1.0 if self.mode == "min" else -1.0
+        margin = sign * self.threshold
+        bound = self.best * (1.0 - margin) if self.threshold_mode == "rel" else self.best - margin
+        return sign * value < sign * bound
+
+    def _reduce(self) -> None:
+        lower = [
+            max(lr * self.factor, low) for lr, low in zip(self._rates(), self.min_lrs, strict=True)
+        ]
+        pairs = zip(self._rates(), lower, strict=True)
+        self._set([low if lr - low > self.eps else lr for lr, low in pairs])
