@@ -6,12 +6,32 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from op_rows import arithmetic, convolution, creation, losses, movement, reduction, transcendental
+from op_rows import (
+    arithmetic,
+    convolution,
+    creation,
+    losses,
+    movement,
+    ordering,
+    reduction,
+    scattering,
+    transcendental,
+)
 from op_rows.row import Case, Row, map_arrays
 
 import backprop_ext as bx
 
-FAMILIES = (arithmetic, transcendental, movement, reduction, losses, creation, convolution)
+FAMILIES = (
+    arithmetic,
+    transcendental,
+    movement,
+    reduction,
+    losses,
+    creation,
+    convolution,
+    ordering,
+    scattering,
+)
 TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]
 
 

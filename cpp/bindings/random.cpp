@@ -1,4 +1,6 @@
 // The generator behind every random number.
+#include <random>
+
 #include "bindings/python.h"
 
 namespace bx {

@@ -154,6 +154,10 @@ const Registry& registry() {
     register_matmul(*r);
     register_joining(*r);
     register_indexing(*r);
+    register_scatter(*r);
+    register_index_along(*r);
+    register_sorting(*r);
+    register_searching(*r);
     register_softmax(*r);
     register_loss(*r);
     register_likelihood(*r);
