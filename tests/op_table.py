@@ -10,6 +10,7 @@ from op_rows import (
     arithmetic,
     convolution,
     creation,
+    drawing,
     losses,
     movement,
     ordering,
@@ -31,6 +32,7 @@ FAMILIES = (
     convolution,
     ordering,
     scattering,
+    drawing,
 )
 TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]
 

@@ -226,8 +226,6 @@ void register_indexing(Registry& r) {
         return as_tuple ? Value(nonzero_tuple(t)) : Value(nonzero(t));
       },
       "The indices of elements that are not zero, a row each, or a tensor for every dimension.");
-  r.both(
-      "where", "condition", [](const Tensor& t) { return nonzero_tuple(t); }, "");
   r.both("argwhere", "input", nonzero, "The indices of elements that are not zero, a row each.");
   r.both(
       "index_put", "input, indices, values, accumulate=False",

@@ -162,6 +162,7 @@ const Registry& registry() {
     register_loss(*r);
     register_likelihood(*r);
     register_random(*r);
+    register_sampling(*r);
     register_conv(*r);
     register_pooling(*r);
     register_resample(*r);

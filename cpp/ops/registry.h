@@ -248,6 +248,7 @@ void register_softmax(Registry&);
 void register_loss(Registry&);
 void register_likelihood(Registry&);
 void register_random(Registry&);
+void register_sampling(Registry&);
 void register_conv(Registry&);
 void register_pooling(Registry&);
 void register_resample(Registry&);
