@@ -156,6 +156,7 @@ const Registry& registry() {
     register_indexing(*r);
     register_scatter(*r);
     register_index_along(*r);
+    register_strided(*r);
     register_sorting(*r);
     register_searching(*r);
     register_softmax(*r);

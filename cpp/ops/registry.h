@@ -242,6 +242,7 @@ void register_joining(Registry&);
 void register_indexing(Registry&);
 void register_scatter(Registry&);
 void register_index_along(Registry&);
+void register_strided(Registry&);
 void register_sorting(Registry&);
 void register_searching(Registry&);
 void register_softmax(Registry&);

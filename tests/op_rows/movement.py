@@ -186,7 +186,6 @@ VIEWS = [
         case(x(12), (2, 3), (4, 1)),
         case(x(3, 4), (2, 2), (1, 2), 3),
         case(x(12), (4, 3), (2, 1)),
-        order=0,
     ),
     _rows("flip", np.flip, case(x(2, 3), (0, 1)), case(x(2, 3), 1), case(x(0, 2), (0,))),
     _rows(

@@ -136,6 +136,33 @@ def _index_put(a: Any, indices: Any, values: Any, accumulate: bool = False) -> A
     return out
 
 
+def _replaced(a: Any, src: Any, view: Any) -> Any:
+    out = a.copy()
+    view(out)[...] = src
+    return out
+
+
+def _diagonal_scatter(a: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    out = a.copy()
+    i = np.arange(src.shape[-1])
+    front = np.moveaxis(out, (dim1, dim2), (0, 1))
+    front[i + max(0, -offset), i + max(0, offset)] = np.moveaxis(src, -1, 0)
+    return out
+
+
+def _as_strided_scatter(a: Any, src: Any, size: Any, stride: Any, offset: int = 0) -> Any:
+    flat = a.reshape(-1).copy()
+    walk = sum(i * s for i, s in zip(np.indices(size), stride, strict=True)) + offset
+    flat[walk] = src
+    return flat.reshape(a.shape)
+
+
+def _fill_diagonal(a: Any, value: Any, wrap: bool = False) -> Any:
+    out = a.copy()
+    np.fill_diagonal(out, value, wrap)
+    return out
+
+
 def _masked_fill(a: Any, mask: Any, value: Any) -> Any:
     return np.where(mask, np.asarray(value, a.dtype), a)
 
@@ -310,4 +337,36 @@ MASKS = [
     ),
 ]
 
-ROWS = [*SCATTER, *INDICES, *MASKS]
+PARTS = [
+    _rows(
+        "select_scatter",
+        lambda a, s, d, i: _replaced(a, s, lambda v: np.moveaxis(v, d, 0)[i]),
+        case(x(3, 4), x(4), 0, 1),
+        case(x(3, 4), x(3), 1, -1),
+    ),
+    _rows(
+        "slice_scatter",
+        lambda a, s, d=0, start=None, end=None, step=1: _replaced(
+            a, s, lambda v: np.moveaxis(np.moveaxis(v, d, 0)[start:end:step], 0, d)
+        ),
+        case(x(5, 2), x(3, 2), 0, 1, 4),
+        case(x(2, 5), x(2, 3), 1, step=2),
+        case(x(3), x(3)),
+    ),
+    _rows(
+        "diagonal_scatter",
+        _diagonal_scatter,
+        case(x(3, 4), x(3)),
+        case(x(3, 4), x(2), -1),
+        case(x(2, 3, 3), x(2, 2), 1, 1, 2),
+    ),
+    _rows(
+        "as_strided_scatter",
+        _as_strided_scatter,
+        case(x(12), x(2, 3), (2, 3), (4, 1)),
+        case(x(3, 4), x(2, 2), (2, 2), (1, 2), 3),
+    ),
+    _rows("fill_diagonal_", _fill_diagonal, case(x(3, 4), 2.0), case(x(7, 2), 1.0, True)),
+]
+
+ROWS = [*SCATTER, *INDICES, *MASKS, *PARTS]
