@@ -223,6 +223,19 @@ def test_writes_in_place_reach_views_and_their_base() -> None:
     assert t.tolist() == [4, 1, 1]
 
 
+def test_indices_are_int32_where_asked_for() -> None:
+    bounds = bx.tensor([1, 3, 5])
+    for found in (
+        bx.searchsorted(bounds, bx.tensor([2, 9]), out_int32=True),
+        bx.bucketize(bx.tensor([2, 9]), bounds, out_int32=True),
+    ):
+        assert found.dtype == bx.int32
+        assert found.tolist() == [1, 3]
+    for dtype in (bx.int32, bx.bool):
+        assert bx.ones(3, dtype=dtype).sort().values.dtype == dtype
+        assert bx.ones(3, dtype=dtype).unique().dtype == dtype
+
+
 def test_results_come_in_number_as_asked_for() -> None:
     t = bx.tensor([3, 1, 1, 2])
     assert isinstance(t.unique(), bx.Tensor)

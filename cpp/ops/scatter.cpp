@@ -43,7 +43,9 @@ Tensor cropped(const char* op, const Tensor& src, const Tensor& index) {
   if (std::max(src.dim(), 1) != std::max(index.dim(), 1))
     fail_runtime(op, "the index has shape ", index.shape(), ", src ", src.shape(),
                  "; they must have the same number of dimensions");
-  if (index.numel() == 0 || !src.dim() || !index.dim()) return src;
+  const int64_t n = index.numel();
+  if (n == 0 || (src.dim() != index.dim() && src.numel() >= n))  // 0-d counts as a line of one
+    return reshape(slice(reshape(src, {-1}), 0, 0, n, 1), index.shape());
   Tensor part = src;
   for (int d = 0; d < src.dim(); ++d) {
     if (index.shape()[d] > src.shape()[d])
@@ -140,7 +142,7 @@ Tensor checked_index(const IndexRules& rules, const Tensor& index, int64_t size)
            size - 1);
     negative = negative || entries[i] < 0;
   }
-  if (negative) at = select(at < 0., at + static_cast<double>(size), at);
+  if (negative) at = select(at < 0., at + full_int({}, size, DType::Int64), at);
   return at;
 }
 

@@ -48,6 +48,8 @@ def _crop(src: Any, index: Any) -> Any:
 def _gather(a: Any, dim: int, index: Any, **_: Any) -> Any:
     if a.ndim == 0:
         return np.broadcast_to(a, index.shape)
+    if index.ndim == 0:
+        return a[index]
     return a[_places(dim % a.ndim, index)]
 
 
