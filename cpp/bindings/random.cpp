@@ -83,11 +83,13 @@ void bind_random(py::module_& m) {
           },
           py::arg("new_state"), "Goes on from a state that get_state returned, here or in PyTorch.")
       .def(
-          "clone_state",
-          [](const Generator& g) { return std::make_unique<Generator>(g); },
+          "clone_state", [](const Generator& g) { return std::make_unique<Generator>(g); },
           "Another generator that goes on from the same state.")
       .def_property_readonly(
-          "device", [](const Generator&) { return py::module_::import("backprop_ext").attr("device")("cpu"); },
+          "device",
+          [](const Generator&) {
+            return py::module_::import("backprop_ext").attr("device")("cpu");
+          },
           "Always cpu.")
       .def(py::pickle([](const Generator& g) { return py::bytes(g.state()); },
                       [](const py::bytes& state) {

@@ -45,8 +45,7 @@ class Lines {
       for (int d = shape_.size() - 1;; --d) {
         const bool wraps = ++at[d] == shape_[d];
         if (wraps) at[d] = 0;
-        for (int k = 0; k < views_; ++k)
-          offset[k] += strides_[k][d] * (wraps ? 1 - shape_[d] : 1);
+        for (int k = 0; k < views_; ++k) offset[k] += strides_[k][d] * (wraps ? 1 - shape_[d] : 1);
         if (!wraps) break;
       }
     }

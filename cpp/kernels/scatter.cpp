@@ -36,8 +36,7 @@ void along(const View& moved, const View& index, const View& aligned, int axis, 
         if (moved_inner == 1 && aligned_inner == 1)
           for (int64_t j = begin; j < end; ++j) combine(row[j], a[j]);
         else
-          for (int64_t j = begin; j < end; ++j)
-            combine(row[j * moved_inner], a[j * aligned_inner]);
+          for (int64_t j = begin; j < end; ++j) combine(row[j * moved_inner], a[j * aligned_inner]);
       } else {
         for (int64_t j = begin; j < end; ++j)
           combine(m[j * moved_inner + p[j * index_inner] * step], a[j * aligned_inner]);
@@ -47,11 +46,10 @@ void along(const View& moved, const View& index, const View& aligned, int axis, 
   const int64_t count = lines.count();
   if (count * width * depth == 0) return;
   if (count > 1 || width == 1) {
-    parallel_for(count, std::max<int64_t>(1, kGrain / (width * depth)),
-                 [&](int64_t begin, int64_t end) {
-                   lines.run(begin, end,
-                             [&](const int64_t* offset, int64_t) { part(offset, 0, width); });
-                 });
+    parallel_for(
+        count, std::max<int64_t>(1, kGrain / (width * depth)), [&](int64_t begin, int64_t end) {
+          lines.run(begin, end, [&](const int64_t* offset, int64_t) { part(offset, 0, width); });
+        });
   } else {
     parallel_for(width, std::max<int64_t>(64, kGrain / depth), [&](int64_t begin, int64_t end) {
       lines.run(0, 1, [&](const int64_t* offset, int64_t) { part(offset, begin, end); });

@@ -28,7 +28,7 @@ KeyOf<T> key_of(T x) {
     constexpr Key sign = Key{1} << (8 * sizeof(T) - 1);
     return bits & sign ? ~bits : bits | sign;
   } else {
-    return static_cast<Key>(x) ^ Key{1} << (8 * sizeof(T) - 1);
+    return static_cast<Key>(x) ^ Key { 1 } << (8 * sizeof(T) - 1);
   }
 }
 template <class T>
@@ -127,8 +127,8 @@ void sort(const View* out, const View* in, const Params& params, FaultInfo*) {
   const Results<T> results(out, axis);
   const int64_t n = in[0].shape[axis];
   for_lines<T>(in[0], out[0], out[1], axis, [&] {
-    return [&, items = Items<KeyOf<T>>(), spare = Items<KeyOf<T>>()](
-               const T* x, int64_t stride, int64_t v, int64_t p) mutable {
+    return [&, items = Items<KeyOf<T>>(), spare = Items<KeyOf<T>>()](const T* x, int64_t stride,
+                                                                     int64_t v, int64_t p) mutable {
       read(items, x, stride, n, params.i[1]);
       stable_sort(items, spare);
       for (int64_t i = 0; i < n; ++i) {
@@ -148,21 +148,21 @@ void top_k(const View* out, const View* in, const Params& params, FaultInfo*) {
   const int64_t n = in[0].shape[axis], k = params.i[1];
   auto before = [](const auto& a, const auto& b) { return a.key < b.key; };
   for_lines<T>(in[0], out[0], out[1], axis, [&] {
-    return [&, items = Items<KeyOf<T>>()](const T* x, int64_t stride, int64_t v,
-                                          int64_t p) mutable {
-      read(items, x, stride, n, params.i[2]);
-      const auto first = items.begin();
-      if (k * 64 <= n) {
-        std::partial_sort(first, first + k, items.end(), before);
-      } else {
-        std::nth_element(first, first + k - 1, items.end(), before);
-        if (params.i[3]) std::sort(first, first + k - 1, before);
-      }
-      for (int64_t i = 0; i < k; ++i) {
-        const auto at = static_cast<int64_t>(items[static_cast<size_t>(i)].at);
-        results.write(v, p, i, at, x[at * stride]);
-      }
-    };
+    return
+        [&, items = Items<KeyOf<T>>()](const T* x, int64_t stride, int64_t v, int64_t p) mutable {
+          read(items, x, stride, n, params.i[2]);
+          const auto first = items.begin();
+          if (k * 64 <= n) {
+            std::partial_sort(first, first + k, items.end(), before);
+          } else {
+            std::nth_element(first, first + k - 1, items.end(), before);
+            if (params.i[3]) std::sort(first, first + k - 1, before);
+          }
+          for (int64_t i = 0; i < k; ++i) {
+            const auto at = static_cast<int64_t>(items[static_cast<size_t>(i)].at);
+            results.write(v, p, i, at, x[at * stride]);
+          }
+        };
   });
 }
 
@@ -175,27 +175,27 @@ void kth_value(const View* out, const View* in, const Params& params, FaultInfo*
   const int64_t n = in[0].shape[axis];
   const bool median = params.i[1] < 0, skip_nan = params.i[2];
   for_lines<T>(in[0], out[0], out[1], axis, [&] {
-    return [&, items = Items<KeyOf<T>>()](const T* x, int64_t stride, int64_t v,
-                                          int64_t p) mutable {
-      read(items, x, stride, n, false);
-      int64_t rank = params.i[1];
-      if (median) {
-        int64_t nans = 0, first_nan = -1;
-        if constexpr (std::is_floating_point_v<T>)
-          for (int64_t i = n - 1; i >= 0; --i)
-            if (items[static_cast<size_t>(i)].key == kNanKey<T>) {
-              ++nans;
-              first_nan = i;
-            }
-        if (nans && (!skip_nan || nans == n))
-          return results.write(v, p, 0, first_nan, x[first_nan * stride]);
-        rank = (n - nans - 1) / 2;
-      }
-      std::nth_element(items.begin(), items.begin() + rank, items.end(),
-                       [](const auto& a, const auto& b) { return a.key < b.key; });
-      const auto at = static_cast<int64_t>(items[static_cast<size_t>(rank)].at);
-      results.write(v, p, 0, at, x[at * stride]);
-    };
+    return
+        [&, items = Items<KeyOf<T>>()](const T* x, int64_t stride, int64_t v, int64_t p) mutable {
+          read(items, x, stride, n, false);
+          int64_t rank = params.i[1];
+          if (median) {
+            int64_t nans = 0, first_nan = -1;
+            if constexpr (std::is_floating_point_v<T>)
+              for (int64_t i = n - 1; i >= 0; --i)
+                if (items[static_cast<size_t>(i)].key == kNanKey<T>) {
+                  ++nans;
+                  first_nan = i;
+                }
+            if (nans && (!skip_nan || nans == n))
+              return results.write(v, p, 0, first_nan, x[first_nan * stride]);
+            rank = (n - nans - 1) / 2;
+          }
+          std::nth_element(items.begin(), items.begin() + rank, items.end(),
+                           [](const auto& a, const auto& b) { return a.key < b.key; });
+          const auto at = static_cast<int64_t>(items[static_cast<size_t>(rank)].at);
+          results.write(v, p, 0, at, x[at * stride]);
+        };
   });
 }
 
@@ -207,8 +207,8 @@ void mode(const View* out, const View* in, const Params& params, FaultInfo*) {
   const Results<T> results(out, axis);
   const int64_t n = in[0].shape[axis];
   for_lines<T>(in[0], out[0], out[1], axis, [&] {
-    return [&, items = Items<KeyOf<T>>(), spare = Items<KeyOf<T>>()](
-               const T* x, int64_t stride, int64_t v, int64_t p) mutable {
+    return [&, items = Items<KeyOf<T>>(), spare = Items<KeyOf<T>>()](const T* x, int64_t stride,
+                                                                     int64_t v, int64_t p) mutable {
       read(items, x, stride, n, false);
       stable_sort(items, spare);
       int64_t best = 0, most = 0, run = 0;

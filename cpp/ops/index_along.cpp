@@ -1,5 +1,4 @@
-// Writes and reads at a list of indices along one axis, at indices of the flattened tensor, and
-// where a mask says.
+// Writes and reads at a list of indices along one axis.
 #include "ops/scatter.h"
 
 namespace bx {
@@ -80,10 +79,24 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& list, Operand v
     fail_runtime(op, "the value has shape ", value.tensor.shape(),
                  "; expected a number or a 0-d tensor");
   const Slices s({op, ErrorKind::Index, ErrorKind::Index, true}, self, dim, list);
-  return scatter_as(op,
-                    value.tensor->is_wrapped_number ? "IndexFillBackward0" : "IndexFillBackward1",
-                    Inplace, self, s.axis, s.index, expand(to(value.tensor, self.dtype()), s.shape),
-                    ScatterMode::Set);
+  const Tensor number = to(value.tensor, self.dtype());
+  const Target target(op, self, Inplace);
+  const auto write = [axis = s.axis](const Tensor& out, const Tensor& index, const Tensor& x) {
+    launch_scatter("index_fill", out, axis, index, expand(detached(x), index.shape()),
+                   ScatterMode::Set);
+  };
+  write(target.out(), s.index, number);
+  Recorder r{&target.before(), &number};
+  if (r) r.save(s.index);
+  const char* node = value.tensor->is_wrapped_number ? "IndexFillBackward0" : "IndexFillBackward1";
+  return target.done(r, node, [write](const Backward& b) {
+    // Every place counts once, however often it is named.
+    const Tensor& g = b.grad();
+    const Tensor hit = zeros(g.shape(), DType::Bool);
+    write(hit, b.saved(0), full_int({}, 1, DType::Bool));
+    if (b.wants(0)) b.give(0, select(hit, 0., g));
+    if (b.wants(1)) b.give(1, sum(select(hit, g, 0.)));
+  });
 }
 
 template <bool Inplace>
@@ -97,51 +110,6 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& list, const T
   s.require(op, self, source, ErrorKind::Runtime);
   return scatter_reduce_as(op, "IndexReduceBackward0", Inplace, self, s.axis, s.index,
                            reshape(source, s.shape), reduce, include_self);
-}
-
-Tensor flat_index(const char* op, const Tensor& t, const Tensor& index) {
-  return reshape(checked_index({op, ErrorKind::Runtime, ErrorKind::Index, true}, index, t.numel()),
-                 {-1});
-}
-
-Tensor take(const Tensor& t, const Tensor& index) {
-  const Tensor at = flat_index("take", t, index);
-  Tensor out;
-  {
-    GradMode off(false);
-    out = reshape(gather_as("", reshape(t, {-1}), 0, at), index.shape());
-  }
-  if (Recorder r{&t}; r)
-    r.save(at).done("TakeBackward0", out, [shape = t.shape()](const Backward& b) {
-      const Tensor flat = zeros({shape.product()}, b.grad().dtype());
-      b.give(0, reshape(scatter_add(flat, 0, b.saved(0), reshape(b.grad(), {-1})), shape));
-    });
-  return out;
-}
-
-Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) {
-  if (self.dtype() != source.dtype())
-    fail_runtime("put", "the tensor is ", name_of(self.dtype()), ", the source ",
-                 name_of(source.dtype()), "; convert one of them");
-  if (index.numel() != source.numel())
-    fail_index("put", "the index has ", index.numel(), " elements, the source ", source.numel(),
-               "; they must be equal in number");
-  const Tensor at = flat_index("put", self, index);
-  Tensor out;
-  {
-    GradMode off(false);
-    out = reshape(scatter_as("put", "", false, reshape(self, {-1}), 0, at, reshape(source, {-1}),
-                             accumulate ? ScatterMode::Add : ScatterMode::Set),
-                  self.shape());
-  }
-  if (Recorder r{&self, &source}; r)
-    r.save(at).done("PutBackward0", out, [accumulate, shape = source.shape()](const Backward& b) {
-      const Tensor& g = b.grad();
-      const Tensor at = b.saved(0);
-      if (b.wants(0)) b.give(0, accumulate ? g : put(g, at, zeros(at.shape(), g.dtype()), false));
-      if (b.wants(1)) b.give(1, reshape(take(g, at), shape));
-    });
-  return out;
 }
 
 Tensor take_along_dim(const Tensor& t, const Tensor& indices, std::optional<int64_t> dim) {
@@ -161,92 +129,6 @@ Tensor take_along_dim(const Tensor& t, const Tensor& indices, std::optional<int6
   const IndexRules wrapping{"take_along_dim", ErrorKind::Runtime, ErrorKind::Runtime, true};
   const Tensor at = checked_index(wrapping, indices, t.dim() ? t.shape()[axis] : 1);
   return gather_as("GatherBackward0", expand(t, whole), axis, expand(at, places));
-}
-
-void require_mask(const char* op, const Tensor& mask) {
-  if (mask.dtype() != DType::Bool)
-    fail_runtime(op, "the mask is ", name_of(mask.dtype()), "; expected bool");
-}
-
-/// self, or where the mask has more dimensions, self repeated.
-Tensor masked_base(const char* op, const Tensor& self, const Tensor& mask) {
-  return expand(self, broadcast_shapes(op, self.shape(), mask.shape()));
-}
-
-/// The places, in the flattened tensor, where the mask is True.
-Tensor places_of(const Tensor& mask, const Dims& shape) {
-  GradMode off(false);
-  return reshape(nonzero(reshape(expand(mask, shape), {-1})), {-1});
-}
-
-Tensor masked_select(const Tensor& t, const Tensor& mask) {
-  require_mask("masked_select", mask);
-  const Tensor base = masked_base("masked_select", t, mask);
-  const Tensor at = places_of(mask, base.shape());
-  Tensor out;
-  {
-    GradMode off(false);
-    out = take(base, at);
-  }
-  if (Recorder r{&base}; r)
-    r.save(at).done("MaskedSelectBackward0", out, [shape = base.shape()](const Backward& b) {
-      const Tensor flat = zeros({shape.product()}, b.grad().dtype());
-      b.give(0, reshape(scatter_add(flat, 0, b.saved(0), b.grad()), shape));
-    });
-  return out;
-}
-
-Tensor masked_fill_as(const char* op, const Tensor& self, const Tensor& mask, const Tensor& value,
-                      bool inplace) {
-  require_mask(op, mask);
-  if (value.dim() != 0)
-    fail_runtime(op, "the value has shape ", value.shape(),
-                 "; expected a number or a 0-d tensor; use where for more");
-  const Tensor number = to(value, self.dtype());
-  const Target target(op, self, inplace);
-  {
-    GradMode off(false);
-    const Tensor out = target.out();
-    copy_(out, select(mask, number, out));
-  }
-  Recorder r{&target.before(), &number};
-  if (r) r.save(mask);
-  return target.done(
-      r, value->is_wrapped_number ? "MaskedFillBackward0" : "MaskedFillBackward1",
-      [](const Backward& b) {
-        const Tensor mask = b.saved(0);
-        if (b.wants(0)) b.give(0, select(mask, 0., b.grad()));
-        if (b.wants(1)) b.give(1, sum(select(mask, b.grad(), 0.)));
-      });
-}
-
-Tensor masked_scatter(const Tensor& given, const Tensor& mask, const Tensor& source) {
-  require_mask("masked_scatter", mask);
-  if (given.dtype() != source.dtype())
-    fail_runtime("masked_scatter", "the tensor is ", name_of(given.dtype()), ", the source ",
-                 name_of(source.dtype()), "; convert one of them");
-  const Tensor self = masked_base("masked_scatter", given, mask);
-  const Tensor at = places_of(mask, self.shape());
-  const int64_t n = at.numel();
-  if (n > source.numel())
-    fail_runtime("masked_scatter", "the mask has ", n, " True, the source only ", source.numel(),
-                 " elements; pass a longer source");
-  Tensor out;
-  {
-    GradMode off(false);
-    out = put(self, at, slice(reshape(source, {-1}), 0, 0, n, 1), false);
-  }
-  if (Recorder r{&self, &source}; r)
-    r.save(at).done("MaskedScatterBackward0", out,
-                    [n, shape = source.shape()](const Backward& b) {
-                      const Tensor& g = b.grad();
-                      const Tensor at = b.saved(0);
-                      if (b.wants(0)) b.give(0, put(g, at, zeros({n}, g.dtype()), false));
-                      if (b.wants(1))
-                        b.give(1, reshape(embed(take(g, at), {shape.product()}, {{n}, {1}, 0}),
-                                          shape));
-                    });
-  return out;
 }
 
 }  // namespace
@@ -270,30 +152,9 @@ void register_index_along(Registry& r) {
          index_reduce<false>, reduce);
   r.method("index_reduce_", "input, dim, index, source, reduce, *, include_self=True",
            index_reduce<true>, reduce);
-  r.both("take", "input, index", take,
-         "Elements of the flattened input, of the index's shape; IndexError outside.");
-  r.both("put", "input, index, source, accumulate=False", put,
-         "Writes (or adds) source at indices of the flattened input; IndexError outside.");
   r.both("take_along_dim", "input, indices, dim=None", take_along_dim,
          "gather with input and indices broadcast; over the flattened input without dim.");
-  r.both("masked_select", "input, mask", masked_select,
-         "The elements where mask is True, in one dimension.");
-  r.both(
-      "masked_fill", "input, mask, value",
-      [](const Tensor& t, const Tensor& mask, Operand value) {
-        return masked_fill_as("masked_fill", masked_base("masked_fill", t, mask), mask,
-                              value.tensor, false);
-      },
-      "value where mask is True.");
-  r.method(
-      "masked_fill_", "input, mask, value",
-      [](const Tensor& t, const Tensor& mask, Operand value) {
-        return masked_fill_as("masked_fill_", t, mask, value.tensor, true);
-      },
-      "Writes value where mask is True.");
-  r.both("masked_scatter", "input, mask, source", masked_scatter,
-         "The elements of source, in order, where mask is True; RuntimeError for too few.");
-  r.inplace({"put", "masked_scatter"});
+  register_flat_index(r);
 }
 
 }  // namespace bx

@@ -2,7 +2,6 @@
 #include "ops/random.h"
 
 #include <cmath>
-#include <limits>
 
 namespace bx {
 
@@ -45,15 +44,13 @@ void uniform_kernel(const View* out, const View*, const Params& params, FaultInf
     const T from = static_cast<T>(params.f[0]), range = static_cast<T>(params.f[1] - params.f[0]);
     // One rounding, as PyTorch's compiler makes of it.
     if constexpr (std::is_same_v<T, float>) return std::fma(g.uniform_float(), range, from);
-    else
-      return std::fma(g.uniform_double(), static_cast<double>(range), static_cast<double>(from));
+    else return std::fma(g.uniform_double(), static_cast<double>(range), static_cast<double>(from));
   });
 }
 
 /// f = mean, std
 void normal_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
-  draw(out, params,
-       [&](Generator& g, auto) { return g.normal() * params.f[1] + params.f[0]; });
+  draw(out, params, [&](Generator& g, auto) { return g.normal() * params.f[1] + params.f[0]; });
 }
 
 /// f = mean, std of the logarithm
@@ -64,9 +61,8 @@ void log_normal_kernel(const View* out, const View*, const Params& params, Fault
 
 /// f = rate, by inversion
 void exponential_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
-  draw(out, params, [&](Generator& g, auto) {
-    return -1. / params.f[0] * std::log1p(-g.uniform_double());
-  });
+  draw(out, params,
+       [&](Generator& g, auto) { return -1. / params.f[0] * std::log1p(-g.uniform_double()); });
 }
 
 /// f = location, scale, by inversion
@@ -80,16 +76,6 @@ void cauchy_kernel(const View* out, const View*, const Params& params, FaultInfo
 void geometric_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
   draw(out, params, [&](Generator& g, auto) {
     return std::ceil(std::log(g.uniform_double()) / std::log1p(-params.f[0]));
-  });
-}
-
-/// i = lowest, number of values (0 for all 2^64), and whether one word is enough for each.
-void integer_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
-  const auto range = static_cast<uint64_t>(params.i[1]);
-  draw(out, params, [&](Generator& g, auto) {
-    const uint64_t bits = params.i[2] ? g.random() : g.random64();
-    const uint64_t offset = range ? bits % range : bits;
-    return static_cast<int64_t>(offset + static_cast<uint64_t>(params.i[0]));
   });
 }
 
@@ -132,86 +118,11 @@ void draw_normal(const Tensor& t, double mean, double std, Generator* g) {
   pair_up(n - 16, 16);
 }
 
-/// Whole numbers from `lowest`, `range` of them (0 for all 2^64).
-void draw_integers(const char* op, const Tensor& t, int64_t lowest, uint64_t range, bool one_word,
-                   Generator* g) {
-  Params p;
-  p.i[0] = lowest;
-  p.i[1] = static_cast<int64_t>(range);
-  p.i[2] = one_word;
-  launch_random(op, &integer_kernel, t, p, g);
-}
-
-/// Ranges from 2^28 on draw 64 bits, so that the modulo's bias stays small.
-bool one_word(uint64_t range) { return range != 0 && range < uint64_t{1} << 28; }
-
-/// The largest of the whole numbers that a type holds without gaps.
-int64_t largest_whole(DType dtype) {
-  switch (dtype) {
-    case DType::Bool: return 1;
-    case DType::Int32: return std::numeric_limits<int32_t>::max();
-    case DType::Int64: return std::numeric_limits<int64_t>::max();
-    case DType::Float32: return int64_t{1} << 24;
-    default: return int64_t{1} << 53;
-  }
-}
-
-constexpr const char* kRandomNodes[] = {"RandomBackward2", "RandomBackward1", "RandomBackward0"};
-
-Tensor random_all(const Tensor& t, Generator* g) {
-  const uint64_t range = static_cast<uint64_t>(largest_whole(t.dtype())) + 1;
-  const bool narrow = t.dtype() != DType::Int64 && t.dtype() != DType::Float64;
-  return fill_inplace("random_", kRandomNodes[0], t, [&](const Tensor& x) {
-    draw_integers("random_", x, 0, range, narrow, g);
-  });
-}
-
-Tensor random_between(const Tensor& t, int64_t from, std::optional<int64_t> to, Generator* g,
-                      const char* node) {
-  const int64_t most = largest_whole(t.dtype());
-  const int64_t last = to ? *to - 1 : most;
-  if (to ? from >= *to : from > most)
-    fail_runtime("random_", "from ", from, " to ", to.value_or(most), "; from must be less than to");
-  if (!is_floating(t.dtype()) && t.dtype() != DType::Int64) {
-    const int64_t least = t.dtype() == DType::Bool ? 0 : -most - 1;
-    for (int64_t end : {from, last})
-      if (end < least || end > most)
-        fail_runtime("random_", end, " is out of bounds for ", name_of(t.dtype()), "; expected ",
-                     least, " to ", most);
-  }
-  const uint64_t range = static_cast<uint64_t>(last) - static_cast<uint64_t>(from) + 1;
-  return fill_inplace("random_", node, t, [&](const Tensor& x) {
-    draw_integers("random_", x, from, range, one_word(range), g);
-  });
-}
-
 Tensor rand(const Dims& size, Generator* g, OptDType dtype) {
   return uniform_(empty(size, dtype.value_or(default_dtype())), 0, 1, g);
 }
 Tensor randn(const Dims& size, Generator* g, OptDType dtype) {
   return normal_(empty(size, dtype.value_or(default_dtype())), 0, 1, g);
-}
-
-Tensor randint(int64_t low, int64_t high, const Dims& size, Generator* g, OptDType dtype) {
-  if (low >= high)
-    fail_runtime("randint", "low ", low, " and high ", high, "; low must be less than high");
-  Tensor out = empty(size, dtype.value_or(DType::Int64));
-  const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-  draw_integers("randint", out, low, range, one_word(range), g);
-  return out;
-}
-
-/// Fisher-Yates from the front. Beyond 2^32 / 20 numbers one word would be too coarse.
-Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
-  if (n < 0) fail_runtime("randperm", "n is ", n, "; expected 0 or more");
-  Tensor out = arange_int(0, n, 1);
-  auto* data = out.data<int64_t>();
-  const bool narrow = n < std::numeric_limits<uint32_t>::max() / 20;
-  for (int64_t i = 0; i + 1 < n; ++i) {
-    const uint64_t bits = narrow ? g->random() : g->random64();
-    std::swap(data[i], data[i + static_cast<int64_t>(bits % static_cast<uint64_t>(n - i))]);
-  }
-  return to(out, dtype.value_or(DType::Int64));
 }
 
 }  // namespace
@@ -248,15 +159,6 @@ void register_random(Registry& r) {
   r.function("rand", "size, *, generator=None, dtype=None", rand, "Uniform in [0, 1).");
   r.function("randn", "size, *, generator=None, dtype=None", randn, "Standard normal.");
   r.function(
-      "randint", "high, size, *, generator=None, dtype=None",
-      [](int64_t high, const Dims& size, Generator* g, OptDType dtype) {
-        return randint(0, high, size, g, dtype);
-      },
-      "Whole numbers from low (0) to high - 1.");
-  r.function("randint", "low, high, size, *, generator=None, dtype=None", randint, "");
-  r.function("randperm", "n, *, generator=None, dtype=None", randperm,
-             "The numbers 0 to n - 1 in random order.");
-  r.function(
       "rand_like", "input, *, generator=None, dtype=None",
       [](const Tensor& t, Generator* g, OptDType dtype) {
         return rand(t.shape(), g, dtype.value_or(t.dtype()));
@@ -268,18 +170,6 @@ void register_random(Registry& r) {
         return randn(t.shape(), g, dtype.value_or(t.dtype()));
       },
       "Standard normal, of input's size and type.");
-  r.function(
-      "randint_like", "input, high, *, generator=None, dtype=None",
-      [](const Tensor& t, int64_t high, Generator* g, OptDType dtype) {
-        return randint(0, high, t.shape(), g, dtype.value_or(t.dtype()));
-      },
-      "Whole numbers from low (0) to high - 1, of input's size and type.");
-  r.function(
-      "randint_like", "input, low, high, *, generator=None, dtype=None",
-      [](const Tensor& t, int64_t low, int64_t high, Generator* g, OptDType dtype) {
-        return randint(low, high, t.shape(), g, dtype.value_or(t.dtype()));
-      },
-      "");
   r.method("uniform_", "input, from=0.0, to=1.0, *, generator=None", uniform_,
            "Writes uniform values in [from, to).");
   r.method("normal_", "input, mean=0.0, std=1.0, *, generator=None", normal_,
@@ -311,21 +201,7 @@ void register_random(Registry& r) {
         return fill_with("geometric_", "GeometricBackward0", &geometric_kernel, t, p, 0, g);
       },
       "Writes numbers of trials up to the first success: k with probability (1 - p)^(k-1) p.");
-  r.method("random_", "input, *, generator=None", random_all,
-           "Writes whole numbers from `from` (0) to to - 1, or to the largest that the type holds "
-           "without gaps.");
-  r.method(
-      "random_", "input, to, *, generator=None",
-      [](const Tensor& t, int64_t to, Generator* g) {
-        return random_between(t, 0, to, g, kRandomNodes[1]);
-      },
-      "");
-  r.method(
-      "random_", "input, from, to, *, generator=None",
-      [](const Tensor& t, int64_t from, std::optional<int64_t> to, Generator* g) {
-        return random_between(t, from, to, g, kRandomNodes[2]);
-      },
-      "");
+  register_random_integers(r);
 }
 
 }  // namespace bx

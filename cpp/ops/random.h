@@ -5,17 +5,35 @@
 
 namespace bx {
 
+inline Generator& generator_of(const Params& params) {
+  return *static_cast<Generator*>(const_cast<void*>(params.object));
+}
+
 /// A kernel that writes next(generator, T{}) into every element of a contiguous tensor; the
 /// generator rides in params.object.
 template <class Draw>
 void draw(const kernels::View* out, const Params& params, Draw next) {
-  auto& generator = *static_cast<Generator*>(const_cast<void*>(params.object));
+  Generator& generator = generator_of(params);
   int64_t n = 1;
   for (int d = 0; d < out[0].ndim; ++d) n *= out[0].shape[d];
   visit(out[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     auto* data = static_cast<T*>(out[0].data);
     for (int64_t i = 0; i < n; ++i) data[i] = static_cast<T>(next(generator, T{}));
+  });
+}
+
+/// out[i] = body(in0[i]) for contiguous out and in0 of any types.
+template <class Body>
+void map_kernel(const kernels::View* out, const kernels::View* in, Body body) {
+  int64_t n = 1;
+  for (int d = 0; d < out[0].ndim; ++d) n *= out[0].shape[d];
+  visit(in[0].dtype, [&](auto from) {
+    visit(out[0].dtype, [&](auto to) {
+      const auto* x = static_cast<const decltype(from)*>(in[0].data);
+      auto* y = static_cast<decltype(to)*>(out[0].data);
+      for (int64_t i = 0; i < n; ++i) y[i] = static_cast<decltype(to)>(body(x[i]));
+    });
   });
 }
 
@@ -51,7 +69,10 @@ Tensor without_slope(const char* node, const Tensor& out, const Tensors& inputs)
 /// NotImplementedError unless the type is a floating-point one.
 void require_float(const char* op, DType dtype);
 
-// random.cpp
+// Called by register_random and register_sampling.
+void register_random_integers(Registry& r);
+void register_noise(Registry& r);
+
 Tensor uniform_(const Tensor& t, double from, double to, Generator* g);
 Tensor normal_(const Tensor& t, double mean, double std, Generator* g);
 Tensor exponential_(const Tensor& t, double lambda, Generator* g);

@@ -1,4 +1,4 @@
-// Draws whose parameters are tensors: bernoulli, normal, poisson, multinomial, dropout, rrelu.
+// Draws whose parameters are tensors: bernoulli, normal, poisson, multinomial.
 #include <cmath>
 
 #include "ops/random.h"
@@ -11,28 +11,10 @@ using kernels::View;
 
 namespace {
 
-Generator& generator_of(const Params& params) {
-  return *static_cast<Generator*>(const_cast<void*>(params.object));
-}
-
-/// body(i, a T of in0) gives element i of out, a U, for contiguous out and in0.
-template <class Body>
-void map_kernel(const View* out, const View* in, Body body) {
-  int64_t n = 1;
-  for (int d = 0; d < out[0].ndim; ++d) n *= out[0].shape[d];
-  visit(in[0].dtype, [&](auto from) {
-    visit(out[0].dtype, [&](auto to) {
-      const auto* x = static_cast<const decltype(from)*>(in[0].data);
-      auto* y = static_cast<decltype(to)*>(out[0].data);
-      for (int64_t i = 0; i < n; ++i) y[i] = static_cast<decltype(to)>(body(i, x[i]));
-    });
-  });
-}
-
 /// out = 1 with the probability in0: 24 random bits against a float32, 53 against a float64.
 void bernoulli_kernel(const View* out, const View* in, const Params& params, FaultInfo*) {
   Generator& g = generator_of(params);
-  map_kernel(out, in, [&](int64_t, auto p) {
+  map_kernel(out, in, [&](auto p) {
     if constexpr (std::is_same_v<decltype(p), float>) return g.uniform_float() < p;
     else return g.uniform_double() < static_cast<double>(p);
   });
@@ -68,7 +50,7 @@ int64_t draw_poisson(double rate, Generator& g) {
 
 void poisson_kernel(const View* out, const View* in, const Params& params, FaultInfo*) {
   Generator& g = generator_of(params);
-  map_kernel(out, in, [&](int64_t, auto rate) {
+  map_kernel(out, in, [&](auto rate) {
     return static_cast<double>(draw_poisson(static_cast<double>(rate), g));
   });
 }
@@ -91,16 +73,6 @@ void categorical_kernel(const View* out, const View* in, const Params& params, F
         }
         *chosen++ = low;
       }
-  });
-}
-
-/// out = the slope of rrelu at in0: uniform in [f0, f1) at or below 0, else 1.
-void rrelu_kernel(const View* out, const View* in, const Params& params, FaultInfo*) {
-  Generator& g = generator_of(params);
-  map_kernel(out, in, [&](int64_t, auto x) {
-    using T = decltype(x);
-    if (x > T{0}) return T{1};
-    return static_cast<T>(g.uniform_double() * (params.f[1] - params.f[0]) + params.f[0]);
   });
 }
 
@@ -218,45 +190,6 @@ Tensor multinomial(const Tensor& given, int64_t count, bool replacement, Generat
   return reshape(out, shape);
 }
 
-/// y = input * mask / (1 - p), the mask drawn as 1 with probability 1 - p. [Srivastava et al. 2014]
-Tensor dropout(const Tensor& t, double p, bool training) {
-  if (!(p >= 0 && p <= 1))
-    fail_value("dropout", "dropout probability has to be between 0 and 1, but got ", p);
-  if (!training || p == 0) return t;
-  Tensor mask;
-  {
-    GradMode off(false);
-    mask = p == 1 ? zeros(t.shape(), t.dtype())
-                  : bernoulli_(empty(t.shape(), t.dtype()), 1 - p, &default_generator()) / (1 - p);
-  }
-  return t * mask;
-}
-
-/// y = x above 0, r x at or below it: r drawn for every element in training, else the middle.
-Tensor rrelu(const Tensor& t, double lower, double upper, bool training, Generator* g) {
-  if (!(lower <= upper))
-    fail_runtime("rrelu", "lower ", lower, " and upper ", upper, "; lower must not exceed upper");
-  require_float("rrelu", t.dtype());
-  Tensor slope, out;
-  {
-    GradMode off(false);
-    slope = empty(t.shape(), t.dtype());
-    if (training) {
-      Params p;
-      p.f[0] = lower;
-      p.f[1] = upper;
-      launch_random("rrelu", &rrelu_kernel, slope, p, g, contiguous(t));
-    } else {
-      slope = select(t > 0., full({}, 1, t.dtype()), full({}, (lower + upper) / 2, t.dtype()));
-    }
-    out = t * slope;
-  }
-  if (Recorder r{&t}; r)
-    r.save(slope).done("RreluWithNoiseBackward0", out,
-                       [](const Backward& b) { b.give(0, b.grad() * b.saved(0)); });
-  return out;
-}
-
 }  // namespace
 
 void register_sampling(Registry& r) {
@@ -302,22 +235,7 @@ void register_sampling(Registry& r) {
         return normal_(empty(size, dtype.value_or(default_dtype())), mean, std, g);
       },
       "");
-  r.function("dropout", "input, p, train", dropout,
-             "y = input mask / (1 - p), the mask 0 with probability p.");
-  r.nn(
-      "rrelu",
-      "input, lower=0.125, upper=0.3333333333333333, training=False, inplace=False",
-      [](const Tensor& t, double lower, double upper, bool training, bool inplace) {
-        if (!inplace) return rrelu(t, lower, upper, training, &default_generator());
-        check_inplace("rrelu", t);
-        return copy_(t, rrelu(unwritten(t), lower, upper, training, &default_generator()));
-      },
-      "y = input above 0, r input at or below it, r uniform in [lower, upper) in training, else "
-      "their mean. [Xu et al. 2015]");
-  r.function(
-      "rrelu",
-      "input, lower=0.125, upper=0.3333333333333333, training=False, generator=None",
-      rrelu, "As nn.functional.rrelu.");
+  register_noise(r);
 }
 
 }  // namespace bx

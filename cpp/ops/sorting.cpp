@@ -137,8 +137,7 @@ void register_sorting(Registry& r) {
   r.both("argsort", "input, dim=-1, descending=False, stable=False", argsort,
          "Where the values stood that sort puts in order.");
   r.both(
-      "msort", "input",
-      [](const Tensor& t) { return sort_as("SortBackward0", t, 0, false).first; },
+      "msort", "input", [](const Tensor& t) { return sort_as("SortBackward0", t, 0, false).first; },
       "The values in order along the first dimension.");
   r.both("topk", "input, k, dim=-1, largest=True, sorted=True -> values, indices", topk,
          "The k largest (or smallest) values along dim and where they stood; RuntimeError for "

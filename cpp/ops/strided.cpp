@@ -101,7 +101,8 @@ Tensor fill_diagonal(const Tensor& self, const Scalar& value, bool wrap) {
     int64_t step = 0;
     for (int d = 0; d < self.dim(); ++d) {
       if (self.shape()[d] != self.shape()[0])
-        fail_runtime(op, "the sizes of ", self.shape(), " differ; beyond two dimensions they must "
+        fail_runtime(op, "the sizes of ", self.shape(),
+                     " differ; beyond two dimensions they must "
                      "be equal");
       step += self.strides()[d];
     }
@@ -130,10 +131,9 @@ void register_strided(Registry& r) {
       "as_strided_scatter", "input, src, size, stride, storage_offset=None",
       [](const Tensor& t, const Tensor& src, const Dims& size, const Dims& stride,
          std::optional<int64_t> offset) {
-        return replaced("as_strided_scatter", "AsStridedScatterBackward0", t, src,
-                        [&](const Tensor& x) {
-                          return as_strided(x, size, stride, offset.value_or(0));
-                        });
+        return replaced(
+            "as_strided_scatter", "AsStridedScatterBackward0", t, src,
+            [&](const Tensor& x) { return as_strided(x, size, stride, offset.value_or(0)); });
       },
       "A copy of input in which src replaces what as_strided would show.");
   r.both(

@@ -69,7 +69,9 @@ ROWS = [
     _drawn("geometric_", _whole(1, 1e6), case(X, 0.3)),
     _drawn("random_", _whole(-3, 2**24), case(X), case(X, 5), case(X, -3, 5)),
     _drawn("poisson", _counts, case(RATE)),
-    _drawn("normal", _finite, case(X, CHANCE), case(X, 2.0), case(2.0, CHANCE), case(0.0, 1.0, (3, 4))),
+    _drawn(
+        "normal", _finite, case(X, CHANCE), case(X, 2.0), case(2.0, CHANCE), case(0.0, 1.0, (3, 4))
+    ),
     _drawn("multinomial", _categories, case(CHANCE, 2), case(CHANCE, 9, True), case(CHANCE, 1)),
     _drawn("rrelu", _leaky, case(X), case(X, 0.1, 0.3, True)),
     _drawn("nn.rrelu", _leaky, case(X), case(X, 0.1, 0.3, True)),

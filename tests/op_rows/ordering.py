@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .row import Flags, Real, Row, Whole, case, row
+from .row import Real, Row, Whole, case, row
 
 INTS = ("int64",)  # the second result of many rows is int64 whatever the first
 
@@ -178,9 +178,7 @@ SEARCHES = [
         "unique",
         _unique,
         case(Real((3, 5), step=1.0, whole=(-3, 3))),
-        case(
-            Real((3, 5), step=1.0, whole=(-3, 3)), True, return_inverse=True, return_counts=True
-        ),
+        case(Real((3, 5), step=1.0, whole=(-3, 3)), True, return_inverse=True, return_counts=True),
         case(Real((6, 2), -1, 1, step=1.0, whole=(-1, 1)), dim=0, return_counts=True),
         case(Real((2, 6), -1, 1, step=1.0, whole=(-1, 1)), dim=1, return_inverse=True),
         case(Real((0,), whole=(0, 1))),
