@@ -83,7 +83,9 @@ def _search(bounds: Any, values: Any, right: bool = False, side: Any = None, **m
         bounds = bounds[more["sorter"]]
     if bounds.ndim == 1:
         return np.searchsorted(bounds, values, after)
-    rows = zip(bounds.reshape(-1, bounds.shape[-1]), values.reshape(-1, values.shape[-1]))
+    rows = zip(
+        bounds.reshape(-1, bounds.shape[-1]), values.reshape(-1, values.shape[-1]), strict=True
+    )
     return np.array([np.searchsorted(b, v, after) for b, v in rows]).reshape(values.shape)
 
 
