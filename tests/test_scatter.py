@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numeric import DirectionCheck
 
 import backprop_ext as bx
 
@@ -221,6 +222,45 @@ def test_writes_in_place_reach_views_and_their_base() -> None:
     t = bx.ones(3)
     t.scatter_add_(0, at(0, 0, 0), t)  # the source is the target
     assert t.tolist() == [4, 1, 1]
+
+
+SOURCES = [
+    lambda t, src: t.scatter(0, at([0, 2, 1], [1, 1, 0])[:, :2], src),  # more than the index reads
+    lambda t, src: t.scatter_add(1, at([0, 3], [3, 3]), src),
+    lambda t, src: t.scatter_add(1, bx.zeros(3, 0, dtype=bx.int64), src),
+    lambda t, src: t.scatter(1, at([0, 3], [3, 3]), src, reduce="add"),
+    lambda t, src: t.scatter(1, at([0, 3], [3, 3]), src, reduce="multiply"),
+    lambda t, src: t.scatter(1, at([0, 3], [3, 3]), 3.0, reduce="multiply") * src.sum(),
+]
+
+
+@pytest.mark.parametrize("function", SOURCES)
+def test_larger_sources_and_old_reductions_have_both_derivatives(function: Any) -> None:
+    rng = np.random.default_rng(0)
+    check = DirectionCheck(function, [rng.standard_normal((3, 4)), rng.standard_normal((3, 5))])
+    check.first()
+    check.second()
+
+
+def test_old_reductions_of_scatter_combine() -> None:
+    index, src = at([0, 0, 2]), bx.tensor([[2.0, 3.0, 5.0]])
+    start = bx.tensor([[1.0, 2.0, 3.0, 4.0]])
+    assert start.scatter(1, index, src, reduce="add").tolist() == [[6, 2, 8, 4]]
+    assert start.scatter(1, index, src, reduce="multiply").tolist() == [[6, 2, 15, 4]]
+    assert start.scatter(1, index, 2, reduce="multiply").tolist() == [[4, 2, 6, 4]]
+    assert start.scatter_(1, index, 1.0, reduce="add") is start
+    assert start.tolist() == [[3, 2, 4, 4]]
+    with pytest.raises(RuntimeError, match="no larger|exceeds"):
+        start.scatter(1, index, src[:, :2])
+
+
+def test_the_derivative_of_a_product_is_right_at_its_zeros() -> None:
+    leaf = bx.tensor([2.0, 0.0, 3.0, 0.0, 0.0], dtype=bx.float64, requires_grad=True)
+    y = bx.ones(2, dtype=bx.float64).scatter_reduce(0, at(0, 0, 0, 1, 1), leaf, "prod")
+    (g,) = bx.autograd.grad(y.sum(), leaf, create_graph=True)
+    assert g.tolist() == [0, 6, 0, 0, 0]
+    (h,) = bx.autograd.grad(g, leaf, bx.tensor([1.0, 0.0, 0.0, 1.0, 0.0]).double())
+    assert h.tolist() == [0, 3, 0, 0, 1]
 
 
 def test_indices_are_int32_where_asked_for() -> None:

@@ -199,30 +199,32 @@ void kth_value(const View* out, const View* in, const Params& params, FaultInfo*
   });
 }
 
-/// out0, out1 = the most frequent value along axis i[0], the smallest of several; where it stands
-/// last. No NaN equals another.
+/// out0, out1 = the most frequent value along axis i[0], the smallest of several; where it stands.
+/// Of several places, the one that the library's sort puts last, as in PyTorch. No NaN equals
+/// another.
 template <class T>
 void mode(const View* out, const View* in, const Params& params, FaultInfo*) {
   const int axis = static_cast<int>(params.i[0]);
   const Results<T> results(out, axis);
   const int64_t n = in[0].shape[axis];
   for_lines<T>(in[0], out[0], out[1], axis, [&] {
-    return [&, items = Items<KeyOf<T>>(), spare = Items<KeyOf<T>>()](const T* x, int64_t stride,
-                                                                     int64_t v, int64_t p) mutable {
-      read(items, x, stride, n, false);
-      stable_sort(items, spare);
-      int64_t best = 0, most = 0, run = 0;
-      for (size_t i = 0; i < items.size(); ++i) {
-        const bool goes_on = i > 0 && items[i].key == items[i - 1].key &&
-                             !(std::is_floating_point_v<T> && items[i].key == kNanKey<T>);
-        run = goes_on ? run + 1 : 1;
-        if (run > most) {
-          most = run;
-          best = static_cast<int64_t>(items[i].at);
-        }
-      }
-      results.write(v, p, 0, best, x[best * stride]);
-    };
+    return
+        [&, items = Items<KeyOf<T>>()](const T* x, int64_t stride, int64_t v, int64_t p) mutable {
+          read(items, x, stride, n, false);
+          std::sort(items.begin(), items.end(),
+                    [](const auto& a, const auto& b) { return a.key < b.key; });
+          int64_t best = 0, most = 0, run = 0;
+          for (size_t i = 0; i < items.size(); ++i) {
+            const bool goes_on = i > 0 && items[i].key == items[i - 1].key &&
+                                 !(std::is_floating_point_v<T> && items[i].key == kNanKey<T>);
+            run = goes_on ? run + 1 : 1;
+            if (run > most) {
+              most = run;
+              best = static_cast<int64_t>(items[i].at);
+            }
+          }
+          results.write(v, p, 0, best, x[best * stride]);
+        };
   });
 }
 

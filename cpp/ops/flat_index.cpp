@@ -94,7 +94,7 @@ Tensor masked_fill_as(const char* op, const Tensor& self, const Tensor& mask, co
   {
     GradMode off(false);
     const Tensor out = target.out();
-    copy_(out, select(mask, number, out));
+    launch(op, kernel(kernels::Id::Copy, out.dtype()), out, select(mask, number, out));
   }
   Recorder r{&target.before(), &number};
   if (r) r.save(mask);

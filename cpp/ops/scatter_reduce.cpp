@@ -83,7 +83,9 @@ Tensor scatter_reduce_as(const char* op, const char* node, bool inplace, const T
     launch_scatter(op, out, axis, at, src, mode_of(reduce));
     if (mean) {
       const Tensor n = counts(out, axis, at, include_self);
-      copy_(out, is_floating(out.dtype()) ? out / n : apply<formulas::FloorDivide>(out, n));
+      const Tensor mean_value =
+          is_floating(out.dtype()) ? out / n : apply<formulas::FloorDivide>(out, n);
+      launch(op, kernel(kernels::Id::Copy, out.dtype()), out, mean_value);
     }
   }
   Recorder r{&target.before(), &src};

@@ -153,7 +153,7 @@ void register_sorting(Registry& r) {
          "its index along dim.");
   r.both("nanmedian", "input, dim, keepdim=False -> values, indices", median_along<kNanmedian>, "");
   r.both("mode", "input, dim=-1, keepdim=False -> values, indices", mode,
-         "The most frequent value along dim, the smallest of several, and its last index.");
+         "The most frequent value along dim, the smallest of several, and one of its places.");
 }
 
 }  // namespace bx
