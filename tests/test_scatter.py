@@ -250,7 +250,7 @@ def test_old_reductions_of_scatter_combine() -> None:
     assert start.scatter(1, index, 2, reduce="multiply").tolist() == [[4, 2, 6, 4]]
     assert start.scatter_(1, index, 1.0, reduce="add") is start
     assert start.tolist() == [[3, 2, 4, 4]]
-    with pytest.raises(RuntimeError, match="no larger|exceeds"):
+    with pytest.raises(RuntimeError, match="exceeds"):
         start.scatter(1, index, src[:, :2])
 
 

@@ -89,6 +89,9 @@ Tensor masked_fill_as(const char* op, const Tensor& self, const Tensor& mask, co
   if (value.dim() != 0)
     fail_runtime(op, "the value has shape ", value.shape(),
                  "; expected a number or a 0-d tensor; use where for more");
+  if (!(broadcast_shapes(op, self.shape(), mask.shape()) == self.shape()))
+    fail_runtime(op, "a mask of shape ", mask.shape(), " does not broadcast to the shape ",
+                 self.shape(), " of the tensor written to; reshape it");
   const Tensor number = to(value, self.dtype());
   const Target target(op, self, inplace);
   {
