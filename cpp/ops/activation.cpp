@@ -29,46 +29,6 @@ Tensor glu(const Tensor& t, int64_t axis) {
   return out;
 }
 
-/// x where x > 0, else x times a slope: drawn from [lower, upper) in training, their middle after.
-Tensor rrelu(const Tensor& t, double lower, double upper, bool training) {
-  if (!is_floating(t.dtype()))
-    fail(ErrorKind::NotImplemented, "rrelu", "not implemented for ", name_of(t.dtype()),
-         "; convert it with .float()");
-  if (!(lower <= upper) || !std::isfinite(lower) || !std::isfinite(upper))
-    fail_runtime("rrelu", "lower ", lower, " and upper ", upper,
-                 "; they must be finite and in order");
-  Tensor slopes;
-  {
-    GradMode off(false);
-    if (training) {
-      // One number per element that is not positive, in order.
-      slopes = full(t.shape(), 1, t.dtype());
-      const Tensor low = contiguous(to(t, DType::Float64));
-      const auto* x = low.data<double>();
-      Generator& g = default_generator();
-      auto draw = [&](auto* y) {
-        for (int64_t i = 0, n = t.numel(); i < n; ++i)
-          if (x[i] <= 0)
-            y[i] = static_cast<std::remove_reference_t<decltype(*y)>>(
-                std::fma(g.uniform_double(), upper - lower, lower));
-      };
-      if (t.dtype() == DType::Float32) draw(slopes.data<float>());
-      else draw(slopes.data<double>());
-    } else {
-      slopes = select(t > 0., 1., number_like(t, (lower + upper) / 2));
-    }
-  }
-  Tensor out;
-  {
-    GradMode off(false);
-    out = t * slopes;
-  }
-  if (Recorder r{&t}; r)
-    r.save(slopes).done(training ? "RreluWithNoiseBackward0" : "LeakyReluBackward0", out,
-                        [](const Backward& b) { b.give(0, b.grad() * b.saved(0)); });
-  return out;
-}
-
 void check_probability(const char* op, double p) {
   if (!(p >= 0 && p <= 1))
     fail_value(op, "dropout probability has to be between 0 and 1, but got ", p);
@@ -131,9 +91,6 @@ Tensor dropout(const Tensor& t, double p, bool training) {
 
 void register_activation(Registry& r) {
   r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of input along dim.");
-  r.function("rrelu", "input, lower=0.125, upper=0.3333333333333333, training=False", rrelu,
-             "y = input where it is positive, else a input; a is drawn from [lower, upper) in "
-             "training, (lower + upper) / 2 otherwise.");
   r.function("dropout", "input, p, train", dropout,
              "y = input mask / (1 - p), the mask 0 with probability p.");
   r.function(

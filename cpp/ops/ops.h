@@ -119,6 +119,20 @@ Tensor bernoulli_(const Tensor& t, double p, Generator* g);
 
 // activation.cpp -----------------------------------------------------------------------------
 Tensor dropout(const Tensor& t, double p, bool training);
+// scatter.cpp --------------------------------------------------------------------------------
+enum class ScatterMode { Set, Add, Multiply, Max, Min };
+/// t[..., index[..., k, ...], ...] along an axis; index is int64 or int32, every entry in range.
+Tensor gather(const Tensor& t, int64_t axis, const Tensor& index);
+/// base with src written (or added, ...) at index along an axis.
+Tensor scatter(const Tensor& base, int64_t axis, const Tensor& index, const Tensor& src,
+               ScatterMode mode = ScatterMode::Set);
+inline Tensor scatter_add(const Tensor& base, int64_t axis, const Tensor& index,
+                          const Tensor& src) {
+  return scatter(base, axis, index, src, ScatterMode::Add);
+}
+// sorting.cpp --------------------------------------------------------------------------------
+/// (values, indices) along an axis, stable; NaN is the largest value.
+std::pair<Tensor, Tensor> sort(const Tensor& t, int64_t axis, bool descending);
 
 // softmax.cpp --------------------------------------------------------------------------------
 Tensor softmax(const Tensor& t, int64_t axis, OptDType dtype);
