@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
-from op_rows import (
-    arithmetic,
-    convolution,
-    creation,
-    losses,
-    movement,
-    normalization,
-    pooling,
-    reduction,
-    sampling,
-    transcendental,
-)
+import op_rows
 from op_rows.row import Case, Row, map_arrays
 
 import backprop_ext as bx
 
-FAMILIES = (
-    arithmetic,
-    transcendental,
-    movement,
-    reduction,
-    losses,
-    creation,
-    convolution,
-    pooling,
-    normalization,
-    sampling,
-)
+FAMILIES = [
+    import_module(f"op_rows.{module.name}")
+    for module in iter_modules(op_rows.__path__)
+    if module.name != "row"
+]
 TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]
 
 

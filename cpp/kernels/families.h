@@ -11,10 +11,15 @@ void fill_arithmetic(Entries);
 void fill_transcendental(Entries);
 void fill_activation(Entries);
 void fill_compare(Entries);
+void fill_range(Entries);
+void fill_special(Entries);
+void fill_bessel(Entries);
 void fill_loss(Entries);
 
 void fill_movement(Entries);
 void fill_reduction(Entries);
+void fill_scan(Entries);
+void fill_distance(Entries);
 void fill_matmul(Entries);
 void fill_softmax(Entries);
 void fill_indexing(Entries);

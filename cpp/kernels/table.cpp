@@ -27,10 +27,15 @@ extern "C" __attribute__((visibility("default"))) const bx::kernels::Table* bx_k
   fill_transcendental(kernels);
   fill_activation(kernels);
   fill_compare(kernels);
+  fill_range(kernels);
+  fill_special(kernels);
+  fill_bessel(kernels);
   fill_loss(kernels);
   Entries general = kernels + bx::formulas::kRowCount * kPartsPerRow;
   fill_movement(general);
   fill_reduction(general);
+  fill_scan(general);
+  fill_distance(general);
   fill_matmul(general);
   fill_softmax(general);
   fill_indexing(general);

@@ -66,7 +66,15 @@ enum class Id : int {
   All,  // reduction.cpp
   ArgMax,
   ArgMin,
-  Matmul,  // matmul.cpp
+  CumSum,
+  CumProd,
+  LinearScan,
+  LogCumSumExp,
+  CumMax,
+  CumMin,  // scan.cpp
+  Cdist,
+  CdistBackward,  // distance.cpp
+  Matmul,         // matmul.cpp
   Softmax,
   SoftmaxBackward,  // softmax.cpp
   LogSoftmax,

@@ -26,6 +26,8 @@ Tensor to(const Tensor& t, DType dtype);
 Tensor scaled(const Tensor& t, const Scalar& alpha);
 Tensor power(const Tensor& base, const Tensor& exponent);
 Tensor power_inplace(const Tensor& base, const Tensor& exponent);
+Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
+             const std::optional<Operand>& high);
 
 // creation.cpp -------------------------------------------------------------------------------
 Tensor full(const Dims& shape, double value, DType dtype);
@@ -82,8 +84,17 @@ Tensor replace_part(const Tensor& base, const Tensor& t, const Part& part);
 Tensor sum(const Tensor& t, const OptDims& axes, bool keepdim, OptDType dtype);
 inline Tensor sum(const Tensor& t) { return sum(t, std::nullopt, false, std::nullopt); }
 Tensor mean(const Tensor& t, const OptDims& axes, bool keepdim, OptDType dtype);
+Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim);
+Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bool keepdim);
+/// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
+Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keepdim);
 /// Undoes broadcasting: sums t down to `shape`.
 Tensor sum_to_size(const Tensor& t, const Dims& shape);
+
+// scan.cpp -----------------------------------------------------------------------------------
+/// Sums of the elements up to each, or from each on where `reverse`.
+Tensor cumsum(const Tensor& t, int64_t axis, bool reverse = false);
+Tensor cumprod(const Tensor& t, int64_t axis, bool reverse = false);
 
 // matmul.cpp ---------------------------------------------------------------------------------
 Tensor mm(const Tensor& a, const Tensor& b);

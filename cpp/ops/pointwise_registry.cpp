@@ -25,7 +25,7 @@ Overload row_overload(const PointwiseOp& op, Form form) {
   if (form == Form::InplaceFlag) o.arguments.emplace_back(ArgType::Bool);
   o.call = [&op, form](Value* v) -> Value {
     Tensor in[3];
-    double params[2] = {};
+    double params[kMaxRowParams] = {};
     for (int k = 0; k < op.inputs; ++k) in[k] = std::get<Tensor>(v[k]);
     for (int k = 0; k < op.params; ++k) params[k] = std::get<double>(v[op.inputs + k]);
     const bool inplace = form == Form::Inplace ||
@@ -36,6 +36,10 @@ Overload row_overload(const PointwiseOp& op, Form form) {
 }
 
 void register_row(Registry& r, const PointwiseOp& op) {
+  if (op.face == Face::Hidden) return;
+  if (op.face == Face::Special)
+    return void(
+        r.add_overload(Place::Special, op.name, op.signature, row_overload(op, Form::New), op.doc));
   if (op.face != Face::Tensor)
     r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
                    row_overload(op, Form::InplaceFlag), op.doc);
@@ -113,9 +117,9 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
     const Tensor x = widen ? to(t, default_dtype()) : t;
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range);
   }
-  Tensor out = t;
-  if (low) out = maximum(out, low->tensor);
-  return high ? minimum(out, high->tensor) : out;
+  if (!high) return apply<formulas::ClampMin>(t, low->tensor);
+  if (!low) return apply<formulas::ClampMax>(t, high->tensor);
+  return apply<formulas::ClampTensor>(t, low->tensor, high->tensor);
 }
 
 Tensor prelu(const Tensor& t, const Tensor& weight) {
@@ -154,8 +158,7 @@ void register_pointwise(Registry& r) {
       "pow_", "input, exponent",
       [](const Tensor& a, Operand b) { return power_inplace(a, b.tensor); }, pow_doc);
   const char* clamp_doc = pointwise_op(row_index<Clamp>).doc;
-  for (const char* name : {"clamp", "clip"})
-    r.both(name, "input, min=None, max=None", clamp, clamp_doc);
+  r.both("clamp", "input, min=None, max=None", clamp, clamp_doc);
   r.method(
       "clamp_", "input, min=None, max=None",
       [](const Tensor& t, const std::optional<Operand>& low, const std::optional<Operand>& high) {

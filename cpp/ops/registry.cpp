@@ -145,12 +145,17 @@ const Registry& registry() {
   static const auto* table = [] {
     auto* r = new Registry;
     register_pointwise(*r);
+    register_range(*r);
     register_creation(*r);
     register_copy(*r);
     register_shape(*r);
     register_slicing(*r);
     register_reduction(*r);
     register_statistics(*r);
+    register_scan(*r);
+    register_summary(*r);
+    register_samples(*r);
+    register_distance(*r);
     register_matmul(*r);
     register_joining(*r);
     register_indexing(*r);

@@ -225,12 +225,17 @@ class Registry {
 const Registry& registry();
 
 void register_pointwise(Registry&);
+void register_range(Registry&);
 void register_creation(Registry&);
 void register_copy(Registry&);
 void register_shape(Registry&);
 void register_slicing(Registry&);
 void register_reduction(Registry&);
 void register_statistics(Registry&);
+void register_scan(Registry&);
+void register_summary(Registry&);
+void register_samples(Registry&);
+void register_distance(Registry&);
 void register_matmul(Registry&);
 void register_joining(Registry&);
 void register_indexing(Registry&);

@@ -36,6 +36,23 @@ Tensor unrecorded(F f) {
   return f();
 }
 
+Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
+  const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
+  return hidden("LogsumexpBackward0", t, unrecorded([&] {
+                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
+                  const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
+                  const Tensor shift =
+                      select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
+                  const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);
+                  return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
+                }),
+                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
+                  return unreduce(g, x.shape(), bits) * exp(x - unreduce(y, x.shape(), bits));
+                });
+}
+
+}  // namespace
+
 Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim) {
   const uint32_t bits = axis_bits("var", axes, t.dim());
   const double freedom = std::max(0., group_size(t, bits) - correction);
@@ -59,22 +76,6 @@ Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bo
                 });
 }
 
-Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
-  const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
-  return hidden("LogsumexpBackward0", t, unrecorded([&] {
-                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
-                  const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
-                  const Tensor shift =
-                      select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
-                  const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);
-                  return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
-                }),
-                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
-                  return unreduce(g, x.shape(), bits) * exp(x - unreduce(y, x.shape(), bits));
-                });
-}
-
-/// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
 Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keepdim) {
   if (!is_floating(t.dtype()))
     fail_runtime("norm", "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
@@ -99,8 +100,6 @@ Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keep
                   return upstream * select(size == 0., 0., slope);
                 });
 }
-
-}  // namespace
 
 void register_statistics(Registry& r) {
   r.both("var", "input, dim=None, *, correction=1.0, keepdim=False", var,
