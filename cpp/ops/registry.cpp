@@ -131,7 +131,7 @@ void Registry::inplace(std::initializer_list<const char*> names) {
         const Tensor result = std::get<Tensor>(call(v));
         if (!(result.shape() == self.shape()))
           fail_runtime(op->name.c_str(), "the result has shape ", result.shape(),
-                       ", the tensor to write ", self.shape(), "; they must be equal");
+                       ", the tensor written to ", self.shape(), "; they must be equal");
         return copy_(self, result);
       };
       written->overloads.push_back(std::move(overload));

@@ -72,8 +72,8 @@ __all__ += _core.__all__
 
 
 def __getattr__(name: str) -> Any:
-    """`testing`, `types` and `utils` on first use; for any other name, the nearest there is."""
-    if name in ("testing", "types", "utils"):
+    """Modules that few scripts need, on first use; for any other name, the nearest one there is."""
+    if name in ("masked", "signal", "testing", "types", "utils"):
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")

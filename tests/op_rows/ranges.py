@@ -146,13 +146,7 @@ ROWS = [
         case(Real((3, 4), 0.3, 2.5), -0.5),
         result="float64",
     ),
-    row(
-        "float_power_",
-        None,
-        case(Real((3, 4), 0.3, 2.5), 3),
-        torch=False,
-        checks=lambda t, args, kwargs: None,
-    ),
+    Row("float_power_", (), None, order=0),
     _bound("clamp_min", np.maximum),
     _bound("clamp_max", np.minimum),
     row(
@@ -174,6 +168,19 @@ ROWS = [
     _identity("conj", "conj_physical", "conj_physical_", "resolve_conj", "resolve_neg"),
     _identity("real"),
     _identity("positive"),
+    row(
+        "nn.glu",
+        lambda x, dim=-1: np.split(x, 2, dim)[0] / (1 + np.exp(-np.split(x, 2, dim)[1])),
+        case(Real((3, 4))),
+        case(Real((4, 3)), 0),
+        rtol=3e-6,
+    ),
+    row(
+        "nn.rrelu",
+        lambda x, *_: np.where(x > 0, x, x * 11 / 48),
+        case(Real((3, 4), avoid=(0,))),
+        rtol=3e-6,
+    ),
     Row("equal", (), None, order=0),
     Row("allclose", (), None, order=0),
 ]

@@ -66,6 +66,9 @@ def _xlogy(x: Any, y: Any) -> Any:
     return x * np.log(y)
 
 
+_TWO = (POSITIVE, POSITIVE)
+_INCOMPLETE: dict[str, Any] = {"order": 0, "torch": False, "inplace": False, "rtol": 1e-5}
+
 ROWS = [
     _float("lgamma", _lgamma, Real(low=-0.9, high=5, avoid=(0,), whole=(1, 9))),
     _float("digamma", _digamma, Real(low=-0.9, high=5, avoid=(0,), whole=(1, 9)), rtol=1e-5),
@@ -75,7 +78,7 @@ ROWS = [
         *[case(n, Real((3, 4), 0.3, 4)) for n in range(5)],
         rtol=1e-5,
     ),
-    row("polygamma_", None, case(Real((3,), 0.3, 4), 1), checks=lambda t, a, k: None),
+    *[Row(name, (), None, order=0) for name in ("polygamma_", "igamma_", "igammac_")],
     row(
         "mvlgamma",
         _mvlgamma,
@@ -84,8 +87,8 @@ ROWS = [
         inplace=True,
         rtol=1e-5,
     ),
-    _float("igamma", _igamma, POSITIVE, POSITIVE, order=0, torch=False),
-    _float("igammac", lambda a, x: 1 - _igamma(a, x), POSITIVE, POSITIVE, order=0, torch=False),
+    _float("igamma", _igamma, *_TWO, **_INCOMPLETE),
+    _float("igammac", lambda a, x: 1 - _igamma(a, x), *_TWO, **_INCOMPLETE),
     _special("zeta", zeta, Real(low=1.5, high=6), Real(low=0.3, high=4), order=0, torch=False),
     _float("erfinv", lambda x: _ndtri((x + 1) / 2) / math.sqrt(2), Real(low=-0.95, high=0.95)),
     _special("erfcx", lambda x: np.exp(x * x) * _erfc(x), Real(low=-2, high=4), rtol=1e-5),
