@@ -16,7 +16,9 @@ KEPT = [VALUES[i][MASK[i]] for i in range(2)]
 
 
 def reduced(name: str, *args: Any, **kwargs: Any) -> Any:
-    return getattr(bx.masked, name)(bx.tensor(VALUES), *args, mask=bx.tensor(MASK), **kwargs).numpy()
+    return getattr(bx.masked, name)(
+        bx.tensor(VALUES), *args, mask=bx.tensor(MASK), **kwargs
+    ).numpy()
 
 
 @pytest.mark.parametrize(

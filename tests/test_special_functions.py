@@ -104,7 +104,11 @@ def test_logcumsumexp_of_nothing_is_nothing() -> None:
     x = bx.tensor([-inf, -inf, 0.0, 1.0, inf], dtype=bx.float64)
     y = x.logcumsumexp(0).numpy()
     np.testing.assert_allclose(y, [-inf, -inf, 0, np.log1p(np.e), inf])
-    assert np.isnan(bx.tensor([0.0, nan, 1.0]).logcumsumexp(0).numpy()).tolist() == [False, True, True]
+    assert np.isnan(bx.tensor([0.0, nan, 1.0]).logcumsumexp(0).numpy()).tolist() == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_running_extremes_name_the_last_of_equals_and_keep_nan() -> None:

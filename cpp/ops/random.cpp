@@ -189,7 +189,7 @@ Tensor rrelu(const Tensor& t, double lower, double upper, bool training, bool in
     const Tensor slopes = full(t.shape(), 1., t.dtype());
     const int64_t count = item_int(sum(negative));
     if (count > 0)
-      index_put_(slopes, {negative},
+      index_put_(reshape(slopes, {-1}), {reshape(negative, {-1})},
                  to(uniform_(empty({count}, DType::Float64), lower, upper, &default_generator()),
                     t.dtype()),
                  false);

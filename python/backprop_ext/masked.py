@@ -52,8 +52,10 @@ def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = Non
         return x
     if neutral in (inf, -inf) and not x.is_floating_point():
         bounds = np.iinfo(np.int32 if x.dtype == _core.int32 else np.int64)
-        neutral = bool(neutral > 0) if x.dtype == _core.bool else (
-            bounds.max if neutral > 0 else bounds.min
+        neutral = (
+            bool(neutral > 0)
+            if x.dtype == _core.bool
+            else (bounds.max if neutral > 0 else bounds.min)
         )
     return _core.where(mask, x, _core.tensor(neutral, dtype=x.dtype))
 
@@ -120,8 +122,9 @@ def argmax(
     dtype: Any = None,
     mask: Any = None,
 ) -> Tensor:
-    """Place of the first largest element that counts."""
-    return _filled(input, mask, -inf, dtype).argmax(dim, keepdim)
+    """Place of the first largest element that counts, in the input's type, as PyTorch gives it."""
+    x = _filled(input, mask, -inf, dtype)
+    return x.argmax(dim, keepdim).to(x.dtype)
 
 
 def argmin(
@@ -132,8 +135,9 @@ def argmin(
     dtype: Any = None,
     mask: Any = None,
 ) -> Tensor:
-    """Place of the first smallest element that counts."""
-    return _filled(input, mask, inf, dtype).argmin(dim, keepdim)
+    """Place of the first smallest element that counts, in the input's type, as PyTorch gives it."""
+    x = _filled(input, mask, inf, dtype)
+    return x.argmin(dim, keepdim).to(x.dtype)
 
 
 def _count(input: Tensor, dims: tuple[int, ...], mask: Tensor | None) -> Tensor:
@@ -229,7 +233,7 @@ def normalize(
 
 
 def logsumexp(
-    input: Tensor, dim: Dim, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+    input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Tensor:
     """log(sum(exp(x))) of the elements that count; -inf for none."""
     return _filled(input, mask, -inf, dtype).logsumexp(_dims(input, dim), keepdim)

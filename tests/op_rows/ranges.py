@@ -75,7 +75,7 @@ ROWS = [
     _float("deg2rad", np.deg2rad, WIDE),
     _float("rad2deg", np.rad2deg, WIDE),
     _float("copysign", np.copysign, OFF_ZERO, OFF_ZERO),
-    _float("nextafter", np.nextafter, ANY, ANY, order=0, torch=False),
+    _float("nextafter", np.nextafter, ANY, ANY, order=1),
     _float("hypot", np.hypot, OFF_ZERO, OFF_ZERO),
     _float("logaddexp", np.logaddexp, WIDE, WIDE),
     _float("logaddexp2", np.logaddexp2, WIDE, WIDE),
