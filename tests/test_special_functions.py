@@ -140,6 +140,12 @@ def test_powers_and_derivatives_of_digamma_in_place() -> None:
         bx.ones(2).float_power_(2)
 
 
+def test_methods_name_their_tensor_first() -> None:
+    x = bx.tensor([1.0, -2.0])
+    assert x.where(x > 0, 0.0).tolist() == [1, 0]
+    assert x.abs().polygamma(1).tolist() == bx.polygamma(1, x.abs()).tolist()
+
+
 def test_comparisons_of_whole_tensors() -> None:
     a = bx.tensor([1.0, nan])
     assert not bx.equal(a, a)
