@@ -21,6 +21,9 @@ def theirs(name: str) -> Any:
     """PyTorch's callable of a registered name."""
     if name.startswith("nn."):
         return getattr(torch.nn.functional, name[3:])
+    if "." in name:
+        namespace, last = name.split(".")
+        return getattr(getattr(torch, namespace), last)
     is_function = registered()[name]["function"] and name not in ("reshape", "permute", "flip")
     return getattr(torch if is_function else torch.Tensor, name)
 
