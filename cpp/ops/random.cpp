@@ -179,27 +179,6 @@ Tensor dropout(const Tensor& t, double p, bool training) {
   return t * mask;
 }
 
-/// Slopes are drawn in double, and only where they count, as PyTorch does.
-Tensor rrelu(const Tensor& t, double lower, double upper, bool training, bool inplace) {
-  if (!(lower <= upper))
-    fail_runtime("rrelu", "lower ", lower, " exceeds upper ", upper, "; swap them");
-  Tensor out;
-  if (training) {
-    const Tensor negative = detach(t) <= 0.;
-    const Tensor slopes = full(t.shape(), 1., t.dtype());
-    const int64_t count = item_int(sum(negative));
-    if (count > 0)
-      index_put_(reshape(slopes, {-1}), {reshape(negative, {-1})},
-                 to(uniform_(empty({count}, DType::Float64), lower, upper, &default_generator()),
-                    t.dtype()),
-                 false);
-    out = t * slopes;
-  } else {
-    out = apply_scalar<formulas::LeakyRelu>(t, (lower + upper) / 2);
-  }
-  return inplace ? copy_(t, out) : out;
-}
-
 }  // namespace
 
 void register_random(Registry& r) {
@@ -234,9 +213,6 @@ void register_random(Registry& r) {
            "Writes 1 with probability p, else 0.");
   r.function("dropout", "input, p, train", dropout,
              "y = input mask / (1 - p), the mask 0 with probability p.");
-  r.nn("rrelu", "input, lower=0.125, upper=0.3333333333333333, training=False, inplace=False", rrelu,
-       "y = input above 0, a input below, a uniform in [lower, upper] in training, else their mean. "
-       " [Xu et al. 2015]");
 }
 
 }  // namespace bx
