@@ -138,27 +138,6 @@ Tensor prelu(const Tensor& t, const Tensor& weight) {
   return select(t > 0., t, slope * t);
 }
 
-/// The first half of a dimension, gated by the second. [Dauphin et al. 2017]
-Tensor glu(const Tensor& t, int64_t dim) {
-  if (t.dim() == 0) fail_runtime("glu", "a 0-d tensor has no halves; pass one dimension or more");
-  const int axis = wrap_axis("glu", dim, t.dim());
-  const int64_t n = t.shape()[axis];
-  if (n % 2 != 0)
-    fail_runtime("glu", "dimension ", axis, " has size ", n, "; halving needs an even one");
-  Tensor out;
-  {
-    GradMode off(false);
-    out = slice(t, axis, 0, n / 2, 1) * sigmoid(slice(t, axis, n / 2, n, 1));
-  }
-  if (Recorder r{&t}; r)
-    r.save(t).done("GluBackward0", out, [=](const Backward& b) {
-      const Tensor x = b.saved(0), gate = sigmoid(slice(x, axis, n / 2, n, 1));
-      const Tensor g = b.grad() * gate;
-      b.give(0, cat({g, g * slice(x, axis, 0, n / 2, 1) * (1. - gate)}, axis));
-    });
-  return out;
-}
-
 void register_pointwise(Registry& r) {
   using namespace formulas;
   register_scaled<Add>(r, false);
@@ -203,7 +182,6 @@ void register_pointwise(Registry& r) {
   r.both("prelu", "input, weight", prelu,
          "y = input above 0, weight input below, one weight or one per channel (dimension 1).  "
          "[He et al. 2015]");
-  r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of dimension dim.");
   r.nn(
       "gelu", "input, approximate='none'",
       [](const Tensor& t, const std::string& approximate) {
