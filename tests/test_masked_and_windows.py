@@ -16,7 +16,9 @@ KEPT = [VALUES[i][MASK[i]] for i in range(2)]
 
 
 def reduced(name: str, *args: Any, **kwargs: Any) -> Any:
-    return getattr(bx.masked, name)(bx.tensor(VALUES), *args, mask=bx.tensor(MASK), **kwargs).numpy()
+    return getattr(bx.masked, name)(
+        bx.tensor(VALUES), *args, mask=bx.tensor(MASK), **kwargs
+    ).numpy()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_masked_norm_softmax_and_scan() -> None:
     np.testing.assert_allclose(soft.sum(1), [1, 1])
     assert (soft[~MASK] == 0).all()
     np.testing.assert_allclose(reduced("cumsum", 1), np.cumsum(VALUES * MASK, 1))
-    np.testing.assert_allclose(reduced("argmax", 1), [2, 1])
+    assert reduced("argmax", 1).tolist() == [2, 1]
 
 
 def test_masked_gradient_reaches_only_what_is_kept() -> None:

@@ -19,6 +19,7 @@ struct I0 : Unary {
 };
 struct I0e : SpecialUnary {
   static constexpr auto name = "i0e";
+  static constexpr auto node = "SpecialI0EBackward0";
   static constexpr auto doc = "y = e^-|input| I_0(input)";
   static constexpr auto f = [](auto x) { return i0e(x); };
   static constexpr auto partials =
@@ -33,6 +34,7 @@ struct I1 : SpecialUnary {
 };
 struct I1e : SpecialUnary {
   static constexpr auto name = "i1e";
+  static constexpr auto node = "SpecialI1EBackward0";
   static constexpr auto doc = "y = e^-|input| I_1(input)";
   static constexpr auto f = [](auto x) { return i1e(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto y) {

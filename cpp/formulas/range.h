@@ -73,8 +73,11 @@ struct Copysign : Binary {
 };
 struct Nextafter : Binary {
   static constexpr auto name = "nextafter";
-  static constexpr auto doc = "y = the number next to input towards other;  not differentiable";
+  static constexpr auto doc = "y = the number next to input towards other;  d input = g, 0 where equal";
   static constexpr auto f = [](auto a, auto b) { return nextafter(a, b); };
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto a, auto b, auto) { return select(a == b, 0., g); },
+                 [](auto g, auto, auto, auto) { return zero(g); }};
 };
 struct Hypot : Binary {
   static constexpr auto name = "hypot";

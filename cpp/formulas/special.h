@@ -154,6 +154,7 @@ struct Xlogy : Binary {
 };
 struct Xlog1py : SpecialBinary {
   static constexpr auto name = "xlog1py";
+  static constexpr auto node = "SpecialXlog1PyBackward0";
   static constexpr auto doc =
       "y = input ln(1 + other), 0 where input is 0;  d input = g ln(1 + other), "
       "d other = g input / (1 + other)";

@@ -132,6 +132,8 @@ Tensor prelu(const Tensor& t, const Tensor& weight) {
     Dims shape(t.dim(), 1);
     if (t.dim() > 0) shape[t.dim() > 1 ? 1 : 0] = channels;
     slope = reshape(weight, shape);
+  } else if (t.dim() == 0) {
+    slope = reshape(weight, {});
   }
   return select(t > 0., t, slope * t);
 }

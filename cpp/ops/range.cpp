@@ -125,6 +125,13 @@ void register_options(Registry& r) {
   r.method(
       "polygamma", "input, n", [](const Tensor& t, int64_t n) { return polygamma_of(n, t); },
       doc_of<formulas::Polygamma>());
+  r.method(
+      "polygamma_", "input, n",
+      [](const Tensor& t, int64_t n) {
+        check_inplace("polygamma_", t);
+        return copy_(t, polygamma_of(n, unwritten(t)));
+      },
+      doc_of<formulas::Polygamma>());
   r.both("mvlgamma", "input, p", mvlgamma, doc_of<formulas::Mvlgamma>());
   r.both("logit", "input, eps=None", logit, doc_of<formulas::Logit>());
   r.both("nan_to_num", "input, nan=None, posinf=None, neginf=None", nan_to_num,
@@ -195,11 +202,10 @@ void register_options(Registry& r) {
 }
 
 void register_names(Registry& r) {
-  r.inplace({"polygamma", "mvlgamma", "logit", "nan_to_num", "ldexp", "clamp_min", "clamp_max",
-             "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor",
-             "logical_not"});
-  for (const char* name : {"conj", "conj_physical", "conj_physical_", "resolve_conj",
-                           "resolve_neg"})
+  r.inplace({"mvlgamma", "logit", "nan_to_num", "ldexp", "clamp_min", "clamp_max", "eq", "ne", "lt",
+             "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not"});
+  for (const char* name :
+       {"conj", "conj_physical", "conj_physical_", "resolve_conj", "resolve_neg"})
     r.both(name, "input", identity, "The tensor itself: its numbers are real.");
   r.function("real", "input", identity, "The tensor itself: its numbers are real.");
   r.both(

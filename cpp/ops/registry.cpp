@@ -95,7 +95,11 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
   }
   if (k != overload.arguments.size())
     fail_runtime("registry", name, ": fewer names than arguments in '", signature, "'");
-  Operation*& operation = by_name_[{namespace_of(place), name}];
+  // A method whose arguments differ in order from the function of its name is an operation apart.
+  const auto function = by_name_.find({"", name});
+  const bool apart = place == Place::Method && function != by_name_.end() &&
+                     function->second->place == Place::Function;
+  Operation*& operation = by_name_[{apart ? "Tensor" : namespace_of(place), name}];
   if (!operation) {
     operations_.push_back(std::make_unique<Operation>(Operation{name, place, doc, {}}));
     operation = operations_.back().get();

@@ -13,12 +13,13 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const std::optional<Tensor>
             const std::optional<Tensor>& append) {
   if (n < 0) fail_runtime("diff", "n is ", n, "; it must be 0 or more");
   if (t.dim() == 0) fail_runtime("diff", "a 0-d tensor has no neighbours; pass one dimension or more");
+  if (n == 0) return clone(t);
   const int axis = wrap_axis("diff", dim, t.dim());
   Tensors parts;
   if (prepend) parts.push_back(*prepend);
   parts.push_back(t);
   if (append) parts.push_back(*append);
-  Tensor out = parts.size() > 1 ? cat(parts, axis) : n == 0 ? clone(t) : t;
+  Tensor out = parts.size() > 1 ? cat(parts, axis) : t;
   for (int64_t k = 0; k < n; ++k) {
     const int64_t size = out.shape()[axis];
     if (size == 0) break;

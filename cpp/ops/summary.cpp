@@ -53,28 +53,48 @@ Tensor renorm(const Tensor& t, const Scalar& p, int64_t dim, double maxnorm) {
   return t * select(size > maxnorm, maxnorm / (size + 1e-7), 1.);
 }
 
-/// The moments with every way of naming their freedom that var and std have.
-template <Tensor (*spread)(const Tensor&, const OptDims&, double, bool)>
-void register_moments(Registry& r, const char* name, const char* doc) {
-  static const auto both = [](const Tensor& t, const OptDims& dim, double correction,
+using Spread = Tensor (*)(const Tensor&, const OptDims&, double, bool);
+
+/// A measure of spread under every way of naming its freedom: alone, and beside the mean.
+template <Spread spread>
+void register_spread(Registry& r, const char* name, const char* doc, const char* pair_name,
+                     const char* pair_doc) {
+  static const auto pair = [](const Tensor& t, const OptDims& dim, double correction,
                               bool keepdim) -> std::pair<Tensor, Tensor> {
     return {spread(t, dim, correction, keepdim), mean(t, dim, keepdim, std::nullopt)};
   };
-  r.function(
-      name, "input, dim=None, *, correction=1.0, keepdim=False",
-      [](const Tensor& t, const OptDims& dim, double correction, bool keepdim) {
-        return both(t, dim, correction, keepdim);
+  const char* corrected = "input, dim=None, *, correction=None, keepdim=False";
+  const char* unbiased_along = "input, dim, unbiased, keepdim=False";
+  r.both(
+      name, corrected,
+      [](const Tensor& t, const OptDims& dim, std::optional<double> correction, bool keepdim) {
+        return spread(t, dim, correction.value_or(1), keepdim);
       },
       doc);
-  r.function(
-      name, "input, dim, unbiased, keepdim=False",
+  r.both(
+      name, unbiased_along,
       [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
-        return both(t, dim, unbiased, keepdim);
+        return spread(t, dim, unbiased, keepdim);
+      },
+      "");
+  r.both(
+      name, "input, unbiased",
+      [](const Tensor& t, bool unbiased) { return spread(t, std::nullopt, unbiased, false); }, "");
+  r.function(
+      pair_name, corrected,
+      [](const Tensor& t, const OptDims& dim, std::optional<double> correction, bool keepdim) {
+        return pair(t, dim, correction.value_or(1), keepdim);
+      },
+      pair_doc);
+  r.function(
+      pair_name, unbiased_along,
+      [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
+        return pair(t, dim, unbiased, keepdim);
       },
       "");
   r.function(
-      name, "input, unbiased",
-      [](const Tensor& t, bool unbiased) { return both(t, std::nullopt, unbiased, false); }, "");
+      pair_name, "input, unbiased",
+      [](const Tensor& t, bool unbiased) { return pair(t, std::nullopt, unbiased, false); }, "");
 }
 
 }  // namespace
@@ -92,8 +112,12 @@ void register_summary(Registry& r) {
       "How many elements are not zero, over all or the named dimensions.");
   r.both("aminmax", "input, *, dim=None, keepdim=False -> min, max", aminmax,
          "Smallest and largest value, NaN if any; ties share the gradient.");
-  register_moments<var>(r, "var_mean", "(variance, mean), with n - correction.");
-  register_moments<std_deviation>(r, "std_mean", "(standard deviation, mean), with n - correction.");
+  register_spread<var>(
+      r, "var", "Mean square deviation from the mean, divided by n - correction (1).", "var_mean",
+      "(variance, mean), with n - correction.");
+  register_spread<std_deviation>(
+      r, "std", "Square root of the variance, with n - correction (1).", "std_mean",
+      "(standard deviation, mean), with n - correction.");
   r.both(
       "dist", "input, other, p=2",
       [](const Tensor& a, const Tensor& b, const Scalar& p) {

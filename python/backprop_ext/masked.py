@@ -8,7 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/masked.html
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,6 @@ __all__ = [
     "logaddexp",
     "logsumexp",
     "mean",
-    "median",
     "norm",
     "normalize",
     "prod",
@@ -52,8 +51,10 @@ def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = Non
         return x
     if neutral in (inf, -inf) and not x.is_floating_point():
         bounds = np.iinfo(np.int32 if x.dtype == _core.int32 else np.int64)
-        neutral = bool(neutral > 0) if x.dtype == _core.bool else (
-            bounds.max if neutral > 0 else bounds.min
+        neutral = (
+            bool(neutral > 0)
+            if x.dtype == _core.bool
+            else (bounds.max if neutral > 0 else bounds.min)
         )
     return _core.where(mask, x, _core.tensor(neutral, dtype=x.dtype))
 
@@ -120,8 +121,9 @@ def argmax(
     dtype: Any = None,
     mask: Any = None,
 ) -> Tensor:
-    """Place of the first largest element that counts."""
-    return _filled(input, mask, -inf, dtype).argmax(dim, keepdim)
+    """Place of the first largest element that counts, in the input's type, as PyTorch gives it."""
+    x = _filled(input, mask, -inf, dtype)
+    return x.argmax(dim, keepdim).to(x.dtype)
 
 
 def argmin(
@@ -132,8 +134,9 @@ def argmin(
     dtype: Any = None,
     mask: Any = None,
 ) -> Tensor:
-    """Place of the first smallest element that counts."""
-    return _filled(input, mask, inf, dtype).argmin(dim, keepdim)
+    """Place of the first smallest element that counts, in the input's type, as PyTorch gives it."""
+    x = _filled(input, mask, inf, dtype)
+    return x.argmin(dim, keepdim).to(x.dtype)
 
 
 def _count(input: Tensor, dims: tuple[int, ...], mask: Tensor | None) -> Tensor:
@@ -152,14 +155,6 @@ def mean(
     dims = _dims(input, dim)
     total = _filled(input, mask, 0, dtype).sum(dims, True)
     return _squeezed(total / _count(input, dims, mask), dims, keepdim)
-
-
-def median(
-    input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
-) -> Tensor:
-    """Lower median of the elements that count; NaN for none."""
-    x = _filled(input, mask, nan, dtype)
-    return (x.median(dim, keepdim) if mask is None else x.nanmedian(dim, keepdim)).values
 
 
 def var(
@@ -229,7 +224,7 @@ def normalize(
 
 
 def logsumexp(
-    input: Tensor, dim: Dim, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+    input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Tensor:
     """log(sum(exp(x))) of the elements that count; -inf for none."""
     return _filled(input, mask, -inf, dtype).logsumexp(_dims(input, dim), keepdim)

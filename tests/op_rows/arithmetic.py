@@ -77,15 +77,35 @@ def _bits(name: str, function: Any) -> Row:
 
 ROWS = [
     pointwise("add", _add, ANY, ANY, kwargs=({}, {"alpha": 3}), inplace=True),
-    pointwise("sub", _sub, ANY, ANY, kwargs=({}, {"alpha": 3}), inplace=True, aliases=("subtract",)),
-    pointwise("mul", np.multiply, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL, aliases=("multiply",)),
-    pointwise("div", np.divide, ANY, OFF_ZERO, inplace=True, whole_result="float32", aliases=("divide", "true_divide")),
+    pointwise(
+        "sub", _sub, ANY, ANY, kwargs=({}, {"alpha": 3}), inplace=True, aliases=("subtract",)
+    ),
+    pointwise(
+        "mul", np.multiply, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL, aliases=("multiply",)
+    ),
+    pointwise(
+        "div",
+        np.divide,
+        ANY,
+        OFF_ZERO,
+        inplace=True,
+        whole_result="float32",
+        aliases=("divide", "true_divide"),
+    ),
     pointwise("floor_divide", np.floor_divide, ANY, OFF_ZERO, inplace=True, order=0),
     pointwise("remainder", np.remainder, ANY, OFF_ZERO, inplace=True, rtol=1e-5),
     pointwise("fmod", np.fmod, ANY, OFF_ZERO, inplace=True, rtol=1e-5),
     pointwise("maximum", np.maximum, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL),
     pointwise("minimum", np.minimum, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL),
-    pointwise("atan2", np.arctan2, OFF_ZERO, OFF_ZERO, inplace=True, whole_result="float32", aliases=("arctan2",)),
+    pointwise(
+        "atan2",
+        np.arctan2,
+        OFF_ZERO,
+        OFF_ZERO,
+        inplace=True,
+        whole_result="float32",
+        aliases=("arctan2",),
+    ),
     pointwise("neg", np.negative, ANY, inplace=True, aliases=("negative",)),
     pointwise("abs", np.abs, OFF_ZERO, inplace=True, aliases=("absolute",)),
     pointwise("sign", np.sign, OFF_ZERO, inplace=True, order=1),

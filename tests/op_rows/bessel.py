@@ -25,10 +25,7 @@ def _bessel(name: str, reference: Any, maker: Real, **options: Any) -> Row:
 def _y(order: int, x: Any) -> Any:
     """A mean over half a circle less an integral over a half line."""
     t = HALF / np.pi * 8  # 0 to 8, where the integrand has vanished
-    if order == 0:
-        tail = 2 * np.exp(-x * np.sinh(t))
-    else:
-        tail = 2 * np.sinh(t) * np.exp(-x * np.sinh(t))
+    tail = 2 * np.sinh(t) ** order * np.exp(-x * np.sinh(t))
     mean = np.sin(x * np.sin(HALF) - order * HALF)
     return (mean - tail * 8 / np.pi) @ HALF_WEIGHTS
 

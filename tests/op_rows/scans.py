@@ -25,7 +25,9 @@ def _sums(function: Any) -> Any:
 def _extreme(function: Any) -> Any:
     def reference(a: Any, dim: int) -> Any:
         values = function.accumulate(a, axis=dim)
-        places = np.arange(a.shape[dim]).reshape([-1 if d == dim % a.ndim else 1 for d in range(a.ndim)])
+        places = np.arange(a.shape[dim]).reshape(
+            [-1 if d == dim % a.ndim else 1 for d in range(a.ndim)]
+        )
         return values, np.maximum.accumulate(np.where(a == values, places, 0), axis=dim)
 
     return reference
@@ -100,7 +102,9 @@ ROWS = [
         )
         for name, function in (("cumsum", np.cumsum), ("cumprod", np.cumprod))
     ],
-    row("logcumsumexp", _logcumsumexp, case(Real((5,)), 0), case(Real((3, 4)), 1), case(Real(()), 0)),
+    row(
+        "logcumsumexp", _logcumsumexp, case(Real((5,)), 0), case(Real((3, 4)), 1), case(Real(()), 0)
+    ),
     *[
         row(name, _extreme(function), case(Real((5,)), 0), case(Real((2, 3, 4)), 1))
         for name, function in (("cummax", np.maximum), ("cummin", np.minimum))

@@ -65,7 +65,7 @@ def _cosines(k: NDArray[Any], n: int, a: Iterable[float]) -> NDArray[Any]:
     return np.sum(terms, 0) if len(k) else k
 
 
-def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:
     """w_k = sum_i (-1)^i a_i cos(2 pi i x_k)."""
     a = list(a)
     if not a:
@@ -73,43 +73,43 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
     return _window("general_cosine", M, sym, lambda k, n: _cosines(k, n, a), **options)
 
 
-def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Tensor:
     """w_k = alpha - (1 - alpha) cos(2 pi x_k)."""
     return general_cosine(M, a=(alpha, 1 - alpha), sym=sym, **options)
 
 
-def hamming(M: int, *, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def hamming(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """w_k = 0.54 - 0.46 cos(2 pi x_k)."""
     return general_hamming(M, sym=sym, **options)
 
 
-def hann(M: int, *, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def hann(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """w_k = (1 - cos(2 pi x_k)) / 2."""
     return general_hamming(M, alpha=0.5, sym=sym, **options)
 
 
-def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """w_k = 0.42 - 0.5 cos(2 pi x_k) + 0.08 cos(4 pi x_k)."""
     return general_cosine(M, a=(0.42, 0.5, 0.08), sym=sym, **options)
 
 
-def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """Four cosines, of coefficients 0.3635819, 0.4891775, 0.1365995, 0.0106411."""
     return general_cosine(M, a=(0.3635819, 0.4891775, 0.1365995, 0.0106411), sym=sym, **options)
 
 
-def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """w_k = 1 - |2 x_k - 1|."""
     return _window("bartlett", M, sym, lambda k, n: 1 - np.abs(2 * k / (n - 1) - 1), **options)
 
 
-def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """w_k = sin(pi (k + 1/2) / N)."""
     return _window("cosine", M, sym, lambda k, n: np.sin(pi * (k + 0.5) / n), **options)
 
 
 def exponential(
-    M: int,  # noqa: N803
+    M: int,
     *,
     center: float | None = None,
     tau: float = 1.0,
@@ -129,7 +129,7 @@ def exponential(
     return _window("exponential", M, sym, decay, **options)
 
 
-def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> Tensor:
     """w_k = exp(-(k - (N - 1) / 2)^2 / (2 std^2))."""
     if std <= 0:
         raise ValueError(f"[gaussian] std is {std}; it must be positive")
@@ -140,7 +140,7 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> T
     return _window("gaussian", M, sym, bell, **options)
 
 
-def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Tensor:  # noqa: N803
+def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Tensor:
     """w_k = I_0(beta sqrt(1 - (2 x_k - 1)^2)) / I_0(beta)."""
     if beta < 0:
         raise ValueError(f"[kaiser] beta is {beta}; it must be 0 or more")
