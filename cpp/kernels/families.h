@@ -25,6 +25,7 @@ void fill_pooling(Entries);
 void fill_resample(Entries);
 void fill_embedding(Entries);
 void fill_normalization(Entries);
+void fill_recurrent(Entries);
 
 /// The engine's thread pool, given when the library is loaded.
 extern Host host;

@@ -41,5 +41,6 @@ extern "C" __attribute__((visibility("default"))) const bx::kernels::Table* bx_k
   fill_resample(general);
   fill_embedding(general);
   fill_normalization(general);
+  fill_recurrent(general);
   return &table;
 }

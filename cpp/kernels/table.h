@@ -96,6 +96,12 @@ enum class Id : int {
   ChannelMoments,
   ChannelAffine,
   ChannelDots,  // normalization.cpp
+  RnnCell,
+  RnnCellBackward,  // recurrent.cpp
+  LstmCell,
+  LstmCellBackward,
+  GruCell,
+  GruCellBackward,
   Count,
 };
 

@@ -88,6 +88,8 @@ Tensor sum_to_size(const Tensor& t, const Dims& shape);
 // matmul.cpp ---------------------------------------------------------------------------------
 Tensor mm(const Tensor& a, const Tensor& b);
 Tensor matmul(const Tensor& a, const Tensor& b);
+/// x w^T + bias;  x (..., in), w (out, in), bias (out).
+Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias);
 
 // joining.cpp --------------------------------------------------------------------------------
 Tensor cat(const Tensors& tensors, int64_t axis);
@@ -99,6 +101,13 @@ Tensors unbind(const Tensor& t, int64_t axis);
 Tensor index(const Tensor& t, const Tensors& indices);
 Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& value, bool accumulate);
 Tensor nonzero(const Tensor& t);
+
+// random.cpp ---------------------------------------------------------------------------------
+Tensor uniform_(const Tensor& t, double from, double to, Generator* g);
+Tensor bernoulli_(const Tensor& t, double p, Generator* g);
+
+// activation.cpp -----------------------------------------------------------------------------
+Tensor dropout(const Tensor& t, double p, bool training);
 
 // softmax.cpp --------------------------------------------------------------------------------
 Tensor softmax(const Tensor& t, int64_t axis, OptDType dtype);

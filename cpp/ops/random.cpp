@@ -116,17 +116,19 @@ void draw_normal(const Tensor& t, double mean, double std, Generator* g) {
   pair_up(n - 16, 16);
 }
 
+Tensor normal_(const Tensor& t, double mean, double std, Generator* g) {
+  require_float("normal_", t.dtype());
+  if (!(std >= 0)) fail_runtime("normal_", "std is ", std, "; expected 0 or more");
+  return fill_inplace("normal_", t, [&](const Tensor& x) { draw_normal(x, mean, std, g); });
+}
+
+}  // namespace
+
 Tensor uniform_(const Tensor& t, double from, double to, Generator* g) {
   require_float("uniform_", t.dtype());
   if (!(from <= to))
     fail_runtime("uniform_", "from ", from, " to ", to, "; from must not exceed to");
   return fill_inplace("uniform_", t, [&](const Tensor& x) { draw_uniform(x, from, to, g); });
-}
-
-Tensor normal_(const Tensor& t, double mean, double std, Generator* g) {
-  require_float("normal_", t.dtype());
-  if (!(std >= 0)) fail_runtime("normal_", "std is ", std, "; expected 0 or more");
-  return fill_inplace("normal_", t, [&](const Tensor& x) { draw_normal(x, mean, std, g); });
 }
 
 Tensor bernoulli_(const Tensor& t, double p, Generator* g) {
@@ -137,6 +139,8 @@ Tensor bernoulli_(const Tensor& t, double p, Generator* g) {
     launch_random("bernoulli_", &bernoulli_kernel, x, params, g);
   });
 }
+
+namespace {
 
 Tensor rand(const Dims& size, Generator* g, OptDType dtype) {
   return uniform_(empty(size, dtype.value_or(default_dtype())), 0, 1, g);
@@ -163,20 +167,6 @@ Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
   for (int64_t i = 0; i + 1 < n; ++i)
     std::swap(data[i], data[i + static_cast<int64_t>(g->random() % static_cast<uint64_t>(n - i))]);
   return to(out, dtype.value_or(DType::Int64));
-}
-
-/// y = input * mask / (1 - p), the mask drawn as 1 with probability 1 - p. [Srivastava et al. 2014]
-Tensor dropout(const Tensor& t, double p, bool training) {
-  if (!(p >= 0 && p <= 1))
-    fail_value("dropout", "dropout probability has to be between 0 and 1, but got ", p);
-  if (!training || p == 0) return t;
-  Tensor mask;
-  {
-    GradMode off(false);
-    mask = p == 1 ? zeros(t.shape(), t.dtype())
-                  : bernoulli_(empty(t.shape(), t.dtype()), 1 - p, &default_generator()) / (1 - p);
-  }
-  return t * mask;
 }
 
 }  // namespace
@@ -211,8 +201,6 @@ void register_random(Registry& r) {
            "Writes normal values.");
   r.method("bernoulli_", "input, p=0.5, *, generator=None", bernoulli_,
            "Writes 1 with probability p, else 0.");
-  r.function("dropout", "input, p, train", dropout,
-             "y = input mask / (1 - p), the mask 0 with probability p.");
 }
 
 }  // namespace bx

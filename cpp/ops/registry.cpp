@@ -166,6 +166,11 @@ const Registry& registry() {
     register_normalization(*r);
     register_image(*r);
     register_similarity(*r);
+    register_activation(*r);
+    register_margin(*r);
+    register_ctc(*r);
+    register_attention(*r);
+    register_recurrent(*r);
     return r;
   }();
   return *table;

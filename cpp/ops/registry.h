@@ -246,5 +246,10 @@ void register_embedding(Registry&);
 void register_normalization(Registry&);
 void register_image(Registry&);
 void register_similarity(Registry&);
+void register_activation(Registry&);
+void register_margin(Registry&);
+void register_ctc(Registry&);
+void register_attention(Registry&);
+void register_recurrent(Registry&);
 
 }  // namespace bx

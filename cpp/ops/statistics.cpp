@@ -74,6 +74,8 @@ Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
                 });
 }
 
+}  // namespace
+
 /// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
 Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keepdim) {
   if (!is_floating(t.dtype()))
@@ -99,8 +101,6 @@ Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keep
                   return upstream * select(size == 0., 0., slope);
                 });
 }
-
-}  // namespace
 
 void register_statistics(Registry& r) {
   r.both("var", "input, dim=None, *, correction=1.0, keepdim=False", var,

@@ -1,0 +1,159 @@
+// Activations that are no rows: gated by their other half, or by a mask that is drawn.
+#include <cmath>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+// a sigmoid(b), a and b the halves of dimension `axis`. [Dauphin et al. 2017]
+Tensor glu(const Tensor& t, int64_t axis) {
+  if (t.dim() == 0) fail_runtime("glu", "input is 0-d; expected 1 dimension or more");
+  const int a = wrap_axis("glu", axis, t.dim());
+  const int64_t n = t.shape()[a];
+  if (n % 2)
+    fail_runtime("glu", "dimension ", a, " of shape ", t.shape(), " has size ", n,
+                 "; halving size must be even");
+  Tensor out;
+  {
+    GradMode off(false);
+    out = slice(t, a, 0, n / 2, 1) * sigmoid(slice(t, a, n / 2, n, 1));
+  }
+  if (Recorder r{&t}; r)
+    r.save(t).done("GluBackward0", out, [a, n](const Backward& b) {
+      const Tensor x = b.saved(0), s = sigmoid(slice(x, a, n / 2, n, 1));
+      const Tensor d = b.grad() * s;
+      b.give(0, cat({d, d * slice(x, a, 0, n / 2, 1) * (1. - s)}, a));
+    });
+  return out;
+}
+
+/// x where x > 0, else x times a slope: drawn from [lower, upper) in training, their middle after.
+Tensor rrelu(const Tensor& t, double lower, double upper, bool training) {
+  if (!is_floating(t.dtype()))
+    fail(ErrorKind::NotImplemented, "rrelu", "not implemented for ", name_of(t.dtype()),
+         "; convert it with .float()");
+  if (!(lower <= upper) || !std::isfinite(lower) || !std::isfinite(upper))
+    fail_runtime("rrelu", "lower ", lower, " and upper ", upper,
+                 "; they must be finite and in order");
+  Tensor slopes;
+  {
+    GradMode off(false);
+    if (training) {
+      // One number per element that is not positive, in order.
+      slopes = full(t.shape(), 1, t.dtype());
+      const Tensor low = contiguous(to(t, DType::Float64));
+      const auto* x = low.data<double>();
+      Generator& g = default_generator();
+      auto draw = [&](auto* y) {
+        for (int64_t i = 0, n = t.numel(); i < n; ++i)
+          if (x[i] <= 0)
+            y[i] = static_cast<std::remove_reference_t<decltype(*y)>>(
+                std::fma(g.uniform_double(), upper - lower, lower));
+      };
+      if (t.dtype() == DType::Float32) draw(slopes.data<float>());
+      else draw(slopes.data<double>());
+    } else {
+      slopes = select(t > 0., 1., number_like(t, (lower + upper) / 2));
+    }
+  }
+  Tensor out;
+  {
+    GradMode off(false);
+    out = t * slopes;
+  }
+  if (Recorder r{&t}; r)
+    r.save(slopes).done(training ? "RreluWithNoiseBackward0" : "LeakyReluBackward0", out,
+                        [](const Backward& b) { b.give(0, b.grad() * b.saved(0)); });
+  return out;
+}
+
+void check_probability(const char* op, double p) {
+  if (!(p >= 0 && p <= 1))
+    fail_value(op, "dropout probability has to be between 0 and 1, but got ", p);
+}
+
+/// A draw per element, or per channel: dimensions 0 and 1.
+Dims mask_shape(const char* op, const Tensor& t, bool per_channel) {
+  if (!per_channel) return t.shape();
+  if (t.dim() < 2)
+    fail_runtime(op, "input has shape ", t.shape(),
+                 "; expected (batch, channels, ...): a channel is kept or dropped as a whole");
+  Dims shape(t.dim(), 1);
+  shape[0] = t.shape()[0];
+  shape[1] = t.shape()[1];
+  return shape;
+}
+
+/// y = input * mask / (1 - p), the mask drawn as 1 with probability 1 - p. [Srivastava et al. 2014]
+Tensor drop(const char* op, const Tensor& t, double p, bool training, bool per_channel) {
+  check_probability(op, p);
+  if (!training || p == 0 || t.numel() == 0) return t;
+  Tensor mask;
+  {
+    GradMode off(false);
+    if (p == 1) {
+      mask = zeros(Dims{}, t.dtype());
+    } else {
+      mask = bernoulli_(empty(mask_shape(op, t, per_channel), t.dtype()), 1 - p,
+                        &default_generator()) /
+             (1 - p);
+    }
+  }
+  return t * mask;
+}
+
+/// Dropped elements become the lowest value of SELU; a line then restores mean 0 and variance 1.
+/// [Klambauer et al. 2017]
+Tensor alpha_drop(const char* op, const Tensor& t, double p, bool training, bool per_channel) {
+  check_probability(op, p);
+  if (!training || p == 0 || t.numel() == 0) return t;
+  if (p == 1) return t * zeros(Dims{}, t.dtype());
+  constexpr double lowest = 1.7580993408473766;
+  const double a = 1. / std::sqrt((lowest * lowest * p + 1) * (1 - p));
+  Tensor scale, shift;
+  {
+    GradMode off(false);
+    const Tensor mask = bernoulli_(empty(mask_shape(op, t, per_channel), t.dtype()), 1 - p,
+                                   &default_generator());
+    scale = mask * a;
+    shift = (mask - 1.) * (lowest * a) + lowest * a * p;
+  }
+  return t * scale + shift;
+}
+
+}  // namespace
+
+Tensor dropout(const Tensor& t, double p, bool training) {
+  return drop("dropout", t, p, training, false);
+}
+
+void register_activation(Registry& r) {
+  r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of input along dim.");
+  r.function("rrelu", "input, lower=0.125, upper=0.3333333333333333, training=False", rrelu,
+             "y = input where it is positive, else a input; a is drawn from [lower, upper) in "
+             "training, (lower + upper) / 2 otherwise.");
+  r.function("dropout", "input, p, train", dropout,
+             "y = input mask / (1 - p), the mask 0 with probability p.");
+  r.function(
+      "feature_dropout", "input, p, train",
+      [](const Tensor& t, double p, bool train) {
+        return drop("feature_dropout", t, p, train, true);
+      },
+      "dropout of whole channels: input (batch, channels, ...).");
+  r.function(
+      "alpha_dropout", "input, p, train",
+      [](const Tensor& t, double p, bool train) {
+        return alpha_drop("alpha_dropout", t, p, train, false);
+      },
+      "Elements become SELU's lowest value with probability p; mean 0 and variance 1 are kept.");
+  r.function(
+      "feature_alpha_dropout", "input, p, train",
+      [](const Tensor& t, double p, bool train) {
+        return alpha_drop("feature_alpha_dropout", t, p, train, true);
+      },
+      "alpha_dropout of whole channels: input (batch, channels, ...).");
+}
+
+}  // namespace bx
