@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..._core import Tensor
     from ...types import Device
 
-__all__ = ["MultiheadAttention", "NonDynamicallyQuantizableLinear"]
+__all__ = ["MultiheadAttention"]
 
 
 class NonDynamicallyQuantizableLinear(Linear):

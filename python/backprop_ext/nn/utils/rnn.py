@@ -127,7 +127,9 @@ def pack_padded_sequence(
     counts = _as_lengths(op, lengths)
     order = None
     if not enforce_sorted:
-        counts, order = _core.sort(counts, descending=True)
+        sizes: list[int] = counts.tolist()
+        order = _core.tensor(sorted(range(len(sizes)), key=lambda n: -sizes[n]))
+        counts = counts[order]
     x = input.transpose(0, 1) if batch_first else input
     if counts.numel() != x.shape[1]:
         raise RuntimeError(
