@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 
 import backprop_ext as bx
@@ -13,6 +14,10 @@ from backprop_ext.nn.modules.module import register_module_forward_hook
 from backprop_ext.nn.utils import parametrizations, parametrize, stateless
 
 torch = pytest.importorskip("torch")
+
+
+def close(a: Any, b: Any) -> bool:
+    return bool(np.allclose(np.asarray(a.tolist()), np.asarray(b.tolist()), 1e-5, 1e-5))
 
 
 class Two(nn.Module):
@@ -112,14 +117,14 @@ def test_a_parametrized_weight_is_computed_and_trained() -> None:
     before = layer.weight.detach().clone()
     parametrize.register_parametrization(layer, "weight", Symmetric())
     assert repr(layer).startswith("ParametrizedLinear(")
-    assert bx.allclose(layer.weight, (before + before.transpose(0, 1)) / 2)
+    assert close(layer.weight, (before + before.transpose(0, 1)) / 2)
     assert list(layer.state_dict()) == ["bias", "parametrizations.weight.original"]
     layer(bx.ones(1, 3)).sum().backward()
     assert layer.parametrizations.weight.original.grad is not None
     twin = copy.deepcopy(layer)
     twin.weight = bx.eye(3)
     assert twin.weight.tolist() == bx.eye(3).tolist()
-    assert not bx.allclose(layer.weight, twin.weight)
+    assert not close(layer.weight, twin.weight)
     with parametrize.cached():
         assert layer.weight is layer.weight
     assert parametrize.is_parametrized(layer, "weight")
@@ -149,7 +154,7 @@ def test_norms_of_weights_are_pytorchs(home: str, name: str) -> None:
     (values, grads), (own_values, own_grads) = results
     assert list(own_values) == list(values)
     for a, e in zip([*own_values.values(), *own_grads], [*values.values(), *grads], strict=True):
-        assert bx.allclose(bx.tensor(a), bx.tensor(e), atol=1e-5)
+        assert np.allclose(a, e, 1e-5, 1e-5)
 
 
 def test_functional_call_and_skip_init() -> None:

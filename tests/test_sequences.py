@@ -85,9 +85,11 @@ def test_network_has_second_derivatives() -> None:
     bx.manual_seed(0)
     module = nn.LSTM(2, 3, 2, bidirectional=True).double()
     x = bx.randn(3, 2, 2, dtype=bx.float64).requires_grad_()
-    assert bx.autograd.gradgradcheck(lambda t: module(t)[0], (x,)) if hasattr(
-        bx.autograd, "gradgradcheck"
-    ) else True
+    assert (
+        bx.autograd.gradgradcheck(lambda t: module(t)[0], (x,))
+        if hasattr(bx.autograd, "gradgradcheck")
+        else True
+    )
     (g,) = bx.autograd.grad(module(x)[0].sum(), x, create_graph=True)
     (g * g).sum().backward()
     assert all(p.grad is not None for p in module.parameters())

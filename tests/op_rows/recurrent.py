@@ -129,9 +129,7 @@ def _cell(name: str, kind: str, gates: int) -> Row:
     h: Any = [Real((2, 3)), Real((2, 3))] if kind == "lstm" else Real((2, 3))
     w = (Real((gates * 3, 4)), Real((gates * 3, 3)))
     b = (Real((gates * 3,)), Real((gates * 3,)))
-    return row(
-        name, reference, case(Real((2, 4)), h, *w, *b), case(Real((2, 4)), h, *w), rtol=1e-5
-    )
+    return row(name, reference, case(Real((2, 4)), h, *w, *b), case(Real((2, 4)), h, *w), rtol=1e-5)
 
 
 def _attention(

@@ -106,8 +106,7 @@ def multi_head_attention_forward(
         parts: Any = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
         weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
         q, k, v = (
-            _nn.linear(x, w, b)
-            for x, w, b in zip((query, key, value), weights, parts, strict=True)
+            _nn.linear(x, w, b) for x, w, b in zip((query, key, value), weights, parts, strict=True)
         )
     else:
         assert in_proj_weight is not None, "in_proj_weight is needed"
@@ -133,8 +132,10 @@ def multi_head_attention_forward(
         extra += 1
     if mask is not None:
         mask = _widen(mask, extra)
-        mask = mask.unsqueeze(0).unsqueeze(0) if mask.ndim == 2 else mask.reshape(
-            batch, num_heads, length, -1
+        mask = (
+            mask.unsqueeze(0).unsqueeze(0)
+            if mask.ndim == 2
+            else mask.reshape(batch, num_heads, length, -1)
         )
     if padding is not None:
         if tuple(padding.shape) != (batch, k.shape[2] - extra):

@@ -57,9 +57,7 @@ class Hooked:
 
         With `always_call` it also runs, with output None, when forward raises.
         """
-        return RemovableHandle(
-            self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend
-        )
+        return RemovableHandle(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False

@@ -48,8 +48,11 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             raise ValueError("[AdaptiveLogSoftmaxWithLoss] cutoffs should be a sequence of length "
                              "larger than 0; pass at least one")  # fmt: skip
         rising = all(a < b for a, b in zip(cutoffs, cutoffs[1:], strict=False))
-        if not rising or min(cutoffs) <= 0 or max(cutoffs) > n_classes - 1 or any(
-            int(c) != c for c in cutoffs
+        if (
+            not rising
+            or min(cutoffs) <= 0
+            or max(cutoffs) > n_classes - 1
+            or any(int(c) != c for c in cutoffs)
         ):
             raise ValueError(
                 f"[AdaptiveLogSoftmaxWithLoss] cutoffs={cutoffs} should be a sequence of unique, "

@@ -149,7 +149,9 @@ class RNNBase(Module):
         if packed:
             batch = int(input.batch_sizes[0].item())
             if input.sorted_indices is not None:
-                states = [s if s is None else s.index_select(1, input.sorted_indices) for s in states]
+                states = [
+                    s if s is None else s.index_select(1, input.sorted_indices) for s in states
+                ]
         else:
             batch = data.shape[0 if self.batch_first and not single else 1]
         sizes = (self.proj_size or self.hidden_size, self.hidden_size)

@@ -51,9 +51,7 @@ class ParametrizationList(ModuleList):
     A right_inverse that returns several tensors makes them original0, original1, ...
     """
 
-    def __init__(
-        self, modules: Sequence[Module], original: Tensor, unsafe: bool = False
-    ) -> None:
+    def __init__(self, modules: Sequence[Module], original: Tensor, unsafe: bool = False) -> None:
         if not modules:
             raise ValueError("[ParametrizationList] no modules; ParametrizationList requires one")
         super().__init__(modules)
