@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -35,14 +35,12 @@ def _step(kind: str, x: Any, state: list[Any], weights: list[Any]) -> list[Any]:
 
 def _network(kind: str) -> Any:
     def reference(x: Any, *more: Any) -> Any:
-        if isinstance(more[1], list) and not isinstance(more[0], np.ndarray | list):
-            raise AssertionError
         packed = isinstance(more[0], np.ndarray) and more[0].dtype.kind == "i"
         sizes, hx, weights, _, layers, _, _, both = more[:8] if packed else (None, *more[:7])
         hx = hx if isinstance(hx, list) else [hx]
         if packed:
             starts = np.concatenate([[0], np.cumsum(sizes)])
-            steps = [x[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+            steps = [x[a:b] for a, b in pairwise(starts)]
         else:
             steps = list(np.swapaxes(x, 0, 1) if more[7] else x)
         directions = 2 if both else 1

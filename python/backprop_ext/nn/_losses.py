@@ -49,5 +49,5 @@ def triplet_margin_with_distance_loss(
     far = d(anchor, negative)
     if swap:
         far = _core.minimum(far, d(positive, negative))
-    each = (margin + d(anchor, positive) - far).clamp(min=0)
+    each: Tensor = (margin + d(anchor, positive) - far).clamp(min=0)
     return each if reduction == "none" else each.sum() if reduction == "sum" else each.mean()

@@ -127,13 +127,13 @@ def load_own(
             with no_grad():
                 value.copy_(new)
     _load_extra(module, state, prefix, missing, unexpected)
-    known = {*own, *(name for name, _ in _children(module)), EXTRA}
+    children = {name for name, _ in _children(module)}
     for key in state:
-        if key.startswith(prefix) and key[len(prefix) :].split(".", 1)[0] not in known:
+        if not key.startswith(prefix):
+            continue
+        first, _, rest = key[len(prefix) :].partition(".")
+        if first != EXTRA and first not in children and (rest or first not in own):
             unexpected.append(key)
-        elif key.startswith(prefix) and key[len(prefix) :].split(".", 1)[0] in own:
-            if "." in key[len(prefix) :]:
-                unexpected.append(key)
 
 
 def _load_extra(

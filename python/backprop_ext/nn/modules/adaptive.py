@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ... import _core
 from ..._core import Tensor
@@ -44,16 +45,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     ) -> None:
         super().__init__()
         cutoffs = list(cutoffs)
-        if not cutoffs:
-            raise ValueError("[AdaptiveLogSoftmaxWithLoss] cutoffs should be a sequence of length "
-                             "larger than 0; pass at least one")  # fmt: skip
-        rising = all(a < b for a, b in zip(cutoffs, cutoffs[1:], strict=False))
-        if (
-            not rising
-            or min(cutoffs) <= 0
-            or max(cutoffs) > n_classes - 1
-            or any(int(c) != c for c in cutoffs)
-        ):
+        rising = all(a < b for a, b in pairwise([0, *cutoffs, n_classes]))
+        if not cutoffs or not rising or any(int(c) != c for c in cutoffs):
             raise ValueError(
                 f"[AdaptiveLogSoftmaxWithLoss] cutoffs={cutoffs} should be a sequence of unique, "
                 f"positive integers sorted in an increasing order, each between 1 and "
@@ -81,9 +74,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draw all weights, in order."""
         self.head.reset_parameters()
-        for first, second in self.tail:  # type: ignore[misc, attr-defined]
-            first.reset_parameters()
-            second.reset_parameters()
+        for cluster in self.tail:
+            for layer in cluster.children():
+                cast("Linear", layer).reset_parameters()
 
     def forward(self, input_: Tensor, target_: Tensor) -> _Result:
         single = input_.ndim == 1

@@ -150,7 +150,8 @@ class Module(Hooked, Tree):
 
     def to_empty(self: _M, *, device: Device, recurse: bool = True) -> _M:
         """Give parameters and buffers new memory, its values undefined."""
-        as_device(device)
+        if device is not None:
+            as_device(device)
         return self._apply(_core.empty_like)
 
     def cpu(self: _M) -> _M:

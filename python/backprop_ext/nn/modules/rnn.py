@@ -134,7 +134,7 @@ class RNNBase(Module):
                 f"[{name}] input.size(-1) must be equal to input_size. Expected "
                 f"{self.input_size}, got {data.shape[-1]}"
             )
-        states = [None] * (1 + lstm) if hx is None else list(hx) if lstm else [hx]
+        states: list[Any] = [None] * (1 + lstm) if hx is None else list(hx) if lstm else [hx]
         single = not packed and data.ndim == 2
         if hx is not None and not packed:
             for state in states:
@@ -245,6 +245,8 @@ class RNNCellBase(Module):
     """What the single steps share: weight_ih, weight_hh, bias_ih, bias_hh from U(-k, k)."""
 
     step: ClassVar[Any]
+    weight_ih: Parameter
+    weight_hh: Parameter
     bias_ih: Parameter | None
     bias_hh: Parameter | None
 
@@ -329,7 +331,7 @@ class RNNCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 
-    def step(self, *args: Any) -> Tensor:  # type: ignore[override]
+    def step(self, *args: Any) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(
                 f"[RNNCell] Unknown nonlinearity: {self.nonlinearity}; take 'tanh' or 'relu'"

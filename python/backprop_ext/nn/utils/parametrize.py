@@ -35,7 +35,7 @@ _cache: dict[tuple[int, str], Tensor] = {}
 @contextmanager
 def cached() -> Iterator[None]:
     """Inside, every parametrized tensor is computed once."""
-    global _depth  # noqa: PLW0603
+    global _depth
     _depth += 1
     try:
         yield
@@ -118,6 +118,11 @@ def _property(name: str) -> property:
     return property(get, put)
 
 
+def _lists(module: Module) -> Any:
+    """What its tensors are computed by, a ModuleDict by name."""
+    return module.__dict__["parametrizations"]
+
+
 def _open_class(module: Module) -> None:
     """Give the module a class of its own, to hold the properties."""
     kind = type(module)
@@ -131,6 +136,11 @@ def _open_class(module: Module) -> None:
     module.__class__ = type(f"Parametrized{kind.__name__}", (kind,), methods)
 
 
+def _close_class(module: Module) -> None:
+    """Give the module its own class back."""
+    module.__class__ = type(module).__bases__[0]
+
+
 def register_parametrization(
     module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False
 ) -> Module:
@@ -141,11 +151,12 @@ def register_parametrization(
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
-        found = module.parametrizations[tensor_name]  # type: ignore[attr-defined]
+        found = _lists(module)[tensor_name]
         before = getattr(module, tensor_name)
         _check(tensor_name, before, parametrization(before), unsafe)
         if hasattr(parametrization, "right_inverse"):
-            found.right_inverse(_inverted(parametrization, before, found))
+            with no_grad():
+                found.right_inverse(parametrization.right_inverse(before))
         found.append(parametrization)
         return module
     if tensor_name not in {**module._parameters, **module._buffers}:
@@ -160,15 +171,10 @@ def register_parametrization(
     delattr(module, tensor_name)
     if not is_parametrized(module):
         _open_class(module)
-        module.parametrizations = ModuleDict()
+        module.register_module("parametrizations", ModuleDict())
     setattr(type(module), tensor_name, _property(tensor_name))
-    module.parametrizations[tensor_name] = parts  # type: ignore[operator, index]
+    _lists(module)[tensor_name] = parts
     return module
-
-
-def _inverted(parametrization: Any, value: Tensor, before: ParametrizationList) -> Tensor:
-    with no_grad():
-        return parametrization.right_inverse(value)  # type: ignore[no-any-return]
 
 
 def _check(name: str, before: Tensor, after: Any, unsafe: bool) -> None:
@@ -195,7 +201,7 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 
 
 def remove_parametrizations(
-    module: Module, tensor_name: str, leave_parametrized: bool = True
+    module: Any, tensor_name: str, leave_parametrized: bool = True
 ) -> Module:
     """Make the tensor a parameter again: its present value, or (one original only) the original.
 
@@ -206,7 +212,7 @@ def remove_parametrizations(
             f"[remove_parametrizations] {type(module).__name__}.{tensor_name} is not parametrized; "
             "is_parametrized() tells"
         )
-    parts = module.parametrizations[tensor_name]  # type: ignore[attr-defined]
+    parts = _lists(module)[tensor_name]
     if not leave_parametrized and not parts.is_tensor:
         raise ValueError(
             "[remove_parametrizations] leave_parametrized=False needs one original tensor; there "
@@ -223,14 +229,14 @@ def remove_parametrizations(
         else:
             value = new
     delattr(type(module), tensor_name)
-    del module.parametrizations[tensor_name]  # type: ignore[attr-defined]
+    del _lists(module)[tensor_name]
     if isinstance(value, Parameter):
         module.register_parameter(tensor_name, value)
     else:
         module.register_buffer(tensor_name, value)
     if not is_parametrized(module):
         delattr(module, "parametrizations")
-        module.__class__ = type(module).__bases__[0]
+        _close_class(module)
     return module
 
 
@@ -245,11 +251,11 @@ def transfer_parametrizations_and_params(
     """Give to_module copies of from_module's parametrizations, and the values of its tensors."""
     if not is_parametrized(from_module):
         return to_module
-    source: Any = from_module.parametrizations
+    source = _lists(from_module)
     for name in [tensor_name] if tensor_name is not None else list(source):
         for parametrization in source[name]:
             register_parametrization(to_module, name, copy.deepcopy(parametrization), unsafe=True)
-        target: Any = to_module.parametrizations
+        target = _lists(to_module)
         with no_grad():
             for key, value in source[name]._named([None] * source[name].ntensors):
                 del value

@@ -51,7 +51,7 @@ def functional_call(
     places = _places(module)
     unknown = sorted(set(given) - set(places))
     missing = sorted(set(places) - set(given))
-    if unknown and strict or missing and strict:
+    if strict and (unknown or missing):
         raise RuntimeError(
             f"[functional_call] unexpected key(s): {unknown}, missing key(s): {missing}; pass what "
             "named_parameters() and named_buffers() list, or strict=False"
