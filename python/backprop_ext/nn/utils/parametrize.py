@@ -201,7 +201,7 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 
 
 def remove_parametrizations(
-    module: Any, tensor_name: str, leave_parametrized: bool = True
+    module: Module, tensor_name: str, leave_parametrized: bool = True
 ) -> Module:
     """Make the tensor a parameter again: its present value, or (one original only) the original.
 
