@@ -22,8 +22,8 @@ struct Names {
       const std::string_view text(name);
       const size_t dot = text.find('.');
       const std::string key(text.substr(0, dot));
-      settings.push_back({PyUnicode_InternFromString(key.c_str()),
-                          dot == text.npos ? -1 : text[dot + 1] - '0'});
+      settings.push_back(
+          {PyUnicode_InternFromString(key.c_str()), dot == text.npos ? -1 : text[dot + 1] - '0'});
     }
     for (const auto& counter : rule.counters)
       counters.push_back(PyUnicode_InternFromString(counter.name));
@@ -48,12 +48,12 @@ void read_settings(const UpdateRule& rule, const Names& names, PyObject* group, 
     const auto [key, index] = names.settings[i];
     PyObject* value = entry_of(group, key);
     if (!value)
-      throw py::key_error(str("[", rule.name, "] a parameter group has no '", rule.settings[i],
-                              "'; add it"));
-    settings[i] = index < 0
-                      ? number(value)
-                      : number(py::reinterpret_steal<py::object>(PySequence_GetItem(value, index))
-                                   .ptr());
+      throw py::key_error(
+          str("[", rule.name, "] a parameter group has no '", rule.settings[i], "'; add it"));
+    settings[i] =
+        index < 0
+            ? number(value)
+            : number(py::reinterpret_steal<py::object>(PySequence_GetItem(value, index)).ptr());
   }
 }
 
@@ -102,8 +102,8 @@ void read_state(const UpdateRule& rule, const Names& names, UpdateItem& item, Py
 /// One step of the parameters of a group that have a gradient. Nothing is written before all of
 /// them are checked.
 void step(size_t number, const py::dict& group, const py::dict& states) {
-  static const auto& all_names = *new std::vector<Names>(update_rules().begin(),
-                                                         update_rules().end());
+  static const auto& all_names =
+      *new std::vector<Names>(update_rules().begin(), update_rules().end());
   if (number >= update_rules().size())
     fail_index("step", "there is no update rule ", number, "; take one of _update_rules");
   const UpdateRule& rule = update_rules()[number];

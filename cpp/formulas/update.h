@@ -1,9 +1,10 @@
 // The rules of the optimizers, as rows: settings, state, and the step that Lanes<T> run.
 //
 // A rule is used at two levels. The engine (optim/update.cpp) reads the settings by their names in
-// Python's param_groups, counts the steps and computes what is the same for all elements: scalars().
-// The kernel (kernels/optimizer.cpp) runs step() on registers of a parameter p, its gradient g and
-// its state s. Sums are written in PyTorch's order, so that five steps agree to rounding.
+// Python's param_groups, counts the steps and computes what is the same for all elements:
+// scalars(). The kernel (kernels/optimizer.cpp) runs step() on registers of a parameter p, its
+// gradient g and its state s. Sums are written in PyTorch's order, so that five steps agree to
+// rounding.
 #pragma once
 
 #include <algorithm>
@@ -80,7 +81,11 @@ struct SgdUpdate : Update {
     bool nesterov, first;
   };
   static Scalars scalars(const Settings& h, double*, bool first) {
-    return {{h.maximize != 0, h.weight_decay}, h.lr, h.momentum, 1 - h.dampening, h.nesterov != 0,
+    return {{h.maximize != 0, h.weight_decay},
+            h.lr,
+            h.momentum,
+            1 - h.dampening,
+            h.nesterov != 0,
             first};
   }
   template <class L>
@@ -102,10 +107,9 @@ struct AdamUpdate : Update {
     double lr, beta1, beta2, eps, weight_decay, maximize, decoupled, amsgrad;
   };
   static constexpr std::array settings{
-      "lr", "betas.0", "betas.1", "eps", "weight_decay", "maximize", "decoupled_weight_decay",
+      "lr",     "betas.0", "betas.1", "eps", "weight_decay", "maximize", "decoupled_weight_decay",
       "amsgrad"};
-  static constexpr std::array<Slot, 3> slots{
-      {{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq", 7}}};
+  static constexpr std::array<Slot, 3> slots{{{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq", 7}}};
   struct Scalars {
     Descent descent;
     double lr, gain, beta2, scale, eps;
@@ -138,9 +142,14 @@ struct NAdamUpdate : Update {
   struct Settings {
     double lr, beta1, beta2, eps, weight_decay, maximize, decoupled, momentum_decay;
   };
-  static constexpr std::array settings{
-      "lr", "betas.0", "betas.1", "eps", "weight_decay", "maximize", "decoupled_weight_decay",
-      "momentum_decay"};
+  static constexpr std::array settings{"lr",
+                                       "betas.0",
+                                       "betas.1",
+                                       "eps",
+                                       "weight_decay",
+                                       "maximize",
+                                       "decoupled_weight_decay",
+                                       "momentum_decay"};
   static constexpr std::array<Counter, 2> counters{{{"step"}, {"mu_product", 1}}};
   static constexpr std::array<Slot, 2> slots{{{"exp_avg"}, {"exp_avg_sq"}}};
   struct Scalars {
@@ -224,8 +233,11 @@ struct AdamaxUpdate : Update {
   };
   static Scalars scalars(const Settings& h, double* n, bool) {
     const double t = ++n[0];
-    return {{h.maximize != 0, h.weight_decay}, h.lr / (1 - std::pow(h.beta1, t)), 1 - h.beta1,
-            h.beta2, h.eps};
+    return {{h.maximize != 0, h.weight_decay},
+            h.lr / (1 - std::pow(h.beta1, t)),
+            1 - h.beta1,
+            h.beta2,
+            h.eps};
   }
   template <class L>
   static void step(L& p, L g, L* s, const Scalars& c) {

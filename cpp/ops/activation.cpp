@@ -1,4 +1,4 @@
-// Activations that are no rows: gated by their other half, or by a mask that is drawn.
+// Activations with a mask that is drawn: dropout and its relatives.
 #include <cmath>
 
 #include "ops/ops.h"
@@ -6,28 +6,6 @@
 namespace bx {
 
 namespace {
-
-// a sigmoid(b), a and b the halves of dimension `axis`. [Dauphin et al. 2017]
-Tensor glu(const Tensor& t, int64_t axis) {
-  if (t.dim() == 0) fail_runtime("glu", "input is 0-d; expected 1 dimension or more");
-  const int a = wrap_axis("glu", axis, t.dim());
-  const int64_t n = t.shape()[a];
-  if (n % 2)
-    fail_runtime("glu", "dimension ", a, " of shape ", t.shape(), " has size ", n,
-                 "; halving size must be even");
-  Tensor out;
-  {
-    GradMode off(false);
-    out = slice(t, a, 0, n / 2, 1) * sigmoid(slice(t, a, n / 2, n, 1));
-  }
-  if (Recorder r{&t}; r)
-    r.save(t).done("GluBackward0", out, [a, n](const Backward& b) {
-      const Tensor x = b.saved(0), s = sigmoid(slice(x, a, n / 2, n, 1));
-      const Tensor d = b.grad() * s;
-      b.give(0, cat({d, d * slice(x, a, 0, n / 2, 1) * (1. - s)}, a));
-    });
-  return out;
-}
 
 void check_probability(const char* op, double p) {
   if (!(p >= 0 && p <= 1))
@@ -90,7 +68,6 @@ Tensor dropout(const Tensor& t, double p, bool training) {
 }
 
 void register_activation(Registry& r) {
-  r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of input along dim.");
   r.function("dropout", "input, p, train", dropout,
              "y = input mask / (1 - p), the mask 0 with probability p.");
   r.function(

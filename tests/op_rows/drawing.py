@@ -74,5 +74,4 @@ ROWS = [
     ),
     _drawn("multinomial", _categories, case(CHANCE, 2), case(CHANCE, 9, True), case(CHANCE, 1)),
     _drawn("rrelu", _leaky, case(X), case(X, 0.1, 0.3, True)),
-    _drawn("nn.rrelu", _leaky, case(X), case(X, 0.1, 0.3, True)),
 ]

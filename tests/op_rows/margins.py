@@ -1,4 +1,4 @@
-"""Losses of margins, distances and counts; activations with a gate or a drawn mask."""
+"""Losses of margins, distances and counts; activations with a drawn mask."""
 
 from __future__ import annotations
 
@@ -104,11 +104,6 @@ class Labels(Whole):
 
     def draw(self, rng: Any) -> Any:
         return np.array([[2, 0, -1, 1], [1, -1, 3, 3], [-1, 0, 0, 0]])[: self.shape[0]]
-
-
-def _glu(x: Any, dim: int = -1) -> Any:
-    a, b = np.split(x, 2, dim)
-    return a / (1 + np.exp(-b))
 
 
 def _is_alpha(t: Any, args: Any, kwargs: Any) -> None:
@@ -226,7 +221,6 @@ ROWS = [
         case(A, Real((4, 3), 0.1, 0.9), weight=Real((3,), 0.5, 2)),
         constants=("weight",),
     ),
-    row("nn.glu", _glu, case(Real((3, 4))), case(Real((4, 3, 2)), 0), case(Real((2,))), rtol=2e-6),
     _random("rrelu", _is_rrelu, case(X, 0.1, 0.4, True), case(X, 0.1, 0.4, False)),
     _random(
         "feature_dropout",

@@ -1,9 +1,9 @@
-"""Functions that draw a mask: the dropout family, rrelu and gumbel_softmax."""
+"""Functions that draw a mask: the dropout family and rrelu."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import _core
 
@@ -17,7 +17,6 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "feature_alpha_dropout",
-    "gumbel_softmax",
     "rrelu",
     "rrelu_",
 ]
@@ -113,20 +112,3 @@ def rrelu_(
 ) -> Tensor:
     """rrelu, written into its input."""
     return rrelu(input, lower, upper, training, inplace=True)
-
-
-def gumbel_softmax(
-    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
-) -> Tensor:
-    """softmax((x + Gumbel noise) / tau) along `dim`; with `hard`, its largest as a one-hot.
-
-    The one-hot has the gradient of the softmax. Source: arXiv:1611.01144.
-    """
-    noise: Any = _core.empty(logits.shape, dtype=logits.dtype)
-    soft = _core.softmax((logits - noise.exponential_().log()) / tau, dim)
-    if not hard:
-        return soft
-    best = soft.argmax(dim, keepdim=True)
-    sizes = [-1 if axis == dim % soft.ndim else 1 for axis in range(soft.ndim)]
-    places = _core.arange(soft.shape[dim]).reshape(sizes)
-    return (places == best).to(soft.dtype) - soft.detach() + soft

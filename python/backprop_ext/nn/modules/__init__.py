@@ -23,6 +23,7 @@ from . import (
     rnn,
     shrink,
     sparse,
+    transformer,
 )
 from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
@@ -44,6 +45,7 @@ from .pooling import *  # noqa: F403
 from .rnn import *  # noqa: F403
 from .shrink import *  # noqa: F403
 from .sparse import *  # noqa: F403
+from .transformer import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activation.__all__
@@ -66,3 +68,4 @@ __all__ += pooling.__all__
 __all__ += rnn.__all__
 __all__ += shrink.__all__
 __all__ += sparse.__all__
+__all__ += transformer.__all__

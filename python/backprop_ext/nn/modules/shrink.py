@@ -1,4 +1,4 @@
-"""Activations that cut a part of the numbers, or gate them."""
+"""Activations that cut a part of the numbers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,7 @@ from .activation import _Activation
 if TYPE_CHECKING:
     from ..._core import Tensor
 
-__all__ = ["GLU", "Hardshrink", "RReLU", "Softmax2d", "Softshrink", "Threshold"]
-
-
-class GLU(_Activation):
-    """y = a / (1 + exp(-b)), a and b the halves of x along `dim`. Source: arXiv:1612.08083."""
-
-    settings = ("dim",)
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.glu(input, self.dim)
+__all__ = ["Hardshrink", "RReLU", "Softmax2d", "Softshrink", "Threshold"]
 
 
 class _Shrink(_Activation):
