@@ -73,5 +73,4 @@ ROWS = [
         "normal", _finite, case(X, CHANCE), case(X, 2.0), case(2.0, CHANCE), case(0.0, 1.0, (3, 4))
     ),
     _drawn("multinomial", _categories, case(CHANCE, 2), case(CHANCE, 9, True), case(CHANCE, 1)),
-    _drawn("rrelu", _leaky, case(X), case(X, 0.1, 0.3, True)),
 ]
