@@ -21,6 +21,9 @@ def theirs(name: str) -> Any:
     """PyTorch's callable of a registered name."""
     if name.startswith("nn."):
         return getattr(torch.nn.functional, name[3:])
+    if "." in name:
+        namespace, last = name.split(".")
+        return getattr(getattr(torch, namespace), last)
     is_function = registered()[name]["function"] and name not in ("reshape", "permute", "flip")
     return getattr(torch if is_function else torch.Tensor, name)
 
@@ -100,7 +103,7 @@ def test_result_and_gradient_equal_pytorchs(row: Any, case: Any, seed: str, dtyp
         assert str(a.dtype) == str(e.dtype)
         assert tuple(a.shape) == tuple(e.shape)
         np.testing.assert_allclose(
-            a.detach().numpy(), e.detach().numpy(), rtol=rtol, atol=rtol, equal_nan=True
+            a.detach().numpy(), e.detach().numpy(force=True), rtol=rtol, atol=rtol, equal_nan=True
         )
     assert [t.requires_grad for t in ours] == [t.requires_grad for t in them]
 
@@ -108,7 +111,9 @@ def test_result_and_gradient_equal_pytorchs(row: Any, case: Any, seed: str, dtyp
 NODE_ROWS = [row for row in ROWS if row.order >= 1 and not row.name.endswith("_")]
 OTHER_NODES = {  # made of other operations here, or with a target that requires grad there
     "prelu", "flip", "index_select", "masked_select", "masked_fill", "addmm", "nn.l1_loss",
-    "nn.soft_margin_loss",
+    "nn.soft_margin_loss", "combinations", "trace",
+    "nn.soft_margin_loss", "ldexp", "clamp_min", "clamp_max", "rsub", "trapezoid",
+    "var_mean", "std_mean", "renorm", "dist", "special.ndtr",
 }  # fmt: skip
 
 
@@ -116,7 +121,7 @@ OTHER_NODES = {  # made of other operations here, or with a target that requires
 def test_graph_node_has_pytorchs_name() -> None:
     wrong = []
     for row in NODE_ROWS:
-        if row.name in OTHER_NODES:
+        if row.name in OTHER_NODES or row.name.endswith("_copy"):
             continue
         args, kwargs = row.cases[0].draw(row.name)
         ours = tensors(operation(row.name)(*to_ours(args, True), **to_ours(kwargs, False)))[0]

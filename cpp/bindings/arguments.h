@@ -5,7 +5,8 @@
 
 namespace bx {
 
-inline constexpr int kMaxArguments = 8;
+/// Checked for every operation when the module is loaded.
+inline constexpr int kMaxArguments = 12;
 
 /// The values of one call, in the order of the overload's arguments.
 struct Arguments {

@@ -94,6 +94,34 @@ py::tuple backward(const Tensors& roots, const OptTensors& seeds, bool retain_gr
   return tuple;
 }
 
+/// The tensors as outputs of one node, at which hook(gradients) runs, a tuple with None where none
+/// arrived; a tuple that it returns replaces them.
+Tensors gate_gradients(const Tensors& tensors, py::object callable) {
+  Tensors out;
+  for (const Tensor& t : tensors) out.push_back(detached(t));
+  Recorder r(tensors);
+  if (!r) return tensors;
+  std::shared_ptr<py::object> held(new py::object(std::move(callable)), [](py::object* o) {
+    py::gil_scoped_acquire gil;
+    delete o;
+  });
+  r.done("BackwardHookFunctionBackward", out, [held, count = tensors.size()](const Backward& b) {
+    py::gil_scoped_acquire gil;
+    py::tuple grads(count);
+    for (size_t i = 0; i < count; ++i) {
+      const Tensor& g = b.grad(static_cast<int>(i));
+      grads[i] = g.defined() ? py::cast(g) : py::none();
+    }
+    const py::object result = (*held)(grads);
+    const py::tuple found = result.is_none() ? grads : py::tuple(result);
+    for (size_t i = 0; i < count; ++i) {
+      const int edge = static_cast<int>(i);
+      if (b.wants(edge) && !found[i].is_none()) b.give(edge, tensor_of(py::object(found[i]).ptr()));
+    }
+  });
+  return out;
+}
+
 }  // namespace
 
 void bind_autograd(py::module_& m) {
@@ -136,6 +164,16 @@ void bind_autograd(py::module_& m) {
   type.attr("retain_grad") =
       py::cpp_function(&retain_grad, py::name("retain_grad"), py::is_method(type),
                        "Keeps the gradient of a non-leaf in its .grad.");
+  m.def(
+      "_gate_gradients",
+      [](const Tensors& tensors, py::object hook) {
+        const Tensors out = gate_gradients(tensors, std::move(hook));
+        py::tuple result(out.size());
+        for (size_t i = 0; i < out.size(); ++i) result[i] = out[i];
+        return result;
+      },
+      py::arg("tensors"), py::arg("hook"),
+      "The tensors again; hook(gradients) sees theirs together, and may replace them.");
   m.def("_is_grad_enabled", &grad_enabled, "Whether operations are recorded on this thread.");
   m.def("_set_grad_enabled", &set_grad_enabled, py::arg("enabled"),
         "Turns recording on or off on this thread.");

@@ -220,6 +220,10 @@ void bind_operations(py::module_& m) {
                                                  .c_str()));
   }
   for (const auto& op : registry().operations()) {
+    for (const Overload& overload : op->overloads)
+      if (overload.arguments.size() > kMaxArguments)
+        fail_runtime("registry", op->name, " has ", overload.arguments.size(),
+                     " arguments; raise kMaxArguments, ", kMaxArguments);
     auto* callable = PyObject_New(PyOperation, type);
     if (!callable) throw py::error_already_set();
     callable->vectorcall = &call;

@@ -3,14 +3,18 @@
 
 #include "formulas/activation.h"
 #include "formulas/arithmetic.h"
+#include "formulas/bessel.h"
 #include "formulas/compare.h"
 #include "formulas/loss.h"
+#include "formulas/range.h"
+#include "formulas/special.h"
 #include "formulas/transcendental.h"
 
 namespace bx::formulas {
 
 using AllRows = decltype(std::tuple_cat(ArithmeticRows{}, TranscendentalRows{}, ActivationRows{},
-                                        CompareRows{}, LossRows{}));
+                                        CompareRows{}, RangeRows{}, SpecialRows{}, BesselRows{},
+                                        LossRows{}));
 inline constexpr int kRowCount = std::tuple_size_v<AllRows>;
 
 template <class R, class Rows>

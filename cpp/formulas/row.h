@@ -24,8 +24,8 @@ enum class Domain {
 };
 
 /// Where Python finds a row: torch.f, Tensor.f and Tensor.f_; or nn.functional.f (with inplace=);
-/// or both.
-enum class Face { Tensor, Nn, Both };
+/// or both; or torch.special.f alone; or nowhere, where a family registers it by hand.
+enum class Face { Tensor, Nn, Both, Special, Hidden };
 
 /// Defaults of a row; each row overrides what differs.
 struct Row {
@@ -79,17 +79,16 @@ BX_PROBE(+) BX_PROBE(-) BX_PROBE(*) BX_PROBE(/) BX_PROBE(<) BX_PROBE(<=) BX_PROB
 BX_PROBE(>=) BX_PROBE(==) BX_PROBE(!=) BX_PROBE(&&) BX_PROBE(||)
 #undef BX_PROBE
 
-#define BX_PROBE(function)              \
+#define BX_PROBE_FUNCTION(function)     \
   template <class... A>                 \
     requires AnyDep<A...>               \
   constexpr Join<A...> function(A...) { \
     return {};                          \
   }
-BX_PROBE(abs) BX_PROBE(sign) BX_PROBE(sqrt) BX_PROBE(rsqrt) BX_PROBE(exp) BX_PROBE(expm1)
-BX_PROBE(log) BX_PROBE(log1p) BX_PROBE(sin) BX_PROBE(cos) BX_PROBE(tan) BX_PROBE(tanh)
-BX_PROBE(sinh) BX_PROBE(cosh) BX_PROBE(sigmoid) BX_PROBE(erf) BX_PROBE(pow) BX_PROBE(floor)
-BX_PROBE(trunc) BX_PROBE(minimum) BX_PROBE(maximum) BX_PROBE(select) BX_PROBE(zero)
-#undef BX_PROBE
+BX_PROBE_FUNCTION(abs) BX_PROBE_FUNCTION(sign) BX_PROBE_FUNCTION(sqrt) BX_PROBE_FUNCTION(rsqrt) BX_PROBE_FUNCTION(exp) BX_PROBE_FUNCTION(expm1)
+BX_PROBE_FUNCTION(log) BX_PROBE_FUNCTION(log1p) BX_PROBE_FUNCTION(sin) BX_PROBE_FUNCTION(cos) BX_PROBE_FUNCTION(tan) BX_PROBE_FUNCTION(tanh)
+BX_PROBE_FUNCTION(sinh) BX_PROBE_FUNCTION(cosh) BX_PROBE_FUNCTION(sigmoid) BX_PROBE_FUNCTION(erf) BX_PROBE_FUNCTION(pow) BX_PROBE_FUNCTION(floor)
+BX_PROBE_FUNCTION(trunc) BX_PROBE_FUNCTION(minimum) BX_PROBE_FUNCTION(maximum) BX_PROBE_FUNCTION(select) BX_PROBE_FUNCTION(zero)
 // clang-format on
 
 template <class A>

@@ -11,13 +11,20 @@ void fill_arithmetic(Entries);
 void fill_transcendental(Entries);
 void fill_activation(Entries);
 void fill_compare(Entries);
+void fill_range(Entries);
+void fill_special(Entries);
+void fill_bessel(Entries);
 void fill_loss(Entries);
 
 void fill_movement(Entries);
 void fill_reduction(Entries);
+void fill_scan(Entries);
+void fill_distance(Entries);
 void fill_matmul(Entries);
 void fill_softmax(Entries);
 void fill_indexing(Entries);
+void fill_scatter(Entries);
+void fill_sorting(Entries);
 void fill_random(Entries);
 void fill_optimizer(Entries);
 void fill_conv(Entries);
@@ -25,6 +32,7 @@ void fill_pooling(Entries);
 void fill_resample(Entries);
 void fill_embedding(Entries);
 void fill_normalization(Entries);
+void fill_recurrent(Entries);
 
 /// The engine's thread pool, given when the library is loaded.
 extern Host host;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <unsupported/Eigen/SpecialFunctions>
 
@@ -23,10 +24,10 @@ inline Lanes<T, V> by_lane(F f, Lanes<T, V> first, L... rest) {
     int k = 0;
     ((first.store(in[k++])), ..., (rest.store(in[k++])));
     T out[w];
-    for (int i = 0; i < w; ++i) {
-      if constexpr (n == 1) out[i] = f(in[0][i]);
-      else out[i] = f(in[0][i], in[1][i]);
-    }
+    for (int i = 0; i < w; ++i)
+      out[i] = [&]<size_t... K>(std::index_sequence<K...>) {
+        return f(in[K][i]...);
+      }(std::make_index_sequence<n>{});
     return Lanes<T, V>::load(out);
   } else {
     return Lanes<T, V>(static_cast<T>(f(first.v, rest.v...)));

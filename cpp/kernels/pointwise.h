@@ -19,7 +19,8 @@ template <int P, class F, class... Args>
 inline auto with_params(F f, const double* p, Args... args) {
   if constexpr (P == 0) return f(args...);
   else if constexpr (P == 1) return f(args..., p[0]);
-  else return f(args..., p[0], p[1]);
+  else if constexpr (P == 2) return f(args..., p[0], p[1]);
+  else return f(args..., p[0], p[1], p[2]);
 }
 
 /// One operand's lanes: of T, or of a mask where the row's condition stands.

@@ -23,7 +23,8 @@ consteval auto dependence() {
     };
     if constexpr (Row::params == 0) return call();
     else if constexpr (Row::params == 1) return call(0.);
-    else return call(0., 0.);
+    else if constexpr (Row::params == 2) return call(0., 0.);
+    else return call(0., 0., 0.);
   }(std::make_index_sequence<Row::inputs>{});
 }
 

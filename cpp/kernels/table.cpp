@@ -27,13 +27,20 @@ extern "C" __attribute__((visibility("default"))) const bx::kernels::Table* bx_k
   fill_transcendental(kernels);
   fill_activation(kernels);
   fill_compare(kernels);
+  fill_range(kernels);
+  fill_special(kernels);
+  fill_bessel(kernels);
   fill_loss(kernels);
   Entries general = kernels + bx::formulas::kRowCount * kPartsPerRow;
   fill_movement(general);
   fill_reduction(general);
+  fill_scan(general);
+  fill_distance(general);
   fill_matmul(general);
   fill_softmax(general);
   fill_indexing(general);
+  fill_scatter(general);
+  fill_sorting(general);
   fill_random(general);
   fill_optimizer(general);
   fill_conv(general);
@@ -41,5 +48,6 @@ extern "C" __attribute__((visibility("default"))) const bx::kernels::Table* bx_k
   fill_resample(general);
   fill_embedding(general);
   fill_normalization(general);
+  fill_recurrent(general);
   return &table;
 }

@@ -66,7 +66,15 @@ enum class Id : int {
   All,  // reduction.cpp
   ArgMax,
   ArgMin,
-  Matmul,  // matmul.cpp
+  CumSum,
+  CumProd,
+  LinearScan,
+  LogCumSumExp,
+  CumMax,
+  CumMin,  // scan.cpp
+  Cdist,
+  CdistBackward,  // distance.cpp
+  Matmul,         // matmul.cpp
   Softmax,
   SoftmaxBackward,  // softmax.cpp
   LogSoftmax,
@@ -76,6 +84,15 @@ enum class Id : int {
   Index,
   IndexPut,
   IndexAdd,    // indexing.cpp
+  Gather,
+  Scatter,     // scatter.cpp
+  Sort,
+  TopK,
+  KthValue,
+  Mode,
+  SortRows,
+  Distinct,
+  Search,      // sorting.cpp
   NormalFill,  // random.cpp
   Update,      // optimizer.cpp
   Conv,
@@ -96,6 +113,12 @@ enum class Id : int {
   ChannelMoments,
   ChannelAffine,
   ChannelDots,  // normalization.cpp
+  RnnCell,
+  RnnCellBackward,  // recurrent.cpp
+  LstmCell,
+  LstmCellBackward,
+  GruCell,
+  GruCellBackward,
   Count,
 };
 

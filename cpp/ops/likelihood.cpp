@@ -66,9 +66,10 @@ Tensor nll_matrix(const Tensor& logp, const Tensor& given_target,
 }
 
 Tensor nll_loss(const Tensor& logp, const Tensor& target, const std::optional<Tensor>& weight,
-                int64_t ignore_index, const std::string& reduction_name) {
+                const Legacy& size_average, int64_t ignore_index, const Legacy& reduce,
+                const std::string& given) {
   const char* op = "nll_loss";
-  const Reduction reduction = parse_reduction(op, reduction_name);
+  const Reduction reduction = parse_reduction(op, reduction_name(size_average, reduce, given));
   if (logp.dim() == 0)
     fail_runtime(op, "input is 0-d; expected (classes), or (batch, classes, ...)");
   if (!is_floating(logp.dtype()))
@@ -119,9 +120,10 @@ Tensor soft_cross_entropy(const Tensor& logp, const Tensor& target,
 }
 
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
-                     int64_t ignore_index, const std::string& reduction_name, double smoothing) {
+                     const Legacy& size_average, int64_t ignore_index, const Legacy& reduce,
+                     const std::string& given, double smoothing) {
   const char* op = "cross_entropy";
-  const Reduction reduction = parse_reduction(op, reduction_name);
+  const Reduction reduction = parse_reduction(op, reduction_name(size_average, reduce, given));
   if (input.dim() == 0)
     fail_runtime(op, "input is 0-d; expected (classes) or (batch, classes, ...)");
   if (smoothing < 0 || smoothing > 1)
@@ -136,7 +138,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
                               axis, smoothing);
   }
   const Tensor logp = log_softmax(input, axis, std::nullopt);
-  const Tensor hard = nll_loss(logp, target, weight, ignore_index, reduction_name);
+  const Tensor hard = nll_loss(logp, target, weight, size_average, ignore_index, reduce, given);
   if (smoothing == 0) return hard;
   // The smooth part: the mean over classes, rows weighted as in the hard part.
   Tensor terms = -logp;
@@ -161,11 +163,14 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
 }  // namespace
 
 void register_likelihood(Registry& r) {
-  r.nn("nll_loss", "input, target, weight=None, ignore_index=-100, reduction='mean'", nll_loss,
+  r.nn("nll_loss", "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
+       "reduction='mean'",
+       nll_loss,
        "-weight[target] input[target], for log probabilities (batch, classes, ...) and class "
        "indices; the mean is over the weights used.");
   r.nn("cross_entropy",
-       "input, target, weight=None, ignore_index=-100, reduction='mean', label_smoothing=0.0",
+       "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
+       "reduction='mean', label_smoothing=0.0",
        cross_entropy,
        "nll_loss of log_softmax(input) over dimension 1; target holds class indices (int64) or one "
        "probability per class.  d input = softmax(input) - onehot(target), scaled.");

@@ -73,16 +73,22 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
 void register_row_loss(Registry& r, int row, const char* param) {
   const PointwiseOp& op = pointwise_op(row);
   Overload o;
-  for (ArgType type : {ArgType::Tensor, ArgType::Tensor, ArgType::String})
-    o.arguments.emplace_back(type);
+  const bool legacy = row != formulas::row_index<formulas::HuberLoss>;
+  for (ArgType type : {ArgType::Tensor, ArgType::Tensor}) o.arguments.emplace_back(type);
+  for (int k = 0; legacy && k < 2; ++k) o.arguments.emplace_back(ArgType::Bool, true);
+  o.arguments.emplace_back(ArgType::String);
   if (op.params) o.arguments.emplace_back(ArgType::Float);
-  o.call = [&op](Value* v) -> Value {
-    const double p = op.params ? std::get<double>(v[3]) : 0.;
-    return row_loss(op, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]), &p,
-                    std::get<std::string>(v[2]));
+  o.call = [&op, legacy](Value* v) -> Value {
+    const int at = legacy ? 4 : 2;
+    const double p = op.params ? std::get<double>(v[at + 1]) : 0.;
+    std::string reduction = std::get<std::string>(v[at]);
+    if (legacy)
+      reduction = reduction_name(detail::ArgOf<Legacy>::get(v[2]), detail::ArgOf<Legacy>::get(v[3]),
+                                 reduction);
+    return row_loss(op, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]), &p, reduction);
   };
-  const std::string signature =
-      std::string("input, target, reduction='mean'") + (op.params ? std::string(", ") + param : "");
+  const std::string signature = str("input, target, ", legacy ? "size_average=None, reduce=None, " : "",
+                                    "reduction='mean'", op.params ? ", " : "", param);
   r.add_overload(Place::Nn, op.name, signature.c_str(), std::move(o), op.doc);
 }
 
@@ -97,14 +103,16 @@ Tensor weighted_bce(const PointwiseOp& op, const Tensor& input, const Tensor& ta
 }
 
 Tensor bce(const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
-           const std::string& reduction) {
+           const Legacy& size_average, const Legacy& reduce, const std::string& reduction) {
   return weighted_bce(pointwise_op(formulas::row_index<formulas::BinaryCrossEntropy>), input,
-                      target, weight, reduction);
+                      target, weight, reduction_name(size_average, reduce, reduction));
 }
 
 Tensor bce_with_logits(const Tensor& input, const Tensor& target,
-                       const std::optional<Tensor>& weight, const std::string& reduction,
+                       const std::optional<Tensor>& weight, const Legacy& size_average,
+                       const Legacy& reduce, const std::string& given,
                        const std::optional<Tensor>& pos_weight) {
+  const std::string reduction = reduction_name(size_average, reduce, given);
   const auto& op = pointwise_op(formulas::row_index<formulas::BinaryCrossEntropyWithLogits>);
   if (!pos_weight) return weighted_bce(op, input, target, weight, reduction);
   if (!(input.shape() == target.shape()))
@@ -118,8 +126,9 @@ Tensor bce_with_logits(const Tensor& input, const Tensor& target,
 }
 
 /// target (log target - input), 0 where target is 0.
-Tensor kl_div(const Tensor& input, const Tensor& target, const std::string& reduction,
-              bool log_target) {
+Tensor kl_div(const Tensor& input, const Tensor& target, const Legacy& size_average,
+              const Legacy& reduce, const std::string& given, bool log_target) {
+  const std::string reduction = reduction_name(size_average, reduce, given);
   const Tensor each = log_target ? exp(target) * (target - input)
                                  : select(target == 0., 0.,
                                           target * (log(select(target == 0., 1., target)) - input));
@@ -136,12 +145,12 @@ void register_loss(Registry& r) {
   register_row_loss(r, row_index<SmoothL1Loss>, "beta=1.0");
   register_row_loss(r, row_index<HuberLoss>, "delta=1.0");
   register_row_loss(r, row_index<SoftMarginLoss>, "");
-  r.nn("binary_cross_entropy", "input, target, weight=None, reduction='mean'", bce,
+  r.nn("binary_cross_entropy", "input, target, weight=None, size_average=None, reduce=None, reduction='mean'", bce,
        pointwise_op(row_index<BinaryCrossEntropy>).doc);
   r.nn("binary_cross_entropy_with_logits",
-       "input, target, weight=None, reduction='mean', pos_weight=None", bce_with_logits,
+       "input, target, weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None", bce_with_logits,
        pointwise_op(row_index<BinaryCrossEntropyWithLogits>).doc);
-  r.nn("kl_div", "input, target, reduction='mean', log_target=False", kl_div,
+  r.nn("kl_div", "input, target, size_average=None, reduce=None, reduction='mean', log_target=False", kl_div,
        "target (log target - input), for log probabilities as input.");
 }
 

@@ -15,6 +15,14 @@ inline Reduction parse_reduction(const char* op, const std::string& name) {
              "' is not a valid value for reduction; expected 'mean', 'sum' or 'none'");
 }
 
+/// The arguments that came before `reduction`; where they are given, they win.
+using Legacy = std::optional<bool>;
+inline std::string reduction_name(const Legacy& size_average, const Legacy& reduce,
+                                  const std::string& name) {
+  if (!size_average && !reduce) return name;
+  return !reduce.value_or(true) ? "none" : size_average.value_or(true) ? "mean" : "sum";
+}
+
 inline Tensor reduce_loss(const Tensor& loss, Reduction reduction) {
   if (reduction == Reduction::None) return loss;
   return reduction == Reduction::Sum ? sum(loss) : mean(loss, std::nullopt, false, std::nullopt);

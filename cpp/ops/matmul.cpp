@@ -119,6 +119,14 @@ Tensor linear_matrix(const Tensor& x, const Tensor& w, const Tensor* bias) {
   return out;
 }
 
+Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta,
+             const Scalar& alpha) {
+  const Tensor out = scaled(mm(a, b), alpha);
+  return beta.as_double() == 0 ? out : scaled(input, beta) + out;
+}
+
+}  // namespace
+
 Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias) {
   if (w.dim() != 2)
     fail_runtime("linear", "weight has shape ", w.shape(),
@@ -137,14 +145,6 @@ Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
       x.size(-1) ? x.numel() / x.size(-1) : shape.product() / std::max<int64_t>(1, w.size(0));
   return view(linear_matrix(reshape(x, {rows, x.size(-1)}), w, b), shape);
 }
-
-Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta,
-             const Scalar& alpha) {
-  const Tensor out = scaled(mm(a, b), alpha);
-  return beta.as_double() == 0 ? out : scaled(input, beta) + out;
-}
-
-}  // namespace
 
 Tensor mm(const Tensor& a, const Tensor& b) {
   check_dim("mm", a, 2);

@@ -26,6 +26,8 @@ Tensor to(const Tensor& t, DType dtype);
 Tensor scaled(const Tensor& t, const Scalar& alpha);
 Tensor power(const Tensor& base, const Tensor& exponent);
 Tensor power_inplace(const Tensor& base, const Tensor& exponent);
+Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
+             const std::optional<Operand>& high);
 
 // creation.cpp -------------------------------------------------------------------------------
 Tensor full(const Dims& shape, double value, DType dtype);
@@ -82,12 +84,23 @@ Tensor replace_part(const Tensor& base, const Tensor& t, const Part& part);
 Tensor sum(const Tensor& t, const OptDims& axes, bool keepdim, OptDType dtype);
 inline Tensor sum(const Tensor& t) { return sum(t, std::nullopt, false, std::nullopt); }
 Tensor mean(const Tensor& t, const OptDims& axes, bool keepdim, OptDType dtype);
+Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim);
+Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bool keepdim);
+/// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
+Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keepdim);
 /// Undoes broadcasting: sums t down to `shape`.
 Tensor sum_to_size(const Tensor& t, const Dims& shape);
+
+// scan.cpp -----------------------------------------------------------------------------------
+/// Sums of the elements up to each, or from each on where `reverse`.
+Tensor cumsum(const Tensor& t, int64_t axis, bool reverse = false);
+Tensor cumprod(const Tensor& t, int64_t axis, bool reverse = false);
 
 // matmul.cpp ---------------------------------------------------------------------------------
 Tensor mm(const Tensor& a, const Tensor& b);
 Tensor matmul(const Tensor& a, const Tensor& b);
+/// x w^T + bias;  x (..., in), w (out, in), bias (out).
+Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias);
 
 // joining.cpp --------------------------------------------------------------------------------
 Tensor cat(const Tensors& tensors, int64_t axis);
@@ -99,6 +112,27 @@ Tensors unbind(const Tensor& t, int64_t axis);
 Tensor index(const Tensor& t, const Tensors& indices);
 Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& value, bool accumulate);
 Tensor nonzero(const Tensor& t);
+
+// random.cpp ---------------------------------------------------------------------------------
+Tensor uniform_(const Tensor& t, double from, double to, Generator* g);
+Tensor bernoulli_(const Tensor& t, double p, Generator* g);
+
+// activation.cpp -----------------------------------------------------------------------------
+Tensor dropout(const Tensor& t, double p, bool training);
+// scatter.cpp --------------------------------------------------------------------------------
+enum class ScatterMode { Set, Add, Multiply, Max, Min };
+/// t[..., index[..., k, ...], ...] along an axis; index is int64 or int32, every entry in range.
+Tensor gather(const Tensor& t, int64_t axis, const Tensor& index);
+/// base with src written (or added, ...) at index along an axis.
+Tensor scatter(const Tensor& base, int64_t axis, const Tensor& index, const Tensor& src,
+               ScatterMode mode = ScatterMode::Set);
+inline Tensor scatter_add(const Tensor& base, int64_t axis, const Tensor& index,
+                          const Tensor& src) {
+  return scatter(base, axis, index, src, ScatterMode::Add);
+}
+// sorting.cpp --------------------------------------------------------------------------------
+/// (values, indices) along an axis, stable; NaN is the largest value.
+std::pair<Tensor, Tensor> sort(const Tensor& t, int64_t axis, bool descending);
 
 // softmax.cpp --------------------------------------------------------------------------------
 Tensor softmax(const Tensor& t, int64_t axis, OptDType dtype);

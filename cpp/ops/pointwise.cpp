@@ -6,6 +6,7 @@
 
 #include "kernels/pointwise_rules.h"
 #include "ops/ops.h"
+#include "ops/special.h"
 
 namespace bx {
 
@@ -39,7 +40,8 @@ Tensor formula(const Tensor& g, const Tensor* in, const Tensor& y, const double*
   };
   if constexpr (Row::params == 0) return call();
   else if constexpr (Row::params == 1) return call(p[0]);
-  else return call(p[0], p[1]);
+  else if constexpr (Row::params == 2) return call(p[0], p[1]);
+  else return call(p[0], p[1], p[2]);
 }
 
 template <class Row, int I>
@@ -54,7 +56,9 @@ template <class Row>
 PointwiseOp describe() {
   PointwiseOp op{formulas::row_index<Row>,
                  Row::name,
-                 Row::node ? Row::node : default_node_name(Row::name),
+                 Row::node                            ? Row::node
+                 : Row::face == formulas::Face::Special ? "Special" + default_node_name(Row::name)
+                                                        : default_node_name(Row::name),
                  Row::signature,
                  Row::doc,
                  Row::inputs,
@@ -122,7 +126,7 @@ class PointwiseNode final : public Node {
   }
 
   const PointwiseOp& op_;
-  double params_[2] = {};
+  double params_[kMaxRowParams] = {};
 };
 
 /// The type in which a row computes: promotion of the inputs (but for a condition).

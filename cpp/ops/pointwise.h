@@ -8,6 +8,8 @@
 
 namespace bx {
 
+inline constexpr int kMaxRowParams = 3;
+
 /// The derivative of a row for one of its inputs.
 struct Partial {
   bool exists = false;

@@ -25,7 +25,7 @@ Overload row_overload(const PointwiseOp& op, Form form) {
   if (form == Form::InplaceFlag) o.arguments.emplace_back(ArgType::Bool);
   o.call = [&op, form](Value* v) -> Value {
     Tensor in[3];
-    double params[2] = {};
+    double params[kMaxRowParams] = {};
     for (int k = 0; k < op.inputs; ++k) in[k] = std::get<Tensor>(v[k]);
     for (int k = 0; k < op.params; ++k) params[k] = std::get<double>(v[op.inputs + k]);
     const bool inplace = form == Form::Inplace ||
@@ -36,6 +36,10 @@ Overload row_overload(const PointwiseOp& op, Form form) {
 }
 
 void register_row(Registry& r, const PointwiseOp& op) {
+  if (op.face == Face::Hidden) return;
+  if (op.face == Face::Special)
+    return void(
+        r.add_overload(Place::Special, op.name, op.signature, row_overload(op, Form::New), op.doc));
   if (op.face != Face::Tensor)
     r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
                    row_overload(op, Form::InplaceFlag), op.doc);
@@ -113,9 +117,9 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
     const Tensor x = widen ? to(t, default_dtype()) : t;
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range);
   }
-  Tensor out = t;
-  if (low) out = maximum(out, low->tensor);
-  return high ? minimum(out, high->tensor) : out;
+  if (!high) return apply<formulas::ClampMin>(t, low->tensor);
+  if (!low) return apply<formulas::ClampMax>(t, high->tensor);
+  return apply<formulas::ClampTensor>(t, low->tensor, high->tensor);
 }
 
 Tensor prelu(const Tensor& t, const Tensor& weight) {
@@ -128,8 +132,31 @@ Tensor prelu(const Tensor& t, const Tensor& weight) {
     Dims shape(t.dim(), 1);
     if (t.dim() > 0) shape[t.dim() > 1 ? 1 : 0] = channels;
     slope = reshape(weight, shape);
+  } else if (t.dim() == 0) {
+    slope = reshape(weight, {});
   }
   return select(t > 0., t, slope * t);
+}
+
+/// The first half of a dimension, gated by the second. [Dauphin et al. 2017]
+Tensor glu(const Tensor& t, int64_t dim) {
+  if (t.dim() == 0) fail_runtime("glu", "a 0-d tensor has no halves; pass one dimension or more");
+  const int axis = wrap_axis("glu", dim, t.dim());
+  const int64_t n = t.shape()[axis];
+  if (n % 2 != 0)
+    fail_runtime("glu", "dimension ", axis, " has size ", n, "; halving needs an even one");
+  Tensor out;
+  {
+    GradMode off(false);
+    out = slice(t, axis, 0, n / 2, 1) * sigmoid(slice(t, axis, n / 2, n, 1));
+  }
+  if (Recorder r{&t}; r)
+    r.save(t).done("GluBackward0", out, [=](const Backward& b) {
+      const Tensor x = b.saved(0), gate = sigmoid(slice(x, axis, n / 2, n, 1));
+      const Tensor g = b.grad() * gate;
+      b.give(0, cat({g, g * slice(x, axis, 0, n / 2, 1) * (1. - gate)}, axis));
+    });
+  return out;
 }
 
 void register_pointwise(Registry& r) {
@@ -154,8 +181,7 @@ void register_pointwise(Registry& r) {
       "pow_", "input, exponent",
       [](const Tensor& a, Operand b) { return power_inplace(a, b.tensor); }, pow_doc);
   const char* clamp_doc = pointwise_op(row_index<Clamp>).doc;
-  for (const char* name : {"clamp", "clip"})
-    r.both(name, "input, min=None, max=None", clamp, clamp_doc);
+  r.both("clamp", "input, min=None, max=None", clamp, clamp_doc);
   r.method(
       "clamp_", "input, min=None, max=None",
       [](const Tensor& t, const std::optional<Operand>& low, const std::optional<Operand>& high) {
@@ -169,7 +195,8 @@ void register_pointwise(Registry& r) {
       [](const Tensor& c, Operand a, Operand b) { return select(c, a.tensor, b.tensor); },
       where_doc);
   r.function(
-      "where", "condition", [](const Tensor& c) { return unbind(nonzero(c), 1); }, where_doc);
+      "where", "condition",
+      [](const Tensor& c) { return unbind(nonzero(c.dim() ? c : reshape(c, {1})), 1); }, where_doc);
   r.method(
       "where", "input, condition, other",
       [](const Tensor& a, const Tensor& c, Operand b) { return select(c, a, b.tensor); },
@@ -177,6 +204,7 @@ void register_pointwise(Registry& r) {
   r.both("prelu", "input, weight", prelu,
          "y = input above 0, weight input below, one weight or one per channel (dimension 1).  "
          "[He et al. 2015]");
+  r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of dimension dim.");
   r.nn(
       "gelu", "input, approximate='none'",
       [](const Tensor& t, const std::string& approximate) {

@@ -76,25 +76,30 @@ DType sum_dtype(const Tensor& t, OptDType dtype) {
   return dtype.value_or(is_floating(t.dtype()) ? t.dtype() : DType::Int64);
 }
 
+/// For every element the product of the others in its group, which is all or one dimension: what
+/// comes before times what comes after, so that zeros are no special case.
+Tensor product_of_others(const Tensor& x, uint32_t bits) {
+  const bool one = x.dim() > 1 && (bits & (bits - 1)) == 0;
+  const Tensor t = one ? x : reshape(x, {-1});
+  int axis = 0;
+  while (one && !(bits & (1u << axis))) ++axis;
+  const int64_t n = t.shape()[axis];
+  if (n == 0) return x;
+  Dims edge = t.shape();
+  edge[axis] = 1;
+  const Tensor unit = full(edge, 1., t.dtype());
+  const Tensor before = cumprod(cat({unit, slice(t, axis, 0, n - 1, 1)}, axis), axis);
+  const Tensor after = cumprod(cat({slice(t, axis, 1, n, 1), unit}, axis), axis, true);
+  return reshape(before * after, x.shape());
+}
+
 Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("prod", axes, t.dim());
   Tensor out = reduce("prod", Id::Prod, t, bits, keepdim, t.dtype());
   if (Recorder r{&t}; r)
     r.save(t).done("ProdBackward0", out, [bits](const Backward& b) {
-      // d/dx_i is the product of the others, also where some of them are zero.
-      const Tensor x = b.saved(0);
-      OptDims axes = Dims{};
-      for (int d = 0; d < x.dim(); ++d)
-        if (bits & (1u << d)) axes->push_back(d);
-      const Tensor is_zero = x == 0.;
-      const Tensor others = select(is_zero, 1., x);
-      const Tensor product = unreduce(prod(others, axes, true, std::nullopt), x.shape(), bits);
-      const Tensor zeros =
-          unreduce(sum(to(is_zero, x.dtype()), axes, true, std::nullopt), x.shape(), bits);
-      const Tensor slope =
-          select(zeros == 0., product / others, select((zeros == 1.) && is_zero, product, 0.));
-      b.give(0, unreduce(b.grad(), x.shape(), bits) * slope);
+      b.give(0, unreduce(b.grad(), b.saved(0).shape(), bits) * product_of_others(b.saved(0), bits));
     });
   return out;
 }

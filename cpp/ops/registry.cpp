@@ -1,3 +1,4 @@
+#include "ops/arranging.h"
 #include "ops/ops.h"
 
 #include <cstdlib>
@@ -94,7 +95,11 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
   }
   if (k != overload.arguments.size())
     fail_runtime("registry", name, ": fewer names than arguments in '", signature, "'");
-  Operation*& operation = by_name_[{namespace_of(place), name}];
+  // A method whose arguments differ in order from the function of its name is an operation apart.
+  const auto function = by_name_.find({"", name});
+  const bool apart = place == Place::Method && function != by_name_.end() &&
+                     function->second->place == Place::Function;
+  Operation*& operation = by_name_[{apart ? "Tensor" : namespace_of(place), name}];
   if (!operation) {
     operations_.push_back(std::make_unique<Operation>(Operation{name, place, doc, {}}));
     operation = operations_.back().get();
@@ -107,11 +112,14 @@ void Registry::alias(const char* name, std::initializer_list<const char*> others
   for (const char* suffix : {"", "_"}) {
     const auto found = by_name_.find({"", str(name, suffix)});
     if (found == by_name_.end()) continue;
-    for (const char* other : others) {
+    for (const std::string other : others) {
       auto copy = std::make_unique<Operation>(*found->second);
-      copy->name = str(other, suffix);
+      const bool elsewhere = other.rfind("linalg.", 0) == 0;
+      if (elsewhere && *suffix) continue;
+      if (elsewhere) copy->place = Place::Linalg;
+      copy->name = (elsewhere ? other.substr(7) : other) + suffix;
       copy->doc = str("Another name of ", name, suffix, ". ", copy->doc);
-      by_name_[{"", copy->name}] = copy.get();
+      by_name_[{namespace_of(copy->place), copy->name}] = copy.get();
       operations_.push_back(std::move(copy));
     }
   }
@@ -131,7 +139,7 @@ void Registry::inplace(std::initializer_list<const char*> names) {
         const Tensor result = std::get<Tensor>(call(v));
         if (!(result.shape() == self.shape()))
           fail_runtime(op->name.c_str(), "the result has shape ", result.shape(),
-                       ", the tensor to write ", self.shape(), "; they must be equal");
+                       ", the tensor written to ", self.shape(), "; they must be equal");
         return copy_(self, result);
       };
       written->overloads.push_back(std::move(overload));
@@ -145,19 +153,30 @@ const Registry& registry() {
   static const auto* table = [] {
     auto* r = new Registry;
     register_pointwise(*r);
+    register_range(*r);
     register_creation(*r);
     register_copy(*r);
     register_shape(*r);
     register_slicing(*r);
     register_reduction(*r);
     register_statistics(*r);
+    register_scan(*r);
+    register_summary(*r);
+    register_samples(*r);
+    register_distance(*r);
     register_matmul(*r);
     register_joining(*r);
     register_indexing(*r);
+    register_scatter(*r);
+    register_index_along(*r);
+    register_strided(*r);
+    register_sorting(*r);
+    register_searching(*r);
     register_softmax(*r);
     register_loss(*r);
     register_likelihood(*r);
     register_random(*r);
+    register_sampling(*r);
     register_conv(*r);
     register_pooling(*r);
     register_resample(*r);
@@ -166,6 +185,12 @@ const Registry& registry() {
     register_normalization(*r);
     register_image(*r);
     register_similarity(*r);
+    register_activation(*r);
+    register_margin(*r);
+    register_ctc(*r);
+    register_attention(*r);
+    register_recurrent(*r);
+    register_arranging(*r);
     return r;
   }();
   return *table;

@@ -61,16 +61,6 @@ Tensor normalize(const Tensor& x, double p, int64_t dim, double eps) {
   return x / maximum(norm("normalize", x, p, dim, true), eps);
 }
 
-Tensor glu(const Tensor& x, int64_t dim) {
-  const char* op = "glu";
-  if (x.dim() == 0) fail_runtime(op, "the input has no dimension to halve; pass one or more");
-  const int axis = wrap_axis(op, dim, x.dim());
-  const int64_t n = x.size(axis);
-  if (n % 2)
-    fail_runtime(op, "dimension ", dim, " has ", n, " elements, an odd number; it must be even");
-  return slice(x, axis, 0, n / 2, 1) * sigmoid(slice(x, axis, n / 2, n, 1));
-}
-
 }  // namespace
 
 void register_similarity(Registry& r) {
@@ -79,7 +69,6 @@ void register_similarity(Registry& r) {
   r.function("pairwise_distance", "x1, x2, p=2.0, eps=1e-6, keepdim=False", pairwise_distance,
              "The p-norm of x1 - x2 + eps along the last dimension; the inputs broadcast.");
   r.nn("normalize", "input, p=2.0, dim=1, eps=1e-12", normalize, "x / max(|x|_p, eps) along dim.");
-  r.nn("glu", "input, dim=-1", glu, "a sigmoid(b), a and b the halves of the input along dim.");
 }
 
 }  // namespace bx

@@ -36,6 +36,23 @@ Tensor unrecorded(F f) {
   return f();
 }
 
+Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
+  const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
+  return hidden("LogsumexpBackward0", t, unrecorded([&] {
+                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
+                  const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
+                  const Tensor shift =
+                      select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
+                  const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);
+                  return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
+                }),
+                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
+                  return unreduce(g, x.shape(), bits) * exp(x - unreduce(y, x.shape(), bits));
+                });
+}
+
+}  // namespace
+
 Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim) {
   const uint32_t bits = axis_bits("var", axes, t.dim());
   const double freedom = std::max(0., group_size(t, bits) - correction);
@@ -56,21 +73,6 @@ Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bo
                   const Tensor m = unreduce(mean(x, axes, true, std::nullopt), x.shape(), bits);
                   const Tensor slope = select(y == 0., 0., g / (y * freedom));
                   return unreduce(slope, x.shape(), bits) * (x - m);
-                });
-}
-
-Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
-  const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
-  return hidden("LogsumexpBackward0", t, unrecorded([&] {
-                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
-                  const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
-                  const Tensor shift =
-                      select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
-                  const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);
-                  return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
-                }),
-                [=](const Tensor& x, const Tensor& y, const Tensor& g) {
-                  return unreduce(g, x.shape(), bits) * exp(x - unreduce(y, x.shape(), bits));
                 });
 }
 
@@ -100,45 +102,26 @@ Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keep
                 });
 }
 
-}  // namespace
-
 void register_statistics(Registry& r) {
-  r.both("var", "input, dim=None, *, correction=1.0, keepdim=False", var,
-         "Mean square deviation from the mean, divided by n - correction.");
-  r.both(
-      "var", "input, dim, unbiased, keepdim=False",
-      [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
-        return var(t, dim, unbiased, keepdim);
-      },
-      "");
-  r.both(
-      "var", "input, unbiased",
-      [](const Tensor& t, bool unbiased) { return var(t, std::nullopt, unbiased, false); }, "");
-  r.both(
-      "var", "input, dim, *, keepdim=False, correction=1.0",
-      [](const Tensor& t, const OptDims& dim, bool keepdim, double correction) {
-        return var(t, dim, correction, keepdim);
-      },
-      "");
-  r.both("std", "input, dim=None, *, correction=1.0, keepdim=False", std_deviation,
-         "Square root of the variance, with n - correction.");
-  r.both(
-      "std", "input, dim, unbiased, keepdim=False",
-      [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
-        return std_deviation(t, dim, unbiased, keepdim);
-      },
-      "");
-  r.both(
-      "std", "input, unbiased",
-      [](const Tensor& t, bool unbiased) {
-        return std_deviation(t, std::nullopt, unbiased, false);
-      },
-      "");
   r.both("logsumexp", "input, dim, keepdim=False", logsumexp,
          "log(sum(exp(input))), shifted by the "
          "maximum so that nothing overflows.");
-  r.both("norm", "input, p=2.0, dim=None, keepdim=False", norm,
-         "The p-norm of all elements or along dimensions: (sum |x|^p)^(1/p).");
+  r.both(
+      "norm", "input, p=2.0, dim=None, keepdim=False, *, dtype=None",
+      [](const Tensor& t, const std::optional<Scalar>& p, const OptDims& dim, bool keepdim,
+         OptDType dtype) {
+        return norm(to(t, dtype.value_or(t.dtype())), p.value_or(Scalar{Scalar::Int, 2, 2.}), dim,
+                    keepdim);
+      },
+      "The p-norm of all elements or along dimensions: (sum |x|^p)^(1/p); 'fro' is 2.");
+  r.both(
+      "norm", "input, p, dim=None, keepdim=False, *, dtype=None",
+      [](const Tensor& t, const std::string& p, const OptDims& dim, bool keepdim, OptDType dtype) {
+        if (p != "fro")
+          fail_runtime("norm", "p is '", p, "'; expected a number or 'fro'");
+        return norm(to(t, dtype.value_or(t.dtype())), Scalar{Scalar::Int, 2, 2.}, dim, keepdim);
+      },
+      "");
 }
 
 }  // namespace bx

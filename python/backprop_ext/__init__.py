@@ -85,7 +85,18 @@ __all__ += _switches.__all__
 
 
 # Imported when they are first asked for.
-_lazy = ["accelerator", "backends", "cuda", "safetensors", "testing", "types", "utils", "version"]
+_lazy = [
+    "accelerator",
+    "backends",
+    "cuda",
+    "masked",
+    "safetensors",
+    "signal",
+    "testing",
+    "types",
+    "utils",
+    "version",
+]
 __getattr__ = missing_from("torch", globals(), {name: f".{name}" for name in _lazy})
 guard_methods(Tensor)
 for _module in (nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, linalg, special):

@@ -42,12 +42,13 @@ def _prelu(x: Any, weight: Any) -> Any:
     return np.where(x > 0, x, w * x)
 
 
-def _compare(name: str, function: Any) -> Row:
+def _compare(name: str, function: Any, *aliases: str) -> Row:
     return pointwise(
         name,
         function,
         STEPPED,
         STEPPED,
+        aliases=aliases,
         order=0,
         whole_dtypes=WITH_BOOL,
         result="bool",
@@ -76,17 +77,37 @@ def _bits(name: str, function: Any) -> Row:
 
 ROWS = [
     pointwise("add", _add, ANY, ANY, kwargs=({}, {"alpha": 3}), inplace=True),
-    pointwise("sub", _sub, ANY, ANY, kwargs=({}, {"alpha": 3}), inplace=True),
-    pointwise("mul", np.multiply, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL),
-    pointwise("div", np.divide, ANY, OFF_ZERO, inplace=True, whole_result="float32"),
+    pointwise(
+        "sub", _sub, ANY, ANY, kwargs=({}, {"alpha": 3}), inplace=True, aliases=("subtract",)
+    ),
+    pointwise(
+        "mul", np.multiply, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL, aliases=("multiply",)
+    ),
+    pointwise(
+        "div",
+        np.divide,
+        ANY,
+        OFF_ZERO,
+        inplace=True,
+        whole_result="float32",
+        aliases=("divide", "true_divide"),
+    ),
     pointwise("floor_divide", np.floor_divide, ANY, OFF_ZERO, inplace=True, order=0),
     pointwise("remainder", np.remainder, ANY, OFF_ZERO, inplace=True, rtol=1e-5),
     pointwise("fmod", np.fmod, ANY, OFF_ZERO, inplace=True, rtol=1e-5),
     pointwise("maximum", np.maximum, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL),
     pointwise("minimum", np.minimum, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL),
-    pointwise("atan2", np.arctan2, OFF_ZERO, OFF_ZERO, inplace=True, whole_result="float32"),
-    pointwise("neg", np.negative, ANY, inplace=True),
-    pointwise("abs", np.abs, OFF_ZERO, inplace=True),
+    pointwise(
+        "atan2",
+        np.arctan2,
+        OFF_ZERO,
+        OFF_ZERO,
+        inplace=True,
+        whole_result="float32",
+        aliases=("arctan2",),
+    ),
+    pointwise("neg", np.negative, ANY, inplace=True, aliases=("negative",)),
+    pointwise("abs", np.abs, OFF_ZERO, inplace=True, aliases=("absolute",)),
     pointwise("sign", np.sign, OFF_ZERO, inplace=True, order=1),
     pointwise("square", np.square, ANY, inplace=True),
     pointwise("sqrt", np.sqrt, POSITIVE, inplace=True, whole_result="float32"),
@@ -127,11 +148,11 @@ ROWS = [
         case(Real((0, 3)), Real((3,), 0.1, 0.5)),
     ),
     _compare("eq", np.equal),
-    _compare("ne", np.not_equal),
-    _compare("lt", np.less),
-    _compare("le", np.less_equal),
-    _compare("gt", np.greater),
-    _compare("ge", np.greater_equal),
+    _compare("ne", np.not_equal, "not_equal"),
+    _compare("lt", np.less, "less"),
+    _compare("le", np.less_equal, "less_equal"),
+    _compare("gt", np.greater, "greater"),
+    _compare("ge", np.greater_equal, "greater_equal"),
     _compare("logical_and", np.logical_and),
     _compare("logical_or", np.logical_or),
     _compare("logical_xor", np.logical_xor),

@@ -135,7 +135,7 @@ class Row:
     cases: tuple[Case, ...]
     reference: Callable[..., Any] | None
     aliases: tuple[str, ...] = ()  # registered names that do the same
-    inplace: bool = False  # name_ is registered too
+    inplace: bool = False  # name_ is registered too, and so for the aliases
     order: int = 2  # derivatives to check
     constants: tuple[str, ...] = ()  # keywords that have no derivative
     pointwise: bool = False
@@ -150,7 +150,8 @@ class Row:
     @property
     def names(self) -> list[str]:
         """Every registered name that this row answers for."""
-        return [self.name, *self.aliases, *([self.name + "_"] if self.inplace else [])]
+        names = [self.name, *self.aliases]
+        return names + [name + "_" for name in names if self.inplace]
 
     def takes_whole(self) -> bool:
         """Whether every floating-point argument may be an integer."""

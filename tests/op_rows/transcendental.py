@@ -23,8 +23,8 @@ def _float(name: str, reference: Any, maker: Real, **options: Any) -> Row:
     return pointwise(name, reference, maker, **options)
 
 
-def _round(name: str, reference: Any) -> Row:
-    return pointwise(name, reference, ROUNDED, inplace=True, order=1)
+def _round(name: str, reference: Any, **options: Any) -> Row:
+    return pointwise(name, reference, ROUNDED, inplace=True, order=1, **options)
 
 
 def _sigmoid(x: Any) -> Any:
@@ -88,22 +88,22 @@ ROWS = [
     _float("sin", np.sin, WIDE),
     _float("cos", np.cos, WIDE),
     _float("tan", np.tan, Real(low=-1.2, high=1.2, whole=(-1, 1))),
-    _float("asin", np.arcsin, UNIT),
-    _float("acos", np.arccos, UNIT),
-    _float("atan", np.arctan, WIDE),
+    _float("asin", np.arcsin, UNIT, aliases=("arcsin",)),
+    _float("acos", np.arccos, UNIT, aliases=("arccos",)),
+    _float("atan", np.arctan, WIDE, aliases=("arctan",)),
     _float("sinh", np.sinh, WIDE),
     _float("cosh", np.cosh, WIDE),
     _float("tanh", np.tanh, WIDE),
-    _float("asinh", np.arcsinh, WIDE),
-    _float("acosh", np.arccosh, Real(low=1.2, high=4, whole=(1, 9))),
-    _float("atanh", np.arctanh, UNIT),
+    _float("asinh", np.arcsinh, WIDE, aliases=("arcsinh",)),
+    _float("acosh", np.arccosh, Real(low=1.2, high=4, whole=(1, 9)), aliases=("arccosh",)),
+    _float("atanh", np.arctanh, UNIT, aliases=("arctanh",)),
     _float("sigmoid", _sigmoid, WIDE),
     _float("erf", _erf, WIDE),
     _float("erfc", _erfc, WIDE, rtol=1e-5),
     _round("floor", np.floor),
     _round("ceil", np.ceil),
-    _round("round", np.round),
-    _round("trunc", np.trunc),
+    _round("round", lambda x, decimals=0: np.round(x, decimals), kwargs=({}, {"decimals": 0})),
+    _round("trunc", np.trunc, aliases=("fix",)),
     pointwise("frac", lambda x: x - np.trunc(x), Real(avoid=tuple(range(-3, 4))), inplace=True),
     pointwise("relu", lambda x: np.maximum(x, 0), Real(avoid=(0,), whole=(-9, 9)), inplace=True),
     _nn(

@@ -102,7 +102,7 @@ def difference_of_one(expected: Any, found: Any, shapes_only: bool) -> str | Non
         return f"{found.dtype}, PyTorch's {expected.dtype}"
     if shapes_only:
         return None
-    a, b = expected.detach().numpy(), found.detach().numpy()
+    a, b = expected.detach().numpy(force=True), found.detach().numpy()
     if a.dtype.kind != "f":
         return None if np.array_equal(a, b) else f"{b.ravel()[:4]}, PyTorch {a.ravel()[:4]}"
     relative, absolute = TOLERANCE[a.dtype.name]

@@ -20,7 +20,7 @@ OTHERS: Final = (torch.int64, torch.bool)
 UNINITIALISED: Final = ("empty", "empty_like", "empty_permuted", "empty_strided", "new_empty",
                         "new_empty_strided", "resize_", "resize_as_")  # fmt: skip
 # PyTorch's internals, code for GPUs, and tests of its own compiler.
-INTERNAL: Final = ("jiterator_", "torch.", "sparse.", "_", "native_", "hash_tensor", "masked.")
+INTERNAL: Final = ("jiterator_", "torch.", "sparse.", "_", "native_", "hash_tensor")
 
 
 def title(op: Any) -> str:

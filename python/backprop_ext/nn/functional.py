@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._core import _nn, prelu, sigmoid, tanh
 from .._core._nn import *  # noqa: F403 (every registered op that lives here)
-from . import _vision
+from . import _attention, _losses, _masks, _vision
+from ._attention import *  # noqa: F403
+from ._losses import *  # noqa: F403
+from ._masks import *  # noqa: F403
 from ._reduction import reduction_of
 from ._vision import *  # type: ignore[no-redef,assignment]  # noqa: F403
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bilinear",
-    "dropout",
     "huber_loss",
     "l1_loss",
     "log_softmax",
@@ -34,8 +36,8 @@ __all__ = [
     "softmin",
     "tanh",
 ]
-__all__ += _nn.__all__
-__all__ += _vision.__all__
+for _part in (_nn, _attention, _losses, _masks, _vision):
+    __all__ += _part.__all__
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -76,18 +78,6 @@ def _dim(op: str, input: Tensor, dim: int | None) -> int:
         stacklevel=3,
     )
     return chosen
-
-
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """y = x m / (1 - p) with m ~ Bernoulli(1 - p) in training, y = x otherwise. Any shape.
-
-    Raises ValueError for p outside [0, 1].
-    Source: Srivastava et al., Dropout, JMLR 15 (2014) 1929.
-    """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"[dropout] p={p} is outside [0, 1]; pass the probability of a zero")
-    result = _core.dropout(input, p, training)
-    return input.copy_(result) if inplace and training else result
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from . import (
     activation,
+    adaptive,
+    attention,
     batchnorm,
     container,
     conv,
@@ -12,14 +14,20 @@ from . import (
     image,
     linear,
     loss,
+    margin_loss,
     module,
     normalization,
     padding,
     parameter_container,
     pooling,
+    rnn,
+    shrink,
     sparse,
+    transformer,
 )
 from .activation import *  # noqa: F403
+from .adaptive import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .batchnorm import *  # noqa: F403
 from .container import *  # noqa: F403
 from .conv import *  # noqa: F403
@@ -28,15 +36,21 @@ from .dropout import *  # noqa: F403
 from .image import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
+from .margin_loss import *  # noqa: F403
 from .module import *  # noqa: F403
 from .normalization import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .parameter_container import *  # noqa: F403
 from .pooling import *  # noqa: F403
+from .rnn import *  # noqa: F403
+from .shrink import *  # noqa: F403
 from .sparse import *  # noqa: F403
+from .transformer import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activation.__all__
+__all__ += adaptive.__all__
+__all__ += attention.__all__
 __all__ += batchnorm.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
@@ -45,9 +59,13 @@ __all__ += dropout.__all__
 __all__ += image.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
+__all__ += margin_loss.__all__
 __all__ += module.__all__
 __all__ += normalization.__all__
 __all__ += padding.__all__
 __all__ += parameter_container.__all__
 __all__ += pooling.__all__
+__all__ += rnn.__all__
+__all__ += shrink.__all__
 __all__ += sparse.__all__
+__all__ += transformer.__all__

@@ -1,17 +1,34 @@
-"""Functions that run before and after a Module's forward."""
+"""Functions that run around a Module's forward, and when its gradients are computed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..._core import Tensor, _gate_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .module import Module
 
-    Hook = tuple[Callable[..., Any], bool]
+__all__ = [
+    "Hook",
+    "RemovableHandle",
+    "call_with_hooks",
+    "global_hooks",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+]
 
-__all__ = ["RemovableHandle", "call_with_hooks"]
+
+class Hook(NamedTuple):
+    """A function, and how it wants to be called."""
+
+    run: Callable[..., Any]
+    with_kwargs: bool = False
+    always_call: bool = False
 
 
 class RemovableHandle:
@@ -19,7 +36,7 @@ class RemovableHandle:
 
     __slots__ = ("_hooks", "_key")
 
-    def __init__(self, hooks: dict[Any, Hook], hook: Hook, prepend: bool) -> None:
+    def __init__(self, hooks: dict[Any, Any], hook: Any, prepend: bool = False) -> None:
         # A key of its own, not the handle: that would be a reference cycle.
         self._hooks, self._key = hooks, object()
         later = dict(hooks) if prepend else {}
@@ -39,20 +56,153 @@ class RemovableHandle:
         self.remove()
 
 
+# Hooks of all modules, (kind, hook): one dict, so that a call without any looks once.
+global_hooks: dict[Any, tuple[str, Hook]] = {}
+
+
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, args) before the forward of every module."""
+    return RemovableHandle(global_hooks, ("forward_pre", Hook(hook)))
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """hook(module, args, output) after the forward of every module."""
+    return RemovableHandle(global_hooks, ("forward", Hook(hook, with_kwargs, always_call)))
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, grad_input, grad_output) when a module's gradients are there."""
+    return RemovableHandle(global_hooks, ("backward", Hook(hook)))
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, grad_output) when the gradients of a module's outputs are there."""
+    return RemovableHandle(global_hooks, ("backward_pre", Hook(hook)))
+
+
+def _hooks(module: Module, kind: str) -> list[Hook]:
+    shared = [hook for of, hook in global_hooks.values() if of == kind]
+    return [*shared, *getattr(module, f"_{kind}_hooks").values()]
+
+
+class _Gate:
+    """The gradients of one call of a module, caught between its outputs and its inputs."""
+
+    def __init__(self, module: Module, before: list[Hook], after: list[Hook]) -> None:
+        self.module, self.before, self.after = module, before, after
+        self.inputs: int | None = None
+        self.grad_output: tuple[Any, ...] | None = None
+
+    def _wrap(self, values: tuple[Any, ...], seen: Callable[..., Any]) -> tuple[Any, ...] | None:
+        """The values, their tensors with gradients led through one node; None without any."""
+        places = [k for k, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
+        if not places:
+            return None
+
+        def run(grads: tuple[Any, ...]) -> tuple[Any, ...]:
+            full: list[Any] = [None] * len(values)
+            for k, g in zip(places, grads, strict=True):
+                full[k] = g
+            found = seen(tuple(full))
+            return tuple(found[k] for k in places)
+
+        changed = list(values)
+        gated = _gate_gradients([values[k] for k in places], run)
+        for k, t in zip(places, gated, strict=True):
+            changed[k] = t
+        return tuple(changed)
+
+    def wrap_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        changed = self._wrap(args, self._at_inputs)
+        self.inputs = len(args)
+        self.open = changed is None  # no gradient reaches the inputs
+        return args if changed is None else changed
+
+    def wrap_outputs(self, result: Any) -> Any:
+        many = isinstance(result, (tuple, list))
+        changed = self._wrap(tuple(result) if many else (result,), self._at_outputs)
+        if changed is None:
+            return result
+        if not many:
+            return changed[0]
+        return type(result)(*changed) if hasattr(result, "_fields") else type(result)(changed)
+
+    def _at_outputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        for hook in self.before:
+            changed = hook.run(self.module, grads)
+            if changed is not None:
+                grads = _replaced("backward_pre", grads, changed)
+        self.grad_output = grads
+        if self.open:
+            nothing = (None,) * (self.inputs or 0)
+            for hook in self.after:
+                changed = hook.run(self.module, nothing, grads)
+                if changed is not None and any(g is not None for g in changed):
+                    raise RuntimeError(
+                        "[full_backward_hook] a hook returned gradients of inputs that require "
+                        "none; return None"
+                    )
+        return grads
+
+    def _at_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        for hook in self.after:
+            changed = hook.run(self.module, grads, self.grad_output)
+            if changed is not None:
+                grads = _replaced("backward", grads, changed)
+        return grads
+
+
+def _replaced(kind: str, grads: tuple[Any, ...], changed: Any) -> tuple[Any, ...]:
+    found = changed if isinstance(changed, tuple) else (changed,)
+    if len(found) != len(grads):
+        raise RuntimeError(
+            f"[full_{kind}_hook] a hook returned {len(found)} gradients, {len(grads)} were given; "
+            "return one (or None) for each"
+        )
+    return found
+
+
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """forward between its hooks: what a hook returns, if not None, replaces what it was given."""
-    for hook, with_kwargs in tuple(module._forward_pre_hooks.values()):
-        if with_kwargs:
-            changed = hook(module, args, kwargs)
+    done: set[int] = set()
+    result = None
+    try:
+        result = _call(module, args, kwargs, done)
+    except Exception:
+        for hook in _hooks(module, "forward"):
+            if hook.always_call and id(hook) not in done:
+                more = (kwargs,) if hook.with_kwargs else ()
+                hook.run(module, args, *more, result)
+        raise
+    return result
+
+
+def _call(module: Module, args: Any, kwargs: dict[str, Any], done: set[int]) -> Any:
+    for hook in _hooks(module, "forward_pre"):
+        if hook.with_kwargs:
+            changed = hook.run(module, args, kwargs)
             if changed is not None:
+                if not isinstance(changed, tuple) or len(changed) != 2:
+                    raise RuntimeError(
+                        "[forward_pre_hook] a hook with kwargs must return None or a tuple of "
+                        f"(args, kwargs), not {changed!r}"
+                    )
                 args, kwargs = changed
         else:
-            changed = hook(module, args)
+            changed = hook.run(module, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
+    before, after = _hooks(module, "backward_pre"), _hooks(module, "backward")
+    gate = _Gate(module, before, after) if before or after else None
+    if gate:
+        args = gate.wrap_inputs(args)
     result = module.forward(*args, **kwargs)
-    for hook, with_kwargs in tuple(module._forward_hooks.values()):
-        changed = hook(module, args, kwargs, result) if with_kwargs else hook(module, args, result)
+    for hook in _hooks(module, "forward"):
+        done.add(id(hook))
+        more = (kwargs,) if hook.with_kwargs else ()
+        changed = hook.run(module, args, *more, result)
         if changed is not None:
             result = changed
-    return result
+    return gate.wrap_outputs(result) if gate else result

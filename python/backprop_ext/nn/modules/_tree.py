@@ -237,6 +237,25 @@ class Tree:
             module = found
         return module  # type: ignore[no-any-return]
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted name; with `strict`, only where one is.
+
+        Raises ValueError for an empty name or no module, AttributeError for a missing parent.
+        """
+        if not target or not isinstance(module, Tree):
+            raise ValueError(
+                f"[set_submodule] target={target!r}, module of type {type(module).__name__}; pass "
+                "a name and a Module"
+            )
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        if strict and owner._modules.get(name) is None:
+            raise AttributeError(
+                f"[set_submodule] {type(owner).__name__} has no module {name!r} for {target!r}; "
+                "pass strict=False to add it"
+            )
+        setattr(owner, name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter of a dotted name. Raises AttributeError."""
         return self._get_member(target, "parameter")  # type: ignore[no-any-return]

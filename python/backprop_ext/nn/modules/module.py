@@ -8,7 +8,12 @@ from ... import _core
 from ..._core import Tensor
 from ..._device import device as as_device
 from . import _state
-from ._hooks import RemovableHandle, call_with_hooks
+from ._hooked import Hooked
+from ._hooks import call_with_hooks, global_hooks
+from ._hooks import register_module_forward_hook as register_module_forward_hook
+from ._hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
+from ._hooks import register_module_full_backward_hook as register_module_full_backward_hook
+from ._hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
 from ._tree import Tree
 
 if TYPE_CHECKING:
@@ -21,7 +26,7 @@ __all__ = ["Module"]
 _M = TypeVar("_M", bound="Module")
 
 
-class Module(Tree):
+class Module(Hooked, Tree):
     """y = forward(x), with the parameters, buffers and modules that were assigned to attributes.
 
     A subclass calls super().__init__() and defines forward(); calling the module runs forward and
@@ -29,8 +34,7 @@ class Module(Tree):
     """
 
     training: bool
-    _forward_hooks: dict[Any, Any]
-    _forward_pre_hooks: dict[Any, Any]
+    _version = 1
 
     def __init__(self) -> None:
         self.__setstate__({"training": True})
@@ -42,13 +46,20 @@ class Module(Tree):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._forward_pre_hooks or self._forward_hooks:
+        if (
+            self._forward_pre_hooks
+            or self._forward_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or global_hooks
+        ):
             return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        empty: dict[str, Any] = {"_kinds": {}, "_forward_hooks": {}, "_forward_pre_hooks": {}}
-        self.__dict__.update(empty | state)
+        self.__dict__["_kinds"] = {}
+        self._no_hooks()
+        self.__dict__.update(state)
 
     def __dir__(self) -> list[str]:
         return sorted(name for name in object.__dir__(self) if not name[0].isdigit())
@@ -133,6 +144,16 @@ class Module(Tree):
         """to(float64)."""
         return self.to(_core.float64)
 
+    def type(self: _M, dst_type: Any) -> _M:
+        """Cast all parameters and buffers to a dtype, in place."""
+        return self._apply(lambda t: t.type(dst_type))
+
+    def to_empty(self: _M, *, device: Device, recurse: bool = True) -> _M:
+        """Give parameters and buffers new memory, its values undefined."""
+        if device is not None:
+            as_device(device)
+        return self._apply(_core.empty_like)
+
     def cpu(self: _M) -> _M:
         """self: there is no other place."""
         return self
@@ -141,13 +162,21 @@ class Module(Tree):
 
     def state_dict(
         self,
-        *,
+        *args: Any,
         destination: dict[str, Any] | None = None,
         prefix: str = "",
         keep_vars: bool = False,
     ) -> dict[str, Any]:
         """{dotted name: tensor} of parameters and persistent buffers, sharing their storage."""
+        if args:  # once they could be given by place
+            given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
+            return self.state_dict(**given)
         return _state.collect(self, destination, prefix, keep_vars)
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        _state.save_own(self, destination, prefix, keep_vars)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -155,29 +184,37 @@ class Module(Tree):
         """Copy the values of a state_dict in; with `assign`, take its tensors.
 
         Raises RuntimeError that lists every missing and (if `strict`) unexpected key and every size
-        mismatch, and changes nothing then.
+        mismatch, and changes nothing then; TypeError for what is no mapping.
         """
+        if not hasattr(state_dict, "keys"):
+            raise TypeError(
+                f"[load_state_dict] Expected state_dict to be dict-like, got {type(state_dict)}; "
+                "pass what state_dict() returned"
+            )
         return _state.restore(self, state_dict, strict, assign)
 
-    # Hooks
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        _state.load_own(self, state_dict, prefix, missing_keys, unexpected_keys, error_msgs)
 
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """hook(module, args) before forward; its result replaces args, None does not."""
-        return RemovableHandle(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+    def get_extra_state(self) -> Any:
+        """What else belongs to the state: a subclass that returns it has it in its state_dict."""
+        raise RuntimeError(
+            f"[get_extra_state] {type(self).__name__} defines none; define it and set_extra_state"
+        )
 
-    def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """hook(module, args, output) after forward; its result replaces output, None does not."""
-        return RemovableHandle(self._forward_hooks, (hook, with_kwargs), prepend)
-
-    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
-        """Raises NotImplementedError: a hook on a tensor sees the same gradients."""
-        raise NotImplementedError(
-            "[register_full_backward_hook] modules have forward hooks only; call "
-            "output.register_hook(...) in one to see the gradient of the output"
+    def set_extra_state(self, state: Any) -> None:
+        """Take back what get_extra_state returned."""
+        raise RuntimeError(
+            f"[set_extra_state] {type(self).__name__} defines none; define it and get_extra_state"
         )
 
     # Printing

@@ -12,20 +12,62 @@ from ...autograd.grad_mode import no_grad
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+
+
+def _list(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
 def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    given = [parameters] if isinstance(parameters, Tensor) else parameters
-    return [p.grad for p in given if p.grad is not None]
+    return [p.grad for p in _list(parameters) if p.grad is not None]
 
 
 def _norm(values: Tensor, norm_type: float) -> Tensor:
-    if norm_type == inf:
-        return values.abs().max()
     if norm_type == 2.0:
         return (values * values).sum().sqrt()
-    return values.abs().pow(norm_type).sum().pow(1.0 / norm_type)
+    return values.norm(norm_type)
+
+
+@no_grad()
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """The p-norm of all tensors as one vector.
+
+    Raises RuntimeError for a norm that is nan or infinite, with `error_if_nonfinite`.
+    """
+    parts = _list(tensors)
+    if not parts:
+        return _core.tensor(0.0)
+    norm_type = float(norm_type)
+    total = _norm(_core.stack([_norm(t, norm_type) for t in parts]), norm_type)
+    size = float(total.item())
+    if error_if_nonfinite and not -inf < size < inf:
+        raise RuntimeError(
+            f"[clip_grad_norm_] the norm is {size}, a finite one is needed; look for the first "
+            "gradient that is not finite, or pass error_if_nonfinite=False"
+        )
+    return total
+
+
+@no_grad()
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    total_norm: Tensor,
+    foreach: bool | None = None,
+) -> None:
+    """g *= min(1, max_norm / (total_norm + 1e-6))."""
+    grads = _grads(parameters)
+    if not grads:
+        return
+    factor = _core.clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
+    for g in grads:
+        g.mul_(factor)
 
 
 @no_grad()
@@ -41,20 +83,9 @@ def clip_grad_norm_(
     Raises RuntimeError for a norm that is nan or infinite, with `error_if_nonfinite`.
     Source: Pascanu et al., On the difficulty of training RNNs, ICML 2013.
     """
-    grads = _grads(parameters)
-    if not grads:
-        return _core.tensor(0.0)
-    norm_type = float(norm_type)
-    total = _norm(_core.stack([_norm(g, norm_type) for g in grads]), norm_type)
-    size = float(total.item())
-    if error_if_nonfinite and not -inf < size < inf:
-        raise RuntimeError(
-            f"[clip_grad_norm_] the norm is {size}, a finite one is needed; look for the first "
-            "gradient that is not finite, or pass error_if_nonfinite=False"
-        )
-    factor = _core.clamp(float(max_norm) / (total + 1e-6), max=1.0)
-    for g in grads:
-        g.mul_(factor)
+    given = _list(parameters)
+    total = get_total_norm(_grads(given), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(given, max_norm, total)
     return total
 
 

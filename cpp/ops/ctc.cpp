@@ -1,0 +1,245 @@
+// Connectionist temporal classification. [Graves et al. 2006]
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "launch/parallel.h"
+#include "ops/loss_reduction.h"
+
+namespace bx {
+
+namespace {
+
+/// What the sums over alignments run on: log probabilities [time, batch, classes], and each
+/// sample's labels with blanks between.
+struct Problem {
+  Tensor log_probs, targets;
+  std::vector<int64_t> input_lengths, target_lengths, first;  // first label of each sample
+  int64_t blank = 0;
+
+  int64_t time() const { return log_probs.size(0); }
+  int64_t batch() const { return log_probs.size(1); }
+  int64_t classes() const { return log_probs.size(2); }
+  int64_t steps(int64_t n) const { return input_lengths[static_cast<size_t>(n)]; }
+  /// Labels and blanks of a sample.
+  int64_t states(int64_t n) const { return 2 * target_lengths[static_cast<size_t>(n)] + 1; }
+  int64_t label(int64_t n, int64_t s) const {
+    return s % 2 ? targets.data<int64_t>()[first[static_cast<size_t>(n)] + s / 2] : blank;
+  }
+  /// Whether the blank between states s - 2 and s may be left out.
+  bool skips(int64_t n, int64_t s) const { return s > 1 && label(n, s) != label(n, s - 2); }
+};
+
+template <class T>
+T log_add(T a, T b) {
+  const T top = std::max(a, b);
+  if (top == -std::numeric_limits<T>::infinity()) return top;
+  return top + std::log1p(std::exp(-std::abs(a - b)));
+}
+
+/// log of the summed probability of all beginnings that end in each state, by step.
+template <class T>
+std::vector<T> beginnings(const Problem& p, int64_t n) {
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  const int64_t steps = p.steps(n), states = p.states(n);
+  const int64_t row = p.batch() * p.classes();
+  const T* lp = p.log_probs.data<T>() + n * p.classes();
+  std::vector<T> a(static_cast<size_t>(steps * states), none);
+  for (int64_t s = 0; s < std::min<int64_t>(2, states) && steps; ++s)
+    a[static_cast<size_t>(s)] = lp[p.label(n, s)];
+  for (int64_t t = 1; t < steps; ++t) {
+    const T* before = a.data() + (t - 1) * states;
+    T* now = a.data() + t * states;
+    for (int64_t s = 0; s < states; ++s) {
+      T sum = before[s];
+      if (s > 0) sum = log_add(sum, before[s - 1]);
+      if (p.skips(n, s)) sum = log_add(sum, before[s - 2]);
+      now[s] = sum + lp[t * row + p.label(n, s)];
+    }
+  }
+  return a;
+}
+
+template <class T>
+T cost(const Problem& p, int64_t n, const std::vector<T>& a) {
+  const int64_t steps = p.steps(n), states = p.states(n);
+  if (steps == 0) return states == 1 ? T(0) : std::numeric_limits<T>::infinity();
+  const T* last = a.data() + (steps - 1) * states;
+  return -(states == 1 ? last[0] : log_add(last[states - 1], last[states - 2]));
+}
+
+/// d loss / d log_probs of one sample, times g. The gradient is that of unnormalised scores: it adds
+/// the probability itself, which a log_softmax before would add (and which vanishes through it).
+template <class T>
+void gradient(const Problem& p, int64_t n, T g, bool zero_infinity, T* out) {
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  const std::vector<T> a = beginnings<T>(p, n);
+  const T total = cost(p, n, a);
+  if (zero_infinity && total == std::numeric_limits<T>::infinity()) return;
+  const int64_t steps = p.steps(n), states = p.states(n), classes = p.classes();
+  const int64_t row = p.batch() * classes;
+  const T* lp = p.log_probs.data<T>() + n * classes;
+  std::vector<T> after(static_cast<size_t>(states), none), now(after);
+  std::vector<T> by_class(static_cast<size_t>(classes));
+  for (int64_t t = steps - 1; t >= 0; --t) {
+    std::fill(by_class.begin(), by_class.end(), none);
+    for (int64_t s = 0; s < states; ++s) {
+      T sum = t == steps - 1 && s >= states - 2 ? T(0) : none;
+      if (t < steps - 1) {
+        sum = after[static_cast<size_t>(s)];
+        if (s + 1 < states) sum = log_add(sum, after[static_cast<size_t>(s) + 1]);
+        if (s + 2 < states && p.skips(n, s + 2))
+          sum = log_add(sum, after[static_cast<size_t>(s) + 2]);
+      }
+      const int64_t label = p.label(n, s);
+      now[static_cast<size_t>(s)] = sum + lp[t * row + label];
+      T& slot = by_class[static_cast<size_t>(label)];
+      slot = log_add(slot, now[static_cast<size_t>(s)] + a[static_cast<size_t>(t * states + s)]);
+    }
+    for (int64_t c = 0; c < classes; ++c) {
+      const T x = lp[t * row + c];
+      out[t * row + c] =
+          (std::exp(x) - std::exp(by_class[static_cast<size_t>(c)] + total - x)) * g;
+    }
+    after.swap(now);
+  }
+}
+
+template <class F>
+void for_samples(const Problem& p, F f) {
+  auto body = [](void* context, int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) (*static_cast<F*>(context))(n);
+  };
+  const int64_t work = std::max<int64_t>(1, p.time() * p.classes());
+  parallel_for(p.batch(), std::max<int64_t>(1, 4096 / work), body, &f);
+}
+
+template <class F>
+void with_type(DType dtype, F f) {
+  if (dtype == DType::Float32) f(float{});
+  else f(double{});
+}
+
+Tensor losses(const Problem& p) {
+  Tensor out = empty({p.batch()}, p.log_probs.dtype());
+  with_type(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for_samples(p, [&](int64_t n) { out.data<T>()[n] = cost(p, n, beginnings<T>(p, n)); });
+  });
+  return out;
+}
+
+Tensor losses_backward(const Problem& p, const Tensor& given, bool zero_infinity) {
+  const Tensor g = contiguous(given);
+  Tensor out = zeros(p.log_probs.shape(), p.log_probs.dtype());
+  with_type(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for_samples(p, [&](int64_t n) {
+      gradient<T>(p, n, g.data<T>()[n], zero_infinity, out.data<T>() + n * p.classes());
+    });
+  });
+  return out;
+}
+
+std::vector<int64_t> lengths(const char* what, const Tensor& given, int64_t batch, int64_t most) {
+  if (!is_integral(given.dtype()) || given.numel() != batch)
+    fail_runtime("ctc_loss", what, " are ", name_of(given.dtype()), " of shape ", given.shape(),
+                 "; expected one whole number for each of ", batch, " samples");
+  const Tensor t = contiguous(to(given, DType::Int64));
+  std::vector<int64_t> list(t.data<int64_t>(), t.data<int64_t>() + batch);
+  for (int64_t n : list)
+    if (n < 0 || n > most)
+      fail_runtime("ctc_loss", what, " hold ", n, "; expected 0 to ", most);
+  return list;
+}
+
+Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
+                const Tensor& target_lengths, int64_t blank, const std::string& reduction_name,
+                bool zero_infinity) {
+  const char* op = "ctc_loss";
+  const Reduction reduction = parse_reduction(op, reduction_name);
+  if (log_probs.dim() != 3 && log_probs.dim() != 2)
+    fail_runtime(op, "log_probs have shape ", log_probs.shape(),
+                 "; expected (time, batch, classes) or (time, classes)");
+  if (!is_floating(log_probs.dtype()))
+    fail_runtime(op, "log_probs are ", name_of(log_probs.dtype()), "; expected floats");
+  if (!is_integral(targets.dtype()))
+    fail_runtime(op, "targets are ", name_of(targets.dtype()), "; expected class indices");
+  const bool single = log_probs.dim() == 2;
+  const Tensor scores = single ? unsqueeze(log_probs, 1) : log_probs;
+  Problem p;
+  {
+    GradMode off(false);
+    p.log_probs = contiguous(scores);
+    p.targets = contiguous(to(targets, DType::Int64));
+  }
+  p.blank = blank;
+  const int64_t batch = p.batch();
+  if (blank < 0 || blank >= p.classes())
+    fail_runtime(op, "blank is ", blank, "; expected 0 to ", p.classes() - 1);
+  p.input_lengths = lengths("input_lengths", input_lengths, batch, p.time());
+  const bool joined = targets.dim() == 1;
+  if (!joined && (targets.dim() != 2 || targets.size(0) != batch))
+    fail_runtime(op, "targets have shape ", targets.shape(), "; expected (", batch,
+                 ", longest target) or all targets in one dimension");
+  p.target_lengths = lengths("target_lengths", target_lengths, batch,
+                             joined ? targets.numel() : targets.size(1));
+  int64_t next = 0;
+  for (int64_t n = 0; n < batch; ++n) {
+    p.first.push_back(joined ? next : n * targets.size(1));
+    next += p.target_lengths[static_cast<size_t>(n)];
+  }
+  if (joined && next != targets.numel())
+    fail_runtime(op, "target_lengths add up to ", next, ", there are ", targets.numel(),
+                 " targets; they must be equal");
+  for (int64_t n = 0; n < batch; ++n)
+    for (int64_t s = 1; s < p.states(n); s += 2)
+      if (p.label(n, s) < 0 || p.label(n, s) >= p.classes())
+        fail_runtime(op, "target ", p.label(n, s), " is out of range; expected 0 to ",
+                     p.classes() - 1);
+  const Tensor out = losses(p);
+  if (Recorder r{&scores}; r)
+    r.save(scores).done("CtcLossBackward0", out, [p, zero_infinity](const Backward& b) {
+      b.saved(0);  // checks that it was not written to
+      const Tensor g = losses_backward(p, b.grad(), zero_infinity);
+      if (Recorder again{&b.grad()}; again)
+        again.done("CtcLossBackwardBackward0", g, [](const Backward&) {
+          fail_runtime("ctc_loss", "its gradient has no derivative of its own; leave out "
+                                   "create_graph=True");
+        });
+      b.give(0, g);
+    });
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Tensor each = zero_infinity ? select(out == infinity, 0., out) : out;
+  if (reduction == Reduction::Sum) return sum(each);
+  if (reduction == Reduction::None) return single ? reshape(each, {}) : each;
+  const Tensor sizes = maximum(reshape(to(target_lengths, each.dtype()), {batch}), 1.);
+  return mean(each / sizes, std::nullopt, false, std::nullopt);
+}
+
+Tensor as_tensor(const Dims& values) {
+  Tensor t = empty({values.size()}, DType::Int64);
+  for (int k = 0; k < values.size(); ++k) t.data<int64_t>()[k] = values[k];
+  return t;
+}
+
+}  // namespace
+
+void register_ctc(Registry& r) {
+  const char* signature =
+      "log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', "
+      "zero_infinity=False";
+  r.nn("ctc_loss", signature, ctc_loss,
+       "-log of the probability of all alignments of targets with log_probs (time, batch, classes); "
+       "the mean divides by the targets' lengths first.");
+  r.nn(
+      "ctc_loss", signature,
+      [](const Tensor& x, const Tensor& t, const Dims& inputs, const Dims& targets, int64_t blank,
+         const std::string& reduction, bool zero_infinity) {
+        return ctc_loss(x, t, as_tensor(inputs), as_tensor(targets), blank, reduction,
+                        zero_infinity);
+      },
+      "");
+}
+
+}  // namespace bx

@@ -1,0 +1,199 @@
+// Sampled functions and samples of distributions: differences, trapezoids, covariances, counts.
+#include <algorithm>
+#include <cmath>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+/// The difference of neighbours, n times.
+Tensor diff(const Tensor& t, int64_t n, int64_t dim, const std::optional<Tensor>& prepend,
+            const std::optional<Tensor>& append) {
+  if (n < 0) fail_runtime("diff", "n is ", n, "; it must be 0 or more");
+  if (t.dim() == 0) fail_runtime("diff", "a 0-d tensor has no neighbours; pass one dimension or more");
+  if (n == 0) return clone(t);
+  const int axis = wrap_axis("diff", dim, t.dim());
+  Tensors parts;
+  if (prepend) parts.push_back(*prepend);
+  parts.push_back(t);
+  if (append) parts.push_back(*append);
+  Tensor out = parts.size() > 1 ? cat(parts, axis) : t;
+  for (int64_t k = 0; k < n; ++k) {
+    const int64_t size = out.shape()[axis];
+    if (size == 0) break;
+    const Tensor upper = slice(out, axis, 1, size, 1), lower = slice(out, axis, 0, size - 1, 1);
+    out = out.dtype() == DType::Bool ? upper != lower : upper - lower;
+  }
+  return out;
+}
+
+/// x as long as y along `axis`, and of as many dimensions.
+Tensor abscissa(const char* op, const Tensor& y, const Tensor& x, int axis) {
+  Dims shape(y.dim(), 1);
+  if (x.dim() == 1) {
+    if (x.shape()[0] != y.shape()[axis])
+      fail_runtime(op, "x has ", x.shape()[0], " points, y ", y.shape()[axis], " along dimension ",
+                   axis, "; give one for each");
+    shape[axis] = x.shape()[0];
+    return reshape(x, shape);
+  }
+  if (x.dim() >= y.dim()) return x;
+  for (int d = 0; d < x.dim(); ++d) shape[y.dim() - x.dim() + d] = x.shape()[d];
+  return reshape(x, shape);
+}
+
+/// The areas between neighbours along the axis, of height (y_i + y_{i+1}) / 2.
+Tensor trapezoids(const char* op, const Tensor& y, const std::optional<Tensor>& x, double dx,
+                  int64_t dim) {
+  const int axis = wrap_axis(op, dim, y.dim());
+  const int64_t n = y.dim() ? y.shape()[axis] : 0;
+  if (n == 0) return y.dim() ? y : reshape(y, {1});
+  const Tensor heights =
+      (slice(y, axis, 1, n, 1) + slice(y, axis, 0, n - 1, 1)) * wrapped_number(0.5, DType::Float64);
+  if (!x) return heights * wrapped_number(dx, DType::Float64);
+  return heights * diff(abscissa(op, y, *x, axis), 1, axis - y.dim(), {}, {});
+}
+
+Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>& fweights,
+           const std::optional<Tensor>& aweights) {
+  if (given.dim() > 2)
+    fail_runtime("cov", "input has shape ", given.shape(),
+                 "; expected variables in rows, in at most 2 dimensions");
+  const Tensor t = is_floating(given.dtype()) ? given : to(given, default_dtype());
+  const Tensor x = reshape(t, t.dim() < 2 ? Dims{1, t.numel()} : t.shape());
+  const int64_t n = x.shape()[1];
+  for (const auto& [name, w] : {std::pair{"fweights", fweights}, {"aweights", aweights}})
+    if (w && (w->dim() > 1 || w->numel() != n))
+      fail_runtime("cov", name, " has shape ", w->shape(), "; expected one for each of ", n,
+                   " observations");
+  if (fweights && !is_integral(fweights->dtype()))
+    fail_runtime("cov", "fweights is ", name_of(fweights->dtype()), "; counts are integers");
+  Tensor weights;
+  if (fweights) weights = *fweights;
+  if (aweights) weights = fweights ? weights * *aweights : *aweights;
+  const Tensor total = weights.defined() ? sum(weights) : wrapped_number(n, DType::Int64);
+  const Tensor weighted = weights.defined() ? x * weights : x;
+  const Tensor centered = x - unsqueeze(sum(weighted, Dims{1}, false, std::nullopt) / total, 1);
+  const Tensor used = wrapped_number(correction, DType::Int64);
+  const Tensor freedom =
+      aweights && correction ? total - used * sum(weights * *aweights) / total : total - used;
+  const Tensor product =
+      mm(centered, transpose(weights.defined() ? centered * weights : centered, 0, 1));
+  return squeeze(product / maximum(to(freedom, x.dtype()), 0.), std::nullopt);
+}
+
+Tensor corrcoef(const Tensor& t) {
+  const Tensor c = cov(t, 1, {}, {});
+  if (c.dim() == 0) return c / c;
+  const Tensor d = sqrt(diagonal(c, 0, 0, 1));
+  return minimum(maximum(c / unsqueeze(d, 1) / unsqueeze(d, 0), -1.), 1.);
+}
+
+/// How many elements fall into each of `bins` equal parts of [low, high].
+Tensor histc(const Tensor& given, int64_t bins, double low, double high) {
+  if (bins <= 0) fail_runtime("histc", "bins is ", bins, "; at least one is needed");
+  if (!is_floating(given.dtype()))
+    fail(ErrorKind::NotImplemented, "histc", "not implemented for ", name_of(given.dtype()),
+         "; convert it with .float()");
+  GradMode off(false);
+  const Tensor t = contiguous(given), out = zeros({bins}, t.dtype());
+  const int64_t n = t.numel();
+  visit(t.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* x = t.data<T>();
+    T* counts = out.data<T>();
+    if (low == high && n > 0) {
+      low = *std::min_element(x, x + n);
+      high = *std::max_element(x, x + n);
+    }
+    if (low == high) {
+      low -= 1;
+      high += 1;
+    }
+    if (!(std::isfinite(low) && std::isfinite(high)))
+      fail_runtime("histc", "the range [", low, ", ", high, "] is not finite; pass min and max");
+    if (low > high) fail_runtime("histc", "max ", high, " is below min ", low, "; swap them");
+    const T first = static_cast<T>(low), last = static_cast<T>(high);
+    const T scale = static_cast<T>(bins) / (last - first);
+    for (int64_t i = 0; i < n; ++i)
+      if (x[i] >= first && x[i] <= last)
+        counts[std::min(bins - 1, static_cast<int64_t>((x[i] - first) * scale))] += 1;
+  });
+  return out;
+}
+
+/// How often each number occurs, or the sum of the weights where it does.
+Tensor bincount(const Tensor& given, const std::optional<Tensor>& weights, int64_t minlength) {
+  if (given.dim() != 1 || is_floating(given.dtype()))
+    fail_runtime("bincount", "input is ", name_of(given.dtype()), " of shape ", given.shape(),
+                 "; expected integers in one dimension");
+  if (minlength < 0) fail_runtime("bincount", "minlength is ", minlength, "; it must be 0 or more");
+  if (weights && !(weights->shape() == given.shape()))
+    fail_runtime("bincount", "weights have shape ", weights->shape(), ", input ", given.shape(),
+                 "; they must be equal");
+  GradMode off(false);
+  const Tensor t = contiguous(to(given, DType::Int64));
+  const int64_t* x = t.data<int64_t>();
+  const int64_t n = t.numel();
+  int64_t length = minlength;
+  for (int64_t i = 0; i < n; ++i) {
+    if (x[i] < 0) fail_runtime("bincount", "input holds ", x[i], "; counts are of numbers from 0 on");
+    length = std::max(length, x[i] + 1);
+  }
+  if (!weights) {
+    const Tensor out = zeros({length}, DType::Int64);
+    for (int64_t i = 0; i < n; ++i) ++out.data<int64_t>()[x[i]];
+    return out;
+  }
+  const DType dtype = weights->dtype() == DType::Float32 ? DType::Float32 : DType::Float64;
+  const Tensor w = contiguous(to(*weights, dtype)), out = zeros({length}, dtype);
+  visit(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < n; ++i) out.data<T>()[x[i]] += w.data<T>()[i];
+  });
+  return out;
+}
+
+}  // namespace
+
+void register_samples(Registry& r) {
+  r.both("diff", "input, n=1, dim=-1, prepend=None, append=None", diff,
+         "y_i = x_{i+1} - x_i along dim, n times over.");
+  for (const char* name : {"trapezoid", "trapz"}) {
+    r.function(
+        name, "y, x, *, dim=-1",
+        [](const Tensor& y, const Tensor& x, int64_t dim) {
+          return sum(trapezoids("trapezoid", y, x, 1, dim), Dims{dim}, false, std::nullopt);
+        },
+        "Integral of y over x along dim, or with points dx apart, by the trapezoidal rule.");
+    r.function(
+        name, "y, *, dx=1.0, dim=-1",
+        [](const Tensor& y, double dx, int64_t dim) {
+          return sum(trapezoids("trapezoid", y, {}, dx, dim), Dims{dim}, false, std::nullopt);
+        },
+        "");
+  }
+  r.function(
+      "cumulative_trapezoid", "y, x, *, dim=-1",
+      [](const Tensor& y, const Tensor& x, int64_t dim) {
+        return cumsum(trapezoids("cumulative_trapezoid", y, x, 1, dim), dim);
+      },
+      "The integrals of y from the first point to each other one, by the trapezoidal rule.");
+  r.function(
+      "cumulative_trapezoid", "y, *, dx=1.0, dim=-1",
+      [](const Tensor& y, double dx, int64_t dim) {
+        return cumsum(trapezoids("cumulative_trapezoid", y, {}, dx, dim), dim);
+      },
+      "");
+  r.both("cov", "input, *, correction=1, fweights=None, aweights=None", cov,
+         "Covariances of the rows, weighted by counts and by weights, over n - correction.");
+  r.both("corrcoef", "input", corrcoef, "Correlations of the rows, in [-1, 1].");
+  r.both("histc", "input, bins=100, min=0.0, max=0.0", histc,
+         "Counts in equal parts of [min, max]; of the data's own range where both are equal.");
+  r.both("bincount", "input, weights=None, minlength=0", bincount,
+         "How often 0, 1, 2, ... occur, or the sum of their weights.");
+}
+
+}  // namespace bx

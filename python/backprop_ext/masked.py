@@ -1,0 +1,259 @@
+"""Reductions, scans and softmax over the elements that a mask selects.
+
+A bool `mask`, broadcast to the input, is True where an element counts; without it all do. Elements
+left out are replaced by what changes nothing: 0 in sums, 1 in products, infinities in extremes and
+exponentials. `dim` is None, one dimension or several.
+Source: https://docs.pytorch.org/docs/stable/masked.html
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._core import Tensor
+
+    Dim = int | Sequence[int] | None
+
+__all__ = [
+    "amax",
+    "amin",
+    "argmax",
+    "argmin",
+    "cumprod",
+    "cumsum",
+    "log_softmax",
+    "logaddexp",
+    "logsumexp",
+    "mean",
+    "norm",
+    "normalize",
+    "prod",
+    "softmax",
+    "softmin",
+    "std",
+    "sum",
+    "var",
+]
+
+
+def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = None) -> Tensor:
+    """The input in `dtype`, with what the mask leaves out replaced."""
+    x = input if dtype is None else input.to(dtype)
+    if mask is None:
+        return x
+    if neutral in (inf, -inf) and not x.is_floating_point():
+        bounds = np.iinfo(np.int32 if x.dtype == _core.int32 else np.int64)
+        neutral = (
+            bool(neutral > 0)
+            if x.dtype == _core.bool
+            else (bounds.max if neutral > 0 else bounds.min)
+        )
+    return _core.where(mask, x, _core.tensor(neutral, dtype=x.dtype))
+
+
+def _counted(dtype: Any, input: Tensor) -> Any:
+    """Sums and products of integers are int64."""
+    return dtype if dtype is not None or input.is_floating_point() else _core.int64
+
+
+def _dims(input: Tensor, dim: Dim) -> tuple[int, ...]:
+    """The dimensions as a tuple, all of them for none."""
+    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
+        return tuple(range(input.ndim))
+    return (dim,) if isinstance(dim, int) else tuple(dim)
+
+
+def sum(
+    input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+) -> Tensor:
+    """Sum of the elements that count; 0 for none."""
+    x = _filled(input, mask, 0, _counted(dtype, input))
+    return x.sum(_dims(input, dim), keepdim)
+
+
+def prod(
+    input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+) -> Tensor:
+    """Product of the elements that count; 1 for none."""
+    x = _filled(input, mask, 1, _counted(dtype, input))
+    for d in sorted((d % max(1, x.ndim) for d in _dims(input, dim)), reverse=True):
+        x = x.prod(d, keepdim)
+    return x
+
+
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
+    """Running sum of the elements that count."""
+    return _filled(input, mask, 0, _counted(dtype, input)).cumsum(dim)
+
+
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
+    """Running product of the elements that count."""
+    return _filled(input, mask, 1, _counted(dtype, input)).cumprod(dim)
+
+
+def amax(
+    input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+) -> Tensor:
+    """Largest element that counts; -inf (the smallest integer) for none."""
+    return _filled(input, mask, -inf, dtype).amax(_dims(input, dim), keepdim)
+
+
+def amin(
+    input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+) -> Tensor:
+    """Smallest element that counts; inf (the largest integer) for none."""
+    return _filled(input, mask, inf, dtype).amin(_dims(input, dim), keepdim)
+
+
+def argmax(
+    input: Tensor,
+    dim: int | None = None,
+    *,
+    keepdim: bool = False,
+    dtype: Any = None,
+    mask: Any = None,
+) -> Tensor:
+    """Place of the first largest element that counts, in the input's type, as PyTorch gives it."""
+    x = _filled(input, mask, -inf, dtype)
+    return x.argmax(dim, keepdim).to(x.dtype)
+
+
+def argmin(
+    input: Tensor,
+    dim: int | None = None,
+    *,
+    keepdim: bool = False,
+    dtype: Any = None,
+    mask: Any = None,
+) -> Tensor:
+    """Place of the first smallest element that counts, in the input's type, as PyTorch gives it."""
+    x = _filled(input, mask, inf, dtype)
+    return x.argmin(dim, keepdim).to(x.dtype)
+
+
+def _count(input: Tensor, dims: tuple[int, ...], mask: Tensor | None) -> Tensor:
+    ones = _core.ones_like(input, dtype=_core.int64)
+    return _filled(ones, mask, 0).sum(dims, True)
+
+
+def _squeezed(kept: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+    return kept if keepdim or kept.ndim == 0 else kept.squeeze(dims)
+
+
+def mean(
+    input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+) -> Tensor:
+    """Mean of the elements that count; NaN for none."""
+    dims = _dims(input, dim)
+    total = _filled(input, mask, 0, dtype).sum(dims, True)
+    return _squeezed(total / _count(input, dims, mask), dims, keepdim)
+
+
+def var(
+    input: Tensor,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+    dtype: Any = None,
+    mask: Any = None,
+) -> Tensor:
+    """Mean square deviation of the n elements that count, divided by n - correction."""
+    dims = _dims(input, dim)
+    x = input if dtype is None else input.to(dtype)
+    x = x if x.is_floating_point() else x.float()
+    count = _count(x, dims, mask)
+    deviation = _filled(x - mean(x, dims, keepdim=True, mask=mask), mask, 0)
+    taken = float(unbiased is not False) if correction is None else correction
+    freedom = (count.to(x.dtype) - taken).clamp(min=0)
+    return _squeezed((deviation * deviation).sum(dims, True) / freedom, dims, keepdim)
+
+
+def std(
+    input: Tensor,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+    dtype: Any = None,
+    mask: Any = None,
+) -> Tensor:
+    """Square root of the variance of the elements that count."""
+    return var(
+        input, dim, unbiased, correction=correction, keepdim=keepdim, dtype=dtype, mask=mask
+    ).sqrt()
+
+
+def norm(
+    input: Tensor,
+    ord: float | None = 2.0,
+    dim: Dim = None,
+    *,
+    keepdim: bool = False,
+    dtype: Any = None,
+    mask: Any = None,
+) -> Tensor:
+    """(sum |x|^ord)^(1/ord) over the elements that count."""
+    power = 2.0 if ord is None else ord
+    x = _filled(input, mask, inf if power == -inf else 0, dtype)
+    return x.norm(power, _dims(input, dim), keepdim)
+
+
+def normalize(
+    input: Tensor,
+    ord: float,
+    dim: int,
+    *,
+    eps: float = 1e-12,
+    dtype: Any = None,
+    mask: Any = None,
+) -> Tensor:
+    """The elements that count divided by their norm, which is at least `eps`."""
+    size = norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
+    return _filled(input, mask, 0, dtype) / size.clamp(min=eps)
+
+
+def logsumexp(
+    input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+) -> Tensor:
+    """log(sum(exp(x))) of the elements that count; -inf for none."""
+    return _filled(input, mask, -inf, dtype).logsumexp(_dims(input, dim), keepdim)
+
+
+def logaddexp(
+    input: Tensor,
+    other: Tensor,
+    *,
+    dtype: Any = None,
+    input_mask: Any = None,
+    other_mask: Any = None,
+) -> Tensor:
+    """log(exp(input) + exp(other)), each where its mask counts it."""
+    return _core.logaddexp(
+        _filled(input, input_mask, -inf, dtype), _filled(other, other_mask, -inf, dtype)
+    )
+
+
+def softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
+    """exp(x_i) / sum_j exp(x_j) over the elements that count, 0 for the others."""
+    return _filled(input, mask, -inf, dtype).softmax(dim)
+
+
+def log_softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
+    """x_i - log sum_j exp(x_j) over the elements that count, -inf for the others."""
+    return _filled(input, mask, -inf, dtype).log_softmax(dim)
+
+
+def softmin(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
+    """softmax(-x) over the elements that count, 0 for the others."""
+    return (-_filled(input, mask, inf, dtype)).softmax(dim)

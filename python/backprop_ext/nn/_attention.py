@@ -1,0 +1,178 @@
+"""Attention of several heads, as a function of its weights."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from .._core import _nn
+
+if TYPE_CHECKING:
+    from .._core import Tensor
+
+__all__ = ["multi_head_attention_forward"]
+
+
+def _additive(name: str, mask: Tensor | None, dtype: Any) -> Tensor | None:
+    """A mask as numbers to add: a bool True becomes -inf."""
+    if mask is None:
+        return None
+    if mask.dtype == _core.bool:
+        return _core.zeros(mask.shape, dtype=dtype).masked_fill(mask, float("-inf"))
+    if not mask.is_floating_point():
+        raise RuntimeError(
+            f"[multi_head_attention_forward] {name} is {mask.dtype}; only bool and floating types "
+            "are supported"
+        )
+    return mask
+
+
+def _project(
+    query: Tensor, key: Tensor, value: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, ...]:
+    """Query, key and value through one matrix: in one product where they are the same."""
+    if query is key and key is value:
+        return tuple(_nn.linear(query, weight, bias).chunk(3, -1))
+    biases = (None, None, None) if bias is None else bias.chunk(3, 0)
+    return tuple(
+        _nn.linear(x, w, b)
+        for x, w, b in zip((query, key, value), weight.chunk(3, 0), biases, strict=True)
+    )
+
+
+def multi_head_attention_forward(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """concat_h softmax(Q_h K_h^T / sqrt(E / heads) + mask) V_h, through the output's matrix.
+
+    query (L, N, E), key and value (S, N, E), or without N. attn_mask (L, S) or (N heads, L, S),
+    key_padding_mask (N, S): True, or -inf, where nothing is to be seen. Returns the output and,
+    with need_weights, the weights (N, L, S), or (N, heads, L, S) when they are not averaged.
+    Raises RuntimeError for shapes that do not fit. Source: Vaswani et al., arXiv:1706.03762.
+    """
+    op = "multi_head_attention_forward"
+    batched = query.ndim == 3
+    if query.ndim not in (2, 3) or key.ndim != query.ndim or value.ndim != query.ndim:
+        raise AssertionError(
+            f"[{op}] query, key and value have shapes {tuple(query.shape)}, {tuple(key.shape)} "
+            f"and {tuple(value.shape)}; all must have 3 dimensions, or 2 without a batch"
+        )
+    if is_causal and attn_mask is None:
+        raise RuntimeError(f"[{op}] Need attn_mask if specifying the is_causal hint; pass both")
+    padding = _additive("key_padding_mask", key_padding_mask, query.dtype)
+    if is_causal and padding is None and not need_weights:
+        mask = None
+    else:
+        mask, is_causal = _additive("attn_mask", attn_mask, query.dtype), False
+    same = (query is key, key is value)
+    if not batched:
+        query = query.unsqueeze(1)
+        key = query if same[0] else key.unsqueeze(1)
+        value = key if same[1] else value.unsqueeze(1)
+        padding = None if padding is None else padding.unsqueeze(0)
+    length, batch, width = query.shape
+    if width != embed_dim_to_check or width % num_heads:
+        raise AssertionError(
+            f"[{op}] the embedding has size {width}, {embed_dim_to_check} was expected, for "
+            f"{num_heads} heads; it must be that size and divisible by the heads"
+        )
+    size = width // num_heads
+    if use_separate_proj_weight:
+        parts: Any = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
+        weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
+        q, k, v = (
+            _nn.linear(x, w, b) for x, w, b in zip((query, key, value), weights, parts, strict=True)
+        )
+    else:
+        assert in_proj_weight is not None, "in_proj_weight is needed"
+        q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias)
+    if mask is not None:
+        mask = _checked_mask(op, mask, length, key.shape[0], batch * num_heads)
+    extra = 0
+    if bias_k is not None and bias_v is not None:
+        k = _core.cat([k, bias_k.expand(1, batch, width)])
+        v = _core.cat([v, bias_v.expand(1, batch, width)])
+        extra += 1
+
+    def heads(x: Tensor) -> Tensor:
+        """(length, batch, width) as (batch, heads, length, size)."""
+        return x.reshape(x.shape[0], batch, num_heads, size).permute(1, 2, 0, 3)
+
+    q = heads(q)
+    k = heads(k) if static_k is None else static_k.reshape(batch, num_heads, -1, size)
+    v = heads(v) if static_v is None else static_v.reshape(batch, num_heads, -1, size)
+    if add_zero_attn:
+        nothing = _core.zeros(batch, num_heads, 1, size, dtype=q.dtype)
+        k, v = _core.cat([k, nothing], 2), _core.cat([v, nothing], 2)
+        extra += 1
+    if mask is not None:
+        mask = _widen(mask, extra)
+        mask = (
+            mask.unsqueeze(0).unsqueeze(0)
+            if mask.ndim == 2
+            else mask.reshape(batch, num_heads, length, -1)
+        )
+    if padding is not None:
+        if tuple(padding.shape) != (batch, k.shape[2] - extra):
+            raise AssertionError(
+                f"[{op}] key_padding_mask has shape {tuple(padding.shape)}, "
+                f"{(batch, k.shape[2] - extra)} is expected: (batch, keys)"
+            )
+        padding = _widen(padding, extra).unsqueeze(1).unsqueeze(1)
+        mask = padding if mask is None else mask + padding
+    p = dropout_p if training else 0.0
+    attention = None
+    if need_weights:
+        scores = (q * (1.0 / sqrt(size))) @ k.transpose(-2, -1)
+        attention = _core.softmax(scores if mask is None else scores + mask, -1)
+        attention = _core.dropout(attention, p, True)
+        out = attention @ v
+        attention = attention.mean(1) if average_attn_weights else attention
+    else:
+        out = _nn.scaled_dot_product_attention(q, k, v, mask, p, is_causal)
+    out = out.permute(2, 0, 1, 3).reshape(length * batch, width)
+    out = _nn.linear(out, out_proj_weight, out_proj_bias).reshape(length, batch, -1)
+    if batched:
+        return out, attention
+    return out.squeeze(1), None if attention is None else attention.squeeze(0)
+
+
+def _widen(mask: Tensor, extra: int) -> Tensor:
+    """Zeros for the keys that were added at the end."""
+    if not extra:
+        return mask
+    return _core.cat([mask, _core.zeros(*mask.shape[:-1], extra, dtype=mask.dtype)], -1)
+
+
+def _checked_mask(op: str, mask: Tensor, length: int, keys: int, heads: int) -> Tensor:
+    expected = (length, keys) if mask.ndim == 2 else (heads, length, keys)
+    if tuple(mask.shape) != expected:
+        raise RuntimeError(
+            f"[{op}] The shape of the attn_mask is {tuple(mask.shape)}, but should be {expected}"
+        )
+    return mask

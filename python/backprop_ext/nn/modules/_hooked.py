@@ -1,0 +1,95 @@
+"""The methods by which hooks are registered on a Module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._hooks import Hook, RemovableHandle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Hooked"]
+
+_HOOK_LISTS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+
+
+class Hooked:
+    """Hooks by kind, in the order in which they run."""
+
+    _forward_hooks: dict[Any, Hook]
+    _forward_pre_hooks: dict[Any, Hook]
+    _backward_hooks: dict[Any, Hook]
+    _backward_pre_hooks: dict[Any, Hook]
+    _state_dict_hooks: dict[Any, Any]
+    _state_dict_pre_hooks: dict[Any, Any]
+    _load_state_dict_pre_hooks: dict[Any, Any]
+    _load_state_dict_post_hooks: dict[Any, Any]
+
+    def _no_hooks(self) -> None:
+        for name in _HOOK_LISTS:
+            self.__dict__[name] = {}
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """hook(module, args) before forward; its result replaces args, None does not."""
+        return RemovableHandle(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """hook(module, args, output) after forward; its result replaces output, None does not.
+
+        With `always_call` it also runs, with output None, when forward raises.
+        """
+        return RemovableHandle(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """hook(module, grad_output) before the gradients go through; its result replaces them."""
+        return RemovableHandle(self._backward_pre_hooks, Hook(hook), prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """hook(module, grad_input, grad_output) when they are there; a result replaces grad_input.
+
+        Both are tuples, of the positional arguments and of the outputs, None where no gradient is.
+        """
+        return RemovableHandle(self._backward_hooks, Hook(hook), prepend)
+
+    register_backward_hook = register_full_backward_hook
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """hook(module, prefix, keep_vars) before state_dict()."""
+        return RemovableHandle(self._state_dict_pre_hooks, hook)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """hook(module, state_dict, prefix, local_metadata) after it; it may change state_dict."""
+        return RemovableHandle(self._state_dict_hooks, hook)
+
+    _register_state_dict_hook = register_state_dict_post_hook
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)."""
+        return RemovableHandle(self._load_state_dict_pre_hooks, hook)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """hook(module, incompatible_keys) after loading; it may clear their two lists."""
+        return RemovableHandle(self._load_state_dict_post_hooks, hook)

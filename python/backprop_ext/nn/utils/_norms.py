@@ -1,0 +1,28 @@
+"""Lengths of weights, as weight_norm and spectral_norm need them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..._core import Tensor
+
+__all__ = ["length_except", "matrix_of", "normalized"]
+
+
+def length_except(weight: Tensor, dim: int) -> Tensor:
+    """The Euclidean length along all dimensions but `dim`, which are kept; all of them for -1."""
+    if dim == -1:
+        return weight.norm(2.0)
+    others = [d for d in range(weight.ndim) if d != dim % weight.ndim]
+    return weight.norm(2.0, others, keepdim=True) if others else weight.abs()
+
+
+def matrix_of(weight: Tensor, dim: int) -> Tensor:
+    """The weight as a matrix whose rows are the slices along `dim`."""
+    return weight.movedim(dim, 0).flatten(1)
+
+
+def normalized(vector: Tensor, eps: float) -> Tensor:
+    """A vector of length 1."""
+    return vector / vector.norm(2.0).clamp(min=eps)

@@ -1,0 +1,21 @@
+"""Modules whose values are not drawn."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from ... import _core
+
+__all__ = ["skip_init"]
+
+_T = TypeVar("_T")
+
+
+def skip_init(module_cls: type[_T], *args: Any, **kwargs: Any) -> _T:
+    """module_cls(*args, **kwargs), without using up random numbers; its values are undefined."""
+    generator = _core.default_generator
+    state = generator.get_state()
+    try:
+        return module_cls(*args, **kwargs)
+    finally:
+        generator.set_state(state)

@@ -1,0 +1,75 @@
+"""A module as a function of its parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..._core import Tensor
+    from ..modules.module import Module
+
+__all__ = ["functional_call"]
+
+
+def _places(module: Module) -> dict[str, tuple[Any, str]]:
+    """{dotted name: (owner, attribute)} of all parameters and buffers."""
+    found = {}
+    for path, owner in module.named_modules(remove_duplicate=False):
+        for name in (*owner._parameters, *owner._buffers):
+            found[f"{path}.{name}" if path else name] = (owner, name)
+    return found
+
+
+def functional_call(
+    module: Module,
+    parameter_and_buffer_dicts: dict[str, Tensor] | Sequence[dict[str, Tensor]],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    """module(*args, **kwargs) with the tensors of the dicts in the place of its own of that name.
+
+    With `tie_weights`, a tensor that has several names is replaced under all of them. Raises
+    KeyError for a name that two dicts have, RuntimeError for a name that the module has not or
+    (with `strict`) that is missing. Source: torch.func.functional_call.
+    """
+    given: dict[str, Tensor] = {}
+    if isinstance(parameter_and_buffer_dicts, dict):
+        given = parameter_and_buffer_dicts
+    else:
+        for part in parameter_and_buffer_dicts:
+            twice = sorted(set(part) & set(given))
+            if twice:
+                raise KeyError(
+                    f"[functional_call] {twice} are in several dictionaries; keep one of each"
+                )
+            given |= part
+    places = _places(module)
+    unknown = sorted(set(given) - set(places))
+    missing = sorted(set(places) - set(given))
+    if strict and (unknown or missing):
+        raise RuntimeError(
+            f"[functional_call] unexpected key(s): {unknown}, missing key(s): {missing}; pass what "
+            "named_parameters() and named_buffers() list, or strict=False"
+        )
+    new = {name: value for name, value in given.items() if name in places}
+    if tie_weights:
+        shared = {id(places[n][0].__dict__[places[n][1]]): v for n, v in new.items()}
+        for name, (owner, last) in places.items():
+            value = owner.__dict__[last]
+            if name not in new and value is not None and id(value) in shared:
+                new[name] = shared[id(value)]
+    before = [(*places[name], places[name][0].__dict__[places[name][1]]) for name in new]
+    arguments = () if args is None else args if isinstance(args, tuple) else (args,)
+    try:
+        for name, value in new.items():
+            owner, last = places[name]
+            owner.__dict__[last] = value
+        return module(*arguments, **(kwargs or {}))
+    finally:
+        for owner, last, value in before:
+            owner.__dict__[last] = value

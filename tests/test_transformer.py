@@ -1,0 +1,75 @@
+"""Transformers: PyTorch's numbers from a seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backprop_ext as bx
+
+torch = pytest.importorskip("torch")
+WIDTH = {"d_model": 8, "nhead": 2, "dim_feedforward": 16}
+
+
+def assert_same_numbers(build: Any) -> None:
+    torch.manual_seed(0)
+    bx.manual_seed(0)
+    expected, actual = build(torch), build(bx)
+    assert len(actual) == len(expected)
+    for a, e in zip(actual, expected, strict=True):
+        if isinstance(e, str):
+            assert a == e
+            continue
+        a, e = np.asarray(a.detach().tolist()), np.asarray(e.detach().tolist())
+        np.testing.assert_allclose(a, e, 1e-3, 1e-5)
+
+
+def learn(out: Any, module: Any) -> list[Any]:
+    (out * out).sum().backward()
+    return [out, *[p.grad for p in module.parameters()], repr(module)]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"norm_first": True, "activation": "gelu"}, {"batch_first": True, "bias": False}],
+)
+def test_layers_are_pytorchs(options: Any) -> None:
+    def build(lib: Any) -> list[Any]:
+        x, memory = lib.randn(4, 3, 8), lib.randn(4, 3, 8)
+        n = 3 if options.get("batch_first") else 4
+        mask = lib.nn.Transformer.generate_square_subsequent_mask(n)
+        encoder = lib.nn.TransformerEncoderLayer(**WIDTH, **options)
+        stack = lib.nn.TransformerEncoder(encoder, 2, lib.nn.LayerNorm(8))
+        decoder = lib.nn.TransformerDecoder(lib.nn.TransformerDecoderLayer(**WIDTH, **options), 2)
+        return [
+            mask,
+            *learn(stack(x, mask=mask), stack),
+            *learn(decoder(x, memory, tgt_mask=mask), decoder),
+        ]
+
+    assert_same_numbers(build)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_transformer_is_pytorchs() -> None:
+    def build(lib: Any) -> list[Any]:
+        module = lib.nn.Transformer(8, 2, 1, 1, 16)
+        source, target = lib.randn(5, 3, 8), lib.randn(4, 3, 8)
+        trained = learn(module(source, target), module)
+        hidden = lib.tensor([[False] * 4 + [True]] * 3)
+        module.eval()
+        return [*trained, module(source, target, src_key_padding_mask=hidden,
+                                 memory_key_padding_mask=hidden)]  # fmt: skip
+
+    assert_same_numbers(build)
+
+
+def test_wrong_shapes_are_named() -> None:
+    module = bx.nn.Transformer(8, 2, 1, 1, 16)
+    with pytest.raises(RuntimeError, match="batch number"):
+        module(bx.zeros(5, 3, 8), bx.zeros(4, 2, 8))
+    with pytest.raises(RuntimeError, match="d_model=8"):
+        module(bx.zeros(5, 3, 7), bx.zeros(4, 3, 7))
