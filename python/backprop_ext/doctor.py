@@ -77,10 +77,11 @@ def _telling_methods() -> set[str]:
 
     import numpy as np
 
-    from . import nn, optim
+    from .nn.modules.module import Module
+    from .optim.optimizer import Optimizer
 
     others = (str, bytes, list, dict, set, tuple, int, float, Path, TextIOWrapper, np.ndarray)
-    taken = {name for other in (*others, nn.Module, optim.Optimizer, np) for name in dir(other)}
+    taken = {name for other in (*others, Module, Optimizer, np) for name in dir(other)}
     tensor = _resolve("torch.Tensor")
     return {name for name in torch_names()["torch.Tensor"] if is_absent(tensor, name)} - taken
 
