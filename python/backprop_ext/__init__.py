@@ -13,11 +13,20 @@ from ._legacy import BoolTensor, DoubleTensor, FloatTensor, IntTensor, LongTenso
 from ._size import Size
 from ._tensor import is_tensor, numel
 from ._tensor_str import get_printoptions, printoptions, set_printoptions
-from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd.anomaly_mode import is_anomaly_enabled
+from .autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
 
 if TYPE_CHECKING:
+    from . import func as func
     from . import utils as utils
 
 __version__ = "0.1.0"
@@ -45,9 +54,12 @@ __all__ = [
     "get_printoptions",
     "get_rng_state",
     "inf",
+    "inference_mode",
     "initial_seed",
     "int",
+    "is_anomaly_enabled",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "is_tensor",
     "linalg",
     "load",
@@ -72,8 +84,8 @@ __all__ += _core.__all__
 
 
 def __getattr__(name: str) -> Any:
-    """`testing`, `types` and `utils` on first use; for any other name, the nearest there is."""
-    if name in ("testing", "types", "utils"):
+    """`func`, `testing`, `types`, `utils` on first use; for another name, the nearest there is."""
+    if name in ("func", "testing", "types", "utils"):
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")

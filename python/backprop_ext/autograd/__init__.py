@@ -1,31 +1,39 @@
-"""Gradients: `backward`, `grad`, the grad modes, and the checks of derivatives."""
+"""Gradients: `backward`, `grad`, `Function`, the grad modes, and the checks of derivatives."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from . import function, functional, graph
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .engine import backward, grad
-from .grad_mode import enable_grad, no_grad, set_grad_enabled
+from .function import Function
+from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradcheck import gradcheck, gradgradcheck
 from .variable import Variable
 
-if TYPE_CHECKING:
-    from ..testing import gradcheck, gradgradcheck
-
 __all__ = [
+    "Function",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "function",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
+    "inference_mode",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("gradcheck", "gradgradcheck"):
-        from .. import testing
-
-        return getattr(testing, name)
+    if name == "profiler":
+        raise AttributeError(
+            "[autograd] there is no profiler; measure with time.perf_counter, or a tool like perf"
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""What is beside the network: data."""
+"""What is beside the network: data, and checkpoints of the forward pass."""
 
 from __future__ import annotations
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
