@@ -4,6 +4,8 @@
 #include "autograd/engine.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 
 #include "autograd/node_map.h"
 #include "ops/ops.h"
@@ -38,10 +40,46 @@ void add_gradient(Tensor& sum, Tensor g) {
   }
 }
 
+template <class T>
+bool has_nan(const Tensor& t) {
+  const T* x = t.data<T>();
+  return std::any_of(x, x + t.numel(), [](T value) { return std::isnan(value); });
+}
+
+/// In anomaly mode: RuntimeError when a node has computed NaN.
+void check_nan(Node& node, const Tensor* results, int count) {
+  GradMode off(false);
+  for (int i = 0; i < count; ++i) {
+    if (!results[i].defined() || !is_floating(results[i].dtype())) continue;
+    const Tensor t = contiguous(results[i]);
+    if (!(t.dtype() == DType::Float64 ? has_nan<double>(t) : has_nan<float>(t))) continue;
+    anomaly.failed(node);
+    fail_runtime("backward", "Function '", node.name(), "' returned nan values in its ", i,
+                 "th output; the warning above shows where it was recorded");
+  }
+}
+
+class Pass;
+thread_local Pass* current = nullptr;
+std::atomic<int64_t> passes{0};
+
 class Pass {
  public:
   Pass(const std::optional<Tensors>& inputs, const BackwardOptions& options)
-      : inputs_(inputs), options_(options) {}
+      : inputs_(inputs), options_(options), outer_(current) {
+    current = this;
+  }
+  ~Pass() { current = outer_; }
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
+
+  int64_t number() const { return number_; }
+  bool runs(const Node& node) {
+    const int place = map_.at(const_cast<Node*>(&node));
+    if (place < 0) return false;
+    const auto& entry = entries_[static_cast<size_t>(place)];
+    return !entry || entry->wanted;
+  }
 
   Tensors run(const Tensors& roots, const Tensors& grads) {
     GradMode mode(options_.create_graph);
@@ -174,7 +212,16 @@ class Pass {
       needed = needed || wanted[i];
     }
     if (!needed) return;
-    node.backward({node, entry.grads.begin(), results, wanted});
+    try {
+      node.backward({node, entry.grads.begin(), results, wanted});
+    } catch (...) {
+      if (anomaly.enabled) anomaly.failed(node);
+      throw;
+    }
+    if (anomaly.enabled && anomaly.check_nan) [[unlikely]]
+      check_nan(node, results, count);
+    if (node.hooks)
+      run_node_hooks(node.hooks->on_inputs, {results, static_cast<size_t>(count)}, entry);
     entry.grads.clear();
     if (!options_.retain_graph) node.release_saved();
     for (int i = 0; i < count; ++i) {
@@ -189,12 +236,25 @@ class Pass {
     if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node)) {
       auto* extras = static_cast<LeafExtras*>(leaf->leaf->extras.get());
       run_list(extras->hooks, entry);
+      if (node.hooks) run_node_hooks(node.hooks->on_outputs, spanned(entry), entry);
     } else if (node.hooks) {
+      run_node_hooks(node.hooks->on_outputs, spanned(entry), entry);
       run_list(node.hooks->before, entry);
       for (TensorImpl* t : node.hooks->retaining)
         if (const Tensor& g = entry.grads[static_cast<int>(t->output_nr)]; g.defined())
           add_to_grad(Tensor(Ref<TensorImpl>(t)), g, false);
     }
+  }
+
+  static std::span<Tensor> spanned(Entry& entry) {
+    return {entry.grads.begin(), static_cast<size_t>(entry.grads.size())};
+  }
+
+  static void run_node_hooks(const std::vector<NumberedNodeHook>& list,
+                             std::span<Tensor> changeable, Entry& entry) {
+    if (list.empty()) return;
+    const std::vector<NumberedNodeHook> hooks = list;  // a hook may remove itself
+    for (const NumberedNodeHook& hook : hooks) hook.run(changeable, spanned(entry));
   }
 
   static void run_list(const std::vector<NumberedHook>& list, Entry& entry) {
@@ -221,9 +281,14 @@ class Pass {
 
   void accumulate(AccumulateGrad& node, Entry& entry) {
     if (!options_.accumulate) return;
-    Tensor g = std::move(entry.grads[0]);
-    entry.grads.clear();
+    const bool watched = node.hooks && !node.hooks->on_inputs.empty();
+    Tensor g = watched ? entry.grads[0] : std::move(entry.grads[0]);
+    if (!watched) entry.grads.clear();
     if (g.defined()) add_to_grad(node.leaf, std::move(g), true);
+    const std::vector<NumberedHook> after =
+        static_cast<LeafExtras*>(node.leaf->extras.get())->after;
+    for (const NumberedHook& hook : after) hook.run(node.leaf);
+    if (watched) run_node_hooks(node.hooks->on_inputs, {}, entry);
   }
 
   /// .grad += g; the first gradient is kept as it is where nobody else holds it.
@@ -250,6 +315,8 @@ class Pass {
   std::vector<std::unique_ptr<Entry>> entries_;
   NodeMap map_;
   Tensors results_;
+  Pass* outer_;
+  int64_t number_ = passes++;
 };
 
 }  // namespace
@@ -258,5 +325,8 @@ Tensors run_backward(const Tensors& roots, const Tensors& grads,
                      const std::optional<Tensors>& inputs, const BackwardOptions& options) {
   return Pass(inputs, options).run(roots, grads);
 }
+
+int64_t current_pass() { return current ? current->number() : -1; }
+bool current_pass_runs(const Node& node) { return current && current->runs(node); }
 
 }  // namespace bx

@@ -21,4 +21,8 @@ struct BackwardOptions {
 Tensors run_backward(const Tensors& roots, const Tensors& grads,
                      const std::optional<Tensors>& inputs, const BackwardOptions& options);
 
+/// The backward pass that runs on this thread: its number (-1: none), and whether a node is in it.
+int64_t current_pass();
+bool current_pass_runs(const Node& node);
+
 }  // namespace bx

@@ -10,6 +10,7 @@ namespace bx {
 
 namespace {
 thread_local bool grad_mode BX_FAST_TLS = true;
+thread_local PackTensor pack_tensor BX_FAST_TLS = nullptr;
 std::atomic<uint64_t> last_number{0};
 
 LeafExtras* leaf_extras(TensorImpl& t) { return static_cast<LeafExtras*>(t.extras.get()); }
@@ -28,24 +29,45 @@ TensorImpl::~TensorImpl() {
 
 AccumulateGrad::~AccumulateGrad() { leaf_extras(*leaf.impl())->accumulator = nullptr; }
 
+AnomalyMode anomaly;
+
+void set_pack_tensor(PackTensor pack) { pack_tensor = pack; }
+
 SavedTensor::SavedTensor(const Tensor& t, bool own_output)
-    : tensor_(own_output ? detached(t).ref() : t.ref()),
-      storage_(t->storage),
-      version_(t->storage->version()),
-      own_output_(own_output),
-      output_nr_(t->output_nr) {}
+    : own_output_(own_output), output_nr_(t->output_nr) {
+  if (pack_tensor) [[unlikely]] {
+    const Edge edge = own_output ? Edge{} : gradient_edge(t);
+    GradMode off(false);
+    const Ref<PackedTensor> packed = pack_tensor(own_output ? detached(t) : t);
+    packed->edge = edge;
+    held_ = packed;
+    return;
+  }
+  tensor_ = own_output ? detached(t).ref() : t.ref();
+  held_ = t->storage;
+  version_ = t->storage->version();
+}
 
 Tensor SavedTensor::unpack(const Node& owner) const {
-  if (!tensor_) return {};
-  if (storage_->version() != version_)
+  if (!held_) return {};
+  if (!tensor_) {
+    GradMode off(false);
+    Tensor t = detached(packed().unpack());
+    t->grad_fn =
+        own_output_ ? Ref<Object>(const_cast<Node*>(&owner)) : Ref<Object>(packed().edge.node);
+    t->output_nr = own_output_ ? output_nr_ : packed().edge.nr;
+    return t;
+  }
+  const Ref<Storage> storage(held_);
+  if (storage->version() != version_)
     fail_runtime("backward", "a tensor of shape ", tensor_->shape, " that ", owner.name(),
                  " kept for its gradient was modified by an inplace operation: it is at version ",
-                 storage_->version(), ", version ", version_,
+                 storage->version(), ", version ", version_,
                  " is needed; write out of place (x = x + 1) or clone() it first");
   // `.data = ...` since then: the value of that time is what the gradient needs.
   Tensor t(tensor_);
-  if (!(tensor_->storage == storage_)) {
-    t = Tensor(make<TensorImpl>(storage_, tensor_->offset, tensor_->shape, tensor_->strides,
+  if (!(tensor_->storage == storage)) {
+    t = Tensor(make<TensorImpl>(storage, tensor_->offset, tensor_->shape, tensor_->strides,
                                 tensor_->dtype));
     t->grad_fn = tensor_->grad_fn;
     t->output_nr = tensor_->output_nr;
@@ -79,6 +101,7 @@ void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr) {
   t->output_nr = nr;
   t->leaf_requires_grad = false;
   t->view_version = t->storage->version();
+  if (anomaly.enabled) anomaly.recorded(*node);
 }
 
 void rebase_history(const Tensor& t, const Ref<Node>& node) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/inline_vector.h"
@@ -27,11 +28,32 @@ struct NumberedHook {
   Hook run;
 };
 
-/// Hooks on the outputs of a node, and outputs whose gradient is kept in their `.grad`.
+/// Runs on all gradients of a node: those of its outputs, or those of its inputs (first, to be
+/// changed in place) beside those of its outputs.
+using NodeHook = std::function<void(std::span<Tensor> changeable, std::span<const Tensor> outputs)>;
+struct NumberedNodeHook {
+  int64_t id;
+  NodeHook run;
+};
+
+/// What only some nodes have: hooks on outputs and on the node itself, outputs whose gradient is
+/// kept in their `.grad`, and notes.
 struct NodeHooks {
   std::vector<NumberedHook> before;
   std::vector<TensorImpl*> retaining;
+  std::vector<NumberedNodeHook> on_outputs, on_inputs;
+  std::shared_ptr<void> metadata;
 };
+
+/// What stands for a saved tensor that a hook has packed.
+class PackedTensor : public Object {
+ public:
+  virtual Tensor unpack() = 0;
+  Edge edge;  // where the gradient of the tensor goes
+};
+/// Packs tensors as they are saved on this thread; null: they are kept as they are.
+using PackTensor = Ref<PackedTensor> (*)(const Tensor&);
+void set_pack_tensor(PackTensor pack);
 
 /// A tensor kept for the backward pass, with the version it had.
 class SavedTensor {
@@ -40,15 +62,17 @@ class SavedTensor {
   /// `own_output`: t is the node's output, kept without its graph so that no cycle forms.
   SavedTensor(const Tensor& t, bool own_output);
 
-  bool defined() const { return static_cast<bool>(tensor_); }
+  bool defined() const { return static_cast<bool>(held_); }
   /// The tensor with its graph; RuntimeError when it was written to since.
   Tensor unpack(const Node& owner) const;
   /// The bare tensor, unchecked, for reports.
-  Tensor peek() const { return Tensor(tensor_); }
+  Tensor peek() const { return tensor_ || !held_ ? Tensor(tensor_) : packed().unpack(); }
 
  private:
+  PackedTensor& packed() const { return static_cast<PackedTensor&>(*held_); }
+
   Ref<TensorImpl> tensor_;
-  Ref<Storage> storage_;
+  Ref<Object> held_;  // the storage of the tensor, or, without a tensor, what stands for it
   uint32_t version_ = 0;
   bool own_output_ = false;
   uint32_t output_nr_ = 0;
@@ -124,7 +148,16 @@ class AccumulateGrad final : public Node {
 struct LeafExtras final : AutogradExtras {
   AccumulateGrad* accumulator = nullptr;  // not owned: the graph owns it
   std::vector<NumberedHook> hooks;
+  std::vector<NumberedHook> after;  // run on the leaf when its gradient has been added to
 };
+
+/// Debugging: notes where nodes were recorded, and looks for NaN in what they compute.
+struct AnomalyMode {
+  bool enabled = false, check_nan = true;
+  void (*recorded)(Node&) = nullptr;
+  void (*failed)(Node&) = nullptr;
+};
+extern AnomalyMode anomaly;
 
 /// Grad mode of this thread: whether operations are recorded.
 bool grad_enabled();

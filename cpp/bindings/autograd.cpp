@@ -10,15 +10,20 @@ namespace {
 
 std::atomic<int64_t> next_hook{0};
 
-/// A Python callable as a hook. The last copy may die on any thread.
-Hook python_hook(py::object callable) {
-  std::shared_ptr<py::object> held(new py::object(std::move(callable)), [](py::object* o) {
+/// A Python object that C++ holds. The last copy may die on any thread.
+using Held = std::shared_ptr<py::object>;
+Held held(py::object object) {
+  return Held(new py::object(std::move(object)), [](py::object* o) {
+    if (!Py_IsInitialized()) return;
     py::gil_scoped_acquire gil;
     delete o;
   });
-  return [held](const Tensor& g) -> Tensor {
+}
+
+Hook python_hook(py::object callable) {
+  return [hook = held(std::move(callable))](const Tensor& g) -> Tensor {
     py::gil_scoped_acquire gil;
-    const py::object result = (*held)(g);
+    const py::object result = (*hook)(g);
     if (result.is_none()) return {};
     if (!is_tensor(result.ptr()))
       fail_type("backward", "a hook returned ", Py_TYPE(result.ptr())->tp_name,
@@ -27,38 +32,108 @@ Hook python_hook(py::object callable) {
   };
 }
 
-std::vector<NumberedHook>& hooks_of(const Tensor& t) {
-  if (Ref<Node> node = grad_fn(t)) {
-    if (!node->hooks) node->hooks = std::make_unique<NodeHooks>();
-    return node->hooks->before;
-  }
-  if (!t->extras) t->extras = std::make_unique<LeafExtras>();
-  return static_cast<LeafExtras*>(t->extras.get())->hooks;
+py::tuple tuple_of(std::span<const Tensor> tensors) {
+  py::tuple tuple(tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) tuple[i] = tensors[i];
+  return tuple;
 }
 
-/// What register_hook returns.
-struct HookHandle {
-  Ref<Node> node;
-  Tensor leaf;
-  int64_t id;
+/// hook(outputs), or hook(inputs, outputs); a tuple that it returns replaces the first.
+NodeHook python_node_hook(py::object callable, bool both) {
+  return [hook = held(std::move(callable)), both](std::span<Tensor> changeable,
+                                                  std::span<const Tensor> outputs) {
+    py::gil_scoped_acquire gil;
+    py::object result =
+        both ? (*hook)(tuple_of(changeable), tuple_of(outputs)) : (*hook)(tuple_of(outputs));
+    if (result.is_none()) return;
+    if (is_tensor(result.ptr())) result = py::make_tuple(result);
+    if (!py::isinstance<py::tuple>(result) || py::len(result) != changeable.size())
+      fail_runtime("backward", "a hook of a node returned ", Py_TYPE(result.ptr())->tp_name,
+                   " for ", changeable.size(), " gradients; return None, or a tuple of as many");
+    const py::tuple tuple(result);
+    for (size_t i = 0; i < changeable.size(); ++i)
+      changeable[i] = tuple[i].is_none() ? Tensor() : py::cast<Tensor>(tuple[i]);
+  };
+}
 
-  void remove() {
-    auto drop = [this](std::vector<NumberedHook>& list) {
-      std::erase_if(list, [this](const NumberedHook& h) { return h.id == id; });
-    };
-    if (node && node->hooks) drop(node->hooks->before);
-    if (leaf.defined() && leaf->extras) drop(static_cast<LeafExtras*>(leaf->extras.get())->hooks);
-  }
+NodeHooks& hooks_of(Node& node) {
+  if (!node.hooks) node.hooks = std::make_unique<NodeHooks>();
+  return *node.hooks;
+}
+
+LeafExtras& extras_of(const Tensor& t) {
+  if (!t->extras) t->extras = std::make_unique<LeafExtras>();
+  return *static_cast<LeafExtras*>(t->extras.get());
+}
+
+/// What register_hook returns: takes the hook off the list it stands in.
+struct HookHandle {
+  int64_t id;
+  std::function<void(int64_t)> drop;
 };
+
+/// Enters a hook into a list that `owner`, captured by `find`, keeps alive.
+template <class Entry, class Find>
+HookHandle enter_hook(Find find, Entry entry) {
+  const int64_t id = entry.id;
+  find().push_back(std::move(entry));
+  return {id, [find](int64_t id) { std::erase_if(find(), [id](auto& h) { return h.id == id; }); }};
+}
 
 HookHandle register_hook(const Tensor& t, py::object callable) {
   if (!requires_grad(t))
     fail_runtime("register_hook", "cannot register a hook on a tensor of shape ", t.shape(),
                  " that doesn't require gradient; set requires_grad=True first");
-  const int64_t id = next_hook++;
-  hooks_of(t).push_back({id, grad_fn(t) ? t->output_nr : 0, python_hook(std::move(callable))});
-  Ref<Node> node = grad_fn(t);
-  return node ? HookHandle{node, {}, id} : HookHandle{{}, t, id};
+  const Ref<Node> node = grad_fn(t);
+  NumberedHook hook{next_hook++, node ? t->output_nr : 0, python_hook(std::move(callable))};
+  if (node)
+    return enter_hook([node]() -> auto& { return hooks_of(*node).before; }, std::move(hook));
+  return enter_hook([t]() -> auto& { return extras_of(t).hooks; }, std::move(hook));
+}
+
+HookHandle register_after(const Tensor& t, py::object callable) {
+  if (!t->leaf_requires_grad || grad_fn(t))
+    fail_runtime("register_post_accumulate_grad_hook",
+                 "post accumulate grad hooks cannot be "
+                 "registered on non-leaf tensors, or on leaves without requires_grad (shape ",
+                 t.shape(), "); use register_hook");
+  return enter_hook([t]() -> auto& { return extras_of(t).after; },
+                    NumberedHook{next_hook++, 0, python_hook(std::move(callable))});
+}
+
+template <bool on_inputs>
+HookHandle register_node_hook(const Ref<Node>& node, py::object callable) {
+  return enter_hook(
+      [node]() -> auto& {
+        return on_inputs ? hooks_of(*node).on_inputs : hooks_of(*node).on_outputs;
+      },
+      NumberedNodeHook{next_hook++, python_node_hook(std::move(callable), on_inputs)});
+}
+
+/// The dict of a node, for notes.
+py::object metadata(Node& node) {
+  auto& kept = hooks_of(node).metadata;
+  if (!kept) kept = held(py::dict());
+  return *static_cast<py::object*>(kept.get());
+}
+
+// Anomaly mode: the stack of the forward call is kept with the node, as lines of text.
+constexpr const char* kTraceback = "traceback_";
+
+void note_recorded(Node& node) {
+  py::gil_scoped_acquire gil;
+  metadata(node)[kTraceback] = py::module_::import("traceback").attr("format_stack")();
+}
+
+void report_failed(Node& node) {
+  py::gil_scoped_acquire gil;
+  const py::dict notes = metadata(node);
+  std::string text = "no traceback: it was recorded outside anomaly mode";
+  if (notes.contains(kTraceback))
+    text = "Traceback of forward call that caused the error:\n" +
+           py::str("").attr("join")(notes[kTraceback]).cast<std::string>();
+  const std::string message = "[backward] Error detected in " + node.name() + ". " + text;
+  if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1) < 0) PyErr_Clear();
 }
 
 void retain_grad(const Tensor& t) {
@@ -67,8 +142,7 @@ void retain_grad(const Tensor& t) {
                  " does not require grad, so it has no gradient to keep; set requires_grad=True");
   const Ref<Node> node = grad_fn(t);
   if (!node || t->retains_grad) return;  // leaves keep theirs anyway
-  if (!node->hooks) node->hooks = std::make_unique<NodeHooks>();
-  node->hooks->retaining.push_back(t.impl());
+  hooks_of(*node).retaining.push_back(t.impl());
   t->retains_grad = true;
 }
 
@@ -149,18 +223,29 @@ void bind_autograd(py::module_& m) {
             return leaf->leaf;
           },
           "Of AccumulateGrad: the leaf.")
+      .def_property_readonly("metadata", &metadata, "A dict for notes; anomaly mode uses it.")
+      .def("_sequence_nr", &Node::number, "Grows with every node that is recorded.")
+      .def("register_hook", &register_node_hook<true>, py::arg("fn"),
+           "Runs fn(grad_inputs, grad_outputs) after the node; a tuple replaces grad_inputs.")
+      .def("register_prehook", &register_node_hook<false>, py::arg("fn"),
+           "Runs fn(grad_outputs) before the node; a tuple it returns replaces them.")
       .def("__repr__", [](const py::object& self) {
         return str("<", self.cast<const Node&>().name(), " object at ",
                    static_cast<void*>(self.ptr()), ">");
       });
   py::class_<HookHandle>(m, "RemovableHandle", "A registered hook.")
-      .def("remove", &HookHandle::remove, "Takes the hook off again.")
+      .def_readonly("id", &HookHandle::id, "Its number.")
+      .def(
+          "remove", [](HookHandle& h) { h.drop(h.id); }, "Takes the hook off again.")
       .def("__enter__", [](py::object self) { return self; })
-      .def("__exit__", [](HookHandle& h, const py::args&) { h.remove(); });
+      .def("__exit__", [](HookHandle& h, const py::args&) { h.drop(h.id); });
   py::handle type(reinterpret_cast<PyObject*>(tensor_type));
   type.attr("register_hook") = py::cpp_function(
       &register_hook, py::name("register_hook"), py::is_method(type), py::arg("hook"),
       "Runs hook(grad) when this tensor's gradient is computed; a tensor it returns replaces it.");
+  type.attr("register_post_accumulate_grad_hook") = py::cpp_function(
+      &register_after, py::name("register_post_accumulate_grad_hook"), py::is_method(type),
+      py::arg("hook"), "Runs hook(leaf) each time its .grad has been added to.");
   type.attr("retain_grad") =
       py::cpp_function(&retain_grad, py::name("retain_grad"), py::is_method(type),
                        "Keeps the gradient of a non-leaf in its .grad.");
@@ -177,6 +262,31 @@ void bind_autograd(py::module_& m) {
   m.def("_is_grad_enabled", &grad_enabled, "Whether operations are recorded on this thread.");
   m.def("_set_grad_enabled", &set_grad_enabled, py::arg("enabled"),
         "Turns recording on or off on this thread.");
+  anomaly.recorded = &note_recorded;
+  anomaly.failed = &report_failed;
+  m.def(
+      "_set_anomaly",
+      [](bool enabled, bool check_nan) {
+        anomaly.enabled = enabled;
+        anomaly.check_nan = check_nan;
+      },
+      py::arg("enabled"), py::arg("check_nan"), "Turns anomaly mode on or off.");
+  m.def(
+      "_anomaly", [] { return py::make_tuple(anomaly.enabled, anomaly.check_nan); },
+      "Whether anomaly mode is on, and looks for NaN.");
+  m.def(
+      "_gradient_edge",
+      [](const Tensor& t) {
+        Edge edge = gradient_edge(t);
+        return py::make_tuple(edge.node, edge.nr);
+      },
+      py::arg("tensor"), "The node that a tensor's gradient goes to, and its output there.");
+  m.def(
+      "_increment_version", [](const Tensor& t) { t->storage->bump_version(); }, py::arg("tensor"),
+      "Counts a write.");
+  m.def("_current_pass", &current_pass, "The number of the backward pass that runs here, or -1.");
+  m.def("_current_pass_runs", &current_pass_runs, py::arg("node"),
+        "Whether the backward pass that runs here computes this node.");
   m.def("_run_backward", &backward, py::arg("tensors"), py::arg("grad_tensors"),
         py::arg("retain_graph"), py::arg("create_graph"), py::arg("inputs"), py::arg("accumulate"),
         py::arg("allow_unused"),

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
   bx::bind_numpy(m);       // tensor(), from_numpy(), Tensor.numpy()
   bx::bind_dlpack(m);      // tensors to and from other libraries
   bx::bind_autograd(m);    // nodes, hooks, grad mode, backward
+  bx::bind_function(m);    // operations whose derivative is written in Python
   bx::bind_random(m);      // Generator
   bx::bind_optim(m);       // fused update steps
   bx::bind_runtime(m);     // threads, memory, instruction set

@@ -86,6 +86,7 @@ void bind_operations(py::module_& m);
 void bind_numpy(py::module_& m);
 void bind_dlpack(py::module_& m);
 void bind_autograd(py::module_& m);
+void bind_function(py::module_& m);
 void bind_random(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_runtime(py::module_& m);

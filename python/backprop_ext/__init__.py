@@ -16,7 +16,15 @@ from ._size import Size
 from ._switches import *  # noqa: F403
 from ._tensor import is_tensor, numel
 from ._tensor_str import get_printoptions, printoptions, set_printoptions
-from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd.anomaly_mode import is_anomaly_enabled
+from .autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
 
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from . import accelerator as accelerator
     from . import backends as backends
     from . import cuda as cuda
+    from . import func as func
     from . import safetensors as safetensors
     from . import utils as utils
     from . import version as version
@@ -56,9 +65,12 @@ __all__ = [
     "get_printoptions",
     "get_rng_state",
     "inf",
+    "inference_mode",
     "initial_seed",
     "int",
+    "is_anomaly_enabled",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "is_tensor",
     "linalg",
     "load",
@@ -89,6 +101,7 @@ _lazy = [
     "accelerator",
     "backends",
     "cuda",
+    "func",
     "masked",
     "safetensors",
     "signal",
@@ -99,5 +112,15 @@ _lazy = [
 ]
 __getattr__ = missing_from("torch", globals(), {name: f".{name}" for name in _lazy})
 guard_methods(Tensor)
-for _module in (nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, linalg, special):
+for _module in (
+    autograd,
+    nn,
+    nn.functional,
+    nn.init,
+    nn.utils,
+    optim,
+    optim.lr_scheduler,
+    linalg,
+    special,
+):
     guard_module(_module)

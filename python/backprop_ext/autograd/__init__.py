@@ -1,28 +1,29 @@
-"""Gradients: `backward`, `grad`, the grad modes, and the checks of derivatives."""
+"""Gradients: `backward`, `grad`, `Function`, the grad modes, and the checks of derivatives."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from .._names import missing_from
+from . import function, functional, graph
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .engine import backward, grad
-from .grad_mode import enable_grad, no_grad, set_grad_enabled
+from .function import Function
+from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradcheck import gradcheck, gradgradcheck
 from .variable import Variable
 
-if TYPE_CHECKING:
-    from ..testing import gradcheck, gradgradcheck
-
 __all__ = [
+    "Function",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "function",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
+    "inference_mode",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
-
-
-_lazy = dict.fromkeys(("gradcheck", "gradgradcheck"), "..testing")
-__getattr__ = missing_from("torch.autograd", globals(), _lazy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._core import Tensor
@@ -50,18 +50,18 @@ def grad(
     """g_j = sum_i (d outputs_i / d inputs_j)^T grad_outputs_i, as a tuple; no .grad is touched.
 
     An input that outputs do not depend on is an error, None with `allow_unused`, and zeros with
-    `materialize_grads`. Raises RuntimeError for it, for other shapes, and for a missing graph.
+    `materialize_grads`. With `is_grads_batched`, grad_outputs and results have a first dimension
+    more, of independent passes. Raises RuntimeError for an unused input, for other shapes, and
+    for a missing graph.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
     """
-    if is_grads_batched:
-        raise NotImplementedError(
-            "[grad] is_grads_batched=True was asked for, False is supported; call grad per row"
-        )
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "[grad] materialize_grads=True and allow_unused=False contradict; drop allow_unused"
         )
     roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
+    if is_grads_batched:
+        return _batched(roots, wanted, grad_outputs, create_graph, allow_unused, materialize_grads)
     found = _core._run_backward(
         roots,
         _seeds("grad", roots, grad_outputs),
@@ -76,6 +76,38 @@ def grad(
     return tuple(
         _core.zeros_like(leaf) if g is None else g for g, leaf in zip(found, wanted, strict=True)
     )
+
+
+def _batched(
+    roots: tuple[Tensor, ...],
+    wanted: tuple[Tensor, ...],
+    grad_outputs: Gradients,
+    create_graph: bool,
+    allow_unused: bool | None,
+    materialize_grads: bool,
+) -> tuple[Tensor, ...]:
+    """A pass for each row of the gradients."""
+    given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs or ())
+    sizes = {g.shape[0] for g in given if g is not None and g.ndim}
+    if len(sizes) != 1 or sizes == {0}:
+        raise RuntimeError(
+            f"[grad] is_grads_batched with first dimensions {sorted(sizes)} of grad_outputs; pass "
+            "gradients with one first dimension, of 1 or more"
+        )
+    rows = [
+        grad(
+            roots,
+            wanted,
+            [None if g is None else g[i] for g in given],
+            True,
+            create_graph,
+            allow_unused=allow_unused,
+            materialize_grads=materialize_grads,
+        )
+        for i in range(sizes.pop())
+    ]
+    columns: list[Any] = [*zip(*rows, strict=True)]
+    return tuple(None if c[0] is None else _core.stack([*c]) for c in columns)  # type: ignore[misc]
 
 
 def leaves(inputs: TensorOrTensors | None) -> tuple[Tensor, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -10,10 +11,19 @@ from .._core import _is_grad_enabled, _set_grad_enabled
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 _Self = TypeVar("_Self", bound="_GradMode")
+
+_local = threading.local()
 
 _GENERATOR = 0x20  # inspect.CO_GENERATOR, without the import
 
@@ -123,3 +133,37 @@ class set_grad_enabled(_GradMode):  # noqa: N801 (PyTorch's name)
     def __call__(self, function: _F) -> _F:
         _set_grad_enabled(self._earlier)
         return super().__call__(function)
+
+
+def is_inference_mode_enabled() -> bool:
+    """True inside inference_mode()."""
+    return getattr(_local, "inference", False)
+
+
+class inference_mode(_GradMode):  # noqa: N801 (PyTorch's name)
+    """no_grad by another name; inference_mode(False) records again.
+
+    `with inference_mode():`, `@inference_mode()` or `@inference_mode`. Unlike PyTorch's, the
+    results may enter a graph later.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.inference_mode
+    """
+
+    __slots__ = ("_inference",)
+
+    def __new__(cls, mode: Any = True) -> Any:
+        """The mode, or a decorated function."""
+        new = super().__new__(cls)
+        new._mode = not mode
+        return new(mode) if callable(mode) else new
+
+    def __init__(self, mode: Any = True) -> None:
+        """All is done by __new__."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._inference = is_inference_mode_enabled()
+        _local.inference = not self._mode
+
+    def __exit__(self, *exception: object) -> None:
+        _local.inference = self._inference
+        super().__exit__(*exception)

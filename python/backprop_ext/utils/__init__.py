@@ -1,11 +1,11 @@
-"""What is beside the network: data, and memory shared with other libraries."""
+"""What is beside the network: data, memory shared with other libraries, checkpoints."""
 
 from __future__ import annotations
 
 from .._names import missing_from
-from . import data, dlpack
+from . import checkpoint, data, dlpack
 
-__all__ = ["data", "dlpack"]
+__all__ = ["checkpoint", "data", "dlpack"]
 
 
 __getattr__ = missing_from("torch.utils", globals())

@@ -1,0 +1,162 @@
+"""Operations with a derivative of one's own."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from .._core import Tensor
+from .grad_mode import is_grad_enabled, no_grad
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._core import _FunctionLink
+
+__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+
+
+class FunctionCtx:
+    """What forward leaves for backward: tensors by save_for_backward, all else as attributes.
+
+    needs_input_grad has a bool for each argument of forward.
+    """
+
+    _link: _FunctionLink
+
+    def __init__(self, function: type[Function], args: tuple[Any, ...]) -> None:
+        self._function = function
+        self._saved: tuple[Tensor | None, ...] = ()
+        self._dirty: tuple[Tensor, ...] = ()
+        self._fixed: tuple[Tensor, ...] = ()
+        self._materialize = True
+        self.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep arguments, results or other tensors, once, in forward or setup_context."""
+        self._saved = tensors
+
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """For forward-mode derivatives, of which there are none: nothing is kept."""
+
+    def mark_dirty(self, *args: Tensor) -> None:
+        """Name the arguments that forward has written in place; it must return them too."""
+        self._dirty = args
+
+    def mark_non_differentiable(self, *args: Tensor) -> None:
+        """Name the results that have no gradient."""
+        self._fixed = args
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward gets zeros, or None, for a result without a gradient; zeros at first."""
+        self._materialize = value
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """What was saved. Raises RuntimeError when it was written to, or freed by a backward."""
+        if "_link" not in self.__dict__:
+            return self._saved
+        return tuple(self._link.saved_tensors())
+
+    def _backward(self, *grads: Tensor | None) -> Any:
+        return self._function.backward(self, *grads)
+
+
+class Function:
+    """y = F.apply(x): a static forward(ctx, x) computes y, backward(ctx, g) gives (dy/dx)^T g.
+
+    backward returns a gradient, or None, for each argument of forward, and may be differentiated
+    itself when it is made of tensor operations. With setup_context(ctx, inputs, output), forward
+    takes no ctx. Raises RuntimeError, in the backward pass, for a wrong number of gradients and for
+    one of a shape that cannot be summed to its argument's.
+    Source: https://docs.pytorch.org/docs/stable/notes/extending.html
+    """
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """The results. Raises NotImplementedError where a subclass has none."""
+        raise NotImplementedError("[Function] there is no forward; define a static forward(ctx, x)")
+
+    @staticmethod
+    def setup_context(ctx: FunctionCtx, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keeps what backward needs, where forward takes no ctx."""
+        raise NotImplementedError("[Function] there is no setup_context; define it")
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *grad_outputs: Any) -> Any:
+        """The gradients of the arguments. Raises NotImplementedError where there is none."""
+        vjp = ctx._function.vjp
+        if vjp is Function.vjp:
+            raise NotImplementedError(
+                f"[{ctx._function.__name__}] there is no backward; define a static "
+                "backward(ctx, *grads)"
+            )
+        return vjp(ctx, *grad_outputs)
+
+    @staticmethod
+    def vjp(ctx: FunctionCtx, *grad_outputs: Any) -> Any:
+        """Another name of backward."""
+        return ctx._function.backward(ctx, *grad_outputs)
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """The results of forward, recorded."""
+        ctx = FunctionCtx(cls, args)
+        with no_grad():
+            if cls.setup_context is Function.setup_context:
+                output = cls.forward(ctx, *args, **kwargs)
+            else:
+                output = cls.forward(*args, **kwargs)
+                cls.setup_context(ctx, args, output)
+        several = isinstance(output, tuple)
+        results = _core._record_function(
+            f"{cls.__name__}Backward",
+            ctx,
+            args,
+            output if several else (output,),
+            ctx._saved,
+            ctx._dirty,
+            ctx._fixed,
+            ctx._materialize,
+        )
+        # The node holds them from here on; held by ctx too, a result would never be freed.
+        ctx._saved = ctx._dirty = ctx._fixed = ()
+        return results if several else results[0]
+
+
+def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a backward that cannot be differentiated: doing so raises RuntimeError."""
+
+    @wraps(fn)
+    def once(ctx: FunctionCtx, *grads: Any) -> Any:
+        with no_grad():
+            found = fn(ctx, *grads)
+        if not is_grad_enabled() or not any(
+            isinstance(g, Tensor) and g.requires_grad for g in grads
+        ):
+            return found
+        several = isinstance(found, tuple)
+        ends = tuple(
+            g.detach().requires_grad_() if isinstance(g, Tensor) else g
+            for g in (found if several else (found,))
+        )
+        ends = _End.apply(*ends)
+        return ends if several else ends[0]
+
+    return once
+
+
+class _End(Function):
+    """The identity, which refuses to be differentiated."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, *args: Any) -> Any:
+        return args
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *grads: Any) -> Any:
+        raise RuntimeError(
+            "[once_differentiable] trying to differentiate twice a function that was marked with "
+            "@once_differentiable; take the mark off if its backward is made of tensor operations"
+        )

@@ -1,0 +1,215 @@
+"""Derivatives against finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _core
+from .._core import Tensor
+from . import engine
+from .grad_mode import enable_grad, no_grad
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..types import TensorOrTensors
+
+    Function = Callable[..., TensorOrTensors]
+    Array = NDArray[Any]
+
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+
+
+class GradcheckError(RuntimeError):
+    """A derivative differs from the finite difference."""
+
+
+def gradcheck(
+    func: Function,
+    inputs: TensorOrTensors,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
+) -> bool:
+    """v^T (f(x + eps u) - f(x - eps u)) / (2 eps) against v^T J u from backward.
+
+    Every unit u and v (the whole Jacobian), or one random pair per input with `fast_mode`. Give
+    float64 inputs away from kinks; `nondet_tol` is how far two backward passes may differ. Each
+    output is differentiated alone, while the others have no gradient: check_undefined_grad, and,
+    as dtypes are always those of the inputs and batches are loops, check_grad_dtypes and
+    check_batched_grad have nothing left to do. check_backward_ad=False checks nothing.
+    Raises NotImplementedError for check_forward_ad: there is no forward mode.
+    Raises GradcheckError, or returns False without `raise_exception`; ValueError when no input
+    requires grad. Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck
+    """
+    if check_forward_ad or check_batched_forward_grad:
+        raise NotImplementedError(
+            "[gradcheck] forward-mode derivatives were asked for, only backward is supported; "
+            "drop check_forward_ad and check_batched_forward_grad"
+        )
+    if not check_backward_ad:
+        return True
+    args = [inputs] if isinstance(inputs, Tensor) else [*inputs]
+    places = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
+    if not places:
+        raise ValueError(
+            f"[gradcheck] none of {len(args)} inputs requires grad; call requires_grad_() on one"
+        )
+    for i in places:
+        if args[i].dtype != _core.float64:
+            raise ValueError(
+                f"[gradcheck] input {i} is {args[i].dtype}, finite differences need float64; "
+                "use .double()"
+            )
+    draw = np.random.default_rng(0)
+    fault = None
+    with enable_grad():
+        outputs = _outputs(func, args)
+    for k, output in enumerate(outputs):
+        if fault is None and output.requires_grad:
+            for i in places:
+                check = _Check(func, args, i, k, output, eps)
+                fault = fault or check.fault(draw if fast_mode else None, atol, rtol, nondet_tol)
+    if fault and raise_exception:
+        raise GradcheckError(f"[gradcheck] {fault}")
+    return not fault
+
+
+def _outputs(func: Function, args: list[Any]) -> tuple[Tensor, ...]:
+    result = func(*args)
+    return (result,) if isinstance(result, Tensor) else tuple(result)
+
+
+class _Check:
+    """The derivative of output k to input i, from backward and from differences, as matrices."""
+
+    def __init__(
+        self, func: Function, args: list[Any], i: int, k: int, output: Tensor, eps: float
+    ) -> None:
+        self.func, self.args, self.i, self.k = func, args, i, k
+        self.output, self.eps = output, eps
+        self.x = args[i].detach().numpy().copy()
+
+    def _at(self, x: Array) -> Array:
+        args = [*self.args]
+        args[self.i] = _core.tensor(x).requires_grad_()
+        with enable_grad():
+            return _outputs(self.func, args)[self.k].detach().numpy().astype(np.float64).ravel()
+
+    def forward(self, u: Array) -> Array:
+        """J u by a central difference; u (n,), J u (m,)."""
+        step = self.eps * u.reshape(self.x.shape)
+        return (self._at(self.x + step) - self._at(self.x - step)) / (2 * self.eps)
+
+    def backward(self, v: Array) -> Array:
+        """J^T v by the engine; v (m,), J^T v (n,)."""
+        seed = _core.tensor(v.reshape(tuple(self.output.shape))).to(self.output.dtype)
+        (g,) = engine.grad(
+            self.output, [self.args[self.i]], seed, retain_graph=True, allow_unused=True
+        )
+        found: Array = np.zeros(self.x.size) if g is None else g.detach().numpy().copy()
+        return found.ravel()
+
+    def fault(
+        self, draw: np.random.Generator | None, atol: float, rtol: float, nondet_tol: float
+    ) -> str | None:
+        """What is wrong, or None."""
+        n, m = self.x.size, self.output.numel()
+        if n == 0 or m == 0:
+            return None
+        us, vs = np.eye(n), np.eye(m)
+        if draw is not None:
+            us, vs = draw.standard_normal((1, n)), draw.standard_normal((1, m))
+        numeric = vs @ np.stack([self.forward(u) for u in us], axis=1)
+        rows = np.stack([self.backward(v) for v in vs])
+        analytic = rows @ us.T
+        pair = f"output {self.k} to input {self.i}"
+        if (spread := np.abs(rows[-1] - self.backward(vs[-1])).max()) > nondet_tol:
+            return f"two backward passes for {pair} differ by {spread:.3g}; allow it: nondet_tol"
+        bad = ~np.isclose(analytic, numeric, rtol, atol, equal_nan=True)
+        if not bad.any():
+            return None
+        at = tuple(int(j) for j in np.argwhere(bad)[0])
+        return (
+            f"the derivative of {pair} is {analytic[at]:.8g} by backward and {numeric[at]:.8g} by "
+            f"differences at {at}, one of {bad.sum()} in {bad.shape}; mend the derivative, or move "
+            "off a kink"
+        )
+
+
+def gradgradcheck(
+    func: Function,
+    inputs: TensorOrTensors,
+    grad_outputs: TensorOrTensors | None = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
+) -> bool:
+    """gradcheck of (x, g) -> J(x)^T g, the second derivative; g is `grad_outputs`, or random.
+
+    gen_non_contig_grad_outputs: the random g are strided. check_rev_over_rev=False checks nothing.
+    Raises as gradcheck does, NotImplementedError for check_fwd_over_rev.
+    """
+    if check_fwd_over_rev:
+        raise NotImplementedError(
+            "[gradgradcheck] forward-mode derivatives were asked for, only backward is supported; "
+            "drop check_fwd_over_rev"
+        )
+    if not check_rev_over_rev:
+        return True
+    args = [inputs] if isinstance(inputs, Tensor) else [*inputs]
+    count = len(args)
+    with no_grad():
+        outputs = _outputs(func, args)
+    if grad_outputs is None:
+        draw = np.random.default_rng(0)
+        seeds = [_core.tensor(draw.standard_normal(tuple(out.shape))) for out in outputs]
+        if gen_non_contig_grad_outputs:
+            seeds = [_core.stack([g, g], -1)[..., 0] for g in seeds]
+    else:
+        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else [*grad_outputs]
+        seeds = [g.detach().clone() for g in given]
+
+    def first(*everything: Any) -> tuple[Tensor, ...]:
+        xs, gs = everything[:count], everything[count:]
+        wanted = [x for x in xs if isinstance(x, Tensor) and x.requires_grad]
+        found = engine.grad(
+            _outputs(func, [*xs]), wanted, gs, create_graph=True, materialize_grads=True
+        )
+        return tuple(found)
+
+    return gradcheck(
+        first,
+        [*args, *(g.requires_grad_() for g in seeds)],
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        fast_mode=fast_mode,
+    )
