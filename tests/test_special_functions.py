@@ -195,6 +195,19 @@ def test_replaced_numbers_have_no_gradient() -> None:
     assert x.grad.tolist() == [0, 0, 0, 1]
 
 
+def test_several_quantiles_come_first_and_nan_is_last() -> None:
+    x = bx.tensor([[3.0, 1.0, nan], [2.0, 4.0, 6.0]], dtype=bx.float64)
+    q = bx.tensor([0.0, 0.5, 1.0], dtype=bx.float64)
+    np.testing.assert_array_equal(x.quantile(q, 1).numpy(), [[nan, 2], [nan, 4], [nan, 6]])
+    np.testing.assert_array_equal(x.nanquantile(q, 1).numpy(), [[1, 2], [2, 4], [3, 6]])
+    assert tuple(x.nanquantile(q, 1, keepdim=True).shape) == (3, 2, 1)
+    assert tuple(x.quantile(q, keepdim=True).shape) == (3, 1, 1)
+    with pytest.raises(RuntimeError, match=r"\[quantile\].*1.5"):
+        x.quantile(1.5)
+    with pytest.raises(RuntimeError, match=r"\[quantile\].*'best'"):
+        x.quantile(0.5, interpolation="best")
+
+
 def test_counts_of_bins_and_numbers_refuse_what_makes_no_sense() -> None:
     with pytest.raises(RuntimeError, match=r"\[bincount\].*-1"):
         bx.bincount(bx.tensor([1, -1]))

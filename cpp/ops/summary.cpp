@@ -40,6 +40,71 @@ std::pair<Tensor, Tensor> aminmax(const Tensor& t, std::optional<int64_t> dim, b
           extreme("aminmax", "AminmaxBackward0", kernels::Id::Max, t, axes, keepdim)};
 }
 
+/// Where the sorted values are read: q (n - 1), by the type's own rounding, n without NaN where
+/// they are skipped; the place of a NaN, the last, where they are not.
+Tensor quantile_ranks(const Tensor& sorted, const Tensor& q, bool skip_nan) {
+  const double last = static_cast<double>(sorted.size(-1) - 1);
+  const Tensor missing = sum(detach(sorted) != detach(sorted), Dims{-1}, true, std::nullopt);
+  Dims shape = sorted.shape();
+  shape[shape.size() - 1] = q.numel();
+  const Tensor at = reshape(q, {q.numel()});
+  if (skip_nan) return maximum(at * maximum(last - to(missing, sorted.dtype()), 0.), 0.);
+  return expand(select(missing != 0., last, at * last), shape);
+}
+
+/// The value below which a share q of the elements lies, between the two nearest where needed.
+/// [Hyndman & Fan 1996, type 7]
+Tensor quantile(const char* op, const Tensor& t, const Tensor& q, std::optional<int64_t> dim,
+                bool keepdim, const std::string& interpolation, bool skip_nan) {
+  if (!is_floating(t.dtype()) || q.dtype() != t.dtype())
+    fail_runtime(op, "input is ", name_of(t.dtype()), ", q ", name_of(q.dtype()),
+                 "; expected one floating-point type");
+  if (q.dim() > 1) fail_runtime(op, "q has shape ", q.shape(), "; expected at most one dimension");
+  if (t.numel() == 0) fail_runtime(op, "input of shape ", t.shape(), " has no elements");
+  const int axis = dim ? wrap_axis(op, *dim, t.dim()) : 0;
+  const Tensor row = dim && t.dim() ? movedim(t, {axis}, {t.dim() - 1}) : reshape(t, {-1});
+  const Tensor sorted = sort(row, -1, false).first;
+  const Tensor ranks = quantile_ranks(sorted, q, skip_nan);
+  auto at = [&](const Tensor& places) { return gather(sorted, -1, to(places, DType::Int64)); };
+  Tensor values;
+  if (interpolation == "lower") values = at(floor(ranks));
+  else if (interpolation == "higher") values = at(apply<formulas::Ceil>(ranks));
+  else if (interpolation == "nearest") values = at(apply<formulas::Round>(ranks));
+  else if (interpolation == "linear" || interpolation == "midpoint") {
+    const Tensor below = floor(ranks), above = apply<formulas::Ceil>(ranks);
+    const Tensor share = interpolation == "linear" ? ranks - below : full({}, 0.5, t.dtype());
+    values = apply<formulas::Lerp>(at(below), at(above), share);
+  } else {
+    fail_runtime(op, "interpolation is '", interpolation,
+                 "'; expected 'linear', 'lower', 'higher', 'nearest' or 'midpoint'");
+  }
+  // [..., q] -> q first, unless it was one number.
+  values = q.dim() == 0 ? squeeze(values, Dims{-1}) : movedim(values, {-1}, {0});
+  if (!keepdim) return values;
+  if (dim && t.dim()) return unsqueeze(values, axis + (q.dim() > 0));
+  Dims kept(t.dim(), 1);
+  if (q.dim() > 0) kept.insert(0, q.numel());
+  return reshape(values, kept);
+}
+
+template <bool skip_nan>
+void register_quantile(Registry& r, const char* name, const char* doc) {
+  static const char* op = skip_nan ? "nanquantile" : "quantile";
+  r.both(
+      name, "input, q, dim=None, keepdim=False, *, interpolation='linear'",
+      [](const Tensor& t, Operand q, std::optional<int64_t> dim, bool keepdim,
+         const std::string& interpolation) {
+        if (q.tensor->is_wrapped_number) {
+          const double share = item_double(q.tensor);
+          if (!(share >= 0 && share <= 1))
+            fail_runtime(op, "q is ", share, "; shares lie in [0, 1]");
+          q.tensor = full({}, share, t.dtype());
+        }
+        return quantile(op, t, q.tensor, dim, keepdim, interpolation, skip_nan);
+      },
+      doc);
+}
+
 /// Slices along dim scaled down to norm `maxnorm` where they are longer.
 Tensor renorm(const Tensor& t, const Scalar& p, int64_t dim, double maxnorm) {
   const int axis = wrap_axis("renorm", dim, t.dim());
@@ -112,18 +177,21 @@ void register_summary(Registry& r) {
       "How many elements are not zero, over all or the named dimensions.");
   r.both("aminmax", "input, *, dim=None, keepdim=False -> min, max", aminmax,
          "Smallest and largest value, NaN if any; ties share the gradient.");
-  register_spread<var>(
-      r, "var", "Mean square deviation from the mean, divided by n - correction (1).", "var_mean",
-      "(variance, mean), with n - correction.");
-  register_spread<std_deviation>(
-      r, "std", "Square root of the variance, with n - correction (1).", "std_mean",
-      "(standard deviation, mean), with n - correction.");
+  register_spread<var>(r, "var",
+                       "Mean square deviation from the mean, divided by n - correction (1).",
+                       "var_mean", "(variance, mean), with n - correction.");
+  register_spread<std_deviation>(r, "std", "Square root of the variance, with n - correction (1).",
+                                 "std_mean", "(standard deviation, mean), with n - correction.");
   r.both(
       "dist", "input, other, p=2",
       [](const Tensor& a, const Tensor& b, const Scalar& p) {
         return norm(a - b, p, std::nullopt, false);
       },
       "The p-norm of input - other.");
+  register_quantile<false>(r, "quantile",
+                           "The value below which a share q of the elements lies; NaN if any is. "
+                           " [Hyndman & Fan 1996, type 7]");
+  register_quantile<true>(r, "nanquantile", "The same of what is not NaN.");
   r.both("renorm", "input, p, dim, maxnorm", renorm,
          "Slices along dim scaled to p-norm maxnorm where theirs is larger.");
   r.inplace({"renorm"});

@@ -8,7 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/masked.html
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,7 @@ __all__ = [
     "logaddexp",
     "logsumexp",
     "mean",
+    "median",
     "norm",
     "normalize",
     "prod",
@@ -155,6 +156,14 @@ def mean(
     dims = _dims(input, dim)
     total = _filled(input, mask, 0, dtype).sum(dims, True)
     return _squeezed(total / _count(input, dims, mask), dims, keepdim)
+
+
+def median(
+    input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+) -> Tensor:
+    """Lower median of the elements that count; NaN for none."""
+    x = _filled(input, mask, nan, dtype)
+    return (x.median(dim, keepdim) if mask is None else x.nanmedian(dim, keepdim)).values
 
 
 def var(

@@ -63,6 +63,12 @@ def _moments(function: Any) -> Any:
     return reference
 
 
+def _quantile(
+    a: Any, q: float, dim: Any = None, keepdim: bool = False, interpolation: str = "linear"
+) -> Any:
+    return np.quantile(a, q, axis=dim, keepdims=keepdim, method=interpolation)
+
+
 def _renorm(a: Any, p: float, dim: int, maxnorm: float) -> Any:
     axes = tuple(d for d in range(a.ndim) if d != dim)
     size = np.sum(np.abs(a) ** p, axis=axes, keepdims=True) ** (1 / p)
@@ -147,6 +153,20 @@ ROWS = [
             rtol=1e-5,
         )
         for name, function in (("var_mean", np.var), ("std_mean", np.std))
+    ],
+    *[
+        row(
+            name,
+            _quantile,
+            case(Real((7,)), 0.3),
+            case(Real((3, 4)), 0.5, 1),
+            case(Real((2, 3, 5)), 0.25, 1, True),
+            *[
+                case(Real((3, 4)), 0.4, interpolation=way)
+                for way in ("linear", "lower", "higher", "nearest", "midpoint")
+            ],
+        )
+        for name in ("quantile", "nanquantile")
     ],
     row(
         "renorm",
