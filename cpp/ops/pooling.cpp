@@ -251,7 +251,7 @@ Tensor lp_pool(const Tensor& x, double norm_type, const Dims& kernel_size, const
                bool ceil_mode) {
   const Tensor mean = avg_pool<N>(pow(x, norm_type), kernel_size, stride, {0}, ceil_mode, true, {});
   const Dims size = per_dimension(kLpPool[N - 1], "kernel_size", kernel_size, N);
-  const Tensor positive = sign(mean) * maximum(abs(mean), 0.);
+  const Tensor positive = sign(mean) * apply<formulas::Relu>(abs(mean));
   return pow(positive * static_cast<double>(size.product()), 1. / norm_type);
 }
 
