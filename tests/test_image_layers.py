@@ -175,6 +175,25 @@ def test_interpolation_takes_one_of_size_and_scale() -> None:
         F.interpolate(x, size=3, mode="trilinear")
 
 
+@pytest.mark.parametrize(
+    ("lazy", "eager", "shape"),
+    [
+        ("LazyConv2d(4, 3, groups=2)", "Conv2d(4, 4, 3, groups=2)", (2, 4, 5, 5)),
+        ("LazyConvTranspose1d(4, 3)", "ConvTranspose1d(3, 4, 3)", (3, 6)),
+        ("LazyLinear(3)", "Linear(5, 3)", (2, 5)),
+        ("LazyBatchNorm1d()", "BatchNorm1d(4)", (3, 4)),
+    ],
+)
+def test_lazy_layer_becomes_the_eager_one(lazy: str, eager: str, shape: tuple[int, ...]) -> None:
+    made, x = [], bx.arange(float(np.prod(shape))).view(shape)
+    for text in (lazy, eager):
+        bx.manual_seed(5)
+        layer = eval(f"nn.{text}", {"nn": nn})
+        made.append((layer, layer(x).tolist(), str(layer), list(layer.state_dict())))
+    assert made[0][1:] == made[1][1:]
+    assert type(made[0][0]) is type(made[1][0])
+
+
 def test_gumbel_softmax_is_one_hot_with_the_soft_gradient() -> None:
     x = bx.zeros(5, 3, requires_grad=True)
     bx.manual_seed(1)

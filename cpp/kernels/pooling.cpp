@@ -65,14 +65,16 @@ void plane_gather(const View* out, const View* in, const Params&, FaultInfo*) {
 
 /// out [planes, n] = zeros with in0 [planes, m] added on, or put, at the places in1 [planes, m].
 template <class T, bool Add>
-void plane_scatter(const View* out, const View* in, const Params&, FaultInfo* fault) {
+void plane_scatter(const View* out, const View* in, const Params&,
+                   [[maybe_unused]] FaultInfo* fault) {
   const int64_t n = out[0].shape[1], m = in[1].shape[1];
   const auto* all = static_cast<const int64_t*>(in[1].data);
-  for (int64_t i = 0; i < in[1].shape[0] * m; ++i)
-    if (all[i] < 0 || all[i] >= n) {
-      *fault = {Fault::IndexOutOfRange, all[i], n};
-      return;
-    }
+  if constexpr (!Add)  // places to put at come from outside
+    for (int64_t i = 0; i < in[1].shape[0] * m; ++i)
+      if (all[i] < 0 || all[i] >= n) {
+        *fault = {Fault::IndexOutOfRange, all[i], n};
+        return;
+      }
   for_planes(out[0].shape[0], n + m, [&](int64_t plane) {
     const T* x = static_cast<const T*>(in[0].data) + plane * m;
     const int64_t* places = all + plane * m;

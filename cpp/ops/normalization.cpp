@@ -167,10 +167,14 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                   const std::optional<Tensor>& bias, bool training, double momentum, double eps) {
   const char* op = "batch_norm";
   check_floating(op, x);
+  const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
+  if (x.dim() == 1 && x.numel() == 0) {  // nothing to normalise
+    const Tensor y = w.defined() ? x * select_axis(w, 0, 0) : clone(x);
+    return b.defined() ? y + select_axis(b, 0, 0) : y;
+  }
   if (x.dim() < 2)
     fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
   const ChannelShape s{x.size(0), x.size(1), inner_of(x)};
-  const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   const Tensor mean = running_mean.value_or(Tensor()), var = running_var.value_or(Tensor());
   check_length(op, "weight", w, s.channels);
   check_length(op, "bias", b, s.channels);

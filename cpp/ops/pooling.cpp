@@ -28,7 +28,7 @@ Tensor plane_scatter(const char* op, const Tensor& x, const Tensor& places, cons
                      int dims, bool add);
 
 /// x [..., in...] at the places [..., out...].
-Tensor plane_gather(const char* op, const Tensor& x, const Tensor& places, int dims, bool add) {
+Tensor plane_gather(const char* op, const Tensor& x, const Tensor& places, int dims) {
   Tensor out = empty(places.shape(), x.dtype());
   {
     GradMode off(false);
@@ -36,8 +36,8 @@ Tensor plane_gather(const char* op, const Tensor& x, const Tensor& places, int d
     launch(op, kernel(Id::PlaneGather, x.dtype()), planes_of(out, dims), {&source, &at});
   }
   if (Recorder r{&x}; r)
-    r.done("GatherBackward0", out, [op, places, dims, add, shape = x.shape()](const Backward& b) {
-      b.give(0, plane_scatter(op, b.grad(), places, shape, dims, add));
+    r.done("GatherBackward0", out, [op, places, dims, shape = x.shape()](const Backward& b) {
+      b.give(0, plane_scatter(op, b.grad(), places, shape, dims, true));
     });
   return out;
 }
@@ -55,8 +55,8 @@ Tensor plane_scatter(const char* op, const Tensor& x, const Tensor& places, cons
   static constexpr const char* nodes[] = {"MaxUnpool2DBackward0", "MaxUnpool2DBackward0",
                                           "MaxUnpool3DBackward0"};
   if (Recorder r{&x}; r)
-    r.done(nodes[dims - 1], out, [op, places, dims, add](const Backward& b) {
-      b.give(0, plane_gather(op, b.grad(), places, dims, add));
+    r.done(nodes[dims - 1], out, [op, places, dims](const Backward& b) {
+      b.give(0, plane_gather(op, b.grad(), places, dims));
     });
   return out;
 }
@@ -108,7 +108,7 @@ void check_pooled(const char* op, const Tensor& x, int dims) {
     fail_runtime(op, "the input has shape ", x.shape(), "; expected ", dims + 1, " or ", dims + 2,
                  " dimensions");
   for (int d = 1; d < x.dim(); ++d)
-    if (x.size(d) == 0 && !(d == 1 && x.dim() == dims + 2 && dims == 0))
+    if (x.size(d) == 0)
       fail_runtime(op, "the input has shape ", x.shape(),
                    "; only the batch may be empty, pass elements");
 }
@@ -251,7 +251,7 @@ Tensor lp_pool(const Tensor& x, double norm_type, const Dims& kernel_size, const
                bool ceil_mode) {
   const Tensor mean = avg_pool<N>(pow(x, norm_type), kernel_size, stride, {0}, ceil_mode, true, {});
   const Dims size = per_dimension(kLpPool[N - 1], "kernel_size", kernel_size, N);
-  const Tensor positive = sign(mean) * maximum(abs(mean), 0.);
+  const Tensor positive = sign(mean) * apply<formulas::Relu>(abs(mean));
   return pow(positive * static_cast<double>(size.product()), 1. / norm_type);
 }
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from .. import _core
 from .._core import Tensor
 from .._tensor_str import plain_types, tensor_str
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedParameter"]
 
 
 def _values(op: str, data: Tensor | None) -> Tensor:
@@ -37,6 +37,24 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + tensor_str(self)
+
+
+class UninitializedParameter(Parameter):
+    """A parameter without shape until `materialize`, of layers that learn it from their input."""
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        return _core._make_subclass(cls, _core.empty(0, dtype=dtype), requires_grad)
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        """All is done in __new__."""
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become a Parameter of this shape, uninitialised."""
+        self.data = _core.empty(shape, dtype=self.dtype if dtype is None else dtype)
+        self.__class__ = Parameter  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "<UninitializedParameter>"
 
 
 class Buffer(Tensor):

@@ -12,6 +12,7 @@ from . import (
     distance,
     dropout,
     image,
+    lazy,
     linear,
     loss,
     margin_loss,
@@ -34,6 +35,7 @@ from .conv import *  # noqa: F403
 from .distance import *  # noqa: F403
 from .dropout import *  # noqa: F403
 from .image import *  # noqa: F403
+from .lazy import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .margin_loss import *  # noqa: F403
@@ -57,6 +59,7 @@ __all__ += conv.__all__
 __all__ += distance.__all__
 __all__ += dropout.__all__
 __all__ += image.__all__
+__all__ += lazy.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += margin_loss.__all__
