@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
-from op_rows import (
-    arithmetic,
-    convolution,
-    creation,
-    losses,
-    movement,
-    normalization,
-    pooling,
-    reduction,
-    sampling,
-    transcendental,
-)
+import op_rows
 from op_rows.row import Case, Row, map_arrays
 
 import backprop_ext as bx
 
-FAMILIES = (
-    arithmetic,
-    transcendental,
-    movement,
-    reduction,
-    losses,
-    creation,
-    convolution,
-    pooling,
-    normalization,
-    sampling,
-)
-TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]
+# Every module of op_rows that has rows.
+FAMILIES = [import_module(f"op_rows.{found.name}") for found in iter_modules(op_rows.__path__)]
+TABLE: list[Row] = [row for family in FAMILIES for row in getattr(family, "ROWS", [])]
 
 
 @cache

@@ -108,7 +108,7 @@ def test_result_and_gradient_equal_pytorchs(row: Any, case: Any, seed: str, dtyp
 NODE_ROWS = [row for row in ROWS if row.order >= 1 and not row.name.endswith("_")]
 OTHER_NODES = {  # made of other operations here, or with a target that requires grad there
     "prelu", "flip", "index_select", "masked_select", "masked_fill", "addmm", "nn.l1_loss",
-    "nn.soft_margin_loss",
+    "nn.soft_margin_loss", "combinations", "trace",
 }  # fmt: skip
 
 
@@ -116,7 +116,7 @@ OTHER_NODES = {  # made of other operations here, or with a target that requires
 def test_graph_node_has_pytorchs_name() -> None:
     wrong = []
     for row in NODE_ROWS:
-        if row.name in OTHER_NODES:
+        if row.name in OTHER_NODES or row.name.endswith("_copy"):
             continue
         args, kwargs = row.cases[0].draw(row.name)
         ours = tensors(operation(row.name)(*to_ours(args, True), **to_ours(kwargs, False)))[0]

@@ -139,3 +139,65 @@ def test_operations_read_expanded_and_overlapping_memory() -> None:
     windows = bx.arange(10.0).as_strided((8, 3), (1, 1))
     assert windows.sum(1).tolist() == [3 * k + 3 for k in range(8)]
     assert bx.softmax(bx.zeros(1).expand(2, 4), 1).tolist() == [[0.25] * 4] * 2
+
+
+LAYOUTS: dict[str, Any] = {
+    "columns first": lambda x: np.asfortranarray(x),
+    "gaps": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "permuted": lambda x: np.ascontiguousarray(x.transpose(1, 2, 0)).transpose(2, 0, 1),
+}
+PARTS: dict[str, Any] = {
+    "row": lambda t: t[1],
+    "steps": lambda t: t[:, ::2, 1:],
+    "diagonal": lambda t: t.diagonal(0, 1, 2),
+    "transposed": lambda t: t.transpose(0, 2)[1:],
+    "view of a view": lambda t: t.permute(2, 1, 0)[1].t()[:, 0],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())
+def test_gradient_of_a_write_through_a_view_of_any_base(part: Any, layout: Any) -> None:
+    values = np.random.default_rng(0).standard_normal((2, 3, 4))
+
+    def written(array: Any) -> tuple[Any, Any]:
+        leaf = bx.from_numpy(array).requires_grad_()
+        factor = bx.full((), 3.0, dtype=bx.float64, requires_grad=True)
+        base = bx.from_numpy(array).detach()
+        base.mul_(0).add_(leaf)  # a base with the array's own layout
+        before = base * 1
+        view = part(base)
+        view.mul_(factor)
+        view.add_(1)
+        loss = (base * base * before).sum() + (view**3).sum()
+        return bx.autograd.grad(loss, [leaf, factor], create_graph=True)
+
+    plain, strided = written(values.copy()), written(layout(values.copy()))
+    for ours, expected in zip(strided, plain, strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
+
+
+def test_gradient_of_overlapping_views_adds_up() -> None:
+    x = bx.arange(6.0).requires_grad_()
+    (x.unfold(0, 3, 1).sum() + x.as_strided((2, 2), (1, 1)).sum()).backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [2.0, 4.0, 4.0, 3.0, 2.0, 1.0]
+    with pytest.raises(NotImplementedError, match=r"clone\(\) the base"):
+        x[2:].as_strided((2,), (1,), 0)
+
+
+def test_view_that_a_tensor_becomes() -> None:
+    leaf = bx.ones(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"leaf"):
+        leaf.t_()
+    x = leaf * bx.arange(6.0).reshape(2, 3)
+    row = x[0]
+    assert x.t_() is x
+    assert tuple(x.shape) == (3, 2)
+    x.unsqueeze_(0).squeeze_().transpose_(0, 1)
+    row.unsqueeze_(1).mul_(2)
+    (x * x).sum().backward()
+    assert leaf.grad is not None
+    assert leaf.grad.tolist() == [[0.0, 8.0, 32.0], [18.0, 32.0, 50.0]]
+    with bx.no_grad():
+        assert leaf.t_().requires_grad

@@ -40,6 +40,8 @@ TYPES: Final = {
     "str": "str",
     "Generator": "Generator",
 }
+# Last arguments whose items may be given one by one.
+STARRED: Final = {"int | Sequence[int]": "_int", "Sequence[Tensor]": "Tensor"}
 NAMESPACES: Final = ("nn", "linalg", "special")
 RESULTS: Final = {"bool": "_bool", "int": "_int", "dtype": "_DType"}
 # What cannot be said in a stub: constructors that always raise, pybind11's metaclass, and that no
@@ -125,6 +127,7 @@ def definitions(op: dict[str, Any], *, indent: str = "", method: bool = False) -
     """One `def` per way to call an operation."""
     ways: list[tuple[list[str], str]] = []
     all_ways = [way["arguments"] for way in op["overloads"]]
+    one_tensor = any([a["type"] for a in way] == ["Tensor"] for way in all_ways)
     for way in op["overloads"]:
         overload = way["arguments"]
         if any(_covers(other, overload) for other in all_ways if other is not overload):
@@ -136,8 +139,8 @@ def definitions(op: dict[str, Any], *, indent: str = "", method: bool = False) -
             result = "ValuesIndices" if both else f"tuple[{several}]"
         for variadic in (False, True):
             arguments = _arguments(overload, method, variadic)
-            if arguments is None:
-                continue
+            if arguments is None or (variadic and one_tensor and arguments[0][0] == "*"):
+                continue  # atleast_1d(x) is not a tuple
             if op["function"] and not method:
                 arguments = _shared_keywords(
                     arguments, not op["method"] and overload[-1]["name"] == "dtype", result
@@ -161,14 +164,15 @@ def _arguments(overload: list[Argument], method: bool, variadic: bool) -> list[s
     """The parameters; with `variadic`, view(*size) for view(size), None where there is no such."""
     parts: list[str] = ["self"] if method else []
     positional = [a for a in overload if not a["keyword_only"]]
-    if variadic and (not positional or not positional[-1]["type"].startswith("int | Seq")):
+    listed = next((k for k in STARRED if positional and positional[-1]["type"] == k), None)
+    if variadic and listed is None:
         return None
     if variadic and positional[-1]["default"] is not None:
         return None
     starred = False
     for argument in overload[1:] if method else overload:
         if variadic and argument is positional[-1]:
-            parts.append(f"*{argument['name']}: _int")
+            parts.append(f"*{argument['name']}: {STARRED[argument['type']]}")
             starred = True
             continue
         if argument["keyword_only"] and not starred:

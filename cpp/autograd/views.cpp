@@ -6,20 +6,63 @@ namespace bx {
 
 namespace {
 
-/// Where `view` lies in its base, as a walk over the base's row-major elements.
-Part part_of(const Tensor& view, const Tensor& base) {
-  if (!base.is_contiguous())
+/// Turns distances in the memory of a base into distances between its elements.
+class Steps {
+ public:
+  Steps(const Tensor& base, const Dims& order, const Dims& shape)
+      : base_(base), order_(order), dense_(contiguous_strides(shape)), reach_(order.size(), 0) {}
+
+  /// How far `distance` leads, by whole steps along the dimensions; it will be gone `times` times.
+  int64_t elements(int64_t distance, int64_t times) {
+    int64_t elements = 0;
+    for (int k = 0; k < order_.size() && distance > 0; ++k) {
+      const int d = static_cast<int>(order_[k]);
+      if (base_.shape()[d] < 2 || base_.strides()[d] == 0) continue;
+      const int64_t steps = distance / base_.strides()[d];
+      elements += steps * dense_[k];
+      reach_[k] += steps * times;
+      distance -= steps * base_.strides()[d];
+    }
+    if (distance != 0) reject();
+    last_ += elements * times;
+    return elements;
+  }
+
+  /// All went inside the base; past the end of a row only where the next one follows.
+  void check() const {
+    bool inside = last_ < base_.numel(), in_rows = true, dense = true;
+    for (int k = 0; k < order_.size(); ++k) {
+      const int d = static_cast<int>(order_[k]);
+      in_rows = in_rows && reach_[k] < base_.shape()[d];
+      dense = dense && (base_.shape()[d] < 2 || base_.strides()[d] == dense_[k]);
+    }
+    if (!inside || !(dense || in_rows)) reject();
+  }
+
+ private:
+  [[noreturn]] void reject() const {
     fail(ErrorKind::NotImplemented, "autograd",
-         "an in-place write through a view of a tensor of shape ", base.shape(), " and strides ",
-         base.strides(), " that is not row-major; clone() the base first");
-  return {view.shape(), view.strides(), view->offset - base->offset};
+         "no gradient for a view that leaves the elements of its base, of shape ", base_.shape(),
+         " and strides ", base_.strides(), "; clone() the base first");
+  }
+  const Tensor& base_;
+  const Dims& order_;
+  Dims dense_, reach_;
+  int64_t last_ = 0;
+};
+
+Tensor ordered(const Tensor& t, const Dims& order) { return permute(t, order); }
+Tensor restored(const Tensor& t, const Dims& order) {
+  Dims back(order.size(), 0);
+  for (int k = 0; k < order.size(); ++k) back[static_cast<int>(order[k])] = k;
+  return permute(t, back);
 }
 
 /// The base after a write through a view: the part comes from the write, the rest from before.
 class CopySlices final : public Node {
  public:
   CopySlices(const Tensor& base, const Tensor& view, Ref<Node> write)
-      : Node("CopySlices"), part_(part_of(view, base)), write_(std::move(write)) {
+      : Node("CopySlices"), where_(memory_part(view, base)), write_(std::move(write)) {
     edges.push_back(gradient_edge(base));
     for (int i = 1; i < write_->edges.size(); ++i) edges.push_back(write_->edges[i]);
   }
@@ -30,12 +73,14 @@ class CopySlices final : public Node {
     std::vector<Tensor> results(static_cast<size_t>(count));
     std::unique_ptr<bool[]> wanted(new bool[static_cast<size_t>(count)]);
     for (int i = 0; i < count; ++i) wanted[i] = call.wants(i);
-    const Tensor part_gradient = extract("ExtractBackward0", g, part_);
+    const Part& part = where_.part;
+    const Tensor whole = ordered(g, where_.order);
+    const Tensor part_gradient = extract("ExtractBackward0", whole, part);
     write_->backward({*write_, &part_gradient, results.data(), wanted.get()});
-    if (call.wants(0))
-      call.give(0,
-                replace_part(g, results[0].defined() ? results[0] : zeros(part_.shape, g.dtype()),
-                             part_));
+    if (call.wants(0)) {
+      const Tensor before = results[0].defined() ? results[0] : zeros(part.shape, g.dtype());
+      call.give(0, restored(replace_part(whole, before, part), where_.order));
+    }
     for (int i = 1; i < count; ++i)
       if (results[static_cast<size_t>(i)].defined()) call.give(i, results[static_cast<size_t>(i)]);
   }
@@ -46,11 +91,31 @@ class CopySlices final : public Node {
   }
 
  private:
-  Part part_;
+  MemoryPart where_;
   Ref<Node> write_;
 };
 
 }  // namespace
+
+MemoryPart memory_part(const Tensor& view, const Tensor& base) {
+  MemoryPart where;
+  where.order = memory_order(base);
+  for (int64_t d : where.order) where.shape.push_back(base.shape()[static_cast<int>(d)]);
+  where.part.shape = view.shape();
+  where.part.strides = Dims(view.dim(), 0);
+  if (view.numel() == 0) return where;
+  Steps steps(base, where.order, where.shape);
+  where.part.offset = steps.elements(view->offset - base->offset, 1);
+  for (int d = 0; d < view.dim(); ++d)
+    if (const int64_t times = view.shape()[d] - 1; times > 0)
+      where.part.strides[d] = steps.elements(view.strides()[d], times);
+  steps.check();
+  return where;
+}
+
+Tensor embed_in_memory(const Tensor& t, const MemoryPart& where) {
+  return restored(embed(t, where.shape, where.part), where.order);
+}
 
 void track_view(const Tensor& view, const Tensor& base) {
   if (!grad_enabled()) return;
@@ -63,12 +128,11 @@ void refresh_view(const Tensor& view) {
   view->view_version = view->storage->version();
   view->grad_fn = nullptr;
   if (!(view->storage->root() == base->storage->root()) || !requires_grad(base)) return;
-  const Part part = part_of(view, base);
+  const MemoryPart where = memory_part(view, base);
   GradMode on(true);
   Recorder r{&base};
-  r.done("AsStridedBackward0", view, [part, shape = base.shape()](const Backward& b) {
-    b.give(0, embed(b.grad(), shape, part));
-  });
+  r.done("AsStridedBackward0", view,
+         [where](const Backward& b) { b.give(0, embed_in_memory(b.grad(), where)); });
 }
 
 void rebase_view(const Tensor& view, const Ref<Node>& node) {

@@ -2,8 +2,21 @@
 #pragma once
 
 #include "autograd/node.h"
+#include "ops/ops.h"
 
 namespace bx {
+
+/// Where a view lies in its base. The dimensions of the base by falling stride make its memory
+/// row-major but for gaps; the part is a walk over the elements in that order.
+struct MemoryPart {
+  Dims shape;  // of the base, its dimensions in order
+  Dims order;  // the base's dimensions by falling stride
+  Part part;
+};
+/// NotImplementedError where the view is no such walk: a base that repeats its own elements.
+MemoryPart memory_part(const Tensor& view, const Tensor& base);
+/// Zeros of the base's shape with t added at the part.
+Tensor embed_in_memory(const Tensor& t, const MemoryPart& where);
 
 /// Marks `view` as showing `base`'s memory (or that of base's own base).
 void track_view(const Tensor& view, const Tensor& base);

@@ -29,6 +29,7 @@ const char* alternative(const char* name) {
   if (!std::strcmp(name, "keepdims")) return "keepdim";
   if (!std::strcmp(name, "x") || !std::strcmp(name, "self")) return "input";
   if (!std::strcmp(name, "x2")) return "other";
+  if (!std::strcmp(name, "A")) return "input";
   return name;
 }
 
@@ -89,6 +90,15 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
         dims.push_back(number);
       }
       out.values[k] = dims;
+    } else if (a.type == ArgType::Tensors && last && is_tensor(args[taken])) {
+      Tensors list;  // block_diag(a, b) for block_diag((a, b))
+      for (; taken < positional; ++taken) {
+        if (!is_tensor(args[taken]))
+          return str("argument '", a.name, "' must be Tensors, not ",
+                     Py_TYPE(args[taken])->tp_name);
+        list.push_back(tensor_of(args[taken]));
+      }
+      out.values[k] = std::move(list);
     } else if (!convert(a, args[taken], out.values[k])) {
       return str("argument '", a.name, "' must be ", type_name(a), ", not ",
                  Py_TYPE(args[taken])->tp_name);

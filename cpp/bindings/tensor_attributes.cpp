@@ -93,6 +93,12 @@ PyObject* matrix_transposed(const Tensor& t) {
   return wrap(mT(t));
 }
 
+PyObject* transposed(const Tensor& t) {
+  if (t.dim() != 2 && t.dim() != 0)
+    fail_runtime("H", "expected a matrix, got shape ", t.shape(), "; use mH");
+  return reversed(t);
+}
+
 /// The attributes set by the user; from then on the garbage collector must know the tensor.
 PyObject* instance_dict(PyObject* self, void* context) {
   PyObject* dict = PyObject_GenericGetDict(self, context);
@@ -130,6 +136,8 @@ PyGetSetDef tensor_attributes[] = {
      nullptr, "Bytes of all elements.", nullptr},
     {"T", get<reversed>, nullptr, "The dimensions reversed, as a view.", nullptr},
     {"mT", get<matrix_transposed>, nullptr, "The last two dimensions swapped, as a view.", nullptr},
+    {"mH", get<matrix_transposed>, nullptr, "mT, for all elements are real.", nullptr},
+    {"H", get<transposed>, nullptr, "T of a matrix, for all elements are real.", nullptr},
     {"_version",
      get<[](const Tensor& t) { return PyLong_FromUnsignedLong(t->storage->version()); }>, nullptr,
      "How often the memory was written in place.", nullptr},

@@ -1,3 +1,4 @@
+#include "ops/arranging.h"
 #include "ops/ops.h"
 
 #include <cstdlib>
@@ -107,11 +108,14 @@ void Registry::alias(const char* name, std::initializer_list<const char*> others
   for (const char* suffix : {"", "_"}) {
     const auto found = by_name_.find({"", str(name, suffix)});
     if (found == by_name_.end()) continue;
-    for (const char* other : others) {
+    for (const std::string other : others) {
       auto copy = std::make_unique<Operation>(*found->second);
-      copy->name = str(other, suffix);
+      const bool elsewhere = other.rfind("linalg.", 0) == 0;
+      if (elsewhere && *suffix) continue;
+      if (elsewhere) copy->place = Place::Linalg;
+      copy->name = (elsewhere ? other.substr(7) : other) + suffix;
       copy->doc = str("Another name of ", name, suffix, ". ", copy->doc);
-      by_name_[{"", copy->name}] = copy.get();
+      by_name_[{namespace_of(copy->place), copy->name}] = copy.get();
       operations_.push_back(std::move(copy));
     }
   }
@@ -166,6 +170,7 @@ const Registry& registry() {
     register_normalization(*r);
     register_image(*r);
     register_similarity(*r);
+    register_arranging(*r);
     return r;
   }();
   return *table;

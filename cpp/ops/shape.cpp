@@ -3,6 +3,7 @@
 
 #include "autograd/views.h"
 #include "ops/ops.h"
+#include "ops/variants.h"
 
 namespace bx {
 
@@ -249,9 +250,22 @@ void register_shape(Registry& r) {
       "The same memory in other's shape.");
   r.both("reshape", "input, shape", reshape,
          "The elements in another shape; a view where possible.");
+  r.method(
+      "reshape_as", "input, other",
+      [](const Tensor& t, const Tensor& o) { return reshape(t, o.shape()); },
+      "The elements in other's shape; a view where possible.");
   r.both("permute", "input, dims", permute, "The dimensions in another order, as a view.");
   r.both("transpose", "input, dim0, dim1", transpose, "Two dimensions swapped, as a view.");
   r.both("swapaxes", "input, axis0, axis1", transpose, "Two dimensions swapped, as a view.");
+  r.both("swapdims", "input, dim0, dim1", transpose, "Two dimensions swapped, as a view.");
+  r.both(
+      "adjoint", "input",
+      [](const Tensor& t) {
+        if (t.dim() < 2)
+          fail_runtime("adjoint", "input of shape ", t.shape(), "; expected 2 or more dimensions");
+        return mT(t);
+      },
+      "The last two dimensions swapped, as a view; all elements are real.");
   r.both("t", "input", matrix_transpose, "The transpose of a matrix, as a view.");
   r.method("expand", "input, size", expand,
            "Sizes of 1 repeated without a copy (-1 keeps a size); the gradient is summed back.");
@@ -263,9 +277,12 @@ void register_shape(Registry& r) {
   r.both("squeeze", "input, dim=None", squeeze, "Without dimensions of size 1, as a view.");
   r.both("unsqueeze", "input, dim", unsqueeze, "With a new dimension of size 1, as a view.");
   r.both("movedim", "input, source, destination", movedim, "Dimensions moved, as a view.");
+  r.alias("movedim", {"moveaxis"});
   r.both("flatten", "input, start_dim=0, end_dim=-1", flatten, "Dimensions start to end joined.");
   r.both("unflatten", "input, dim, sizes", unflatten, "One dimension split into several.");
   r.both("ravel", "input", [](const Tensor& t) { return reshape(t, {-1}); }, "One dimension.");
+  add_inplace_views(r, {"t", "transpose", "swapaxes", "swapdims", "squeeze", "unsqueeze"});
+  add_copies(r, {"permute", "transpose", "t", "expand", "squeeze", "unsqueeze", "view"});
 }
 
 }  // namespace bx

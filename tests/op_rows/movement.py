@@ -131,7 +131,7 @@ VIEWS = [
         case(x(2, 3, 4), 0, 2),
         case(x(2, 3), -1, -2),
         case(x(0, 2), 0, 1),
-        aliases=("swapaxes",),
+        aliases=("swapaxes", "swapdims"),
     ),
     _rows("t", np.transpose, case(x(2, 3)), case(x(4)), case(x()), case(x(0, 3))),
     _rows(
@@ -162,6 +162,7 @@ VIEWS = [
         case(x(2, 3, 4), 0, -1),
         case(x(2, 3, 4), (0, 1), (2, 0)),
         case(x(2, 3, 4), (), ()),
+        aliases=("moveaxis",),
     ),
     _rows(
         "flatten",
@@ -173,6 +174,8 @@ VIEWS = [
         case(x(2, 0, 3), 1),
         case(x(5)),
     ),
+    _rows("adjoint", lambda a: np.swapaxes(a, -1, -2), case(x(2, 3)), case(x(2, 3, 4))),
+    _rows("reshape_as", lambda a, b: a.reshape(b.shape), case(x(2, 6), x(4, 3))),
     _rows("unflatten", _unflatten, case(x(6, 2), 0, (2, 3)), case(x(2, 6), -1, (3, -1))),
     _rows("ravel", np.ravel, case(x(2, 3)), case(x()), case(x(0, 2))),
     _rows("select", lambda a, d, i: a.take(i, d), case(x(2, 3), 1, -1), case(x(4), 0, 2)),
@@ -199,9 +202,7 @@ VIEWS = [
         case(x(12), (2, 3), (4, 1)),
         case(x(3, 4), (2, 2), (1, 2), 3),
         case(x(12), (4, 3), (2, 1)),
-        order=0,
     ),
-    _rows("flip", np.flip, case(x(2, 3), (0, 1)), case(x(2, 3), 1), case(x(0, 2), (0,))),
     _rows(
         "split",
         _split,

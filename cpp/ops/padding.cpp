@@ -1,0 +1,204 @@
+// Padding: constants, or what the edges of the input say. The latter is linear: its gradient adds
+// the borders back to where they came from, and the gradient of that is the padding again.
+#include <algorithm>
+#include <array>
+
+#include "ops/arranging.h"
+
+namespace bx {
+
+using kernels::Id;
+
+namespace {
+
+/// What to add before and after each dimension, the first dimension first.
+struct Borders {
+  Dims before, after;
+};
+
+Borders borders(const Tensor& t, const Dims& pad) {
+  if (pad.size() % 2 || pad.size() / 2 > t.dim())
+    fail_runtime("pad", "pad ", pad, " for a tensor of shape ", t.shape(),
+                 "; give a pair for each dimension, the last dimension first");
+  Borders b{Dims(t.dim(), 0), Dims(t.dim(), 0)};
+  for (int k = 0; k < pad.size() / 2; ++k) {
+    b.before[t.dim() - 1 - k] = pad[2 * k];
+    b.after[t.dim() - 1 - k] = pad[2 * k + 1];
+  }
+  return b;
+}
+
+Tensor part(const Tensor& t, int axis, int64_t start, int64_t length) {
+  Dims shape = t.shape();
+  shape[axis] = length;
+  return alias(t, shape, t.strides(), t->offset + start * t.strides()[axis]);
+}
+
+Tensor pad_constant(const Tensor& t, const Dims& pad, const Scalar& value) {
+  const Borders b = borders(t, pad);
+  Dims shape = t.shape();
+  Tensor from = detached(t);
+  bool empty_center = false;
+  for (int d = 0; d < t.dim(); ++d) {
+    const int64_t n = shape[d];
+    shape[d] += b.before[d] + b.after[d];
+    if (shape[d] < 0)
+      fail_runtime("pad", "pad ", pad, " leaves dimension ", d, " of shape ", t.shape(),
+                   " with size ", shape[d], "; cut off less");
+    const int64_t first = std::max<int64_t>(0, -b.before[d]);
+    const int64_t length = n - first - std::max<int64_t>(0, -b.after[d]);
+    empty_center = empty_center || length <= 0;
+    if (!empty_center) from = part(from, d, first, length);
+  }
+  Tensor out = value.kind == Scalar::Float ? full(shape, value.d, t.dtype())
+                                           : full_int(shape, value.i, t.dtype());
+  if (!empty_center) {
+    Tensor center = out;
+    for (int d = 0; d < t.dim(); ++d)
+      center = part(center, d, std::max<int64_t>(0, b.before[d]), from.shape()[d]);
+    launch("pad", kernel(Id::Copy, t.dtype()), center, from);
+  }
+  if (Recorder r{&t}; r)
+    r.done("ConstantPadNdBackward0", out, [pad](const Backward& call) {
+      Dims back = pad;
+      for (int k = 0; k < back.size(); ++k) back[k] = -back[k];
+      call.give(0, pad_constant(call.grad(), back, Scalar{Scalar::Int}));
+    });
+  return out;
+}
+
+enum class Edge { Reflect, Replicate, Circular };
+
+/// The border on one side of a dimension and the elements it repeats.
+struct Border {
+  int64_t start, length, source;
+};
+/// Both borders, for n elements that lie between them.
+std::array<Border, 2> sides(Edge edge, int64_t n, int64_t before, int64_t after) {
+  switch (edge) {
+    case Edge::Reflect:
+      return {{{0, before, before + 1}, {before + n, after, before + n - 1 - after}}};
+    case Edge::Circular: return {{{0, before, n}, {before + n, after, before}}};
+    default: return {{{0, before, before}, {before + n, after, before + n - 1}}};
+  }
+}
+
+Tensor fold_edges(const char* node, const Tensor& g, Edge edge, const Borders& b);
+
+/// Borders of 0 or more, filled dimension by dimension from what is there already.
+Tensor pad_edges(const char* node, const Tensor& t, Edge edge, const Borders& b) {
+  Dims shape = t.shape();
+  for (int d = 0; d < t.dim(); ++d) shape[d] += b.before[d] + b.after[d];
+  Tensor out = empty(shape, t.dtype());
+  Tensor center = out;
+  for (int d = 0; d < t.dim(); ++d) center = part(center, d, b.before[d], t.shape()[d]);
+  launch("pad", kernel(Id::Copy, t.dtype()), center, t);
+  // The dimensions still to come are seen at the center only.
+  Tensor done = center;
+  for (int d = 0; d < t.dim(); ++d) {
+    const int64_t stride = out.strides()[d];
+    Dims whole = done.shape();
+    whole[d] = shape[d];
+    done = alias(out, whole, out.strides(), done->offset - b.before[d] * stride);
+    for (const Border& side : sides(edge, t.shape()[d], b.before[d], b.after[d])) {
+      if (side.length == 0) continue;
+      Tensor source = part(done, d, side.source, side.length);
+      Dims steps = source.strides();
+      steps[d] = edge == Edge::Circular ? stride : edge == Edge::Reflect ? -stride : 0;
+      const int64_t first = edge == Edge::Reflect ? (side.length - 1) * stride : 0;
+      launch("pad", kernel(Id::Copy, t.dtype()), part(done, d, side.start, side.length),
+             alias(source, source.shape(), steps, source->offset + first));
+    }
+  }
+  if (Recorder r{&t}; r)
+    r.done(node, out, [node, edge, b](const Backward& call) {
+      call.give(0, fold_edges(node, call.grad(), edge, b));
+    });
+  return out;
+}
+
+/// The transpose of pad_edges: each border added to the elements that it repeats.
+Tensor fold_edges(const char* node, const Tensor& g, Edge edge, const Borders& b) {
+  Tensor out;
+  {
+    GradMode off(false);
+    out = clone(g);
+    for (int d = g.dim() - 1; d >= 0; --d) {
+      const int64_t n = g.shape()[d] - b.before[d] - b.after[d];
+      for (const Border& side : sides(edge, n, b.before[d], b.after[d])) {
+        if (side.length == 0) continue;
+        const Tensor border = part(out, d, side.start, side.length);
+        const Tensor sum_of = edge == Edge::Replicate ? sum(border, Dims{d}, true, std::nullopt)
+                              : edge == Edge::Reflect ? flip(border, {d})
+                                                      : border;
+        const Tensor pair[] = {part(out, d, side.source, sum_of.shape()[d]), sum_of};
+        pointwise_inplace(pointwise_op(formulas::row_index<formulas::Add>), pair);
+      }
+      out = part(out, d, b.before[d], n);
+    }
+    out = contiguous(out);
+  }
+  if (Recorder r{&g}; r)
+    r.done(node, out, [node, edge, b](const Backward& call) {
+      call.give(0, pad_edges(node, call.grad(), edge, b));
+    });
+  return out;
+}
+
+Tensor pad_by_edges(const Tensor& t, const Dims& pad, Edge edge) {
+  Borders b = borders(t, pad);
+  const int k = pad.size() / 2;
+  if (k < 1 || k > 3 || (t.dim() != k + 1 && t.dim() != k + 2))
+    fail(ErrorKind::NotImplemented, "pad", "pad ", pad, " for a tensor of shape ", t.shape(),
+         "; these modes pad the last 1, 2 or 3 dimensions behind a channel and perhaps a batch");
+  Dims cut_before(t.dim(), 0), cut_after(t.dim(), 0);
+  for (int d = 0; d < t.dim(); ++d) {
+    const int64_t n = t.shape()[d], most = edge == Edge::Reflect ? n - 1 : n;
+    if (edge != Edge::Replicate && (b.before[d] > most || b.after[d] > most))
+      fail_runtime("pad", "pad ", pad, " is larger than dimension ", d, " of shape ", t.shape(),
+                   " allows; at most ", most);
+    if (n == 0 && d >= t.dim() - k)
+      fail_runtime("pad", "shape ", t.shape(), " has nothing to repeat in dimension ", d);
+    if (n + b.before[d] + b.after[d] < (d < t.dim() - k ? 0 : 1))
+      fail_runtime("pad", "pad ", pad, " leaves nothing of dimension ", d, " of shape ", t.shape(),
+                   "; cut off less");
+    cut_before[d] = std::max<int64_t>(0, -b.before[d]);
+    cut_after[d] = std::max<int64_t>(0, -b.after[d]);
+    b.before[d] = std::max<int64_t>(0, b.before[d]);
+    b.after[d] = std::max<int64_t>(0, b.after[d]);
+  }
+  static constexpr const char* names[3][3] = {
+      {"ReflectionPad1DBackward0", "ReflectionPad2DBackward0", "ReflectionPad3DBackward0"},
+      {"ReplicationPad1DBackward0", "ReplicationPad2DBackward0", "ReplicationPad3DBackward0"},
+      {"CopySlices", "CopySlices", "CopySlices"}};
+  Tensor out = pad_edges(names[static_cast<int>(edge)][k - 1], t, edge, b);
+  for (int d = 0; d < t.dim(); ++d)
+    if (cut_before[d] || cut_after[d])
+      out = slice(out, d, cut_before[d], out.shape()[d] - cut_after[d], 1);
+  return contiguous(out);
+}
+
+Tensor pad(const Tensor& t, const Dims& pad, const std::string& mode,
+           const std::optional<Scalar>& value) {
+  if (mode == "constant") return pad_constant(t, pad, value.value_or(Scalar{Scalar::Int}));
+  if (value && value->as_double() != 0)
+    fail_value("pad", "mode '", mode, "' takes no value, got ", value->as_double());
+  if (mode == "reflect") return pad_by_edges(t, pad, Edge::Reflect);
+  if (mode == "replicate") return pad_by_edges(t, pad, Edge::Replicate);
+  if (mode == "circular") return pad_by_edges(t, pad, Edge::Circular);
+  fail(ErrorKind::NotImplemented, "pad", "mode '", mode,
+       "'; there are 'constant', 'reflect', 'replicate' and 'circular'");
+}
+
+}  // namespace
+
+void register_padding(Registry& r) {
+  r.nn("pad", "input, pad, mode='constant', value=None", pad,
+       "Elements added before and after dimensions, pairs from the last dimension on; a negative "
+       "number cuts off. Filled with value, mirrored at the edge ('reflect'), with the edge "
+       "('replicate'), or from the other side ('circular').");
+  r.function("constant_pad_nd", "input, pad, value=0", pad_constant,
+             "`value` added before and after dimensions, pairs from the last dimension on.");
+}
+
+}  // namespace bx
