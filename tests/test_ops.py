@@ -22,7 +22,8 @@ from op_table import (
 import backprop_ext as bx
 
 FORMULAS = [row for row in TABLE if row.reference is not None]
-LAYOUT_BOUND = ("view", "view_as", "view_copy", "as_strided", "as_strided_", "as_strided_copy")  # defined by the memory, not by the values
+# Defined by the memory, not by the values.
+LAYOUT_BOUND = ("view", "view_as", "view_copy", "as_strided", "as_strided_", "as_strided_copy")
 NAN_IS_RIGHT = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, on empty means
 
 

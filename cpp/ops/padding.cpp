@@ -151,31 +151,36 @@ Tensor pad_by_edges(const Tensor& t, const Dims& pad, Edge edge) {
   if (k < 1 || k > 3 || (t.dim() != k + 1 && t.dim() != k + 2))
     fail(ErrorKind::NotImplemented, "pad", "pad ", pad, " for a tensor of shape ", t.shape(),
          "; these modes pad the last 1, 2 or 3 dimensions behind a channel and perhaps a batch");
+  const int first = t.dim() - k;
   Dims cut_before(t.dim(), 0), cut_after(t.dim(), 0);
-  for (int d = 0; d < t.dim(); ++d) {
-    const int64_t n = t.shape()[d], most = edge == Edge::Reflect ? n - 1 : n;
+  for (int d = first; d < t.dim(); ++d) {
+    cut_before[d] = std::max<int64_t>(0, -b.before[d]);
+    cut_after[d] = std::max<int64_t>(0, -b.after[d]);
+    const int64_t n = t.shape()[d] - (edge == Edge::Circular ? cut_before[d] + cut_after[d] : 0);
+    const int64_t most = edge == Edge::Reflect ? n - 1 : n;
     if (edge != Edge::Replicate && (b.before[d] > most || b.after[d] > most))
       fail_runtime("pad", "pad ", pad, " is larger than dimension ", d, " of shape ", t.shape(),
                    " allows; at most ", most);
-    if (n == 0 && d >= t.dim() - k)
-      fail_runtime("pad", "shape ", t.shape(), " has nothing to repeat in dimension ", d);
-    if (n + b.before[d] + b.after[d] < (d < t.dim() - k ? 0 : 1))
+    if (n <= 0 || t.shape()[d] + b.before[d] + b.after[d] < 1)
       fail_runtime("pad", "pad ", pad, " leaves nothing of dimension ", d, " of shape ", t.shape(),
                    "; cut off less");
-    cut_before[d] = std::max<int64_t>(0, -b.before[d]);
-    cut_after[d] = std::max<int64_t>(0, -b.after[d]);
     b.before[d] = std::max<int64_t>(0, b.before[d]);
     b.after[d] = std::max<int64_t>(0, b.after[d]);
   }
+  auto cut = [&](Tensor x) {
+    for (int d = first; d < t.dim(); ++d)
+      if (cut_before[d] || cut_after[d])
+        x = slice(x, d, cut_before[d], x.shape()[d] - cut_after[d], 1);
+    return x;
+  };
   static constexpr const char* names[3][3] = {
       {"ReflectionPad1DBackward0", "ReflectionPad2DBackward0", "ReflectionPad3DBackward0"},
       {"ReplicationPad1DBackward0", "ReplicationPad2DBackward0", "ReplicationPad3DBackward0"},
       {"CopySlices", "CopySlices", "CopySlices"}};
-  Tensor out = pad_edges(names[static_cast<int>(edge)][k - 1], t, edge, b);
-  for (int d = 0; d < t.dim(); ++d)
-    if (cut_before[d] || cut_after[d])
-      out = slice(out, d, cut_before[d], out.shape()[d] - cut_after[d], 1);
-  return contiguous(out);
+  const char* name = names[static_cast<int>(edge)][k - 1];
+  // What circular padding repeats is what is left, the others repeat what was there.
+  if (edge == Edge::Circular) return pad_edges(name, cut(t), edge, b);
+  return contiguous(cut(pad_edges(name, t, edge, b)));
 }
 
 Tensor pad(const Tensor& t, const Dims& pad, const std::string& mode,

@@ -26,7 +26,9 @@ def _unfold(a: Any, dim: int, size: int, step: int) -> Any:
         return a.reshape(1)
     axis = dim % a.ndim
     starts = range(0, a.shape[axis] - size + 1, step)
-    return np.moveaxis(np.stack([a.take(range(s, s + size), axis) for s in starts], axis), axis + 1, -1)
+    return np.moveaxis(
+        np.stack([a.take(range(s, s + size), axis) for s in starts], axis), axis + 1, -1
+    )
 
 
 def _repeat(a: Any, *times: Any) -> Any:
@@ -79,9 +81,7 @@ def _pad(a: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
     pairs += [(pad[k], pad[k + 1]) for k in range(len(pad) - 2, -1, -2)]
     extra = {"constant_values": value or 0} if mode == "constant" else {}
     wide = np.pad(a, [(max(0, b), max(0, e)) for b, e in pairs], MODES[mode], **extra)  # type: ignore[call-overload]
-    cuts = [
-        slice(max(0, -b), n - max(0, -e)) for (b, e), n in zip(pairs, wide.shape, strict=True)
-    ]
+    cuts = [slice(max(0, -b), n - max(0, -e)) for (b, e), n in zip(pairs, wide.shape, strict=True)]
     return wide[tuple(cuts)]
 
 
@@ -128,7 +128,13 @@ ARRANGED = [
         case(x(3, 2), 5),
         inplace=True,
     ),
-    _rows("tril_indices", _indices(np.tril_indices), case(3, 4), case(2, 2, -1, dtype=bx.int32), order=0),
+    _rows(
+        "tril_indices",
+        _indices(np.tril_indices),
+        case(3, 4),
+        case(2, 2, -1, dtype=bx.int32),
+        order=0,
+    ),
     _rows("triu_indices", _indices(np.triu_indices), case(3, 4, 1), case(4, 2), order=0),
     _rows("diag", np.diag, case(x(3)), case(x(3, 4), 1), case(x(2), -2)),
     _rows("diagflat", np.diagflat, case(x(2, 2)), case(x(3), 1)),
@@ -274,7 +280,9 @@ BECOME = [
     ),
     _rows("squeeze_", lambda a, dim=None: np.squeeze(a, dim), case(x(1, 3)), case(x(1, 3), 0)),
     _rows("unsqueeze_", np.expand_dims, case(x(2, 3), 1)),
-    _rows("as_strided_", lambda a, *_: a.reshape(-1)[[[0, 1], [4, 5]]], case(x(12), (2, 2), (4, 1))),
+    _rows(
+        "as_strided_", lambda a, *_: a.reshape(-1)[[[0, 1], [4, 5]]], case(x(12), (2, 2), (4, 1))
+    ),
 ]
 
 ROWS = [*ARRANGED, *ASSEMBLED, *COPIES, *BECOME]
