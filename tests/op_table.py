@@ -10,12 +10,15 @@ from op_rows import (
     arithmetic,
     convolution,
     creation,
+    drawing,
     losses,
     movement,
     normalization,
+    ordering,
     pooling,
     reduction,
     sampling,
+    scattering,
     transcendental,
 )
 from op_rows.row import Case, Row, map_arrays
@@ -24,15 +27,18 @@ import backprop_ext as bx
 
 FAMILIES = (
     arithmetic,
-    transcendental,
-    movement,
-    reduction,
-    losses,
-    creation,
     convolution,
-    pooling,
+    creation,
+    drawing,
+    losses,
+    movement,
     normalization,
+    ordering,
+    pooling,
+    reduction,
     sampling,
+    scattering,
+    transcendental,
 )
 TABLE: list[Row] = [row for family in FAMILIES for row in family.ROWS]
 

@@ -1,5 +1,8 @@
 // The generator behind every random number.
+#include <random>
+
 #include "bindings/python.h"
+#include "ops/ops.h"
 
 namespace bx {
 
@@ -7,16 +10,52 @@ namespace {
 
 uint64_t seed_from(const py::int_& seed) {
   // Negative seeds wrap around, as in PyTorch.
-  const auto mask = py::int_(0xffffffffffffffffull);
-  return py::int_(seed.attr("__and__")(mask)).cast<uint64_t>();
+  const py::int_ least(std::numeric_limits<int64_t>::min()), most(0xffffffffffffffffull);
+  if (seed < least || seed > most)
+    fail_value("manual_seed", "the seed is ", std::string(py::str(seed)),
+               "; expected -2^63 to 2^64 - 1");
+  return py::int_(seed.attr("__and__")(most)).cast<uint64_t>();
+}
+
+/// The bytes of a state, one to an element: PyTorch's are a ByteTensor.
+Tensor state_of(const Generator& g) {
+  const std::string bytes = g.state();
+  Tensor t = empty({static_cast<int64_t>(bytes.size())}, DType::Int32);
+  for (size_t i = 0; i < bytes.size(); ++i)
+    t.data<int32_t>()[i] = static_cast<unsigned char>(bytes[i]);
+  return t;
+}
+
+/// Goes on from a state as state_of gives it, or as PyTorch does, in an array of bytes.
+void restore(Generator& g, py::handle state) {
+  if (!is_tensor(state.ptr()) && !is_numpy_array(state.ptr()))
+    fail_type("set_state", "a generator's state is a tensor of bytes, not ",
+              Py_TYPE(state.ptr())->tp_name, "; pass what get_state() returned");
+  const Tensor given = is_tensor(state.ptr())
+                           ? tensor_of(state.ptr())
+                           : tensor_from_data(state.attr("astype")("int32"), std::nullopt);
+  if (!is_integral(given.dtype()))
+    fail_type("set_state", "the state is ", name_of(given.dtype()),
+              "; expected whole numbers from 0 to 255");
+  GradMode off(false);
+  const Tensor t = contiguous(to(given, DType::Int32));
+  std::string bytes;
+  for (int64_t i = 0; i < t.numel(); ++i) bytes.push_back(static_cast<char>(t.data<int32_t>()[i]));
+  g.set_state(bytes);
+}
+
+std::unique_ptr<Generator> make_generator(py::handle device) {
+  const std::string name = device.is_none() ? "cpu" : std::string(py::str(device));
+  if (name.rfind("cpu", 0) != 0)
+    fail_runtime("Generator", "device '", name, "' is not available; only 'cpu' is");
+  return std::make_unique<Generator>();
 }
 
 }  // namespace
 
 void bind_random(py::module_& m) {
   py::class_<Generator>(m, "Generator", "PyTorch's CPU generator: mt19937.")
-      .def(py::init([](py::handle) { return std::make_unique<Generator>(); }),
-           py::arg("device") = py::none())
+      .def(py::init(&make_generator), py::arg("device") = py::none())
       .def(
           "manual_seed",
           [](py::object self, const py::int_& seed) {
@@ -34,12 +73,24 @@ void bind_random(py::module_& m) {
             return seed;
           },
           "Seeds from the system's entropy and returns the seed.")
+      .def("get_state", &state_of,
+           "The whole state for set_state: a 1-d int32 tensor of PyTorch's 5056 bytes.")
       .def(
-          "get_state", [](const Generator& g) { return py::bytes(g.state()); },
-          "The whole state, for set_state.")
+          "set_state",
+          [](py::object self, py::handle state) {
+            restore(self.cast<Generator&>(), state);
+            return self;
+          },
+          py::arg("new_state"), "Goes on from a state that get_state returned, here or in PyTorch.")
       .def(
-          "set_state", [](Generator& g, const py::bytes& s) { g.set_state(s); },
-          py::arg("new_state"), "Goes on from a state that get_state returned.")
+          "clone_state", [](const Generator& g) { return std::make_unique<Generator>(g); },
+          "Another generator that goes on from the same state.")
+      .def_property_readonly(
+          "device",
+          [](const Generator&) {
+            return py::module_::import("backprop_ext").attr("device")("cpu");
+          },
+          "Always cpu.")
       .def(py::pickle([](const Generator& g) { return py::bytes(g.state()); },
                       [](const py::bytes& state) {
                         auto g = std::make_unique<Generator>();

@@ -1,16 +1,50 @@
 #include "core/random.h"
 
 #include <cmath>
-#include <sstream>
+#include <cstring>
 
 #include "core/thread_local.h"
 
 namespace bx {
 
+namespace {
+
+/// PyTorch's state of a generator, byte for byte, so that one library's goes on in the other.
+struct State {
+  uint64_t seed;
+  int32_t left, seeded;
+  uint64_t next;
+  uint64_t words[624];
+  double normal_x, normal_y, normal_rho;
+  int32_t normal_is_valid, padding;
+  float float_normal;
+  bool float_normal_is_valid;
+};
+static_assert(sizeof(State) == 5056);
+
+}  // namespace
+
 void Generator::manual_seed(uint64_t seed) {
   seed_ = seed;
-  engine_.seed(static_cast<uint32_t>(seed));
+  words_[0] = static_cast<uint32_t>(seed);
+  for (uint32_t i = 1; i < kWords; ++i)
+    words_[i] = 1812433253u * (words_[i - 1] ^ words_[i - 1] >> 30) + i;
+  left_ = 1;
+  next_ = 0;
   next_normal_.reset();
+}
+
+void Generator::refill() {
+  constexpr int shift = 397;
+  auto twist = [this](int i, int next, int far) {
+    const uint32_t mixed = (words_[i] & 0x80000000) | (words_[next] & 0x7fffffff);
+    words_[i] = words_[far] ^ mixed >> 1 ^ (words_[next] & 1 ? 0x9908b0df : 0);
+  };
+  for (int i = 0; i < kWords - shift; ++i) twist(i, i + 1, i + shift);
+  for (int i = kWords - shift; i < kWords - 1; ++i) twist(i, i + 1, i + shift - kWords);
+  twist(kWords - 1, 0, shift - 1);
+  left_ = kWords;
+  next_ = 0;
 }
 
 uint64_t Generator::random64() {
@@ -41,24 +75,34 @@ double Generator::normal() {
 }
 
 std::string Generator::state() const {
-  std::ostringstream out;
-  out.precision(17);
-  out << seed_ << ' ' << next_normal_.has_value() << ' ' << next_normal_.value_or(0) << ' '
-      << engine_;
-  return out.str();
+  State s;
+  std::memset(&s, 0, sizeof s);
+  s.seed = seed_;
+  s.left = left_;
+  s.seeded = 1;
+  s.next = static_cast<uint64_t>(next_);
+  for (int i = 0; i < kWords; ++i) s.words[i] = words_[i];
+  s.normal_y = next_normal_.value_or(0);
+  s.normal_is_valid = next_normal_.has_value();
+  std::string bytes(sizeof s, '\0');
+  std::memcpy(bytes.data(), &s, sizeof s);
+  return bytes;
 }
 
-void Generator::set_state(const std::string& state) {
-  std::istringstream in(state);
-  uint64_t seed = 0;
-  bool has_normal = false;
-  double normal = 0;
-  std::mt19937 engine;
-  if (!(in >> seed >> has_normal >> normal >> engine))
-    fail_value("set_state", "this is not a generator's state; pass what get_state() returned");
-  seed_ = seed;
-  engine_ = engine;
-  next_normal_ = has_normal ? std::optional(normal) : std::nullopt;
+void Generator::set_state(const std::string& bytes) {
+  State s;
+  if (bytes.size() != sizeof s)
+    fail_runtime("set_state", "a generator's state has ", sizeof s, " bytes, this has ",
+                 bytes.size(), "; pass what get_state() returned");
+  std::memcpy(static_cast<void*>(&s), bytes.data(), sizeof s);
+  if (s.seeded != 1 || s.left < 1 || s.left > kWords || s.next > kWords ||
+      s.next + static_cast<uint64_t>(s.left) > kWords + 1)
+    fail_runtime("set_state", "these bytes are no generator's state; pass what get_state() gave");
+  seed_ = s.seed;
+  left_ = s.left;
+  next_ = static_cast<int>(s.next);
+  for (int i = 0; i < kWords; ++i) words_[i] = static_cast<uint32_t>(s.words[i]);
+  next_normal_ = s.normal_is_valid ? std::optional(s.normal_y) : std::nullopt;
 }
 
 namespace {

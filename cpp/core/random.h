@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <random>
+#include <string>
 
 #include "core/tensor.h"
 
@@ -19,7 +19,15 @@ class Generator {
   void manual_seed(uint64_t seed);
   uint64_t initial_seed() const { return seed_; }
 
-  uint32_t random() { return static_cast<uint32_t>(engine_()); }
+  /// The next 32 bits of the Mersenne Twister. [Matsumoto & Nishimura 1998]
+  uint32_t random() {
+    if (--left_ == 0) refill();
+    uint32_t y = words_[next_++];
+    y ^= y >> 11;
+    y ^= y << 7 & 0x9d2c5680;
+    y ^= y << 15 & 0xefc60000;
+    return y ^ y >> 18;
+  }
   uint64_t random64();
 
   /// Uniform in [0, 1): 24 random bits for float, 53 for double.
@@ -29,12 +37,18 @@ class Generator {
   /// Standard normal by Box-Muller; every second call returns the cached partner.
   double normal();
 
-  /// The whole state as text, and back; ValueError for a text that is not a state.
+  /// The whole state as bytes, laid out as PyTorch's; RuntimeError for bytes that are no state.
   std::string state() const;
   void set_state(const std::string& state);
 
  private:
-  std::mt19937 engine_;
+  static constexpr int kWords = 624;
+
+  void refill();
+
+  uint32_t words_[kWords];
+  int left_ = 1;  // words until the next refill
+  int next_ = 0;
   uint64_t seed_ = kDefaultSeed;
   std::optional<double> next_normal_;
 };

@@ -18,6 +18,8 @@ void fill_reduction(Entries);
 void fill_matmul(Entries);
 void fill_softmax(Entries);
 void fill_indexing(Entries);
+void fill_scatter(Entries);
+void fill_sorting(Entries);
 void fill_random(Entries);
 void fill_optimizer(Entries);
 void fill_conv(Entries);

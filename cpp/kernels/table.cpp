@@ -34,6 +34,8 @@ extern "C" __attribute__((visibility("default"))) const bx::kernels::Table* bx_k
   fill_matmul(general);
   fill_softmax(general);
   fill_indexing(general);
+  fill_scatter(general);
+  fill_sorting(general);
   fill_random(general);
   fill_optimizer(general);
   fill_conv(general);

@@ -76,6 +76,15 @@ enum class Id : int {
   Index,
   IndexPut,
   IndexAdd,    // indexing.cpp
+  Gather,
+  Scatter,     // scatter.cpp
+  Sort,
+  TopK,
+  KthValue,
+  Mode,
+  SortRows,
+  Distinct,
+  Search,      // sorting.cpp
   NormalFill,  // random.cpp
   Update,      // optimizer.cpp
   Conv,

@@ -128,20 +128,15 @@ bool selects_nothing(const Tensors& indices) {
   return true;
 }
 
-Tensor index_select(const Tensor& t, int64_t axis, const Tensor& indices) {
-  const int a = wrap_axis("index_select", axis, t.dim());
-  if (indices.dim() > 1)
-    fail_index("index_select", "index has shape ", indices.shape(), "; expected one dimension");
-  Tensors list(static_cast<size_t>(a) + 1);
-  list[static_cast<size_t>(a)] = reshape(indices, {-1});
-  return index(t.dim() ? t : reshape(t, {1}), list);
+void require_same_dtype(const char* op, const Tensor& t, const Tensor& values) {
+  if (t.dtype() != values.dtype())
+    fail_runtime(op, "the tensor is ", name_of(t.dtype()), ", the values ",
+                 name_of(values.dtype()), "; convert one of them");
 }
 
-Tensor masked_fill(const Tensor& t, const Tensor& mask, Operand value) {
-  if (value.tensor.dim() != 0)
-    fail_runtime("masked_fill", "the value has shape ", value.tensor.shape(),
-                 "; expected a number or a 0-d tensor; use where for more");
-  return select(mask, to(value.tensor, t.dtype()), t);
+/// One tensor of indices for every dimension; a 0-d tensor counts as one of one element.
+Tensors nonzero_tuple(const Tensor& t) {
+  return unbind(nonzero(t.dim() ? t : reshape(t, {1})), 1);
 }
 
 }  // namespace
@@ -225,25 +220,24 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
 }
 
 void register_indexing(Registry& r) {
-  r.both("nonzero", "input", nonzero, "The indices of elements that are not zero, a row each.");
-  r.both("index_select", "input, dim, index", index_select, "Slices picked by a 1-d index tensor.");
   r.both(
-      "masked_select", "input, mask",
-      [](const Tensor& t, const Tensor& mask) {
-        const Dims shape = broadcast_shapes("masked_select", t.shape(), mask.shape());
-        return index(expand(t, shape), {expand(mask, shape)});
+      "nonzero", "input, *, as_tuple=False",
+      [](const Tensor& t, bool as_tuple) -> Value {
+        return as_tuple ? Value(nonzero_tuple(t)) : Value(nonzero(t));
       },
-      "The elements where mask is True, in one dimension.");
-  r.both("masked_fill", "input, mask, value", masked_fill, "value where mask is True.");
-  r.method(
-      "masked_fill_", "input, mask, value",
-      [](const Tensor& t, const Tensor& mask, Operand value) {
-        return copy_(t, masked_fill(t, mask, value));
+      "The indices of elements that are not zero, a row each, or a tensor for every dimension.");
+  r.both("argwhere", "input", nonzero, "The indices of elements that are not zero, a row each.");
+  r.both(
+      "index_put", "input, indices, values, accumulate=False",
+      [](const Tensor& t, const OptTensors& i, const Tensor& v, bool a) {
+        require_same_dtype("index_put", t, v);
+        return index_put_(clone(t), i.list, v, a);
       },
-      "Writes value where mask is True.");
+      "A copy with values written (or added) at index tensors.");
   r.method(
       "index_put_", "input, indices, values, accumulate=False",
       [](const Tensor& t, const OptTensors& i, const Tensor& v, bool a) {
+        require_same_dtype("index_put_", t, v);
         return index_put_(t, i.list, v, a);
       },
       "Writes (or adds) values at index tensors.");

@@ -100,6 +100,22 @@ Tensor index(const Tensor& t, const Tensors& indices);
 Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& value, bool accumulate);
 Tensor nonzero(const Tensor& t);
 
+// scatter.cpp --------------------------------------------------------------------------------
+enum class ScatterMode { Set, Add, Multiply, Max, Min };
+/// t[..., index[..., k, ...], ...] along an axis; index is int64 or int32, every entry in range.
+Tensor gather(const Tensor& t, int64_t axis, const Tensor& index);
+/// base with src written (or added, ...) at index along an axis.
+Tensor scatter(const Tensor& base, int64_t axis, const Tensor& index, const Tensor& src,
+               ScatterMode mode = ScatterMode::Set);
+inline Tensor scatter_add(const Tensor& base, int64_t axis, const Tensor& index,
+                          const Tensor& src) {
+  return scatter(base, axis, index, src, ScatterMode::Add);
+}
+
+// sorting.cpp --------------------------------------------------------------------------------
+/// (values, indices) along an axis, stable; NaN is the largest value.
+std::pair<Tensor, Tensor> sort(const Tensor& t, int64_t axis, bool descending);
+
 // softmax.cpp --------------------------------------------------------------------------------
 Tensor softmax(const Tensor& t, int64_t axis, OptDType dtype);
 Tensor log_softmax(const Tensor& t, int64_t axis, OptDType dtype);

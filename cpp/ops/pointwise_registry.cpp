@@ -169,7 +169,8 @@ void register_pointwise(Registry& r) {
       [](const Tensor& c, Operand a, Operand b) { return select(c, a.tensor, b.tensor); },
       where_doc);
   r.function(
-      "where", "condition", [](const Tensor& c) { return unbind(nonzero(c), 1); }, where_doc);
+      "where", "condition",
+      [](const Tensor& c) { return unbind(nonzero(c.dim() ? c : reshape(c, {1})), 1); }, where_doc);
   r.method(
       "where", "input, condition, other",
       [](const Tensor& a, const Tensor& c, Operand b) { return select(c, a, b.tensor); },

@@ -154,10 +154,16 @@ const Registry& registry() {
     register_matmul(*r);
     register_joining(*r);
     register_indexing(*r);
+    register_scatter(*r);
+    register_index_along(*r);
+    register_strided(*r);
+    register_sorting(*r);
+    register_searching(*r);
     register_softmax(*r);
     register_loss(*r);
     register_likelihood(*r);
     register_random(*r);
+    register_sampling(*r);
     register_conv(*r);
     register_pooling(*r);
     register_resample(*r);

@@ -142,6 +142,10 @@ struct ArgOf<std::optional<T>> {
 inline Value to_value(Tensor t) { return t; }
 inline Value to_value(Tensors t) { return t; }
 inline Value to_value(std::pair<Tensor, Tensor> t) { return Tensors{t.first, t.second}; }
+inline Value to_value(std::tuple<Tensor, Tensor, Tensor> t) {
+  return Tensors{std::get<0>(t), std::get<1>(t), std::get<2>(t)};
+}
+inline Value to_value(Value v) { return v; }
 inline Value to_value(bool b) { return b; }
 inline Value to_value(int64_t i) { return i; }
 inline Value to_value(DType t) { return t; }
@@ -150,6 +154,8 @@ template <class R>
 inline constexpr const char* returns = "Tensor";
 template <>
 inline constexpr const char* returns<Tensors> = "tuple[Tensor, ...]";
+template <>
+inline constexpr const char* returns<Value> = "Any";
 template <>
 inline constexpr const char* returns<bool> = "bool";
 template <>
@@ -234,10 +240,16 @@ void register_statistics(Registry&);
 void register_matmul(Registry&);
 void register_joining(Registry&);
 void register_indexing(Registry&);
+void register_scatter(Registry&);
+void register_index_along(Registry&);
+void register_strided(Registry&);
+void register_sorting(Registry&);
+void register_searching(Registry&);
 void register_softmax(Registry&);
 void register_loss(Registry&);
 void register_likelihood(Registry&);
 void register_random(Registry&);
+void register_sampling(Registry&);
 void register_conv(Registry&);
 void register_pooling(Registry&);
 void register_resample(Registry&);

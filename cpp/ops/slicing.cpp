@@ -90,27 +90,6 @@ Tensor narrow(const Tensor& t, int64_t axis, int64_t start, int64_t length) {
   return slice_as("SliceBackward0", t, a, first, first + length, 1);
 }
 
-/// Any walk over the memory; gradients only where it is a walk over a row-major tensor.
-Tensor as_strided(const Tensor& t, const Dims& size, const Dims& stride, int64_t offset) {
-  if (size.size() != stride.size())
-    fail_runtime("as_strided", "sizes ", size, " and strides ", stride, " differ in number");
-  int64_t last = offset;
-  for (int d = 0; d < size.size(); ++d) {
-    if (size[d] < 0 || stride[d] < 0)
-      fail_runtime("as_strided", "negative entries in sizes ", size, " or strides ", stride);
-    last += (size[d] - 1) * stride[d];
-  }
-  const int64_t capacity = t->storage->bytes() / size_of(t.dtype());
-  if (checked_numel("as_strided", size) > 0 && (offset < 0 || last >= capacity))
-    fail_runtime("as_strided", "element ", last, " lies outside the storage of ", capacity,
-                 " elements; use smaller sizes or strides");
-  if (grad_enabled() && requires_grad(t))
-    fail(ErrorKind::NotImplemented, "as_strided",
-         "has no gradient; use slices and reshape, or "
-         "detach() first");
-  return alias(t, size, stride, offset);
-}
-
 Tensor flip(const Tensor& t, const Dims& axes) {
   Tensor out = t;
   for (int64_t a : wrap_axes("flip", axes, t.dim())) {
@@ -217,12 +196,6 @@ void register_slicing(Registry& r) {
   r.both("diagonal", "input, offset=0, dim1=0, dim2=1", diagonal,
          "The diagonal of two dimensions, as a view, in a new last dimension.");
   r.both("unbind", "input, dim=0", unbind, "The slices of a dimension, as views.");
-  r.both(
-      "as_strided", "input, size, stride, storage_offset=None",
-      [](const Tensor& t, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
-        return as_strided(t, size, stride, offset.value_or(t->offset));
-      },
-      "A view of the memory with any sizes and strides that stay inside it.");
   r.both("flip", "input, dims", flip, "The order of elements reversed along dimensions, a copy.");
   r.both("split", "tensor, split_size_or_sections, dim=0", split,
          "Pieces of one size, or of given sizes, along a dimension, as views.");

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from ._core import _default_generator
+from ._core import Generator, _default_generator, default_generator
 
 if TYPE_CHECKING:
-    from ._core import Generator
+    from collections.abc import Iterator
 
-__all__ = ["get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+    from ._core import Tensor
+
+__all__ = [
+    "Generator",
+    "default_generator",
+    "fork_rng",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "seed",
+    "set_rng_state",
+]
 
 
 def manual_seed(seed: int) -> Generator:
-    """Start the default generator at `seed`, and return it."""
+    """Start the default generator at `seed`, and return it.
+
+    -2^63 to 2^64 - 1, negative seeds wrap around; ValueError beyond.
+    """
     return _default_generator().manual_seed(int(seed))
 
 
@@ -27,11 +42,37 @@ def initial_seed() -> int:
     return _default_generator().initial_seed()
 
 
-def get_rng_state() -> bytes:
-    """The state of the default generator."""
+def get_rng_state() -> Tensor:
+    """The state of the default generator: PyTorch's 5056 bytes in a 1-d int32 tensor.
+
+    PyTorch has the same bytes in a ByteTensor: `torch.ByteTensor(state.tolist())` goes on there.
+    """
     return _default_generator().get_state()
 
 
-def set_rng_state(new_state: bytes) -> None:
-    """Put the default generator back into a state taken with `get_rng_state`."""
+def set_rng_state(new_state: Tensor) -> None:
+    """Put the default generator back into a state taken with `get_rng_state`.
+
+    Takes any integer tensor, or NumPy array, of the 5056 bytes. TypeError for another kind,
+    RuntimeError for bytes that are no state; the generator then stays as it was.
+    """
     _default_generator().set_state(new_state)
+
+
+@contextmanager
+def fork_rng(
+    devices: Any = None,
+    enabled: bool = True,
+    _caller: str = "fork_rng",
+    _devices_kw: str = "devices",
+    device_type: str | None = None,
+) -> Iterator[None]:
+    """Inside, draw as you like; afterwards the default generator goes on as if nothing happened."""
+    if not enabled:
+        yield
+        return
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        set_rng_state(state)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .row import Flags, Real, Row, Whole, case, row
+from .row import Real, Row, case, row
 
 INTS = ("int64", "int32", "bool")
 
@@ -74,19 +74,6 @@ def _chunk(a: Any, chunks: int, dim: int = 0) -> Any:
 
 def _unbind(a: Any, dim: int = 0) -> Any:
     return [a.take(i, dim) for i in range(a.shape[dim])]
-
-
-def _index_put(a: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
-    out = a.copy()
-    if accumulate:
-        np.add.at(out, tuple(indices), values)
-    else:
-        out[tuple(indices)] = values
-    return out
-
-
-def _masked_fill(a: Any, mask: Any, value: Any) -> Any:
-    return np.where(mask, np.asarray(value, a.dtype), a)
 
 
 def _filled(a: Any, value: Any, *_: Any) -> Any:
@@ -199,7 +186,6 @@ VIEWS = [
         case(x(12), (2, 3), (4, 1)),
         case(x(3, 4), (2, 2), (1, 2), 3),
         case(x(12), (4, 3), (2, 1)),
-        order=0,
     ),
     _rows("flip", np.flip, case(x(2, 3), (0, 1)), case(x(2, 3), 1), case(x(0, 2), (0,))),
     _rows(
@@ -242,40 +228,6 @@ INDICES = [
         order=0,
         result="int64",
         whole_result="int64",
-    ),
-    _rows(
-        "index_select",
-        lambda a, d, i: a.take(np.atleast_1d(i), d),
-        case(x(4, 3), 0, Whole((5,), 0, 3)),
-        case(x(2, 3), -1, Whole((2,), 0, 2, "int32")),
-        case(x(2, 3), 1, Whole((0,))),
-        case(x(3), 0, Whole((), 0, 2)),
-    ),
-    _rows(
-        "masked_select",
-        lambda a, m: np.broadcast_to(a, np.broadcast_shapes(a.shape, m.shape))[
-            np.broadcast_to(m, np.broadcast_shapes(a.shape, m.shape))
-        ],
-        case(x(3, 4), Flags((3, 4))),
-        case(x(3, 1), Flags((4,))),
-        case(x(0, 2), Flags((2,))),
-    ),
-    _rows(
-        "masked_fill",
-        _masked_fill,
-        case(x(3, 4), Flags((3, 4)), 2.0),
-        case(x(3, 4), Flags((4,)), x()),
-        case(x(0, 4), Flags((4,)), 1),
-        inplace=True,
-        whole_dtypes=("int64", "int32"),
-    ),
-    _rows(
-        "index_put_",
-        _index_put,
-        case(x(5, 2), (Whole((3,), 0, 0),), x(2), True),
-        case(x(5, 2), [Whole((3,), 0, 4), Whole((3,), 0, 1)], x(3), accumulate=True),
-        case(x(5, 2), (Whole((1,), 0, 4),), x(1, 2)),
-        case(x(3, 4), (Flags((3, 4)),), x()),
     ),
 ]
 

@@ -6,7 +6,8 @@ Source: https://docs.pytorch.org/docs/stable/nn.init.html
 
 from __future__ import annotations
 
-from math import sqrt
+import warnings
+from math import ceil, erf, sqrt
 from typing import TYPE_CHECKING
 
 from .. import _core
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "sparse_",
+    "trunc_normal_",
     "uniform_",
     "xavier_normal_",
     "xavier_uniform_",
@@ -82,6 +86,53 @@ def normal_(
     return _normal(tensor, mean, std, generator)
 
 
+def _normal_cdf(x: float) -> float:
+    return (1.0 + erf(x / sqrt(2.0))) / 2.0
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """x ~ N(mean, std^2) given that a <= x <= b, by rejection.
+
+    Proposals are normal where more than 0.3 of them fall into [a, b], else uniform in [a, b] and
+    kept with probability density / largest density. Warns where mean lies more than 2 std outside.
+    """
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(
+            f"[trunc_normal_] mean={mean} is more than 2 std={std} away from [{a}, {b}]; the "
+            "distribution of the values may be wrong",
+            stacklevel=2,
+        )
+
+    def normal() -> tuple[Tensor, Tensor]:
+        x = _core.empty_like(tensor).normal_(mean, std, generator=generator)
+        return x, (x < low) | (x > high)
+
+    def uniform() -> tuple[Tensor, Tensor]:
+        x = _core.empty_like(tensor).uniform_(a, b, generator=generator)
+        log_density = ((x - mean) / std).pow(2) * -0.5 - log_peak
+        chance = _core.empty_like(tensor).uniform_(generator=generator).log()
+        return x, chance > log_density
+
+    low, high = (tensor.new_tensor(bound).item() for bound in (a, b))
+    log_peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+    share = _normal_cdf((b - mean) / std) - _normal_cdf((a - mean) / std)
+    propose = normal if share > 0.3 else uniform
+    with no_grad():
+        values, rejected = propose()
+        while rejected.any():
+            fresh, again = propose()
+            values = _core.where(rejected, fresh, values)
+            rejected = rejected & again
+        return tensor.copy_(values)
+
+
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """x = val."""
     with no_grad():
@@ -104,6 +155,47 @@ def eye_(tensor: Tensor) -> Tensor:
         raise ValueError(f"[eye_] a matrix is needed, the tensor has {tensor.ndim} dimensions")
     with no_grad():
         return tensor.copy_(_core.eye(*tensor.shape))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """The kernel of a convolution that passes its inputs through, channel by channel.
+
+    x[g m + d, d, middle...] = 1 in each of the groups g, with m outputs to a group; 0 elsewhere.
+    Raises ValueError unless x has 3 to 5 dimensions and size(0) is a multiple of groups.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(
+            f"[dirac_] a kernel has 3, 4 or 5 dimensions, the tensor has {tensor.ndim}"
+        )
+    outputs, inputs, *window = tensor.shape
+    if outputs % groups:
+        raise ValueError(f"[dirac_] {outputs} output channels do not divide into {groups} groups")
+    own = outputs // groups
+    middle = tuple(length // 2 for length in window)
+    with no_grad():
+        tensor.zero_()
+        for group in range(groups):
+            for d in range(min(own, inputs)):
+                tensor[(group * own + d, d, *middle)] = 1
+    return tensor
+
+
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """x ~ N(0, std^2), with ceil(sparsity * rows) elements of every column 0.
+
+    Raises ValueError unless x is 2-D. Source: Martens, Deep learning via Hessian-free
+    optimization, ICML 2010. The places are drawn from the default generator, as in PyTorch.
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"[sparse_] a matrix is needed, the tensor has {tensor.ndim} dimensions")
+    rows, columns = tensor.shape
+    with no_grad():
+        tensor.normal_(0, std, generator=generator)
+        for column in range(columns):
+            tensor[_core.randperm(rows)[: ceil(sparsity * rows)], column] = 0
+    return tensor
 
 
 def _fans(op: str, tensor: Tensor) -> tuple[int, int]:

@@ -1,0 +1,138 @@
+// Whole random numbers, and random order.
+#include <limits>
+
+#include "ops/random.h"
+
+namespace bx {
+
+using kernels::FaultInfo;
+using kernels::View;
+
+namespace {
+
+/// i = lowest, number of values (0 for all 2^64), and whether one word is enough for each.
+void integer_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
+  const auto range = static_cast<uint64_t>(params.i[1]);
+  draw(out, params, [&](Generator& g, auto) {
+    const uint64_t bits = params.i[2] ? g.random() : g.random64();
+    return static_cast<int64_t>(range ? bits % range + static_cast<uint64_t>(params.i[0]) : bits);
+  });
+}
+
+/// Whole numbers from `lowest`, `range` of them (0 for all 2^64).
+void draw_integers(const char* op, const Tensor& t, int64_t lowest, uint64_t range, bool one_word,
+                   Generator* g) {
+  Params p;
+  p.i[0] = lowest;
+  p.i[1] = static_cast<int64_t>(range);
+  p.i[2] = one_word;
+  launch_random(op, &integer_kernel, t, p, g);
+}
+
+/// Ranges from 2^28 on draw 64 bits, so that the modulo's bias stays small.
+bool one_word(uint64_t range) { return range != 0 && range < uint64_t{1} << 28; }
+
+/// The largest of the whole numbers that a type holds without gaps.
+int64_t largest_whole(DType dtype) {
+  switch (dtype) {
+    case DType::Bool: return 1;
+    case DType::Int32: return std::numeric_limits<int32_t>::max();
+    case DType::Int64: return std::numeric_limits<int64_t>::max();
+    case DType::Float32: return int64_t{1} << 24;
+    default: return int64_t{1} << 53;
+  }
+}
+
+constexpr const char* kRandomNodes[] = {"RandomBackward2", "RandomBackward1", "RandomBackward0"};
+
+Tensor random_all(const Tensor& t, Generator* g) {
+  const uint64_t range = static_cast<uint64_t>(largest_whole(t.dtype())) + 1;
+  const bool narrow = t.dtype() != DType::Int64 && t.dtype() != DType::Float64;
+  return fill_inplace("random_", kRandomNodes[0], t,
+                      [&](const Tensor& x) { draw_integers("random_", x, 0, range, narrow, g); });
+}
+
+Tensor random_between(const Tensor& t, int64_t from, std::optional<int64_t> to, Generator* g,
+                      const char* node) {
+  const int64_t most = largest_whole(t.dtype());
+  const int64_t last = to ? *to - 1 : most;
+  if (to ? from >= *to : from > most)
+    fail_runtime("random_", "from ", from, " to ", to.value_or(most),
+                 "; from must be less than to");
+  if (!is_floating(t.dtype()) && t.dtype() != DType::Int64) {
+    const int64_t least = t.dtype() == DType::Bool ? 0 : -most - 1;
+    for (int64_t end : {from, last})
+      if (end < least || end > most)
+        fail_runtime("random_", end, " is out of bounds for ", name_of(t.dtype()), "; expected ",
+                     least, " to ", most);
+  }
+  const uint64_t range = static_cast<uint64_t>(last) - static_cast<uint64_t>(from) + 1;
+  return fill_inplace("random_", node, t, [&](const Tensor& x) {
+    draw_integers("random_", x, from, range, one_word(range), g);
+  });
+}
+
+Tensor randint(int64_t low, int64_t high, const Dims& size, Generator* g, OptDType dtype) {
+  if (low >= high)
+    fail_runtime("randint", "low ", low, " and high ", high, "; low must be less than high");
+  Tensor out = empty(size, dtype.value_or(DType::Int64));
+  const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+  draw_integers("randint", out, low, range, one_word(range), g);
+  return out;
+}
+
+/// Fisher-Yates from the front. Beyond 2^32 / 20 numbers one word would be too coarse.
+Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
+  if (n < 0) fail_runtime("randperm", "n is ", n, "; expected 0 or more");
+  Tensor out = arange_int(0, n, 1);
+  auto* data = out.data<int64_t>();
+  const bool narrow = n < std::numeric_limits<uint32_t>::max() / 20;
+  for (int64_t i = 0; i + 1 < n; ++i) {
+    const uint64_t bits = narrow ? g->random() : g->random64();
+    std::swap(data[i], data[i + static_cast<int64_t>(bits % static_cast<uint64_t>(n - i))]);
+  }
+  return to(out, dtype.value_or(DType::Int64));
+}
+
+}  // namespace
+
+void register_random_integers(Registry& r) {
+  r.function(
+      "randint", "high, size, *, generator=None, dtype=None",
+      [](int64_t high, const Dims& size, Generator* g, OptDType dtype) {
+        return randint(0, high, size, g, dtype);
+      },
+      "Whole numbers from low (0) to high - 1.");
+  r.function("randint", "low, high, size, *, generator=None, dtype=None", randint, "");
+  r.function("randperm", "n, *, generator=None, dtype=None", randperm,
+             "The numbers 0 to n - 1 in random order.");
+  r.function(
+      "randint_like", "input, high, *, generator=None, dtype=None",
+      [](const Tensor& t, int64_t high, Generator* g, OptDType dtype) {
+        return randint(0, high, t.shape(), g, dtype.value_or(t.dtype()));
+      },
+      "Whole numbers from low (0) to high - 1, of input's size and type.");
+  r.function(
+      "randint_like", "input, low, high, *, generator=None, dtype=None",
+      [](const Tensor& t, int64_t low, int64_t high, Generator* g, OptDType dtype) {
+        return randint(low, high, t.shape(), g, dtype.value_or(t.dtype()));
+      },
+      "");
+  r.method("random_", "input, *, generator=None", random_all,
+           "Writes whole numbers from `from` (0) to to - 1, or to the largest that the type holds "
+           "without gaps.");
+  r.method(
+      "random_", "input, to, *, generator=None",
+      [](const Tensor& t, int64_t to, Generator* g) {
+        return random_between(t, 0, to, g, kRandomNodes[1]);
+      },
+      "");
+  r.method(
+      "random_", "input, from, to, *, generator=None",
+      [](const Tensor& t, int64_t from, std::optional<int64_t> to, Generator* g) {
+        return random_between(t, from, to, g, kRandomNodes[2]);
+      },
+      "");
+}
+
+}  // namespace bx

@@ -1,0 +1,168 @@
+// Any walk over a tensor's memory, and parts of a tensor written out of place.
+#include <algorithm>
+
+#include "autograd/views.h"
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+/// A walk over memory: one element for every combination of steps.
+struct Walk {
+  Dims shape, strides;
+  int64_t offset;
+
+  /// One behind the last element; the offset where there is none.
+  int64_t end() const {
+    int64_t last = offset;
+    for (int d = 0; d < shape.size(); ++d) {
+      if (shape[d] == 0) return offset;
+      last += (shape[d] - 1) * strides[d];
+    }
+    return last + 1;
+  }
+  /// The places that it visits, in order.
+  Tensor places(int64_t first) const {
+    const Tensor line = arange_int(0, std::max<int64_t>(1, end() - first), 1);
+    return reshape(contiguous(alias(line, shape, strides, offset - first)), {-1});
+  }
+};
+
+/// The gradient of one walk over memory as the gradient of another: what was read of a place goes
+/// back to it, in equal parts where several elements of the tensor share it.
+Tensor walk_back(const Tensor& g, const Walk& read, const Walk& own) {
+  const int64_t first = std::min(read.offset, own.offset);
+  const int64_t size = std::max(read.end(), own.end()) - first;
+  if (g.numel() == 0 || own.shape.product() == 0) return zeros(own.shape, g.dtype());
+  const Tensor places = own.places(first);
+  const Tensor empty_memory = zeros({size}, g.dtype());
+  Tensor memory = scatter_add(empty_memory, 0, read.places(first), reshape(g, {-1}));
+  if (std::find(own.strides.begin(), own.strides.end(), 0) != own.strides.end()) {
+    const Tensor one = full_int({}, 1, g.dtype());
+    const Tensor owners = scatter_add(empty_memory, 0, places, expand(one, places.shape()));
+    memory = memory / maximum(owners, one);
+  }
+  return reshape(gather(memory, 0, places), own.shape);
+}
+
+Tensor as_strided(const Tensor& t, const Dims& size, const Dims& stride, int64_t offset) {
+  if (size.size() != stride.size())
+    fail_runtime("as_strided", "sizes ", size, " and strides ", stride, " differ in number");
+  for (int d = 0; d < size.size(); ++d)
+    if (size[d] < 0 || stride[d] < 0)
+      fail_runtime("as_strided", "negative entries in sizes ", size, " or strides ", stride);
+  const Walk read{size, stride, offset};
+  const int64_t capacity = t->storage->bytes() / size_of(t.dtype());
+  if (checked_numel("as_strided", size) > 0 && (offset < 0 || read.end() > capacity))
+    fail_runtime("as_strided", "element ", read.end() - 1, " lies outside the storage of ",
+                 capacity, " elements; use smaller sizes or strides");
+  Tensor out = alias(t, size, stride, offset);
+  track_view(out, t);
+  if (Recorder r{&t}; r)
+    r.done("AsStridedBackward0", out,
+           [read, own = Walk{t.shape(), t.strides(), t->offset}](const Backward& b) {
+             b.give(0, walk_back(b.grad(), read, own));
+           });
+  return out;
+}
+
+/// A copy of base in which src replaces what `view` shows of it.
+template <class View>
+Tensor replaced(const char* op, const char* node, const Tensor& base, const Tensor& src,
+                View view) {
+  Tensor out;
+  Part part;
+  {
+    GradMode off(false);
+    out = clone(base);
+    const Tensor shown = view(out);
+    if (!(shown.shape() == src.shape()))
+      fail_runtime(op, "src has shape ", src.shape(), ", the part to write ", shown.shape(),
+                   "; they must be equal");
+    part = {shown.shape(), shown.strides(), shown->offset - out->offset};
+    copy_(shown, src);
+  }
+  if (Recorder r{&base, &src}; r)
+    r.done(node, out, [part](const Backward& b) {
+      if (b.wants(0)) b.give(0, replace_part(b.grad(), zeros(part.shape, b.grad().dtype()), part));
+      if (b.wants(1)) b.give(1, extract("ExtractBackward0", b.grad(), part));
+    });
+  return out;
+}
+
+Tensor fill_diagonal(const Tensor& self, const Scalar& value, bool wrap) {
+  const char* op = "fill_diagonal_";
+  if (self.dim() < 2)
+    fail_runtime(op, "the tensor has shape ", self.shape(), "; it needs two dimensions or more");
+  const Tensor number = value.kind == Scalar::Float ? wrapped_number(value.d, self.dtype())
+                                                    : full_int({}, value.i, self.dtype());
+  if (self.dim() > 2) {
+    int64_t step = 0;
+    for (int d = 0; d < self.dim(); ++d) {
+      if (self.shape()[d] != self.shape()[0])
+        fail_runtime(op, "the sizes of ", self.shape(),
+                     " differ; beyond two dimensions they must "
+                     "be equal");
+      step += self.strides()[d];
+    }
+    fill_(as_strided(self, {self.shape()[0]}, {step}, self->offset), number);
+    return self;
+  }
+  // Wrapped, the diagonal begins again one row below the end of the last square.
+  const int64_t rows = self.shape()[0], columns = self.shape()[1];
+  for (int64_t row = 0; row < rows; row += columns + 1) {
+    fill_(diagonal(slice(self, 0, row, rows, 1), 0, 0, 1), number);
+    if (!wrap) break;
+  }
+  return self;
+}
+
+}  // namespace
+
+void register_strided(Registry& r) {
+  r.both(
+      "as_strided", "input, size, stride, storage_offset=None",
+      [](const Tensor& t, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
+        return as_strided(t, size, stride, offset.value_or(t->offset));
+      },
+      "A view of the memory with any sizes and strides that stay inside it.");
+  r.both(
+      "as_strided_scatter", "input, src, size, stride, storage_offset=None",
+      [](const Tensor& t, const Tensor& src, const Dims& size, const Dims& stride,
+         std::optional<int64_t> offset) {
+        return replaced(
+            "as_strided_scatter", "AsStridedScatterBackward0", t, src,
+            [&](const Tensor& x) { return as_strided(x, size, stride, offset.value_or(0)); });
+      },
+      "A copy of input in which src replaces what as_strided would show.");
+  r.both(
+      "select_scatter", "input, src, dim, index",
+      [](const Tensor& t, const Tensor& src, int64_t dim, int64_t i) {
+        return replaced("select_scatter", "SelectScatterBackward0", t, src,
+                        [&](const Tensor& x) { return select_axis(x, dim, i); });
+      },
+      "A copy of input in which src replaces input.select(dim, index).");
+  r.both(
+      "slice_scatter", "input, src, dim=0, start=None, end=None, step=1",
+      [](const Tensor& t, const Tensor& src, int64_t dim, std::optional<int64_t> start,
+         std::optional<int64_t> end, int64_t step) {
+        const int64_t most = std::numeric_limits<int64_t>::max() / 2;
+        return replaced("slice_scatter", "SliceScatterBackward0", t, src, [&](const Tensor& x) {
+          return slice(x, dim, start.value_or(0), end.value_or(most), step);
+        });
+      },
+      "A copy of input in which src replaces input[start:end:step] along dim.");
+  r.both(
+      "diagonal_scatter", "input, src, offset=0, dim1=0, dim2=1",
+      [](const Tensor& t, const Tensor& src, int64_t offset, int64_t dim1, int64_t dim2) {
+        return replaced("diagonal_scatter", "DiagonalScatterBackward0", t, src,
+                        [&](const Tensor& x) { return diagonal(x, offset, dim1, dim2); });
+      },
+      "A copy of input in which src replaces input.diagonal(offset, dim1, dim2).");
+  r.method("fill_diagonal_", "input, fill_value, wrap=False", fill_diagonal,
+           "Writes a number along the main diagonal; with wrap, a tall matrix has it again one row "
+           "below each square.");
+}
+
+}  // namespace bx
