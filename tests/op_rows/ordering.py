@@ -169,7 +169,7 @@ SORTS = [
         "mode",
         _mode,
         case(Real((3, 5), step=1.0, whole=(-3, 3))),
-        case(Real((30,), step=1.0, whole=(-3, 3)), 0, True),
+        case(Real((12,), step=1.0, whole=(-3, 3)), 0, True),
         whole_dtypes=(),
         order=0,
     ),

@@ -176,7 +176,8 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         tensor.zero_()
         for group in range(groups):
             for d in range(min(own, inputs)):
-                tensor[(group * own + d, d, *middle)] = 1
+                place = (group * own + d, d, *middle)
+                tensor[place] = 1
     return tensor
 
 
