@@ -19,8 +19,9 @@ TABLE: list[Row] = [row for family in FAMILIES for row in getattr(family, "ROWS"
 
 @cache
 def registered() -> dict[str, dict[str, Any]]:
-    """The registry, by name; those of a namespace as "nn.relu"."""
-    return {f"{op['namespace']}.{op['name']}".lstrip("."): op for op in bx._core._operations()}
+    """The registry, by name; those of a namespace as "nn.relu". Functions before their methods."""
+    operations = sorted(bx._core._operations(), key=lambda op: op["function"])
+    return {f"{op['namespace']}.{op['name']}".lstrip("."): op for op in operations}
 
 
 def operation(name: str) -> Any:

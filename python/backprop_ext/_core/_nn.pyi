@@ -31,42 +31,82 @@ def hardshrink(input: Tensor, lambd: _Operand = 0.5, inplace: _bool = False) -> 
 def threshold(
     input: Tensor, threshold: _Operand, value: _Operand, inplace: _bool = False
 ) -> Tensor: ...
+def glu(input: Tensor, dim: _int = -1) -> Tensor: ...
 def gelu(input: Tensor, approximate: str = 'none') -> Tensor: ...
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor: ...
-def mse_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor: ...
-def l1_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor: ...
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, reduction: str = 'mean', beta: _Operand = 1.0
+    input: Tensor,
+    target: Tensor,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+    beta: _Operand = 1.0,
 ) -> Tensor: ...
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = 'mean', delta: _Operand = 1.0
 ) -> Tensor: ...
-def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor: ...
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean'
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
 ) -> Tensor: ...
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
     reduction: str = 'mean',
     pos_weight: Tensor | None = None,
 ) -> Tensor: ...
 def kl_div(
-    input: Tensor, target: Tensor, reduction: str = 'mean', log_target: _bool = False
+    input: Tensor,
+    target: Tensor,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+    log_target: _bool = False,
 ) -> Tensor: ...
 def nll_loss(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    size_average: _bool | None = None,
     ignore_index: _int = -100,
+    reduce: _bool | None = None,
     reduction: str = 'mean',
 ) -> Tensor: ...
 def cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    size_average: _bool | None = None,
     ignore_index: _int = -100,
+    reduce: _bool | None = None,
     reduction: str = 'mean',
     label_smoothing: _Operand = 0.0,
 ) -> Tensor: ...
@@ -388,7 +428,124 @@ def channel_shuffle(input: Tensor, groups: _int) -> Tensor: ...
 def normalize(
     input: Tensor, p: _Operand = 2.0, dim: _int = 1, eps: _Operand = 1e-12
 ) -> Tensor: ...
-def glu(input: Tensor, dim: _int = -1) -> Tensor: ...
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: _Operand = 0.0,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: _Operand = 1.0,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: _Operand = 0.0,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: _Operand = 1.0,
+    p: _Operand = 2.0,
+    eps: _Operand = 1e-06,
+    swap: _bool = False,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: _bool = True,
+    full: _bool = False,
+    size_average: _bool | None = None,
+    eps: _Operand = 1e-08,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: _Operand,
+    full: _bool = False,
+    eps: _Operand = 1e-06,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: _Operand = 1,
+    margin: _Operand = 1.0,
+    weight: Tensor | None = None,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: _bool | None = None,
+    reduce: _bool | None = None,
+    reduction: str = 'mean',
+) -> Tensor: ...
+@overload
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    blank: _int = 0,
+    reduction: str = 'mean',
+    zero_infinity: _bool = False,
+) -> Tensor: ...
+@overload
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: _int | Sequence[_int],
+    target_lengths: _int | Sequence[_int],
+    blank: _int = 0,
+    reduction: str = 'mean',
+    zero_infinity: _bool = False,
+) -> Tensor: ...
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: _Operand = 0.0,
+    is_causal: _bool = False,
+    *,
+    scale: _Operand | None = None,
+    enable_gqa: _bool = False,
+) -> Tensor: ...
+def pad(
+    input: Tensor,
+    pad: _int | Sequence[_int],
+    mode: str = 'constant',
+    value: _Operand | None = None,
+) -> Tensor: ...
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -412,11 +569,14 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cosine_embedding_loss",
     "cross_entropy",
+    "ctc_loss",
     "elu",
     "embedding",
     "embedding_bag",
     "fold",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
     "grid_sample",
@@ -425,6 +585,7 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
     "kl_div",
@@ -437,6 +598,7 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "margin_ranking_loss",
     "max_pool1d_with_indices",
     "max_pool2d_with_indices",
     "max_pool3d_with_indices",
@@ -445,14 +607,20 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "poisson_nll_loss",
     "relu6",
     "resize",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "silu",
     "smooth_l1_loss",
@@ -462,5 +630,6 @@ __all__ = [
     "softsign",
     "tanhshrink",
     "threshold",
+    "triplet_margin_loss",
     "unfold",
 ]
