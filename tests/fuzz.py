@@ -18,7 +18,7 @@ import numpy as np
 
 import backprop_ext as bx
 
-ALLOWED = (TypeError, RuntimeError, ValueError, IndexError)
+ALLOWED = (TypeError, RuntimeError, ValueError, IndexError, BufferError)
 HUGE = 10**15  # elements that no machine has room for
 
 
@@ -117,7 +117,9 @@ def targets() -> list[tuple[str, Any, list[str]]]:
         home = getattr(bx._core, "_" + op["namespace"]) if op["namespace"] else home
         keywords = sorted({a["name"] for o in op["overloads"] for a in o["arguments"]})
         found.append((op["name"], getattr(home, op["name"]), keywords))
-    names = [n for n in dir(bx.Tensor) if n not in SKIPPED and callable(getattr(bx.Tensor, n, None))]
+    names = [
+        n for n in dir(bx.Tensor) if n not in SKIPPED and callable(getattr(bx.Tensor, n, None))
+    ]
     found += [(f"Tensor.{n}", getattr(bx.Tensor, n), ["dtype", "dim", "gradient"]) for n in names]
     found += [(f"F.{n}", getattr(bx.nn.functional, n), []) for n in bx.nn.functional.__all__]
     plain = ("tensor", "as_tensor", "from_numpy", "Tensor", "result_type", "promote_types")

@@ -110,10 +110,15 @@ def test_result_and_gradient_equal_pytorchs(row: Any, case: Any, seed: str, dtyp
 
 NODE_ROWS = [row for row in ROWS if row.order >= 1 and not row.name.endswith("_")]
 OTHER_NODES = {  # made of other operations here, or with a target that requires grad there
-    "prelu", "flip", "index_select", "masked_select", "masked_fill", "addmm", "nn.l1_loss",
-    "nn.soft_margin_loss", "combinations", "trace",
-    "nn.soft_margin_loss", "ldexp", "clamp_min", "clamp_max", "rsub", "trapezoid",
-    "var_mean", "std_mean", "renorm", "dist", "special.ndtr",
+    "addmm", "clamp_max", "clamp_min", "combinations", "dist", "flip", "gru", "gru_cell",
+    "index_select", "ldexp", "lstm", "lstm_cell", "masked_fill", "masked_select", "nanquantile",
+    "nn.adaptive_max_pool1d_with_indices", "nn.affine_grid", "nn.avg_pool1d",
+    "nn.channel_shuffle", "nn.embedding", "nn.grid_sample", "nn.instance_norm", "nn.l1_loss",
+    "nn.max_pool1d_with_indices", "nn.max_unpool1d", "nn.multi_margin_loss",
+    "nn.multilabel_margin_loss", "nn.pixel_shuffle", "nn.pixel_unshuffle",
+    "nn.scaled_dot_product_attention", "nn.soft_margin_loss", "pairwise_distance", "prelu",
+    "quantile", "renorm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "rsub",
+    "special.ndtr", "std_mean", "trace", "trapezoid", "var_mean",
 }  # fmt: skip
 
 

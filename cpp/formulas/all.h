@@ -12,9 +12,9 @@
 
 namespace bx::formulas {
 
-using AllRows = decltype(std::tuple_cat(ArithmeticRows{}, TranscendentalRows{}, ActivationRows{},
-                                        CompareRows{}, RangeRows{}, SpecialRows{}, BesselRows{},
-                                        LossRows{}));
+using AllRows =
+    decltype(std::tuple_cat(ArithmeticRows{}, TranscendentalRows{}, ActivationRows{}, CompareRows{},
+                            RangeRows{}, SpecialRows{}, BesselRows{}, LossRows{}));
 inline constexpr int kRowCount = std::tuple_size_v<AllRows>;
 
 template <class R, class Rows>

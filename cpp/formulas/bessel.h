@@ -9,9 +9,9 @@ namespace bx::formulas {
 BX_PROBE_FUNCTION(i0) BX_PROBE_FUNCTION(i0e) BX_PROBE_FUNCTION(i1) BX_PROBE_FUNCTION(i1e)
 BX_PROBE_FUNCTION(j0) BX_PROBE_FUNCTION(j1) BX_PROBE_FUNCTION(y0) BX_PROBE_FUNCTION(y1)
 BX_PROBE_FUNCTION(k0) BX_PROBE_FUNCTION(k1) BX_PROBE_FUNCTION(k0e) BX_PROBE_FUNCTION(k1e)
-// clang-format on
+    // clang-format on
 
-struct I0 : Unary {
+    struct I0 : Unary {
   static constexpr auto name = "i0";
   static constexpr auto doc = "y = I_0(input), modified Bessel function;  d input = g I_1(input)";
   static constexpr auto f = [](auto x) { return i0(x); };
@@ -29,8 +29,8 @@ struct I1 : SpecialUnary {
   static constexpr auto name = "i1";
   static constexpr auto doc = "y = I_1(input);  d input = g (I_0(input) - y / input)";
   static constexpr auto f = [](auto x) { return i1(x); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto y) { return g * select(x == 0., 0.5, i0(x) - y / x); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto x, auto y) { return g * select(x == 0., 0.5, i0(x) - y / x); }};
 };
 struct I1e : SpecialUnary {
   static constexpr auto name = "i1e";
@@ -42,11 +42,11 @@ struct I1e : SpecialUnary {
   }};
 };
 
-#define BX_BESSEL(Type, python, text, value, slope)                                          \
-  struct Type : SpecialUnary {                                                               \
-    static constexpr auto name = python;                                                     \
-    static constexpr auto doc = text;                                                        \
-    static constexpr auto f = [](auto x) { return value; };                                  \
+#define BX_BESSEL(Type, python, text, value, slope)                                                \
+  struct Type : SpecialUnary {                                                                     \
+    static constexpr auto name = python;                                                           \
+    static constexpr auto doc = text;                                                              \
+    static constexpr auto f = [](auto x) { return value; };                                        \
     static constexpr auto partials = std::tuple{[](auto g, auto x, auto) { return g * (slope); }}; \
   };
 BX_BESSEL(BesselJ0, "bessel_j0", "y = J_0(input);  d input = -g J_1(input)", j0(x), -j1(x))
@@ -61,8 +61,8 @@ BX_BESSEL(ModifiedI1, "modified_bessel_i1", "y = I_1(input);  d input = g (I_0 -
           select(x == 0., 0.5, i0(x) - i1(x) / x))
 BX_BESSEL(ModifiedK0, "modified_bessel_k0", "y = K_0(input), input > 0;  d input = -g K_1(input)",
           k0(x), -k1(x))
-BX_BESSEL(ModifiedK1, "modified_bessel_k1", "y = K_1(input), input > 0;  d input = -g (K_0 + y / input)",
-          k1(x), -k0(x) - k1(x) / x)
+BX_BESSEL(ModifiedK1, "modified_bessel_k1",
+          "y = K_1(input), input > 0;  d input = -g (K_0 + y / input)", k1(x), -k0(x) - k1(x) / x)
 BX_BESSEL(ScaledK0, "scaled_modified_bessel_k0", "y = e^input K_0(input), input > 0", k0e(x),
           k0e(x) - k1e(x))
 BX_BESSEL(ScaledK1, "scaled_modified_bessel_k1", "y = e^input K_1(input), input > 0", k1e(x),
@@ -72,17 +72,17 @@ struct SphericalBesselJ0 : SpecialUnary {
   static constexpr auto name = "spherical_bessel_j0";
   static constexpr auto doc = "y = sin(input) / input;  d input = g (cos(input) - y) / input";
   static constexpr auto f = [](auto x) { return spherical_bessel_j0(x); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto y) { return g * select(x == 0., 0., (cos(x) - y) / x); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto x, auto y) { return g * select(x == 0., 0., (cos(x) - y) / x); }};
 };
 
 // Orthogonal polynomials: not differentiable, as in PyTorch --------------------------------------
 
-#define BX_POLYNOMIAL(Type, python, text, value)               \
-  struct Type : SpecialBinary {                                \
-    static constexpr auto name = python;                       \
-    static constexpr auto signature = "input, n";              \
-    static constexpr auto doc = text;                          \
+#define BX_POLYNOMIAL(Type, python, text, value)                    \
+  struct Type : SpecialBinary {                                     \
+    static constexpr auto name = python;                            \
+    static constexpr auto signature = "input, n";                   \
+    static constexpr auto doc = text;                               \
     static constexpr auto f = [](auto x, auto n) { return value; }; \
   };
 BX_POLYNOMIAL(ChebyshevT, "chebyshev_polynomial_t", "y = T_n(input)", chebyshev_t(x, n))

@@ -24,16 +24,14 @@ struct Deg2Rad : Unary {
   static constexpr auto node = "Deg2RadBackward0";
   static constexpr auto doc = "y = input pi / 180;  d input = g pi / 180";
   static constexpr auto f = [](auto x) { return x * (kPi / 180.); };
-  static constexpr auto partials =
-      std::tuple{[](auto g, auto, auto) { return g * (kPi / 180.); }};
+  static constexpr auto partials = std::tuple{[](auto g, auto, auto) { return g * (kPi / 180.); }};
 };
 struct Rad2Deg : Unary {
   static constexpr auto name = "rad2deg";
   static constexpr auto node = "Rad2DegBackward0";
   static constexpr auto doc = "y = input 180 / pi;  d input = g 180 / pi";
   static constexpr auto f = [](auto x) { return x * (180. / kPi); };
-  static constexpr auto partials =
-      std::tuple{[](auto g, auto, auto) { return g * (180. / kPi); }};
+  static constexpr auto partials = std::tuple{[](auto g, auto, auto) { return g * (180. / kPi); }};
 };
 struct NanToNum : Unary {
   static constexpr auto name = "nan_to_num";
@@ -67,13 +65,14 @@ struct Copysign : Binary {
   static constexpr auto doc =
       "y = |input| with the sign of other, zeros' too;  d input = g y / input, 0 at 0";
   static constexpr auto f = [](auto a, auto b) { return copysign(a, b); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto a, auto, auto y) { return g * select(a == 0., 0., y / a); },
-      [](auto g, auto, auto, auto) { return zero(g); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto a, auto, auto y) { return g * select(a == 0., 0., y / a); },
+                 [](auto g, auto, auto, auto) { return zero(g); }};
 };
 struct Nextafter : Binary {
   static constexpr auto name = "nextafter";
-  static constexpr auto doc = "y = the number next to input towards other;  d input = g, 0 where equal";
+  static constexpr auto doc =
+      "y = the number next to input towards other;  d input = g, 0 where equal";
   static constexpr auto f = [](auto a, auto b) { return nextafter(a, b); };
   static constexpr auto partials =
       std::tuple{[](auto g, auto a, auto b, auto) { return select(a == b, 0., g); },
@@ -122,9 +121,9 @@ struct Fmax : Binary {
       "where they are equal";
   static constexpr auto domain = Domain::Number;
   static constexpr auto f = [](auto a, auto b) { return select((a >= b) || (b != b), a, b); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto a, auto b, auto) { return select((a >= b) || (b != b), g, 0.); },
-      [](auto g, auto a, auto b, auto) { return select((a >= b) || (b != b), 0., g); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto a, auto b, auto) { return select((a >= b) || (b != b), g, 0.); },
+                 [](auto g, auto a, auto b, auto) { return select((a >= b) || (b != b), 0., g); }};
 };
 struct Fmin : Binary {
   static constexpr auto name = "fmin";
@@ -133,9 +132,9 @@ struct Fmin : Binary {
       "where they are equal";
   static constexpr auto domain = Domain::Number;
   static constexpr auto f = [](auto a, auto b) { return select((a <= b) || (b != b), a, b); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto a, auto b, auto) { return select((a <= b) || (b != b), g, 0.); },
-      [](auto g, auto a, auto b, auto) { return select((a <= b) || (b != b), 0., g); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto a, auto b, auto) { return select((a <= b) || (b != b), g, 0.); },
+                 [](auto g, auto a, auto b, auto) { return select((a <= b) || (b != b), 0., g); }};
 };
 struct Heaviside : Binary {
   static constexpr auto name = "heaviside";
@@ -180,9 +179,7 @@ struct ClampTensor : Ternary {
   static constexpr auto domain = Domain::Number;
   static constexpr auto f = [](auto x, auto lo, auto hi) { return minimum(maximum(x, lo), hi); };
   static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto lo, auto hi, auto) {
-        return select((x >= lo) && (x <= hi), g, 0.);
-      },
+      [](auto g, auto x, auto lo, auto hi, auto) { return select((x >= lo) && (x <= hi), g, 0.); },
       [](auto g, auto x, auto lo, auto hi, auto) { return select((x < lo) && (lo < hi), g, 0.); },
       [](auto g, auto x, auto lo, auto hi, auto) { return select((x > hi) || (hi < lo), g, 0.); }};
 };
@@ -294,10 +291,10 @@ struct RightShift : BitsBinary {
   static constexpr auto f = [](auto a, auto b) { return right_shift(a, b); };
 };
 
-using RangeRows = std::tuple<Sgn, Angle, Deg2Rad, Rad2Deg, NanToNum, FrexpMantissa, FrexpExponent,
-                             Copysign, Nextafter, Hypot, Logaddexp, Logaddexp2, Fmax, Fmin,
-                             Heaviside, ClampMin, ClampMax, ClampTensor, Addcmul, Addcdiv, DivFloor,
-                             DivTrunc, Signbit, IsPosInf, IsNegInf, IsReal, IsClose, Gcd, Lcm,
-                             LeftShift, RightShift>;
+using RangeRows =
+    std::tuple<Sgn, Angle, Deg2Rad, Rad2Deg, NanToNum, FrexpMantissa, FrexpExponent, Copysign,
+               Nextafter, Hypot, Logaddexp, Logaddexp2, Fmax, Fmin, Heaviside, ClampMin, ClampMax,
+               ClampTensor, Addcmul, Addcdiv, DivFloor, DivTrunc, Signbit, IsPosInf, IsNegInf,
+               IsReal, IsClose, Gcd, Lcm, LeftShift, RightShift>;
 
 }  // namespace bx::formulas

@@ -89,9 +89,9 @@ BX_PROBE_FUNCTION(abs) BX_PROBE_FUNCTION(sign) BX_PROBE_FUNCTION(sqrt) BX_PROBE_
 BX_PROBE_FUNCTION(log) BX_PROBE_FUNCTION(log1p) BX_PROBE_FUNCTION(sin) BX_PROBE_FUNCTION(cos) BX_PROBE_FUNCTION(tan) BX_PROBE_FUNCTION(tanh)
 BX_PROBE_FUNCTION(sinh) BX_PROBE_FUNCTION(cosh) BX_PROBE_FUNCTION(sigmoid) BX_PROBE_FUNCTION(erf) BX_PROBE_FUNCTION(pow) BX_PROBE_FUNCTION(floor)
 BX_PROBE_FUNCTION(trunc) BX_PROBE_FUNCTION(minimum) BX_PROBE_FUNCTION(maximum) BX_PROBE_FUNCTION(select) BX_PROBE_FUNCTION(zero)
-// clang-format on
+    // clang-format on
 
-template <class A>
+    template <class A>
   requires AnyDep<A>
 constexpr Join<A> operator-(A) {
   return {};

@@ -10,7 +10,7 @@
 namespace bx::formulas {
 
 inline constexpr double kPi = 3.14159265358979323846264338328;
-inline constexpr double kSqrtPiHalf = 0.886226925452758013649083741671;    // sqrt(pi) / 2
+inline constexpr double kSqrtPiHalf = 0.886226925452758013649083741671;  // sqrt(pi) / 2
 inline constexpr double kSqrtTwoPi = 2.50662827463100050241576528481;
 
 // What derivatives below say beyond row.h's vocabulary.
@@ -18,9 +18,9 @@ inline constexpr double kSqrtTwoPi = 2.50662827463100050241576528481;
 BX_PROBE_FUNCTION(digamma) BX_PROBE_FUNCTION(polygamma) BX_PROBE_FUNCTION(zeta)
 BX_PROBE_FUNCTION(lgamma) BX_PROBE_FUNCTION(erfcx) BX_PROBE_FUNCTION(xlogy)
 BX_PROBE_FUNCTION(xlog1py)
-// clang-format on
+    // clang-format on
 
-struct SpecialUnary : Unary {
+    struct SpecialUnary : Unary {
   static constexpr auto face = Face::Special;
 };
 struct SpecialBinary : Binary {
@@ -79,8 +79,7 @@ struct Igamma : Binary {
       "d other = g other^(input - 1) e^-other / gamma(input)";
   static constexpr auto f = [](auto a, auto x) { return igamma(a, x); };
   static constexpr auto partials = std::tuple{nullptr, [](auto g, auto a, auto x, auto) {
-                                                return g *
-                                                       exp((a - 1.) * log(x) - x - lgamma(a));
+                                                return g * exp((a - 1.) * log(x) - x - lgamma(a));
                                               }};
 };
 struct Igammac : Binary {
@@ -88,8 +87,7 @@ struct Igammac : Binary {
   static constexpr auto doc = "y = 1 - igamma(input, other), exact in the tail";
   static constexpr auto f = [](auto a, auto x) { return igammac(a, x); };
   static constexpr auto partials = std::tuple{nullptr, [](auto g, auto a, auto x, auto) {
-                                                return -g *
-                                                       exp((a - 1.) * log(x) - x - lgamma(a));
+                                                return -g * exp((a - 1.) * log(x) - x - lgamma(a));
                                               }};
 };
 struct Zeta : SpecialBinary {
@@ -97,8 +95,8 @@ struct Zeta : SpecialBinary {
   static constexpr auto doc =
       "y = sum of (other + k)^-input over k >= 0;  d other = -g input zeta(input + 1, other)";
   static constexpr auto f = [](auto x, auto q) { return zeta(x, q); };
-  static constexpr auto partials = std::tuple{
-      nullptr, [](auto g, auto x, auto q, auto) { return g * -x * zeta(x + 1., q); }};
+  static constexpr auto partials =
+      std::tuple{nullptr, [](auto g, auto x, auto q, auto) { return g * -x * zeta(x + 1., q); }};
 };
 
 // The normal distribution ----------------------------------------------------------------------
@@ -121,15 +119,15 @@ struct Ndtr : SpecialUnary {
   static constexpr auto name = "ndtr";
   static constexpr auto doc = "y = Phi(input), the normal distribution;  d input = g phi(input)";
   static constexpr auto f = [](auto x) { return ndtr(x); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto) { return g * (kInvSqrtTwoPi * exp(-0.5 * (x * x))); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto x, auto) { return g * (kInvSqrtTwoPi * exp(-0.5 * (x * x))); }};
 };
 struct LogNdtr : SpecialUnary {
   static constexpr auto name = "log_ndtr";
   static constexpr auto doc = "y = ln Phi(input), exact in the tail;  d input = g phi / Phi";
   static constexpr auto f = [](auto x) { return log_ndtr(x); };
-  static constexpr auto partials = std::tuple{
-      [](auto g, auto x, auto) { return g * (kSqrtTwoOverPi / erfcx(-x * kSqrtHalf)); }};
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto x, auto) { return g * (kSqrtTwoOverPi / erfcx(-x * kSqrtHalf)); }};
 };
 struct Ndtri : SpecialUnary {
   static constexpr auto name = "ndtri";
@@ -146,11 +144,9 @@ struct Xlogy : Binary {
   static constexpr auto doc =
       "y = input ln other, 0 where input is 0;  d input = g ln other, d other = g input / other";
   static constexpr auto f = [](auto x, auto y) { return xlogy(x, y); };
-  static constexpr auto partials =
-      std::tuple{[](auto g, auto x, auto y, auto) {
-                   return select((x == 0.) && (y <= 0.), 0., xlogy(g, y));
-                 },
-                 [](auto g, auto x, auto y, auto) { return g * x / y; }};
+  static constexpr auto partials = std::tuple{
+      [](auto g, auto x, auto y, auto) { return select((x == 0.) && (y <= 0.), 0., xlogy(g, y)); },
+      [](auto g, auto x, auto y, auto) { return g * x / y; }};
 };
 struct Xlog1py : SpecialBinary {
   static constexpr auto name = "xlog1py";

@@ -88,7 +88,8 @@ T distance(const T* a, const T* b, int64_t n, double p, Norm) {
   all.store(lanes);
   for (int half = L::width / 2; half > 0; half /= 2)
     for (int k = 0; k < half; ++k) {
-      if constexpr (largest) lanes[k] = lanes[k] != lanes[k] ? lanes[k] : std::max(lanes[k + half], lanes[k]);
+      if constexpr (largest)
+        lanes[k] = lanes[k] != lanes[k] ? lanes[k] : std::max(lanes[k + half], lanes[k]);
       else lanes[k] += lanes[k + half];
     }
   return Norm::total(lanes[0], p);
@@ -103,13 +104,13 @@ void cdist(const View* out, const View* in, const Params& params, FaultInfo*) {
   const int64_t rows = in[0].shape[1], others = in[1].shape[1], n = in[0].shape[2];
   const double p = params.f[0];
   with_norm<T>(p, [&](auto norm) {
-    parallel_for(in[0].shape[0] * rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, others * n)),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t r = begin; r < end; ++r)
-                     for (int64_t j = 0; j < others; ++j)
-                       y[r * others + j] =
-                           distance(a + r * n, b + (r / rows * others + j) * n, n, p, norm);
-                 });
+    parallel_for(
+        in[0].shape[0] * rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, others * n)),
+        [&](int64_t begin, int64_t end) {
+          for (int64_t r = begin; r < end; ++r)
+            for (int64_t j = 0; j < others; ++j)
+              y[r * others + j] = distance(a + r * n, b + (r / rows * others + j) * n, n, p, norm);
+        });
   });
 }
 
@@ -126,22 +127,22 @@ void cdist_backward(const View* out, const View* in, const Params& params, Fault
   const int64_t rows = in[1].shape[1], others = in[2].shape[1], n = in[1].shape[2];
   const double p = params.f[0];
   with_norm<T>(p, [&](auto norm) {
-    parallel_for(
-        in[1].shape[0] * rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, others * n)),
-        [&](int64_t begin, int64_t end) {
-          for (int64_t r = begin; r < end; ++r)
-            for (int64_t i = 0; i < n; i += L::width) {
-              const L x = load_padded(a + r * n + i, n - i);
-              L total(T(0));
-              for (int64_t j = 0; j < others; ++j) {
-                const T s = size[r * others + j];
-                if (s == 0) continue;
-                const L d = x - load_padded(b + (r / rows * others + j) * n + i, n - i);
-                total = total + L(g[r * others + j]) * norm.slope(d, s, p);
-              }
-              store_part(total, dx + r * n + i, n - i);
-            }
-        });
+    parallel_for(in[1].shape[0] * rows,
+                 std::max<int64_t>(1, kGrain / std::max<int64_t>(1, others * n)),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t r = begin; r < end; ++r)
+                     for (int64_t i = 0; i < n; i += L::width) {
+                       const L x = load_padded(a + r * n + i, n - i);
+                       L total(T(0));
+                       for (int64_t j = 0; j < others; ++j) {
+                         const T s = size[r * others + j];
+                         if (s == 0) continue;
+                         const L d = x - load_padded(b + (r / rows * others + j) * n + i, n - i);
+                         total = total + L(g[r * others + j]) * norm.slope(d, s, p);
+                       }
+                       store_part(total, dx + r * n + i, n - i);
+                     }
+                 });
   });
 }
 

@@ -7,10 +7,10 @@
 
 namespace bx::kernels {
 
-#define BX_FLOAT(name, ...)                                                  \
-  template <class T, bool V, class... L>                                     \
-  inline Lanes<T, V> name(Lanes<T, V> a, L... rest) {                        \
-    return by_lane([](auto... x) -> T { return __VA_ARGS__; }, a, rest...);  \
+#define BX_FLOAT(name, ...)                                                 \
+  template <class T, bool V, class... L>                                    \
+  inline Lanes<T, V> name(Lanes<T, V> a, L... rest) {                       \
+    return by_lane([](auto... x) -> T { return __VA_ARGS__; }, a, rest...); \
   }
 BX_FLOAT(copysign, std::copysign(x...))
 BX_FLOAT(nextafter, std::nextafter(x...))
@@ -19,11 +19,22 @@ BX_FLOAT(hypot, std::hypot(x...))
 
 template <class T, bool V>
 inline Lanes<T, V> frexp_mantissa(Lanes<T, V> a) {
-  return by_lane([](T x) -> T { int e = 0; return std::frexp(x, &e); }, a);
+  return by_lane(
+      [](T x) -> T {
+        int e = 0;
+        return std::frexp(x, &e);
+      },
+      a);
 }
 template <class T, bool V>
 inline Lanes<T, V> frexp_exponent(Lanes<T, V> a) {
-  return by_lane([](T x) -> T { int e = 0; std::frexp(x, &e); return std::isfinite(x) ? static_cast<T>(e) : T(0); }, a);
+  return by_lane(
+      [](T x) -> T {
+        int e = 0;
+        std::frexp(x, &e);
+        return std::isfinite(x) ? static_cast<T>(e) : T(0);
+      },
+      a);
 }
 
 template <class T>

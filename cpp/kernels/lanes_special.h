@@ -6,13 +6,15 @@
 
 namespace bx::kernels {
 
-#define BX_UNARY(name, value)                                                            \
-  template <class T, bool V>                                                             \
-  inline Lanes<T, V> name(Lanes<T, V> a) {                                               \
-    return by_lane([](T lane) -> T {                                                     \
-      const auto x = static_cast<double>(lane);                                          \
-      return static_cast<T>(value);                                                      \
-    }, a);                                                                               \
+#define BX_UNARY(name, value)                       \
+  template <class T, bool V>                        \
+  inline Lanes<T, V> name(Lanes<T, V> a) {          \
+    return by_lane(                                 \
+        [](T lane) -> T {                           \
+          const auto x = static_cast<double>(lane); \
+          return static_cast<T>(value);             \
+        },                                          \
+        a);                                         \
   }
 BX_UNARY(lgamma, special::lgamma(x))
 BX_UNARY(digamma, special::digamma(x))
@@ -38,13 +40,15 @@ BX_UNARY(k1e, x < 0 ? special::kNan : Eigen::numext::bessel_k1e(x))
 BX_UNARY(spherical_bessel_j0, special::spherical_bessel_j0(x))
 #undef BX_UNARY
 
-#define BX_BINARY(name, value)                                                           \
-  template <class T, bool V>                                                             \
-  inline Lanes<T, V> name(Lanes<T, V> a, Lanes<T, V> b) {                                \
-    return by_lane([](T first, T second) -> T {                                          \
-      const auto x = static_cast<double>(first), y = static_cast<double>(second);        \
-      return static_cast<T>(value);                                                      \
-    }, a, b);                                                                            \
+#define BX_BINARY(name, value)                                                        \
+  template <class T, bool V>                                                          \
+  inline Lanes<T, V> name(Lanes<T, V> a, Lanes<T, V> b) {                             \
+    return by_lane(                                                                   \
+        [](T first, T second) -> T {                                                  \
+          const auto x = static_cast<double>(first), y = static_cast<double>(second); \
+          return static_cast<T>(value);                                               \
+        },                                                                            \
+        a, b);                                                                        \
   }
 BX_BINARY(zeta, special::zeta(x, y))
 BX_BINARY(igamma, special::igamma(x, y))

@@ -107,8 +107,8 @@ void cumextreme(const View* out, const View* in, const Params& params, FaultInfo
   auto* indices = static_cast<int64_t*>(out[1].data);
   scan<State>(in[0], params, [=](State& s, int64_t at, int64_t previous) {
     const T next = x[at];
-    const bool stays =
-        previous >= 0 && next == next && (s.best != s.best || (Largest ? next < s.best : next > s.best));
+    const bool stays = previous >= 0 && next == next &&
+                       (s.best != s.best || (Largest ? next < s.best : next > s.best));
     if (!stays) {
       s.best = next;
       s.index = s.count;

@@ -37,11 +37,10 @@ inline double digamma(double x) {
   for (; x < 10; x += 1) shift -= 1 / x;
   const double z = 1 / (x * x);
   const double series =
-      z * (1. / 12 -
-           z * (1. / 120 -
-                z * (1. / 252 -
-                     z * (1. / 240 -
-                          z * (1. / 132 - z * (691. / 32760 - z * (1. / 12)))))));
+      z *
+      (1. / 12 -
+       z * (1. / 120 -
+            z * (1. / 252 - z * (1. / 240 - z * (1. / 132 - z * (691. / 32760 - z * (1. / 12)))))));
   return shift + (std::log(x) - 0.5 / x - series);
 }
 
@@ -106,9 +105,7 @@ inline double entr(double x) {
   return x == 0 ? 0 : std::isnan(x) ? x : -kInf;
 }
 inline double sinc(double x) { return x == 0 ? 1 : std::sin(kPi * x) / (kPi * x); }
-inline double xlogy(double x, double y) {
-  return std::isnan(y) ? y : x == 0 ? 0 : x * std::log(y);
-}
+inline double xlogy(double x, double y) { return std::isnan(y) ? y : x == 0 ? 0 : x * std::log(y); }
 inline double xlog1py(double x, double y) {
   return std::isnan(y) ? y : x == 0 ? 0 : x * std::log1p(y);
 }
@@ -137,11 +134,14 @@ inline double spherical_bessel_j0(double x) {
 }
 
 /// Polynomials by their three-term recurrences, upwards from degree 0 and 1: p_{k+1} is
-/// next(k, p_k, p_{k-1}). Degrees below 0 give 0.
+/// next(k, p_k, p_{k-1}). Degrees below 0 give 0; beyond kLargestDegree, which would run for
+/// minutes, NaN.
+inline constexpr double kLargestDegree = 1e5;
 template <class Next>
 double polynomial(double degree, double first, Next next) {
+  if (degree <= -1) return 0;
+  if (!(degree <= kLargestDegree)) return std::numeric_limits<double>::quiet_NaN();
   const auto n = static_cast<int64_t>(degree);
-  if (n < 0) return 0;
   double before = 1, p = n == 0 ? 1 : first;
   for (int64_t k = 1; k < n && !std::isnan(p); ++k) {
     const double after = next(static_cast<double>(k), p, before);
@@ -174,9 +174,8 @@ inline double laguerre_l(double x, double n) {
   });
 }
 inline double legendre_p(double x, double n) {
-  return polynomial(n, x, [x](double k, double p, double q) {
-    return ((2 * k + 1) * x * p - k * q) / (k + 1);
-  });
+  return polynomial(
+      n, x, [x](double k, double p, double q) { return ((2 * k + 1) * x * p - k * q) / (k + 1); });
 }
 
 }  // namespace bx::kernels::special

@@ -83,9 +83,9 @@ enum class Id : int {
   NllLossBackward,
   Index,
   IndexPut,
-  IndexAdd,    // indexing.cpp
+  IndexAdd,  // indexing.cpp
   Gather,
-  Scatter,     // scatter.cpp
+  Scatter,  // scatter.cpp
   Sort,
   TopK,
   KthValue,

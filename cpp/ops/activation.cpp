@@ -24,6 +24,20 @@ Dims mask_shape(const char* op, const Tensor& t, bool per_channel) {
   return shape;
 }
 
+/// 1 with probability 1 - p, 0 else; a mask per element lies in memory as the input does, since the
+/// draws follow the memory.
+Tensor draw_mask(const char* op, const Tensor& t, double p, bool per_channel) {
+  if (per_channel)
+    return bernoulli_(empty(mask_shape(op, t, true), t.dtype()), 1 - p, &default_generator());
+  const Dims order = memory_order(t);
+  Dims shape, back(t.dim(), 0);
+  for (int d = 0; d < t.dim(); ++d) {
+    shape.push_back(t.shape()[static_cast<int>(order[d])]);
+    back[static_cast<int>(order[d])] = d;
+  }
+  return permute(bernoulli_(empty(shape, t.dtype()), 1 - p, &default_generator()), back);
+}
+
 /// y = input * mask / (1 - p), the mask drawn as 1 with probability 1 - p. [Srivastava et al. 2014]
 Tensor drop(const char* op, const Tensor& t, double p, bool training, bool per_channel) {
   check_probability(op, p);
@@ -34,9 +48,7 @@ Tensor drop(const char* op, const Tensor& t, double p, bool training, bool per_c
     if (p == 1) {
       mask = zeros(Dims{}, t.dtype());
     } else {
-      mask = bernoulli_(empty(mask_shape(op, t, per_channel), t.dtype()), 1 - p,
-                        &default_generator()) /
-             (1 - p);
+      mask = draw_mask(op, t, p, per_channel) / (1 - p);
     }
   }
   return t * mask;
@@ -53,8 +65,7 @@ Tensor alpha_drop(const char* op, const Tensor& t, double p, bool training, bool
   Tensor scale, shift;
   {
     GradMode off(false);
-    const Tensor mask = bernoulli_(empty(mask_shape(op, t, per_channel), t.dtype()), 1 - p,
-                                   &default_generator());
+    const Tensor mask = draw_mask(op, t, p, per_channel);
     scale = mask * a;
     shift = (mask - 1.) * (lowest * a) + lowest * a * p;
   }

@@ -166,8 +166,7 @@ Tensor repeat_each(const Tensor& t, const Tensor& times, std::optional<int64_t> 
 
 Tensor repeat_each_alike(const Tensor& t, int64_t times, std::optional<int64_t> axis,
                          std::optional<int64_t> output_size) {
-  if (times < 0)
-    fail_runtime("repeat_interleave", times, " repeats; expected 0 or more");
+  if (times < 0) fail_runtime("repeat_interleave", times, " repeats; expected 0 or more");
   const Tensor in = axis && t.dim() ? t : reshape(t, {-1});
   const int a = axis ? wrap_axis("repeat_interleave", *axis, t.dim()) : 0;
   Dims spread = in.shape(), shape = in.shape();
@@ -265,7 +264,8 @@ void register_arranging(Registry& r) {
   r.both(
       "fliplr", "input",
       [](const Tensor& t) {
-        if (t.dim() < 2) fail_runtime("fliplr", "input of shape ", t.shape(), "; expected 2 or more dimensions");
+        if (t.dim() < 2)
+          fail_runtime("fliplr", "input of shape ", t.shape(), "; expected 2 or more dimensions");
         return flip(t, {1});
       },
       "Columns in reversed order, a copy.");
@@ -287,13 +287,15 @@ void register_arranging(Registry& r) {
   r.function(
       "tril_indices", "row, col, offset=0, *, dtype=None",
       [](int64_t row, int64_t col, int64_t offset, OptDType dtype) {
-        return triangle_indices("tril_indices", row, col, offset, false, dtype.value_or(DType::Int64));
+        return triangle_indices("tril_indices", row, col, offset, false,
+                                dtype.value_or(DType::Int64));
       },
       "The rows and columns of the elements that tril keeps, by rows, (2, n).");
   r.function(
       "triu_indices", "row, col, offset=0, *, dtype=None",
       [](int64_t row, int64_t col, int64_t offset, OptDType dtype) {
-        return triangle_indices("triu_indices", row, col, offset, true, dtype.value_or(DType::Int64));
+        return triangle_indices("triu_indices", row, col, offset, true,
+                                dtype.value_or(DType::Int64));
       },
       "The rows and columns of the elements that triu keeps, by rows, (2, n).");
   r.both("diag", "input, diagonal=0", diag,
@@ -307,7 +309,8 @@ void register_arranging(Registry& r) {
   r.both(
       "trace", "input",
       [](const Tensor& t) {
-        if (t.dim() != 2) fail_runtime("trace", "input of shape ", t.shape(), "; expected a matrix");
+        if (t.dim() != 2)
+          fail_runtime("trace", "input of shape ", t.shape(), "; expected a matrix");
         return sum(diagonal(t, 0, 0, 1));
       },
       "The sum of a matrix's diagonal.");
@@ -321,7 +324,8 @@ void register_arranging(Registry& r) {
       },
       "Every element of a dimension repeated in place; of repeats alone, the indices.");
   r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each, "");
-  r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each_alike, "");
+  r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each_alike,
+         "");
   register_padding(r);
   register_assembling(r);
 }

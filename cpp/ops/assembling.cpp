@@ -95,7 +95,8 @@ Tensor cartesian_prod(const Tensors& tensors) {
 }
 
 Tensor combinations(const Tensor& t, int64_t r, bool with_replacement) {
-  if (t.dim() != 1) fail_runtime("combinations", "input of shape ", t.shape(), "; expected a vector");
+  if (t.dim() != 1)
+    fail_runtime("combinations", "input of shape ", t.shape(), "; expected a vector");
   if (r < 0) fail_runtime("combinations", "r is ", r, "; expected 0 or more");
   if (r == 0) return empty({0}, t.dtype());
   const int64_t n = t.numel();
@@ -118,8 +119,8 @@ Tensor combinations(const Tensor& t, int64_t r, bool with_replacement) {
 Tensor block_diag(const Tensors& given) {
   Tensors blocks;
   Dims shape{0, 0};
-  const DType dtype = given.empty() ? default_dtype()
-                                    : result_type(given.data(), static_cast<int>(given.size()));
+  const DType dtype =
+      given.empty() ? default_dtype() : result_type(given.data(), static_cast<int>(given.size()));
   for (const Tensor& t : given) {
     if (t.dim() > 2)
       fail_runtime("block_diag", "a block of shape ", t.shape(), "; expected at most 2 dimensions");
@@ -156,7 +157,8 @@ void register_assembling(Registry& r) {
   r.function("atleast_2d", "tensors", at_least_all<2>, "");
   r.function("atleast_3d", "input", at_least_one<3>, "With at least three dimensions, as a view.");
   r.function("atleast_3d", "tensors", at_least_all<3>, "");
-  r.function("hstack", "tensors", hstack, "Tensors joined along their columns (vectors end to end).");
+  r.function("hstack", "tensors", hstack,
+             "Tensors joined along their columns (vectors end to end).");
   r.function("vstack", "tensors", vstack, "Tensors joined along their rows; a vector is one row.");
   r.alias("vstack", {"row_stack"});
   r.function("dstack", "tensors", dstack, "Tensors joined along their third dimension.");

@@ -41,9 +41,8 @@ Tensor repeat_heads(const Tensor& t, int64_t heads) {
   return reshape(expand(unsqueeze(t, -3), wide), flat);
 }
 
-Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value,
-                 const OptTensor& mask, double p, bool is_causal, std::optional<double> scale,
-                 bool enable_gqa) {
+Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const OptTensor& mask,
+                 double p, bool is_causal, std::optional<double> scale, bool enable_gqa) {
   const char* op = "scaled_dot_product_attention";
   if (query.dim() < 2 || key.dim() < 2 || value.dim() < 2)
     fail_runtime(op, "query, key and value have shapes ", query.shape(), ", ", key.shape(), " and ",
@@ -53,8 +52,9 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value,
                  name_of(key.dtype()), " and ", name_of(value.dtype()),
                  "; expected the same type, convert one");
   if (mask && is_causal)
-    fail_runtime(op, "a mask of shape ", mask->shape(),
-                 " beside is_causal=True; Explicit attn_mask should not be set when is_causal=True");
+    fail_runtime(
+        op, "a mask of shape ", mask->shape(),
+        " beside is_causal=True; Explicit attn_mask should not be set when is_causal=True");
   if (mask && mask->dtype() != DType::Bool && mask->dtype() != query.dtype() &&
       mask->dtype() != DType::Float32)
     fail_runtime(op, "attn_mask is ", name_of(mask->dtype()), ", query ", name_of(query.dtype()),

@@ -68,8 +68,9 @@ T cost(const Problem& p, int64_t n, const std::vector<T>& a) {
   return -(states == 1 ? last[0] : log_add(last[states - 1], last[states - 2]));
 }
 
-/// d loss / d log_probs of one sample, times g. The gradient is that of unnormalised scores: it adds
-/// the probability itself, which a log_softmax before would add (and which vanishes through it).
+/// d loss / d log_probs of one sample, times g. The gradient is that of unnormalised scores: it
+/// adds the probability itself, which a log_softmax before would add (and which vanishes through
+/// it).
 template <class T>
 void gradient(const Problem& p, int64_t n, T g, bool zero_infinity, T* out) {
   constexpr T none = -std::numeric_limits<T>::infinity();
@@ -98,8 +99,7 @@ void gradient(const Problem& p, int64_t n, T g, bool zero_infinity, T* out) {
     }
     for (int64_t c = 0; c < classes; ++c) {
       const T x = lp[t * row + c];
-      out[t * row + c] =
-          (std::exp(x) - std::exp(by_class[static_cast<size_t>(c)] + total - x)) * g;
+      out[t * row + c] = (std::exp(x) - std::exp(by_class[static_cast<size_t>(c)] + total - x)) * g;
     }
     after.swap(now);
   }
@@ -148,8 +148,7 @@ std::vector<int64_t> lengths(const char* what, const Tensor& given, int64_t batc
   const Tensor t = contiguous(to(given, DType::Int64));
   std::vector<int64_t> list(t.data<int64_t>(), t.data<int64_t>() + batch);
   for (int64_t n : list)
-    if (n < 0 || n > most)
-      fail_runtime("ctc_loss", what, " hold ", n, "; expected 0 to ", most);
+    if (n < 0 || n > most) fail_runtime("ctc_loss", what, " hold ", n, "; expected 0 to ", most);
   return list;
 }
 
@@ -182,8 +181,8 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
   if (!joined && (targets.dim() != 2 || targets.size(0) != batch))
     fail_runtime(op, "targets have shape ", targets.shape(), "; expected (", batch,
                  ", longest target) or all targets in one dimension");
-  p.target_lengths = lengths("target_lengths", target_lengths, batch,
-                             joined ? targets.numel() : targets.size(1));
+  p.target_lengths =
+      lengths("target_lengths", target_lengths, batch, joined ? targets.numel() : targets.size(1));
   int64_t next = 0;
   for (int64_t n = 0; n < batch; ++n) {
     p.first.push_back(joined ? next : n * targets.size(1));
@@ -204,8 +203,9 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
       const Tensor g = losses_backward(p, b.grad(), zero_infinity);
       if (Recorder again{&b.grad()}; again)
         again.done("CtcLossBackwardBackward0", g, [](const Backward&) {
-          fail_runtime("ctc_loss", "its gradient has no derivative of its own; leave out "
-                                   "create_graph=True");
+          fail_runtime("ctc_loss",
+                       "its gradient has no derivative of its own; leave out "
+                       "create_graph=True");
         });
       b.give(0, g);
     });
@@ -229,9 +229,10 @@ void register_ctc(Registry& r) {
   const char* signature =
       "log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', "
       "zero_infinity=False";
-  r.nn("ctc_loss", signature, ctc_loss,
-       "-log of the probability of all alignments of targets with log_probs (time, batch, classes); "
-       "the mean divides by the targets' lengths first.");
+  r.nn(
+      "ctc_loss", signature, ctc_loss,
+      "-log of the probability of all alignments of targets with log_probs (time, batch, classes); "
+      "the mean divides by the targets' lengths first.");
   r.nn(
       "ctc_loss", signature,
       [](const Tensor& x, const Tensor& t, const Dims& inputs, const Dims& targets, int64_t blank,

@@ -51,7 +51,8 @@ Tensor backward(const Tensor& g, const Tensor& x1, const Tensor& x2, const Tenso
   return out;
 }
 
-Tensor cdist(const Tensor& given1, const Tensor& given2, double p, const std::optional<std::string>&) {
+Tensor cdist(const Tensor& given1, const Tensor& given2, double p,
+             const std::optional<std::string>&) {
   if (given1.dim() < 2 || given2.dim() < 2 || given1.size(-1) != given2.size(-1))
     fail_runtime("cdist", "shapes ", given1.shape(), " and ", given2.shape(),
                  "; expected matrices (or batches) with rows of one length");

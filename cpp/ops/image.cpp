@@ -38,10 +38,12 @@ Tensor pixel_shuffle(const Tensor& x, int64_t factor) {
   const char* op = "pixel_shuffle";
   check_image(op, x);
   check_factor(op, "upscale_factor", factor);
+  if (x.numel() == 0 && x.size(-3) == 0)
+    return reshape(x, followed_by(leading(x), {0, x.size(-2) * factor, x.size(-1) * factor}));
   const int64_t c = x.size(-3), h = x.size(-2), w = x.size(-1), r = factor;
-  if (c % (r * r))
-    fail_runtime(op, c, " channels with upscale_factor=", r, "; they must be a multiple of ",
-                 r * r);
+  if (r > c || c / r % r || c % r)
+    fail_runtime(op, c, " channels with upscale_factor=", r,
+                 "; they must be a multiple of its square");
   const Tensor split = reshape(x, followed_by(leading(x), {c / (r * r), r, r, h, w}));
   return reshape(reorder(split, {0, 3, 1, 4, 2}),
                  followed_by(leading(x), {c / (r * r), h * r, w * r}));

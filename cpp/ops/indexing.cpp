@@ -130,14 +130,12 @@ bool selects_nothing(const Tensors& indices) {
 
 void require_same_dtype(const char* op, const Tensor& t, const Tensor& values) {
   if (t.dtype() != values.dtype())
-    fail_runtime(op, "the tensor is ", name_of(t.dtype()), ", the values ",
-                 name_of(values.dtype()), "; convert one of them");
+    fail_runtime(op, "the tensor is ", name_of(t.dtype()), ", the values ", name_of(values.dtype()),
+                 "; convert one of them");
 }
 
 /// One tensor of indices for every dimension; a 0-d tensor counts as one of one element.
-Tensors nonzero_tuple(const Tensor& t) {
-  return unbind(nonzero(t.dim() ? t : reshape(t, {1})), 1);
-}
+Tensors nonzero_tuple(const Tensor& t) { return unbind(nonzero(t.dim() ? t : reshape(t, {1})), 1); }
 
 }  // namespace
 

@@ -163,7 +163,8 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
 }  // namespace
 
 void register_likelihood(Registry& r) {
-  r.nn("nll_loss", "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
+  r.nn("nll_loss",
+       "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
        "reduction='mean'",
        nll_loss,
        "-weight[target] input[target], for log probabilities (batch, classes, ...) and class "

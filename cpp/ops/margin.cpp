@@ -77,8 +77,7 @@ Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor
 Tensor poisson_nll(const Tensor& input, const Tensor& target, bool log_input, bool full,
                    const Legacy& size_average, double eps, const Legacy& reduce,
                    const std::string& given) {
-  Tensor each =
-      log_input ? exp(input) - target * input : input - target * log(input + eps);
+  Tensor each = log_input ? exp(input) - target * input : input - target * log(input + eps);
   if (full) {
     const Tensor stirling = target * log(target) - target + 0.5 * log(2. * kPi * target);
     each = each + select(target <= 1., 0., stirling);
@@ -93,7 +92,8 @@ Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var
   if (var->is_wrapped_number) var = expand(to(var, input.dtype()), input.shape());
   {
     GradMode off(false);
-    if (item_int(sum(var < 0.)) > 0) fail_value(op, "var has negative entry/entries; take its square");
+    if (item_int(sum(var < 0.)) > 0)
+      fail_value(op, "var has negative entry/entries; take its square");
   }
   if (!(var.shape() == input.shape())) {
     Dims head = input.shape(), last = input.shape();
@@ -127,7 +127,8 @@ std::pair<Tensor, Dims> as_rows(const char* op, const Tensor& input) {
     fail_runtime(op, "input is ", name_of(input.dtype()), "; expected scores as floats");
   if (input.dim() > 2 || (input.dim() == 2 && input.size(1) == 0) ||
       (input.dim() < 2 && input.numel() == 0))
-    fail_runtime(op, "input has shape ", input.shape(), "; expected (batch, classes) or (classes,)");
+    fail_runtime(op, "input has shape ", input.shape(),
+                 "; expected (batch, classes) or (classes,)");
   if (input.dim() == 2) return {input, {input.size(0)}};
   return {reshape(input, {1, -1}), {}};
 }
@@ -187,8 +188,8 @@ Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy
   }
   const Tensor gap = hinge(1. - unsqueeze(index(x, {row, own}), 1) + index(x, {row}));
   const Tensor terms = along(select(index(others, {row}), gap, 0.), 1);
-  const Tensor each = index_put_(zeros({rows}, x.dtype()), {row}, terms, true) /
-                      static_cast<double>(classes);
+  const Tensor each =
+      index_put_(zeros({rows}, x.dtype()), {row}, terms, true) / static_cast<double>(classes);
   return finish(op, reshape(each, shape), size_average, reduce, given);
 }
 
@@ -197,8 +198,8 @@ Tensor multilabel_soft_margin(const Tensor& input, const Tensor& target,
                               const Legacy& reduce, const std::string& given) {
   const auto& log_sigmoid = pointwise_op(formulas::row_index<formulas::LogSigmoid>);
   const Tensor negative = -input;
-  Tensor each =
-      -(target * pointwise(log_sigmoid, &input) + (1. - target) * pointwise(log_sigmoid, &negative));
+  Tensor each = -(target * pointwise(log_sigmoid, &input) +
+                  (1. - target) * pointwise(log_sigmoid, &negative));
   if (weight) each = each * *weight;
   each = along(each, -1) / static_cast<double>(input.size(-1));
   return finish("multilabel_soft_margin_loss", each, size_average, reduce, given);

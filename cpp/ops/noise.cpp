@@ -46,10 +46,11 @@ Tensor rrelu(const Tensor& t, double lower, double upper, bool training, Generat
 }  // namespace
 
 void register_noise(Registry& r) {
-  r.function("rrelu",
-             "input, lower=0.125, upper=0.3333333333333333, training=False, generator=None", rrelu,
-             "y = input above 0, r input at or below it, r uniform in [lower, upper) in training, else "
-             "their mean. [Xu et al. 2015]");
+  r.function(
+      "rrelu", "input, lower=0.125, upper=0.3333333333333333, training=False, generator=None",
+      rrelu,
+      "y = input above 0, r input at or below it, r uniform in [lower, upper) in training, else "
+      "their mean. [Xu et al. 2015]");
 }
 
 }  // namespace bx

@@ -229,6 +229,7 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const std::optional<Tenso
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   check_length(op, "weight", w, channels);
   check_length(op, "bias", b, channels);
+  if (x.numel() == 0) return clone(x);
   const ChannelShape s{1, images * channels, inner_of(x), channels / num_groups};
   if (images * s.joined * s.inner == 1)
     fail_value(op, "one value per group, the input has shape ", x.shape(),

@@ -56,7 +56,7 @@ template <class Row>
 PointwiseOp describe() {
   PointwiseOp op{formulas::row_index<Row>,
                  Row::name,
-                 Row::node                            ? Row::node
+                 Row::node                              ? Row::node
                  : Row::face == formulas::Face::Special ? "Special" + default_node_name(Row::name)
                                                         : default_node_name(Row::name),
                  Row::signature,

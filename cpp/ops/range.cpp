@@ -26,6 +26,7 @@ Tensor polygamma_of(int64_t n, const Tensor& t) {
 
 Tensor mvlgamma(const Tensor& t, int64_t p) {
   if (p < 1) fail_runtime("mvlgamma", "p is ", p, "; matrices have 1 row or more");
+  if (p > 100'000) fail_runtime("mvlgamma", "p is ", p, "; at most 100000 rows are summed over");
   return apply_scalar<formulas::Mvlgamma>(t, static_cast<double>(p));
 }
 

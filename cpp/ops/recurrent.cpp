@@ -78,8 +78,8 @@ std::pair<Tensor, Tensor> cell(Cell kind, const Tensor& x, const Tensor& h, cons
   }
   const Tensor sums = x + s;
   const int64_t n = sums.size(1) / 4;
-  const Tensor next = sigmoid(gate(sums, 1, n)) * c + sigmoid(gate(sums, 0, n)) *
-                                                          tanh(gate(sums, 2, n));
+  const Tensor next =
+      sigmoid(gate(sums, 1, n)) * c + sigmoid(gate(sums, 0, n)) * tanh(gate(sums, 2, n));
   const Tensor out = sigmoid(gate(sums, 3, n)) * tanh(next);
   return {w[Whr].defined() ? linear(out, w[Whr], std::nullopt) : out, next};
 }
@@ -367,8 +367,7 @@ Tensors results(const Result& r) {
 }
 
 std::pair<Tensor, Tensor> lstm_states(const Tensors& hx) {
-  if (hx.size() != 2)
-    fail_runtime("lstm", "hx holds ", hx.size(), " tensors; expected h and c");
+  if (hx.size() != 2) fail_runtime("lstm", "hx holds ", hx.size(), " tensors; expected h and c");
   return {hx[0], hx[1]};
 }
 
@@ -453,7 +452,8 @@ void register_recurrent(Registry& r) {
       "W_ih x_t + b_ih + W_hh h_(t-1) + b_hh: (output, h_n, c_n).");
   register_network<Cell::Gru>(
       r,
-      "h_t = (1 - z) n + z h_(t-1), with the gates r, z = sigmoid of W_ih x_t + b_ih + W_hh h_(t-1) "
+      "h_t = (1 - z) n + z h_(t-1), with the gates r, z = sigmoid of W_ih x_t + b_ih + W_hh "
+      "h_(t-1) "
       "+ b_hh and n = tanh(W_in x_t + b_in + r (W_hn h_(t-1) + b_hn)): (output, h_n).");
   register_cell<Cell::Tanh>(r, "rnn_tanh_cell", "One step of rnn_tanh.");
   register_cell<Cell::Relu>(r, "rnn_relu_cell", "One step of rnn_relu.");

@@ -12,7 +12,8 @@ namespace {
 Tensor diff(const Tensor& t, int64_t n, int64_t dim, const std::optional<Tensor>& prepend,
             const std::optional<Tensor>& append) {
   if (n < 0) fail_runtime("diff", "n is ", n, "; it must be 0 or more");
-  if (t.dim() == 0) fail_runtime("diff", "a 0-d tensor has no neighbours; pass one dimension or more");
+  if (t.dim() == 0)
+    fail_runtime("diff", "a 0-d tensor has no neighbours; pass one dimension or more");
   if (n == 0) return clone(t);
   const int axis = wrap_axis("diff", dim, t.dim());
   Tensors parts;
@@ -139,7 +140,8 @@ Tensor bincount(const Tensor& given, const std::optional<Tensor>& weights, int64
   const int64_t n = t.numel();
   int64_t length = minlength;
   for (int64_t i = 0; i < n; ++i) {
-    if (x[i] < 0) fail_runtime("bincount", "input holds ", x[i], "; counts are of numbers from 0 on");
+    if (x[i] < 0)
+      fail_runtime("bincount", "input holds ", x[i], "; counts are of numbers from 0 on");
     length = std::max(length, x[i] + 1);
   }
   if (!weights) {

@@ -86,8 +86,7 @@ Tensor logcumsumexp(const Tensor& given, int64_t axis) {
     r.save(t).save_output().done("LogcumsumexpBackward0", y, [=](const Backward& call) {
       const Tensor x = call.saved(0), out = call.saved(1);
       const Tensor empty_sum = out == -inf;
-      const Tensor weights =
-          exp(select(empty_sum, -inf, out - moved(out, axis, true, inf)));
+      const Tensor weights = exp(select(empty_sum, -inf, out - moved(out, axis, true, inf)));
       const Tensor shares = exp(select(empty_sum, -inf, x - out));
       call.give(0, shares * linear_scan(weights, call.grad(), axis, true, false));
     });
@@ -123,9 +122,8 @@ std::pair<Tensor, Tensor> cumextreme(const char* op, const char* node, Id id, co
 Tensor cumsum(const Tensor& t, int64_t axis, bool reverse) {
   Tensor y = run_scan("cumsum", Id::CumSum, {t}, axis, reverse)[0];
   if (Recorder r{&t}; r)
-    r.done("CumsumBackward0", y, [=](const Backward& call) {
-      call.give(0, cumsum(call.grad(), axis, !reverse));
-    });
+    r.done("CumsumBackward0", y,
+           [=](const Backward& call) { call.give(0, cumsum(call.grad(), axis, !reverse)); });
   return y;
 }
 

@@ -54,7 +54,7 @@ Tensors split_sizes(const Tensor& t, const Dims& sizes, int64_t axis) {
     total += s;
   }
   if (t.dim() == 0 || total != t.shape()[a])
-    fail_runtime("split", sizes.size(), " sizes sum to ", total, ", dimension ", axis, " of shape ",
+    fail_runtime("split", "sizes ", sizes, " sum to ", total, ", dimension ", axis, " of shape ",
                  t.shape(), " has another size; make them equal");
   Tensors parts;
   int64_t at = 0;
@@ -83,7 +83,8 @@ Tensors chunk(const Tensor& t, int64_t chunks, int64_t axis) {
   if (t.dim() == 0) fail_runtime("chunk", "a 0-d tensor cannot be cut; use unsqueeze(0)");
   const int64_t n = t.shape()[wrap_axis("chunk", axis, t.dim())];
   // Of nothing, as many empty pieces as were asked for.
-  if (n == 0) return Tensors(static_cast<size_t>(chunks), slice_as("SplitBackward0", t, axis, 0, 0, 1));
+  if (n == 0)
+    return Tensors(static_cast<size_t>(chunks), slice_as("SplitBackward0", t, axis, 0, 0, 1));
   return split(t, (n + chunks - 1) / chunks, axis);
 }
 
@@ -108,8 +109,7 @@ Tensors cut_at_dims(const Tensor& t, const Dims& positions, int64_t axis) {
 /// Pieces whose sizes differ by at most one, the larger ones first.
 Tensors cut_into(const Tensor& t, int64_t sections, int64_t axis) {
   const int a = wrap_axis("tensor_split", axis, t.dim());
-  if (sections < 1)
-    fail_runtime("tensor_split", sections, " sections; pass 1 or more");
+  if (sections < 1) fail_runtime("tensor_split", sections, " sections; pass 1 or more");
   if (t.dim() == 0) fail_runtime("tensor_split", "a 0-d tensor cannot be cut; use unsqueeze(0)");
   std::vector<int64_t> positions;
   const int64_t n = t.shape()[a];
@@ -333,8 +333,9 @@ void register_slicing(Registry& r) {
         return as_strided(t, size, stride, offset.value_or(t->offset));
       },
       "A view of the memory with any sizes and strides that stay inside it.");
-  r.method("unfold", "input, dimension, size, step", unfold,
-         "Windows of a dimension every `step` elements, as a view; they fill a new last dimension.");
+  r.method(
+      "unfold", "input, dimension, size, step", unfold,
+      "Windows of a dimension every `step` elements, as a view; they fill a new last dimension.");
   r.both("split", "tensor, split_size_or_sections, dim=0", split,
          "Pieces of one size, or of given sizes, along a dimension, as views.");
   r.both("split", "tensor, split_size_or_sections, dim=0", split_sizes, "");
@@ -349,16 +350,16 @@ void register_slicing(Registry& r) {
   r.both("tensor_split", "input, indices_or_sections, dim=0", cut_as_tensor_says, "");
   r.method("tensor_split", "input, sections, dim=0", cut_into, "");
   r.method("tensor_split", "input, indices, dim=0", cut_at_dims, "");
-#define BX_CUT(name, at_least, axis)                                                             \
-  r.both(                                                                                        \
-      name, "input, sections",                                                                   \
-      [](const Tensor& t, int64_t n) { return cut_evenly(name, t, n, at_least, axis); },         \
-      "Equal pieces, or pieces between given positions, along dimension " #axis ", as views.");  \
-  r.both(                                                                                        \
-      name, "input, indices",                                                                    \
-      [](const Tensor& t, const Dims& at) {                                                      \
-        return cut_at_dims(t, at, axis_in_space(name, t, at_least, axis));                            \
-      },                                                                                         \
+#define BX_CUT(name, at_least, axis)                                                            \
+  r.both(                                                                                       \
+      name, "input, sections",                                                                  \
+      [](const Tensor& t, int64_t n) { return cut_evenly(name, t, n, at_least, axis); },        \
+      "Equal pieces, or pieces between given positions, along dimension " #axis ", as views."); \
+  r.both(                                                                                       \
+      name, "input, indices",                                                                   \
+      [](const Tensor& t, const Dims& at) {                                                     \
+        return cut_at_dims(t, at, axis_in_space(name, t, at_least, axis));                      \
+      },                                                                                        \
       "");
   BX_CUT("hsplit", 1, 1)
   BX_CUT("vsplit", 2, 0)
@@ -366,7 +367,7 @@ void register_slicing(Registry& r) {
 #undef BX_CUT
   add_inplace_views(r, {"as_strided"});
   add_copies(r, {"select", "diagonal", "unbind", "as_strided", "unfold", "narrow", "split",
-            "split_with_sizes"});
+                 "split_with_sizes"});
 }
 
 }  // namespace bx

@@ -117,8 +117,7 @@ void register_statistics(Registry& r) {
   r.both(
       "norm", "input, p, dim=None, keepdim=False, *, dtype=None",
       [](const Tensor& t, const std::string& p, const OptDims& dim, bool keepdim, OptDType dtype) {
-        if (p != "fro")
-          fail_runtime("norm", "p is '", p, "'; expected a number or 'fro'");
+        if (p != "fro") fail_runtime("norm", "p is '", p, "'; expected a number or 'fro'");
         return norm(to(t, dtype.value_or(t.dtype())), Scalar{Scalar::Int, 2, 2.}, dim, keepdim);
       },
       "");

@@ -112,7 +112,7 @@ def _chain(steps: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
 
 
 @contextmanager
-def _random_state(state: bytes | None) -> Iterator[None]:
+def _random_state(state: Tensor | None) -> Iterator[None]:
     """The generator in an earlier state, and afterwards back where it was."""
     if state is None:
         yield
