@@ -16,7 +16,10 @@ ROUNDS = 60
 def test_wrong_arguments_never_crash(seed: int) -> None:
     script = Path(__file__).parent / "fuzz.py"
     done = subprocess.run(
-        [sys.executable, str(script), str(ROUNDS), str(seed)], capture_output=True, text=True
+        [sys.executable, str(script), str(ROUNDS), str(seed)],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     lines = done.stdout.splitlines()
     last = lines[-1] if lines else "nothing"
