@@ -85,7 +85,7 @@ $(stamps)/wheel: $(sources) | $(stamps)/venv
 	@echo "building the wheel ..."
 	@$(if $(DEV),$(pip) install --group build)
 	@rm -rf dist
-	@$(pip) wheel --no-deps --wheel-dir dist $(if $(DEV),--no-build-isolation) .
+	@$(pip) wheel --no-deps --wheel-dir dist $(if $(DEV),--no-build-isolation -C cmake.define.BX_UNITY=OFF) .
 	@touch $@
 
 $(stamps)/installed: $(stamps)/wheel

@@ -229,7 +229,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     (lambda: F.embedding(bx.tensor([0.5]), _images(3, 2)), RuntimeError, "int64"),
     (lambda: F.one_hot(bx.tensor([1, 5]), 3), RuntimeError, "class 5"),
     (lambda: F.fold(_images(1, 4, 5), 4, 2), RuntimeError, "columns"),
-    (lambda: F.pixel_shuffle(_images(1, 3, 2, 2), 2), RuntimeError, "multiple of 4"),
+    (lambda: F.pixel_shuffle(_images(1, 3, 2, 2), 2), RuntimeError, "upscale_factor=2"),
     (lambda: F.glu(_images(3)), RuntimeError, "even"),
     (lambda: F.max_unpool1d(bx.ones(1, 1, 1), bx.tensor([[[9]]]), 2), (IndexError), "9"),
     (lambda: nn.BatchNorm2d(3)(_images(2, 3)), ValueError, "4 dimensions"),

@@ -14,7 +14,7 @@ struct FunctionLink {
 };
 
 /// What is known of an argument or a result of forward.
-struct Argument {
+struct Endpoint {
   int edge = -1;  // -1: no tensor
   Dims shape;
   DType dtype = DType::Float32;
@@ -46,7 +46,7 @@ class FunctionNode final : public Node {
   }
 
   std::shared_ptr<FunctionLink> link = std::make_shared<FunctionLink>();
-  std::vector<Argument> arguments, results;
+  std::vector<Endpoint> arguments, results;
   bool materialize = true;
 
  private:
@@ -79,7 +79,7 @@ void FunctionNode::backward(const Backward& call) {
 
 void FunctionNode::give(const Backward& call, size_t position, py::handle value) const {
   if (value.is_none()) return;
-  const Argument& argument = arguments[position];
+  const Endpoint& argument = arguments[position];
   if (argument.edge < 0)
     fail_runtime(name_.c_str(), "a gradient different from None at position ", position + 1,
                  ", but that argument of forward is no tensor; return None for it");
@@ -108,7 +108,7 @@ bool is_among(const Tensor& t, const py::tuple& list) {
   return false;
 }
 
-Argument argument_of(py::handle value, int edge) {
+Endpoint endpoint_of(py::handle value, int edge) {
   if (!is_tensor(value.ptr())) return {};
   const Tensor t = tensor_of(value.ptr());
   return {edge, t.shape(), t.dtype()};
@@ -124,9 +124,9 @@ Ref<FunctionNode> node_for(const std::string& name, const py::object& context,
   for (py::handle item : dirty) check_inplace(name.c_str(), tensor_of(item.ptr()));
   // The edges first: a node must be younger than the nodes it leads to.
   std::vector<Edge> edges;
-  std::vector<Argument> arguments;
+  std::vector<Endpoint> arguments;
   for (py::handle arg : args) {
-    arguments.push_back(argument_of(arg, static_cast<int>(edges.size())));
+    arguments.push_back(endpoint_of(arg, static_cast<int>(edges.size())));
     if (!is_tensor(arg.ptr())) continue;
     const Tensor t = tensor_of(arg.ptr());
     if (t->view_base && !edges.empty() && is_among(t, dirty))
@@ -181,7 +181,7 @@ py::tuple record_function(const std::string& name, const py::object& context, co
   node->link->node = node.get();
   node->materialize = materialize;
   node->output_count = static_cast<uint32_t>(outputs.size());
-  for (py::handle output : placed_outputs) node->results.push_back(argument_of(output, 0));
+  for (py::handle output : placed_outputs) node->results.push_back(endpoint_of(output, 0));
   for (py::handle item : saved) {
     const Tensor t = item.is_none() ? Tensor() : tensor_of(item.ptr());
     node->saved.push_back(!t.defined() ? SavedTensor()

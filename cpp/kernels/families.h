@@ -47,6 +47,21 @@ void parallel_for(int64_t n, int64_t grain, Body body) {
       &body);
 }
 
+/// Calls enter_one with a value of every element type, or of the floating-point ones.
+template <class F>
+void for_all_types(F enter_one) {
+  enter_one(bool{});
+  enter_one(int32_t{});
+  enter_one(int64_t{});
+  enter_one(float{});
+  enter_one(double{});
+}
+template <class F>
+void for_float_types(F enter_one) {
+  enter_one(float{});
+  enter_one(double{});
+}
+
 /// Enters a general kernel for one type.
 template <class T>
 void enter(Entries entries, Id id, const char* name, GeneralFn fn) {

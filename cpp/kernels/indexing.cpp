@@ -103,21 +103,15 @@ void index_put(const View* out, const View* in, const Params& params, FaultInfo*
     }
 }
 
-template <class T>
-void fill_type(Entries entries) {
-  enter<T>(entries, Id::Index, "index", &index<T>);
-  enter<T>(entries, Id::IndexPut, "index_put", &index_put<T, false>);
-  enter<T>(entries, Id::IndexAdd, "index_add", &index_put<T, true>);
-}
-
 }  // namespace
 
 void fill_indexing(Entries entries) {
-  fill_type<bool>(entries);
-  fill_type<int32_t>(entries);
-  fill_type<int64_t>(entries);
-  fill_type<float>(entries);
-  fill_type<double>(entries);
+  for_all_types([entries](auto zero) {
+    using T = decltype(zero);
+    enter<T>(entries, Id::Index, "index", &index<T>);
+    enter<T>(entries, Id::IndexPut, "index_put", &index_put<T, false>);
+    enter<T>(entries, Id::IndexAdd, "index_add", &index_put<T, true>);
+  });
 }
 
 }  // namespace bx::kernels

@@ -129,20 +129,14 @@ void copy(const View* out, const View* in, const Params&, FaultInfo*) {
   });
 }
 
-template <class T>
-void fill_type(Entries entries) {
-  enter<T>(entries, Id::Fill, "fill", &fill<T>);
-  enter<T>(entries, Id::Copy, "copy", &copy<T>);
-}
-
 }  // namespace
 
 void fill_movement(Entries entries) {
-  fill_type<bool>(entries);
-  fill_type<int32_t>(entries);
-  fill_type<int64_t>(entries);
-  fill_type<float>(entries);
-  fill_type<double>(entries);
+  for_all_types([entries](auto zero) {
+    using T = decltype(zero);
+    enter<T>(entries, Id::Fill, "fill", &fill<T>);
+    enter<T>(entries, Id::Copy, "copy", &copy<T>);
+  });
 }
 
 }  // namespace bx::kernels

@@ -83,20 +83,14 @@ void scatter(const View* out, const View* in, const Params& params, FaultInfo*) 
   }
 }
 
-template <class T>
-void fill_type(Entries entries) {
-  enter<T>(entries, Id::Gather, "gather", &gather<T>);
-  enter<T>(entries, Id::Scatter, "scatter", &scatter<T>);
-}
-
 }  // namespace
 
 void fill_scatter(Entries entries) {
-  fill_type<bool>(entries);
-  fill_type<int32_t>(entries);
-  fill_type<int64_t>(entries);
-  fill_type<float>(entries);
-  fill_type<double>(entries);
+  for_all_types([entries](auto zero) {
+    using T = decltype(zero);
+    enter<T>(entries, Id::Gather, "gather", &gather<T>);
+    enter<T>(entries, Id::Scatter, "scatter", &scatter<T>);
+  });
 }
 
 }  // namespace bx::kernels

@@ -283,25 +283,19 @@ void search(const View* out, const View* in, const Params& params, FaultInfo*) {
   });
 }
 
-template <class T>
-void fill_type(Entries entries) {
-  enter<T>(entries, Id::Sort, "sort", &sort<T>);
-  enter<T>(entries, Id::TopK, "topk", &top_k<T>);
-  enter<T>(entries, Id::KthValue, "kthvalue", &kth_value<T>);
-  enter<T>(entries, Id::Mode, "mode", &mode<T>);
-  enter<T>(entries, Id::SortRows, "sort_rows", &sort_rows<T>);
-  enter<T>(entries, Id::Distinct, "distinct", &distinct<T>);
-  enter<T>(entries, Id::Search, "search", &search<T>);
-}
-
 }  // namespace
 
 void fill_sorting(Entries entries) {
-  fill_type<bool>(entries);
-  fill_type<int32_t>(entries);
-  fill_type<int64_t>(entries);
-  fill_type<float>(entries);
-  fill_type<double>(entries);
+  for_all_types([entries](auto zero) {
+    using T = decltype(zero);
+    enter<T>(entries, Id::Sort, "sort", &sort<T>);
+    enter<T>(entries, Id::TopK, "topk", &top_k<T>);
+    enter<T>(entries, Id::KthValue, "kthvalue", &kth_value<T>);
+    enter<T>(entries, Id::Mode, "mode", &mode<T>);
+    enter<T>(entries, Id::SortRows, "sort_rows", &sort_rows<T>);
+    enter<T>(entries, Id::Distinct, "distinct", &distinct<T>);
+    enter<T>(entries, Id::Search, "search", &search<T>);
+  });
 }
 
 }  // namespace bx::kernels

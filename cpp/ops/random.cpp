@@ -80,7 +80,7 @@ void geometric_kernel(const View* out, const View*, const Params& params, FaultI
 }
 
 /// f = probability of 1
-void bernoulli_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
+void coin_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
   draw(out, params, [&](Generator& g, auto) { return g.uniform_double() < params.f[0]; });
 }
 
@@ -152,7 +152,7 @@ Tensor exponential_(const Tensor& t, double lambda, Generator* g) {
 
 Tensor bernoulli_(const Tensor& t, double p, Generator* g) {
   if (!(p >= 0 && p <= 1)) fail_runtime("bernoulli_", "p is ", p, "; expected 0 to 1");
-  return fill_with("bernoulli_", "BernoulliBackward2", &bernoulli_kernel, t, p, 0, g);
+  return fill_with("bernoulli_", "BernoulliBackward2", &coin_kernel, t, p, 0, g);
 }
 
 void register_random(Registry& r) {
