@@ -1,9 +1,10 @@
 """Check the architecture that the includes of cpp/ show: `python tools/check_layers.py`.
 
-    core <- formulas, kernels <- launch <- autograd, ops <- optim <- bindings
+    core <- formulas, kernels <- launch <- decompositions <- autograd, ops <- optim <- bindings
 
 A folder includes from itself and from what stands left of it. The engine sees of kernels/ only the
-two headers without Eigen; Eigen stays in kernels/ and in the thread pool; Python in bindings/.
+headers without Eigen; Eigen stays in kernels/, in decompositions/ (but not in the header that ops/
+include) and in the thread pool; Python in bindings/.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ BELOW: Final[dict[str, set[str]]] = {
     "kernels": {"core", "formulas"},
     "launch": {"core", "formulas", "kernels"},
     "autograd": {"core", "formulas", "kernels", "launch", "ops"},
-    "ops": {"core", "formulas", "kernels", "launch", "autograd"},
+    "decompositions": {"core", "kernels", "launch"},
+    "ops": {"core", "formulas", "kernels", "launch", "decompositions", "autograd"},
     "optim": {"core", "formulas", "launch", "autograd", "ops"},
     "bindings": {"core", "launch", "autograd", "ops", "optim"},
 }
@@ -32,6 +34,9 @@ SHARED_KERNEL_HEADERS: Final = {
     "kernels/pointwise_rules.h",
     "kernels/windows.h",
 }
+# The header of decompositions/ without Eigen.
+OPEN_DECOMPOSITIONS: Final = "decompositions/decompositions.h"
+EIGEN_IN: Final = ("kernels", "decompositions")
 EIGEN_ALSO_IN: Final = {"launch/parallel.cpp"}
 
 INCLUDE: Final = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
@@ -64,8 +69,8 @@ def fault_of(layer: str, name: str, header: str) -> str | None:
     """Why a file of `layer` must not include `header`, or None if it may."""
     other = header.partition("/")[0]
     if "Eigen" in header.split("/"):
-        if layer != "kernels" and name not in EIGEN_ALSO_IN:
-            return f"{header} outside kernels/; write a kernel and launch it"
+        if layer not in EIGEN_IN and name not in EIGEN_ALSO_IN:
+            return f"{header} outside {' and '.join(EIGEN_IN)}; write a kernel and launch it"
     elif other == "pybind11" or header in ("Python.h", "structmember.h"):
         if layer != "bindings":
             return f"{header} outside bindings/; give the engine plain C++ values"
@@ -74,6 +79,8 @@ def fault_of(layer: str, name: str, header: str) -> str | None:
             return f"{layer}/ includes {header}, which stands above it; turn the call around"
         if other == "kernels" and header not in SHARED_KERNEL_HEADERS:
             return f"{header} has code for one instruction set; include kernels/table.h"
+        if other == "decompositions" and header != OPEN_DECOMPOSITIONS:
+            return f"{header} has Eigen in it; include {OPEN_DECOMPOSITIONS}"
     return None
 
 

@@ -173,6 +173,13 @@ class GradMode {
   bool before_;
 };
 
+/// f() without a graph.
+template <class F>
+auto unrecorded(F f) {
+  GradMode off(false);
+  return f();
+}
+
 /// The node that made t, made anew where t is a view whose base was written in place.
 Ref<Node> grad_fn(const Tensor& t);
 inline bool requires_grad(const Tensor& t) {

@@ -1,9 +1,12 @@
 // C++ errors become the classes that PyTorch raises.
 #include "bindings/python.h"
+#include "core/linalg_error.h"
 
 namespace bx {
 
 namespace {
+PyObject* linalg_error = nullptr;
+
 PyObject* class_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::Value: return PyExc_ValueError;
@@ -20,6 +23,8 @@ void set_python_error() noexcept {
     throw;
   } catch (py::error_already_set& e) {
     e.restore();
+  } catch (const LinAlgError& e) {
+    PyErr_SetString(linalg_error, e.what());
   } catch (const Error& e) {
     PyErr_SetString(class_of(e.kind()), e.what());
   } catch (const py::builtin_exception& e) {
@@ -31,10 +36,17 @@ void set_python_error() noexcept {
   }
 }
 
-void bind_errors(py::module_&) {
+void bind_errors(py::module_& m) {
+  linalg_error = PyErr_NewExceptionWithDoc(
+      "torch.linalg.LinAlgError", "A singular matrix, or an iteration that did not converge.",
+      PyExc_RuntimeError, nullptr);
+  if (!linalg_error) throw py::error_already_set();
+  m.attr("_LinAlgError") = py::reinterpret_borrow<py::object>(linalg_error);
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);
+    } catch (const LinAlgError& e) {
+      PyErr_SetString(linalg_error, e.what());
     } catch (const Error& e) {
       PyErr_SetString(class_of(e.kind()), e.what());
     }

@@ -298,8 +298,8 @@ ConvGeometry window_geometry(const char* op, const Dims& image, const Dims& kern
   return g;
 }
 
-Tensor unfold(const Tensor& input, const Dims& kernel_size, const Dims& dilation,
-              const Dims& padding, const Dims& stride) {
+Tensor unfold_blocks(const Tensor& input, const Dims& kernel_size, const Dims& dilation,
+                     const Dims& padding, const Dims& stride) {
   return batched("unfold", input, 2, [&](const Tensor& x) {
     return unfold_windows(
         x, window_geometry("unfold", x.shape(), kernel_size, dilation, padding, stride));
@@ -324,7 +324,7 @@ Tensor fold(const Tensor& input, const Dims& output_size, const Dims& kernel_siz
 }
 
 template <int N>
-void register_dimensions(Registry& r) {
+void register_convs(Registry& r) {
   const char* doc =
       "y[n, o] = bias[o] + sum over c of weight[o, c] correlated with input[n, c]; input (N, C, "
       "...) or (C, ...), weight (O, C / groups, ...), padding numbers, 'same' or 'valid'.";
@@ -342,10 +342,10 @@ void register_dimensions(Registry& r) {
 }  // namespace
 
 void register_conv(Registry& r) {
-  register_dimensions<1>(r);
-  register_dimensions<2>(r);
-  register_dimensions<3>(r);
-  r.nn("unfold", "input, kernel_size, dilation=1, padding=0, stride=1", unfold,
+  register_convs<1>(r);
+  register_convs<2>(r);
+  register_convs<3>(r);
+  r.nn("unfold", "input, kernel_size, dilation=1, padding=0, stride=1", unfold_blocks,
        "Every window of an image as a column: input (N, C, H, W) or (C, H, W), result (N, C "
        "kernel, windows).");
   r.nn("fold", "input, output_size, kernel_size, dilation=1, padding=0, stride=1", fold,

@@ -1,5 +1,6 @@
 // Losses of margins, distances and counts, made of other operations.
 #include <cmath>
+#include <numbers>
 
 #include "ops/loss_reduction.h"
 #include "ops/reduction.h"
@@ -7,8 +8,6 @@
 namespace bx {
 
 namespace {
-
-constexpr double kPi = 3.14159265358979323846;
 
 /// max(0, t), whose derivative at 0 is 1.
 Tensor hinge(const Tensor& t) { return select(t < 0., 0., t); }
@@ -54,7 +53,7 @@ Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& target, 
 }
 
 Tensor distance(const Tensor& a, const Tensor& b, double p, double eps) {
-  return norm(a - b + eps, Scalar{Scalar::Float, 0, p}, Dims{-1}, false);
+  return norm("triplet_margin_loss", a - b + eps, p, Dims{-1}, false);
 }
 
 Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
@@ -79,7 +78,8 @@ Tensor poisson_nll(const Tensor& input, const Tensor& target, bool log_input, bo
                    const std::string& given) {
   Tensor each = log_input ? exp(input) - target * input : input - target * log(input + eps);
   if (full) {
-    const Tensor stirling = target * log(target) - target + 0.5 * log(2. * kPi * target);
+    const Tensor stirling =
+        target * log(target) - target + 0.5 * log(2. * std::numbers::pi * target);
     each = each + select(target <= 1., 0., stirling);
   }
   return finish("poisson_nll_loss", each, size_average, reduce, given);
@@ -117,7 +117,7 @@ Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var
   }
   const Tensor v = var + shift, d = input - target;
   Tensor each = 0.5 * (log(v) + d * d / v);
-  if (full) each = each + 0.5 * std::log(2 * kPi);
+  if (full) each = each + 0.5 * std::log(2 * std::numbers::pi);
   return reduce_loss(each, parse_reduction(op, reduction_name));
 }
 

@@ -119,12 +119,6 @@ Tensor linear_matrix(const Tensor& x, const Tensor& w, const Tensor* bias) {
   return out;
 }
 
-Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, const Scalar& beta,
-             const Scalar& alpha) {
-  const Tensor out = scaled(mm(a, b), alpha);
-  return beta.as_double() == 0 ? out : scaled(input, beta) + out;
-}
-
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias) {
@@ -212,8 +206,6 @@ void register_matmul(Registry& r) {
         return unsqueeze(a, 1) * unsqueeze(b, 0);
       },
       "Outer product of two vectors.");
-  r.both("addmm", "input, mat1, mat2, *, beta=1, alpha=1", addmm,
-         "beta input + alpha (mat1 @ mat2).");
   r.nn("linear", "input, weight, bias=None", linear,
        "y = input @ weight^T + bias;  input (..., in), weight (out, in), bias (out).");
 }

@@ -86,8 +86,6 @@ inline Tensor sum(const Tensor& t) { return sum(t, std::nullopt, false, std::nul
 Tensor mean(const Tensor& t, const OptDims& axes, bool keepdim, OptDType dtype);
 Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim);
 Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bool keepdim);
-/// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
-Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keepdim);
 /// Undoes broadcasting: sums t down to `shape`.
 Tensor sum_to_size(const Tensor& t, const Dims& shape);
 
@@ -101,6 +99,10 @@ Tensor mm(const Tensor& a, const Tensor& b);
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// x w^T + bias;  x (..., in), w (out, in), bias (out).
 Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias);
+
+// linalg_norms.cpp ---------------------------------------------------------------------------
+/// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
+Tensor norm(const char* op, const Tensor& t, double p, const OptDims& axes, bool keepdim);
 
 // joining.cpp --------------------------------------------------------------------------------
 Tensor cat(const Tensors& tensors, int64_t axis);

@@ -67,26 +67,26 @@ Tensor pad_constant(const Tensor& t, const Dims& pad, const Scalar& value) {
   return out;
 }
 
-enum class Edge { Reflect, Replicate, Circular };
+enum class Filling { Reflect, Replicate, Circular };
 
 /// The border on one side of a dimension and the elements it repeats.
 struct Border {
   int64_t start, length, source;
 };
 /// Both borders, for n elements that lie between them.
-std::array<Border, 2> sides(Edge edge, int64_t n, int64_t before, int64_t after) {
+std::array<Border, 2> sides(Filling edge, int64_t n, int64_t before, int64_t after) {
   switch (edge) {
-    case Edge::Reflect:
+    case Filling::Reflect:
       return {{{0, before, before + 1}, {before + n, after, before + n - 1 - after}}};
-    case Edge::Circular: return {{{0, before, n}, {before + n, after, before}}};
+    case Filling::Circular: return {{{0, before, n}, {before + n, after, before}}};
     default: return {{{0, before, before}, {before + n, after, before + n - 1}}};
   }
 }
 
-Tensor fold_edges(const char* node, const Tensor& g, Edge edge, const Borders& b);
+Tensor fold_edges(const char* node, const Tensor& g, Filling edge, const Borders& b);
 
 /// Borders of 0 or more, filled dimension by dimension from what is there already.
-Tensor pad_edges(const char* node, const Tensor& t, Edge edge, const Borders& b) {
+Tensor pad_edges(const char* node, const Tensor& t, Filling edge, const Borders& b) {
   Dims shape = t.shape();
   for (int d = 0; d < t.dim(); ++d) shape[d] += b.before[d] + b.after[d];
   Tensor out = empty(shape, t.dtype());
@@ -104,8 +104,8 @@ Tensor pad_edges(const char* node, const Tensor& t, Edge edge, const Borders& b)
       if (side.length == 0) continue;
       Tensor source = part(done, d, side.source, side.length);
       Dims steps = source.strides();
-      steps[d] = edge == Edge::Circular ? stride : edge == Edge::Reflect ? -stride : 0;
-      const int64_t first = edge == Edge::Reflect ? (side.length - 1) * stride : 0;
+      steps[d] = edge == Filling::Circular ? stride : edge == Filling::Reflect ? -stride : 0;
+      const int64_t first = edge == Filling::Reflect ? (side.length - 1) * stride : 0;
       launch("pad", kernel(Id::Copy, t.dtype()), part(done, d, side.start, side.length),
              alias(source, source.shape(), steps, source->offset + first));
     }
@@ -118,7 +118,7 @@ Tensor pad_edges(const char* node, const Tensor& t, Edge edge, const Borders& b)
 }
 
 /// The transpose of pad_edges: each border added to the elements that it repeats.
-Tensor fold_edges(const char* node, const Tensor& g, Edge edge, const Borders& b) {
+Tensor fold_edges(const char* node, const Tensor& g, Filling edge, const Borders& b) {
   Tensor out;
   {
     GradMode off(false);
@@ -128,9 +128,9 @@ Tensor fold_edges(const char* node, const Tensor& g, Edge edge, const Borders& b
       for (const Border& side : sides(edge, n, b.before[d], b.after[d])) {
         if (side.length == 0) continue;
         const Tensor border = part(out, d, side.start, side.length);
-        const Tensor sum_of = edge == Edge::Replicate ? sum(border, Dims{d}, true, std::nullopt)
-                              : edge == Edge::Reflect ? flip(border, {d})
-                                                      : border;
+        const Tensor sum_of = edge == Filling::Replicate ? sum(border, Dims{d}, true, std::nullopt)
+                              : edge == Filling::Reflect ? flip(border, {d})
+                                                         : border;
         const Tensor pair[] = {part(out, d, side.source, sum_of.shape()[d]), sum_of};
         pointwise_inplace(pointwise_op(formulas::row_index<formulas::Add>), pair);
       }
@@ -145,7 +145,7 @@ Tensor fold_edges(const char* node, const Tensor& g, Edge edge, const Borders& b
   return out;
 }
 
-Tensor pad_by_edges(const Tensor& t, const Dims& pad, Edge edge) {
+Tensor pad_by_edges(const Tensor& t, const Dims& pad, Filling edge) {
   Borders b = borders(t, pad);
   const int k = pad.size() / 2;
   if (k < 1 || k > 3 || (t.dim() != k + 1 && t.dim() != k + 2))
@@ -156,9 +156,9 @@ Tensor pad_by_edges(const Tensor& t, const Dims& pad, Edge edge) {
   for (int d = first; d < t.dim(); ++d) {
     cut_before[d] = std::max<int64_t>(0, -b.before[d]);
     cut_after[d] = std::max<int64_t>(0, -b.after[d]);
-    const int64_t n = t.shape()[d] - (edge == Edge::Circular ? cut_before[d] + cut_after[d] : 0);
-    const int64_t most = edge == Edge::Reflect ? n - 1 : n;
-    if (edge != Edge::Replicate && (b.before[d] > most || b.after[d] > most))
+    const int64_t n = t.shape()[d] - (edge == Filling::Circular ? cut_before[d] + cut_after[d] : 0);
+    const int64_t most = edge == Filling::Reflect ? n - 1 : n;
+    if (edge != Filling::Replicate && (b.before[d] > most || b.after[d] > most))
       fail_runtime("pad", "pad ", pad, " is larger than dimension ", d, " of shape ", t.shape(),
                    " allows; at most ", most);
     if (n <= 0 || t.shape()[d] + b.before[d] + b.after[d] < 1)
@@ -179,7 +179,7 @@ Tensor pad_by_edges(const Tensor& t, const Dims& pad, Edge edge) {
       {"CopySlices", "CopySlices", "CopySlices"}};
   const char* name = names[static_cast<int>(edge)][k - 1];
   // What circular padding repeats is what is left, the others repeat what was there.
-  if (edge == Edge::Circular) return pad_edges(name, cut(t), edge, b);
+  if (edge == Filling::Circular) return pad_edges(name, cut(t), edge, b);
   return contiguous(cut(pad_edges(name, t, edge, b)));
 }
 
@@ -188,9 +188,9 @@ Tensor pad(const Tensor& t, const Dims& pad, const std::string& mode,
   if (mode == "constant") return pad_constant(t, pad, value.value_or(Scalar{Scalar::Int}));
   if (value && value->as_double() != 0)
     fail_value("pad", "mode '", mode, "' takes no value, got ", value->as_double());
-  if (mode == "reflect") return pad_by_edges(t, pad, Edge::Reflect);
-  if (mode == "replicate") return pad_by_edges(t, pad, Edge::Replicate);
-  if (mode == "circular") return pad_by_edges(t, pad, Edge::Circular);
+  if (mode == "reflect") return pad_by_edges(t, pad, Filling::Reflect);
+  if (mode == "replicate") return pad_by_edges(t, pad, Filling::Replicate);
+  if (mode == "circular") return pad_by_edges(t, pad, Filling::Circular);
   fail(ErrorKind::NotImplemented, "pad", "mode '", mode,
        "'; there are 'constant', 'reflect', 'replicate' and 'circular'");
 }

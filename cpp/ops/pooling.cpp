@@ -287,7 +287,7 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& kernel_siz
 }
 
 template <int N>
-void register_dimensions(Registry& r) {
+void register_pools(Registry& r) {
   r.nn(kMaxPool[N - 1], "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False",
        max_pool<N>,
        "The maximum of every window and its place among the flattened spatial dimensions.");
@@ -318,9 +318,9 @@ void register_dimensions(Registry& r) {
 }  // namespace
 
 void register_pooling(Registry& r) {
-  register_dimensions<1>(r);
-  register_dimensions<2>(r);
-  register_dimensions<3>(r);
+  register_pools<1>(r);
+  register_pools<2>(r);
+  register_pools<3>(r);
 }
 
 }  // namespace bx

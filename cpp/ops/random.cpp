@@ -2,6 +2,7 @@
 #include "ops/random.h"
 
 #include <cmath>
+#include <numbers>
 
 namespace bx {
 
@@ -35,8 +36,6 @@ void require_float(const char* op, DType dtype) {
 
 namespace {
 
-constexpr double kPi = 3.141592653589793238462643383279502884;
-
 /// f = from, to
 void uniform_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
   draw(out, params, [&](Generator& g, auto zero) {
@@ -68,7 +67,7 @@ void exponential_kernel(const View* out, const View*, const Params& params, Faul
 /// f = location, scale, by inversion
 void cauchy_kernel(const View* out, const View*, const Params& params, FaultInfo*) {
   draw(out, params, [&](Generator& g, auto) {
-    return params.f[0] + params.f[1] * std::tan(kPi * (g.uniform_double() - 0.5));
+    return params.f[0] + params.f[1] * std::tan(std::numbers::pi * (g.uniform_double() - 0.5));
   });
 }
 

@@ -17,7 +17,4 @@ double group_size(const Tensor& t, uint32_t bits);
 Tensor extreme(const char* op, const char* node, kernels::Id id, const Tensor& t,
                const OptDims& axes, bool keepdim);
 
-/// (sum |x|^p)^(1/p), statistics.cpp.
-Tensor norm(const Tensor& t, const Scalar& order, const OptDims& axes, bool keepdim);
-
 }  // namespace bx

@@ -1,4 +1,5 @@
 #include "ops/arranging.h"
+#include "ops/linalg.h"
 #include "ops/ops.h"
 
 #include <cstdlib>
@@ -17,7 +18,7 @@ std::string trim(const std::string& s) {
 }
 
 /// Splits at commas outside parentheses.
-std::vector<std::string> split(const std::string& text) {
+std::vector<std::string> split_arguments(const std::string& text) {
   std::vector<std::string> parts;
   std::string part;
   int depth = 0;
@@ -50,7 +51,7 @@ Value parse_default(ArgType type, const std::string& text) {
     case ArgType::Dims: {
       Dims dims;
       if (text[0] != '(') return Dims{std::atoll(text.c_str())};
-      for (const std::string& part : split(text.substr(1, text.size() - 2)))
+      for (const std::string& part : split_arguments(text.substr(1, text.size() - 2)))
         dims.push_back(std::atoll(part.c_str()));
       return dims;
     }
@@ -75,8 +76,8 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
   size_t k = 0;
   const std::string text = signature;
   const auto arrow = text.find("->");
-  if (arrow != std::string::npos) overload.results = split(text.substr(arrow + 2));
-  for (const std::string& part : split(text.substr(0, arrow))) {
+  if (arrow != std::string::npos) overload.results = split_arguments(text.substr(arrow + 2));
+  for (const std::string& part : split_arguments(text.substr(0, arrow))) {
     if (part == "*") {
       keyword_only = true;
       continue;
@@ -191,6 +192,7 @@ const Registry& registry() {
     register_attention(*r);
     register_recurrent(*r);
     register_arranging(*r);
+    register_linalg(*r);
     return r;
   }();
   return *table;

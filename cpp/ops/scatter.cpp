@@ -43,7 +43,7 @@ Tensor cropped(const char* op, const Tensor& src, const Tensor& index) {
   return part;
 }
 
-void require_same_dtype(const char* op, const Tensor& self, const Tensor& src) {
+void require_dtype_of_src(const char* op, const Tensor& self, const Tensor& src) {
   if (self.dtype() != src.dtype())
     fail_runtime(op, "the tensor is ", name_of(self.dtype()), ", src ", name_of(src.dtype()),
                  "; convert one of them");
@@ -134,7 +134,7 @@ template <bool Inplace>
 Tensor scatter_src(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
   const char* op = Inplace ? "scatter_" : "scatter";
   const int axis = wrap_axis(op, dim, self.dim());
-  require_same_dtype(op, self, src);
+  require_dtype_of_src(op, self, src);
   const Tensor at = scatter_index(op, self, axis, index);
   return scatter_as(op, "ScatterBackward0", Inplace, self, axis, at, cropped(op, src, at),
                     ScatterMode::Set);
@@ -159,7 +159,7 @@ Tensor scatter_deprecated(const Tensor& self, int64_t dim, const Tensor& index, 
     fail_runtime(op, "reduce='", reduce, "' is neither 'add' nor 'multiply'; use one of them");
   const int axis = wrap_axis(op, dim, self.dim());
   const Tensor at = scatter_index(op, self, axis, index);
-  if (!src.tensor->is_wrapped_number) require_same_dtype(op, self, src.tensor);
+  if (!src.tensor->is_wrapped_number) require_dtype_of_src(op, self, src.tensor);
   const Tensor number = number_for(self, src);
   const Tensor from =
       src.tensor->is_wrapped_number ? expand(number, at.shape()) : cropped(op, number, at);
@@ -171,7 +171,7 @@ template <bool Inplace>
 Tensor scatter_add_src(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) {
   const char* op = Inplace ? "scatter_add_" : "scatter_add";
   const int axis = wrap_axis(op, dim, self.dim());
-  require_same_dtype(op, self, src);
+  require_dtype_of_src(op, self, src);
   const Tensor at = scatter_index(op, self, axis, index);
   return scatter_as(op, "ScatterAddBackward0", Inplace, self, axis, at, cropped(op, src, at),
                     ScatterMode::Add);
@@ -186,7 +186,7 @@ Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, cons
     fail_runtime(op, "reduce='", reduce,
                  "' is none of 'sum', 'prod', 'mean', 'amax', 'amin'; use one of them");
   const int axis = wrap_axis(op, dim, self.dim());
-  require_same_dtype(op, self, src);
+  require_dtype_of_src(op, self, src);
   const Tensor at = scatter_index(op, self, axis, index);
   return scatter_reduce_as(op, "ScatterReduceBackward0", Inplace, self, axis, at,
                            cropped(op, src, at), reduce, include_self);

@@ -1,6 +1,4 @@
 // Distances and similarities of vectors along one dimension, unit vectors, gated halves.
-#include <cmath>
-
 #include "ops/ops.h"
 
 namespace bx {
@@ -9,33 +7,6 @@ namespace {
 
 Tensor total(const Tensor& t, int64_t dim, bool keepdim) {
   return sum(t, Dims{dim}, keepdim, std::nullopt);
-}
-
-/// (sum |x|^p)^(1/p) along a dimension, with slope 0 where all are zero.
-Tensor norm(const char* op, const Tensor& x, double p, int64_t dim, bool keepdim) {
-  if (!is_floating(x.dtype()))
-    fail_runtime(op, "a norm of ", name_of(x.dtype()), "; convert it, e.g. with .float()");
-  if (p == 0) return total(to(x != 0., x.dtype()), dim, keepdim);
-  if (p == 1) return total(abs(x), dim, keepdim);
-  if (std::isinf(p)) {
-    // The largest (or smallest) as a sum over where it stands, shared among equals.
-    const Tensor a = abs(x);
-    Tensor best;
-    {
-      GradMode off(false);
-      Tensors rows = unbind(a, dim);
-      for (const Tensor& row : rows)
-        best = !best.defined() ? row : p > 0 ? maximum(best, row) : minimum(best, row);
-      if (!best.defined()) fail_runtime(op, "an empty dimension has no largest element");
-      best = unsqueeze(best, wrap_axis(op, dim, x.dim()));
-    }
-    const Tensor here = to(a == best, x.dtype());
-    return total(a * (here / total(here, dim, true)), dim, keepdim);
-  }
-  const Tensor powers = p == 2 ? total(x * x, dim, keepdim) : total(pow(abs(x), p), dim, keepdim);
-  const Tensor none = powers == 0.;
-  const Tensor safe = select(none, 1., powers);
-  return select(none, 0., p == 2 ? sqrt(safe) : pow(safe, 1. / p));
 }
 
 Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double eps) {
@@ -54,11 +25,11 @@ Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double
 }
 
 Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
-  return norm("pairwise_distance", x1 - x2 + eps, p, -1, keepdim);
+  return norm("pairwise_distance", x1 - x2 + eps, p, Dims{-1}, keepdim);
 }
 
 Tensor normalize(const Tensor& x, double p, int64_t dim, double eps) {
-  return x / maximum(norm("normalize", x, p, dim, true), eps);
+  return x / maximum(norm("normalize", x, p, Dims{dim}, true), eps);
 }
 
 }  // namespace

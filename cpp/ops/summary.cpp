@@ -114,7 +114,7 @@ Tensor renorm(const Tensor& t, const Scalar& p, int64_t dim, double maxnorm) {
   Dims others;
   for (int d = 0; d < t.dim(); ++d)
     if (d != axis) others.push_back(d);
-  const Tensor size = norm(t, p, others, true);
+  const Tensor size = norm("renorm", t, p.as_double(), others, true);
   return t * select(size > maxnorm, maxnorm / (size + 1e-7), 1.);
 }
 
@@ -185,7 +185,7 @@ void register_summary(Registry& r) {
   r.both(
       "dist", "input, other, p=2",
       [](const Tensor& a, const Tensor& b, const Scalar& p) {
-        return norm(a - b, p, std::nullopt, false);
+        return norm("dist", a - b, p.as_double(), std::nullopt, false);
       },
       "The p-norm of input - other.");
   register_quantile<false>(r, "quantile",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
-from . import _core, _switches, autograd, linalg, nn, optim, random, special
+from . import _core, _switches, autograd, functional, linalg, nn, optim, random, special
 from ._core import *  # noqa: F403 (every registered op, under its own name)
 from ._core import Tensor
 from ._device import device
@@ -25,6 +25,7 @@ from .autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from .functional import broadcast_shapes, einsum, tensordot
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
 
@@ -55,13 +56,16 @@ __all__ = [
     "Tensor",
     "asarray",
     "autograd",
+    "broadcast_shapes",
     "device",
     "double",
     "e",
+    "einsum",
     "enable_grad",
     "float",
     "from_dlpack",
     "frombuffer",
+    "functional",
     "get_printoptions",
     "get_rng_state",
     "inf",
@@ -91,6 +95,7 @@ __all__ = [
     "set_printoptions",
     "set_rng_state",
     "special",
+    "tensordot",
 ]
 __all__ += _core.__all__
 __all__ += _switches.__all__

@@ -254,12 +254,13 @@ PRODUCTS = [
     row("bmm", np.matmul, case(x(5, 2, 3), x(5, 3, 4)), case(x(0, 2, 3), x(0, 3, 1)), rtol=1e-5),
     row("mv", np.matmul, case(x(2, 3), x(3)), case(x(2, 0), x(0)), rtol=1e-5),
     row("dot", np.dot, case(x(3), x(3)), case(x(0), x(0)), rtol=1e-5),
-    row("outer", np.outer, case(x(2), x(3)), case(x(0), x(3))),
+    row("outer", np.outer, case(x(2), x(3)), case(x(0), x(3)), aliases=("ger",)),
     row(
         "addmm",
         _addmm,
         case(x(2, 4), x(2, 3), x(3, 4)),
         case(x(4), x(2, 3), x(3, 4), beta=2, alpha=3),
+        inplace=True,
         rtol=1e-5,
     ),
     row(

@@ -10,7 +10,7 @@ import warnings
 from math import ceil, erf, sqrt
 from typing import TYPE_CHECKING
 
-from .. import _core
+from .. import _core, linalg
 from ..autograd.grad_mode import no_grad
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = [
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "orthogonal_",
     "sparse_",
     "trunc_normal_",
     "uniform_",
@@ -268,3 +269,25 @@ def kaiming_normal_(
     """
     std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
     return _normal(tensor, 0.0, std, generator)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """x = gain Q, its rows (or columns, of the two the fewer) orthonormal; size(0) counts as rows.
+
+    Q of the QR decomposition of normal numbers, with signs that make diag(R) positive, so that it
+    is spread evenly over all such matrices. Raises ValueError below 2 dimensions.
+    Source: Saxe et al., arXiv:1312.6120; Mezzadri, arXiv:math-ph/0609050.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(
+            f"[orthogonal_] a matrix or more is needed, the tensor has {tensor.ndim} dimensions"
+        )
+    if tensor.numel() == 0:
+        return tensor
+    rows = tensor.shape[0]
+    with no_grad():
+        x = tensor.new_empty(rows, tensor.numel() // rows).normal_(0, 1, generator=generator)
+        wide = x.shape[0] < x.shape[1]
+        q, r = linalg.qr(x.t() if wide else x)
+        q = q * _core.diagonal(r).sign()
+        return tensor.copy_((q.t() if wide else q).reshape(tensor.shape)).mul_(gain)

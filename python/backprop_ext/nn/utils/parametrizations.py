@@ -1,4 +1,4 @@
-"""Parametrizations of a weight by its norm: its length, or its largest singular value."""
+"""Parametrizations of a weight: by its length or largest singular value, or as orthogonal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from ... import _core
 from ...autograd.grad_mode import no_grad
 from ..modules.module import Module
 from ._norms import length_except, matrix_of, normalized
+from ._orthogonal import MAPS, Orthogonal
 from .parametrize import register_parametrization
 
 if TYPE_CHECKING:
     from ..._core import Tensor
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
+
+
+def _weight(op: str, module: Module, name: str) -> Tensor:
+    weight = getattr(module, name, None)
+    if not isinstance(weight, _core.Tensor):
+        raise ValueError(
+            f"[{op}] {type(module).__name__} has no parameter or buffer {name!r}; "
+            "named_parameters() lists them"
+        )
+    return weight
 
 
 class _WeightNorm(Module):
@@ -92,13 +103,35 @@ def spectral_norm(
 
     Source: Miyato et al., arXiv:1802.05957.
     """
-    weight = getattr(module, name, None)
-    if weight is None or not isinstance(weight, _core.Tensor):
-        raise ValueError(
-            f"[spectral_norm] {type(module).__name__} has no parameter or buffer {name!r}; "
-            "named_parameters() lists them"
-        )
+    weight = _weight("spectral_norm", module, name)
     if dim is None:
         dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
     parametrization = _SpectralNorm(weight, n_power_iterations, dim, eps)
     return register_parametrization(module, name, parametrization)
+
+
+def orthogonal(
+    module: Module,
+    name: str = "weight",
+    orthogonal_map: str | None = None,
+    *,
+    use_trivialization: bool = True,
+) -> Module:
+    """w = B f(x) with orthonormal columns, or rows where these are fewer.
+
+    f is "matrix_exp" (for square weights), "cayley" or "householder" (for others); the fixed B is
+    the weight as it was, made orthogonal, and missing with use_trivialization=False. ValueError.
+    Source: Lezcano-Casado, arXiv:1901.08428 and arXiv:1909.09501.
+    """
+    weight = _weight("orthogonal", module, name)
+    if weight.ndim < 2:
+        raise ValueError(
+            f"[orthogonal] a matrix or more is needed, the weight has {weight.ndim} dimensions"
+        )
+    kind = orthogonal_map
+    if kind is None:
+        kind = "matrix_exp" if weight.shape[-2] == weight.shape[-1] else "householder"
+    if kind not in MAPS:
+        raise ValueError(f"[orthogonal] orthogonal_map={kind!r} is not one of {sorted(MAPS)}")
+    parametrization = Orthogonal(weight.shape, kind, use_trivialization)
+    return register_parametrization(module, name, parametrization, unsafe=True)

@@ -1,0 +1,108 @@
+// The singular value decomposition, matrix by matrix: one-sided Jacobi rotations, which find small
+// singular values to the last digits. [Demmel and Veselic 1992; Golub and Van Loan, sec. 8.6.3]
+#include <Eigen/QR>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "decompositions/batch.h"
+
+namespace bx::decompositions {
+
+namespace {
+
+template <class T>
+void rotate(Columns<T>& m, int64_t p, int64_t q, T c, T s) {
+  T *x = m.data() + p * m.rows(), *y = m.data() + q * m.rows();
+  for (int64_t i = 0; i < m.rows(); ++i) {
+    const T xi = x[i], yi = y[i];
+    x[i] = c * xi - s * yi;
+    y[i] = s * xi + c * yi;
+  }
+}
+
+/// Rotates pairs of columns of w, and of v with them, until all of w's are orthogonal.
+template <class T>
+bool orthogonalise(Columns<T>& w, Columns<T>* v) {
+  const T close = std::numeric_limits<T>::epsilon() * std::sqrt(static_cast<T>(w.rows()));
+  constexpr int kSweeps = 60;
+  for (int sweep = 0; sweep < kSweeps; ++sweep) {
+    bool rotated = false;
+    for (int64_t p = 0; p + 1 < w.cols(); ++p)
+      for (int64_t q = p + 1; q < w.cols(); ++q) {
+        const T a = w.col(p).squaredNorm(), b = w.col(q).squaredNorm();
+        const T c = w.col(p).dot(w.col(q));
+        if (std::abs(c) <= close * std::sqrt(a) * std::sqrt(b) ||
+            std::abs(c) < std::numeric_limits<T>::min())
+          continue;
+        rotated = true;
+        const T zeta = (b - a) / (2 * c);
+        const T t = std::copysign(T(1), zeta) / (std::abs(zeta) + std::hypot(T(1), zeta));
+        const T cosine = 1 / std::sqrt(1 + t * t);
+        rotate(w, p, q, cosine, cosine * t);
+        if (v) rotate(*v, p, q, cosine, cosine * t);
+      }
+    if (!rotated) return true;
+  }
+  return false;
+}
+
+/// A = U S V^T for at least as many rows as columns; U gets `cols` columns. False: no convergence.
+template <class T>
+bool decompose(const Columns<T>& a, Columns<T>* u, T* s, Columns<T>* v, int64_t cols) {
+  const int64_t n = a.cols();
+  const T scale = a.size() ? a.cwiseAbs().maxCoeff() : T(0);
+  Columns<T> w = scale > 0 ? Columns<T>(a / scale) : a, turns;
+  if (v) turns = Columns<T>::Identity(n, n);
+  if (!orthogonalise(w, v ? &turns : nullptr)) return false;
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  std::vector<T> size(static_cast<size_t>(n));
+  for (int64_t j = 0; j < n; ++j) size[static_cast<size_t>(j)] = w.col(j).norm();
+  std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
+    return size[static_cast<size_t>(i)] > size[static_cast<size_t>(j)];
+  });
+  for (int64_t j = 0; j < n; ++j)
+    s[j] = size[static_cast<size_t>(order[static_cast<size_t>(j)])] * scale;
+  if (!u) return true;
+  Columns<T> sorted(w.rows(), n);
+  v->resize(n, n);
+  for (int64_t j = 0; j < n; ++j) {
+    sorted.col(j) = w.col(order[static_cast<size_t>(j)]);
+    v->col(j) = turns.col(order[static_cast<size_t>(j)]);
+  }
+  // Q of the sorted columns is U, up to signs; where S is 0 and beyond, it is any orthogonal rest.
+  const Eigen::HouseholderQR<Columns<T>> qr(sorted);
+  *u = Columns<T>::Identity(w.rows(), cols);
+  u->applyOnTheLeft(qr.householderQ());
+  for (int64_t j = 0; j < n; ++j)
+    if (qr.matrixQR()(j, j) < 0) u->col(j) *= T(-1);
+  return true;
+}
+
+template <class T>
+void run(const View* out, const View* in, const Params& params, FaultInfo*) {
+  const Batch<T> a(in[0]), u(out[0]), s(out[1]), vt(out[2]);
+  auto* info = static_cast<int32_t*>(out[3].data);
+  const bool vectors = params.i[0] != 0, wide = a.cols > a.rows;
+  const int64_t longer = std::max(a.rows, a.cols);
+  const int64_t cols = params.i[0] == 2 ? longer : std::min(a.rows, a.cols);
+  a.each([&](int64_t i) {
+    const Columns<T> m = wide ? Columns<T>(a[i].transpose()) : Columns<T>(a[i]);
+    Columns<T> left, right;
+    info[i] = m.allFinite() && decompose(m, vectors ? &left : nullptr, s.data + i * s.cols,
+                                         vectors ? &right : nullptr, cols)
+                  ? 0
+                  : 1;
+    if (info[i] || !vectors) return;
+    u[i] = wide ? right : left;
+    vt[i] = (wide ? left : right).transpose();
+  });
+}
+
+}  // namespace
+
+Kernel svd(DType dtype) { return choose("svd", dtype, &run<float>, &run<double>); }
+
+}  // namespace bx::decompositions

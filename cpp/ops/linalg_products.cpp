@@ -1,0 +1,287 @@
+// Products of many kinds: chains, powers, exponentials, Kronecker's, cross products, and the sums
+// with a factor that BLAS knows.
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "ops/einsum.h"
+#include "ops/linalg.h"
+
+namespace bx {
+
+namespace {
+
+Tensor matrix_power(const Tensor& a, int64_t n) {
+  check_square("matrix_power", a);
+  if (n == 0) return clone(expand_batch(identity(a.size(-1), a.dtype()), batch_of(a)));
+  if (n < 0) return matrix_power(inverse(a), -n);
+  if (n == 1) return clone(a);
+  // Squares for the bits of n.
+  Tensor square = a, out;
+  for (;; square = matmul(square, square)) {
+    if (n & 1) out = out.defined() ? matmul(out, square) : square;
+    if ((n >>= 1) == 0) return out;
+  }
+}
+
+/// The largest sum of absolute values in a column, of all matrices.
+double largest_norm(const Tensor& a) {
+  const Tensor sums = contiguous(to(sum(abs(a), Dims{-2}, false, std::nullopt), DType::Float64));
+  double most = 0;
+  for (int64_t i = 0; i < sums.numel(); ++i) most = std::max(most, sums.data<double>()[i]);
+  return most;
+}
+
+/// Taylor's series of A / 2^s to degree 18, squared s times. [Moler and Van Loan 2003, method 3]
+Tensor matrix_exp(const Tensor& a) {
+  check_square("matrix_exp", a);
+  const int64_t n = a.size(-1);
+  const Tensor out = unrecorded([&]() -> Tensor {
+    const Tensor eye = expand_batch(identity(n, a.dtype()), batch_of(a));
+    if (a.numel() == 0) return clone(eye);
+    const double size = largest_norm(a);
+    if (!std::isfinite(size)) return a * std::numeric_limits<double>::quiet_NaN();
+    const int squarings = size > 0.5 ? static_cast<int>(std::ceil(std::log2(size / 0.5))) : 0;
+    const Tensor x = a * std::ldexp(1., -squarings);
+    Tensor y = eye;
+    for (int k = 18; k > 0; --k) y = eye + matmul(x, y) * (1. / k);
+    for (int k = 0; k < squarings; ++k) y = matmul(y, y);
+    return y;
+  });
+  if (Recorder r{&a}; r)
+    r.save(a).done("LinalgMatrixExpBackward0", out, [n](const Backward& b) {
+      // exp of [[A^T, G], [0, A^T]] has the gradient in its corner. [Mathias 1996]
+      const Tensor t = mT(b.saved(0)), none = zeros(t.shape(), t.dtype());
+      const Tensor both = cat({cat({t, b.grad()}, -1), cat({none, t}, -1)}, -2);
+      b.give(0, slice(slice(matrix_exp(both), -2, 0, n, 1), -1, n, 2 * n, 1));
+    });
+  return out;
+}
+
+/// The cheapest order of a chain, by dynamic programming over its parts.
+Tensor multi_dot(const Tensors& given) {
+  if (given.size() < 2) fail_runtime("multi_dot", given.size(), " tensors; expected 2 or more");
+  Tensors list = given;
+  const bool row = list.front().dim() == 1, column = list.back().dim() == 1;
+  if (row) list.front() = unsqueeze(list.front(), 0);
+  if (column) list.back() = unsqueeze(list.back(), 1);
+  std::vector<int64_t> size;
+  for (const Tensor& t : list) {
+    if (t.dim() != 2)
+      fail_runtime("multi_dot", "a tensor of shape ", t.shape(),
+                   "; expected matrices, and vectors at the ends only");
+    if (!size.empty() && size.back() != t.size(0))
+      fail_runtime("multi_dot", "inner dimensions ", size.back(), " and ", t.size(0), " differ");
+    if (size.empty()) size.push_back(t.size(0));
+    size.push_back(t.size(1));
+  }
+  const size_t n = list.size();
+  std::vector<double> cost(n * n, 0.);
+  std::vector<size_t> cut(n * n, 0);
+  for (size_t length = 2; length <= n; ++length)
+    for (size_t i = 0; i + length <= n; ++i) {
+      const size_t j = i + length - 1;
+      for (size_t k = i; k < j; ++k) {
+        const double total = cost[i * n + k] + cost[(k + 1) * n + j] +
+                             static_cast<double>(size[i]) * static_cast<double>(size[k + 1]) *
+                                 static_cast<double>(size[j + 1]);
+        if (k == i || total < cost[i * n + j]) {
+          cost[i * n + j] = total;
+          cut[i * n + j] = k;
+        }
+      }
+    }
+  std::function<Tensor(size_t, size_t)> multiply = [&](size_t i, size_t j) {
+    if (i == j) return list[i];
+    const size_t k = cut[i * n + j];
+    return mm(multiply(i, k), multiply(k + 1, j));
+  };
+  Tensor out = multiply(0, n - 1);
+  if (column) out = squeeze(out, Dims{1});
+  return row ? squeeze(out, Dims{0}) : out;
+}
+
+Tensor cross(const Tensor& a, const Tensor& b, int64_t dim) {
+  if (a.dim() != b.dim())
+    fail_runtime("cross", "shapes ", a.shape(), " and ", b.shape(),
+                 " differ in dimensions; unsqueeze one");
+  const Dims shape = broadcast_shapes("cross", a.shape(), b.shape());
+  const int axis = wrap_axis("cross", dim, shape.size());
+  if (shape.empty() || a.shape()[axis] != 3 || b.shape()[axis] != 3)
+    fail_runtime("cross", "dimension ", dim, " of shapes ", a.shape(), " and ", b.shape(),
+                 "; it must have size 3");
+  // (y, z, x) and (z, x, y): each a rotation of the three.
+  auto rotated = [axis](const Tensor& t, int64_t by) {
+    return cat({slice(t, axis, by, 3, 1), slice(t, axis, 0, by, 1)}, axis);
+  };
+  return rotated(a, 1) * rotated(b, 2) - rotated(a, 2) * rotated(b, 1);
+}
+
+/// torch.cross: without dim, the first dimension of size 3.
+Tensor cross_somewhere(const Tensor& a, const Tensor& b, std::optional<int64_t> dim) {
+  if (dim) return cross(a, b, *dim);
+  const Dims shape = broadcast_shapes("cross", a.shape(), b.shape());
+  for (int d = 0; d < shape.size(); ++d)
+    if (shape[d] == 3) return cross(a, b, d);
+  fail_runtime("cross", "no dimension of shape ", shape, " has size 3");
+}
+
+Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim) {
+  return sum(a * b, Dims{dim}, false, std::nullopt);
+}
+
+Tensor kron(const Tensor& a, const Tensor& b) {
+  const int n = std::max(a.dim(), b.dim());
+  Dims left, right, shape;
+  for (int d = 0; d < n; ++d) {
+    const int da = d - (n - a.dim()), db = d - (n - b.dim());
+    const int64_t sa = da >= 0 ? a.shape()[da] : 1, sb = db >= 0 ? b.shape()[db] : 1;
+    left.push_back(sa);
+    left.push_back(1);
+    right.push_back(1);
+    right.push_back(sb);
+    shape.push_back(sa * sb);
+  }
+  return reshape(reshape(a, left) * reshape(b, right), shape);
+}
+
+Tensor inner(const Tensor& a, const Tensor& b) {
+  if (a.dim() == 0 || b.dim() == 0) return a * b;
+  if (a.size(-1) != b.size(-1))
+    fail_runtime("inner", "shapes ", a.shape(), " and ", b.shape(),
+                 ": their last dimensions must be equal");
+  Dims first, second;
+  for (int d = 0; d + 1 < a.dim(); ++d) first.push_back(a.shape()[d]);
+  for (int d = 0; d + 1 < b.dim(); ++d) second.push_back(b.shape()[d]);
+  Dims shape = first;
+  for (int64_t n : second) shape.push_back(n);
+  const Tensor product = matmul(reshape(a, {first.product(), a.size(-1)}),
+                                mT(reshape(b, {second.product(), b.size(-1)})));
+  return reshape(product, shape);
+}
+
+/// beta input + alpha product; what beta = 0 leaves out may be NaN.
+Tensor added(const char* op, const Tensor& input, const Tensor& product, const Scalar& beta,
+             const Scalar& alpha) {
+  const Tensor out = alpha.as_double() == 1 ? product : scaled(product, alpha);
+  if (beta.as_double() == 0) {
+    const Dims shape = broadcast_shapes(op, input.shape(), out.shape());
+    return out.shape() == shape ? out : expand(out, shape);
+  }
+  return (beta.as_double() == 1 ? input : scaled(input, beta)) + out;
+}
+
+Tensor batched(const char* op, const Tensor& a, const Tensor& b) {
+  if (a.dim() != 3 || b.dim() != 3 || a.size(0) != b.size(0))
+    fail_runtime(op, a.shape(), " @ ", b.shape(), "; expected two batches of as many matrices");
+  return matmul(a, b);
+}
+
+Tensor vander(const Tensor& x, std::optional<int64_t> count, bool increasing) {
+  const int64_t n = count.value_or(x.dim() ? x.size(-1) : 0);
+  if (n < 0) fail_runtime("vander", "N is ", n, "; expected 0 or more");
+  if (n == 0) return empty(joined(x.shape(), {0}), x.dtype());
+  Tensors columns{full_int(x.shape(), 1, x.dtype() == DType::Bool ? DType::Int64 : x.dtype())};
+  for (int64_t k = 1; k < n; ++k) columns.push_back(columns.back() * x);
+  if (!increasing) std::reverse(columns.begin(), columns.end());
+  return stack(columns, -1);
+}
+
+}  // namespace
+
+void register_linalg_products(Registry& r) {
+  r.both("matrix_power", "input, n", matrix_power,
+         "A^n by squaring; a negative n inverts A first.");
+  r.alias("matrix_power", {"linalg.matrix_power"});
+  r.both("matrix_exp", "input", matrix_exp, "1 + A + A^2 / 2 + A^3 / 6 + ... of each matrix.");
+  r.alias("matrix_exp", {"linalg.matrix_exp"});
+  r.linalg(
+      "multi_dot", "tensors", multi_dot,
+      "The product of a chain of matrices in the cheapest order; a vector may stand at an end.");
+  r.function("chain_matmul", "matrices", multi_dot,
+             "The product of a chain of matrices in the cheapest order.");
+  r.linalg(
+      "cross", "input, other, *, dim=-1",
+      [](const Tensor& a, const Tensor& b, int64_t dim) { return cross(a, b, dim); },
+      "a x b along a dimension of size 3.");
+  r.both("cross", "input, other, dim=None", cross_somewhere,
+         "a x b along a dimension of size 3, the first such without dim.");
+  r.linalg(
+      "vecdot", "x, y, *, dim=-1",
+      [](const Tensor& a, const Tensor& b, int64_t dim) { return vecdot(a, b, dim); },
+      "sum x y along a dimension.");
+  r.linalg(
+      "diagonal", "A, *, offset=0, dim1=-2, dim2=-1",
+      [](const Tensor& a, int64_t offset, int64_t dim1, int64_t dim2) {
+        return diagonal(a, offset, dim1, dim2);
+      },
+      "The diagonal of two dimensions, as a view, in a new last dimension.");
+  r.linalg(
+      "matmul", "input, other", [](const Tensor& a, const Tensor& b) { return matmul(a, b); },
+      "Matrix product; 1-d operands are vectors, more dimensions are batches that broadcast.");
+  r.linalg(
+      "vander", "x, *, N=None",
+      [](const Tensor& x, std::optional<int64_t> n) { return vander(x, n, true); },
+      "x^0, x^1, ..., x^(N-1) in a new last dimension.");
+  r.function(
+      "vander", "x, N=None, increasing=False",
+      [](const Tensor& x, std::optional<int64_t> n, bool increasing) {
+        if (x.dim() != 1) fail_runtime("vander", "x has shape ", x.shape(), "; expected a vector");
+        return vander(x, n, increasing);
+      },
+      "The powers of a vector in columns, falling unless increasing.");
+  r.both("kron", "input, other", kron, "Every product of an element of input and all of other.");
+  r.both("inner", "input, other", inner, "Sums of products along both last dimensions.");
+  r.both(
+      "vdot", "input, other",
+      [](const Tensor& a, const Tensor& b) {
+        if (a.dim() != 1 || b.dim() != 1)
+          fail_runtime("vdot", "shapes ", a.shape(), " and ", b.shape(), "; expected vectors");
+        return matmul(a, b);
+      },
+      "Inner product of two vectors.");
+  r.alias("outer", {"ger"});
+  r.both(
+      "addmm", "input, mat1, mat2, *, beta=1, alpha=1",
+      [](const Tensor& t, const Tensor& a, const Tensor& b, const Scalar& beta,
+         const Scalar& alpha) { return added("addmm", t, mm(a, b), beta, alpha); },
+      "beta input + alpha (mat1 @ mat2).");
+  r.both(
+      "addmv", "input, mat, vec, *, beta=1, alpha=1",
+      [](const Tensor& t, const Tensor& a, const Tensor& v, const Scalar& beta,
+         const Scalar& alpha) {
+        if (a.dim() != 2 || v.dim() != 1)
+          fail_runtime("addmv", a.shape(), " @ ", v.shape(), "; expected a matrix and a vector");
+        return added("addmv", t, matmul(a, v), beta, alpha);
+      },
+      "beta input + alpha (mat @ vec).");
+  r.both(
+      "addr", "input, vec1, vec2, *, beta=1, alpha=1",
+      [](const Tensor& t, const Tensor& a, const Tensor& b, const Scalar& beta,
+         const Scalar& alpha) {
+        if (a.dim() != 1 || b.dim() != 1)
+          fail_runtime("addr", "shapes ", a.shape(), " and ", b.shape(), "; expected two vectors");
+        return added("addr", t, unsqueeze(a, 1) * unsqueeze(b, 0), beta, alpha);
+      },
+      "beta input + alpha (vec1 vec2^T).");
+  r.both(
+      "baddbmm", "input, batch1, batch2, *, beta=1, alpha=1",
+      [](const Tensor& t, const Tensor& a, const Tensor& b, const Scalar& beta,
+         const Scalar& alpha) {
+        return added("baddbmm", t, batched("baddbmm", a, b), beta, alpha);
+      },
+      "beta input + alpha (batch1 @ batch2).");
+  r.both(
+      "addbmm", "input, batch1, batch2, *, beta=1, alpha=1",
+      [](const Tensor& t, const Tensor& a, const Tensor& b, const Scalar& beta,
+         const Scalar& alpha) {
+        return added("addbmm", t, sum(batched("addbmm", a, b), Dims{0}, false, std::nullopt), beta,
+                     alpha);
+      },
+      "beta input + alpha (the sum of batch1 @ batch2 over the batch).");
+  r.inplace({"addmm", "addmv", "addr", "baddbmm", "addbmm"});
+  register_einsum(r);
+}
+
+}  // namespace bx

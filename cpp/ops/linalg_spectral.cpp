@@ -1,0 +1,194 @@
+// Eigenvalues of symmetric matrices and singular values.
+#include "ops/linalg.h"
+
+#include <algorithm>
+
+namespace bx {
+
+namespace {
+
+/// 1 / (x_j - x_i), and 1 on the diagonal.
+Tensor reciprocal_gaps(const Tensor& x) {
+  const Tensor gaps = across(x) - down(x);
+  return 1. / (gaps + identity(x.size(-1), x.dtype()));
+}
+
+bool reads_upper(const char* op, const std::string& triangle) {
+  if (triangle == "L" || triangle == "l") return false;
+  if (triangle == "U" || triangle == "u") return true;
+  fail_runtime(op, "UPLO is '", triangle, "'; expected 'L' or 'U'");
+}
+
+/// g of U, S and V^T, for the first k columns of U and V. [Townsend, Differentiating the SVD, 2016]
+Tensor svd_backward(const Tensor& u, const Tensor& s, const Tensor& vt, const Tensor& gu,
+                    const Tensor& gs, const Tensor& gvt) {
+  const int64_t m = u.size(-2), n = vt.size(-1), k = s.size(-1);
+  if (!gu.defined() && !gvt.defined()) return matmul(u * across(gs), vt);
+  const Tensor squares = s * s;
+  const Tensor gaps = reciprocal_gaps(squares);
+  auto skew = [](const Tensor& x) { return x - mT(x); };
+  Tensor middle = gs.defined() ? diag_embed(gs, 0, -2, -1) : Tensor();
+  auto add = [&](const Tensor& x) { middle = middle.defined() ? middle + x : x; };
+  if (gu.defined()) add(skew(matmul(mT(u), gu)) * gaps * across(s));
+  if (gvt.defined()) add(skew(matmul(vt, mT(gvt))) * gaps * down(s));
+  Tensor left = matmul(u, middle);
+  if (gu.defined() && m > k) {
+    const Tensor scaled_g = gu / across(s);
+    left = left + scaled_g - matmul(u, matmul(mT(u), scaled_g));
+  }
+  Tensor out = matmul(left, vt);
+  if (gvt.defined() && n > k) {
+    const Tensor scaled_g = gvt / down(s);
+    out = out + matmul(u, scaled_g - matmul(matmul(scaled_g, mT(vt)), vt));
+  }
+  return out;
+}
+
+Tensor first_columns(const Tensor& t, int64_t k) {
+  return t.defined() && t.size(-1) != k ? slice(t, -1, 0, k, 1) : t;
+}
+Tensor first_rows(const Tensor& t, int64_t k) {
+  return t.defined() && t.size(-2) != k ? slice(t, -2, 0, k, 1) : t;
+}
+
+std::pair<Tensor, Tensor> eigh(const Tensor& a, const std::string& triangle) {
+  const bool upper = reads_upper("eigh", triangle);
+  const auto [w, v] = eigh_values("eigh", a, upper, true);
+  if (Recorder r{&a}; r)
+    r.save(a)
+        .save(detached(w))
+        .save(detached(v))
+        .done("LinalgEighBackward0", Tensors{w, v}, [triangle](const Backward& b) {
+          // With their graph where the gradient is itself to be differentiated.
+          const auto [w, v] =
+              grad_enabled() ? eigh(b.saved(0), triangle) : std::pair{b.saved(1), b.saved(2)};
+          const Tensor &gw = b.grad(0), &gv = b.grad(1);
+          if (!gv.defined()) return b.give(0, matmul(v * across(gw), mT(v)));
+          const Tensor eye = identity(w.size(-1), w.dtype());
+          Tensor middle = matmul(mT(v), gv) * (reciprocal_gaps(w) - eye);
+          if (gw.defined()) middle = middle + diag_embed(gw, 0, -2, -1);
+          b.give(0, matmul(v, matmul(middle, mT(v))));
+        });
+  return {w, v};
+}
+
+}  // namespace
+
+std::pair<Tensor, Tensor> eigh_values(const char* op, const Tensor& a, bool upper, bool vectors) {
+  check_square(op, a);
+  const Dims batch = batch_of(a);
+  const int64_t n = a.size(-1);
+  Tensor w = empty(joined(batch, {n}), a.dtype());
+  Tensor v = vectors ? empty(a.shape(), a.dtype()) : empty({0, 0, 0}, a.dtype());
+  Tensor info = zeros(batch, DType::Int32);
+  Params p;
+  p.i[0] = vectors;
+  p.i[1] = upper;
+  const Tensor in = as_batch(a), columns = vectors ? as_batch(v) : v;
+  const Tensor values = reshaped(w, {in.size(0), 1, n});
+  if (a.numel()) launch(op, decompositions::eigh(a.dtype()), {&values, &columns, &info}, in, p);
+  check_info(op, info,
+             "the algorithm failed to converge because the input matrix is "
+             "ill-conditioned or contains NaN");
+  return {w, v};
+}
+
+Tensors svd_values(const Tensor& a, int mode) {
+  check_matrices("svd", a);
+  const Dims batch = batch_of(a);
+  const int64_t m = a.size(-2), n = a.size(-1), k = std::min(m, n);
+  const int64_t p = mode == 2 ? m : k, q = mode == 2 ? n : k;
+  Tensor u = mode ? empty(joined(batch, {m, p}), a.dtype()) : empty({0, 0, 0}, a.dtype());
+  Tensor vt = mode ? empty(joined(batch, {q, n}), a.dtype()) : empty({0, 0, 0}, a.dtype());
+  Tensor s = empty(joined(batch, {k}), a.dtype()), info = zeros(batch, DType::Int32);
+  Params params;
+  params.i[0] = mode;
+  const Tensor in = as_batch(a), left = mode ? as_batch(u) : u, right = mode ? as_batch(vt) : vt;
+  const Tensor values = reshaped(s, {in.size(0), 1, k});
+  if (a.numel()) {
+    launch("svd", decompositions::svd(a.dtype()), {&left, &values, &right, &info}, in, params);
+    check_info("svd", info,
+               "the algorithm failed to converge because the input matrix contains "
+               "non-finite values");
+  } else if (mode == 2) {
+    copy_(u, identity(m, a.dtype()));
+    copy_(vt, identity(n, a.dtype()));
+  }
+  return {u, s, vt};
+}
+
+Tensors svd(const Tensor& a, bool full) {
+  const Tensors parts = svd_values(a, full ? 2 : 1);
+  if (Recorder r{&a}; r)
+    r.save(a)
+        .save(detached(parts[0]))
+        .save(detached(parts[1]))
+        .save(detached(parts[2]))
+        .done("LinalgSvdBackward0", parts, [full](const Backward& b) {
+          const Tensors now =
+              grad_enabled() ? svd(b.saved(0), full) : Tensors{b.saved(1), b.saved(2), b.saved(3)};
+          const int64_t k = now[1].size(-1);
+          b.give(0, svd_backward(first_columns(now[0], k), now[1], first_rows(now[2], k),
+                                 first_columns(b.grad(0), k), b.grad(1), first_rows(b.grad(2), k)));
+        });
+  return parts;
+}
+
+Tensor singular_values(const Tensor& a) {
+  if (grad_enabled() && requires_grad(a)) return svd(a, false)[1];
+  return svd_values(a, 0)[1];
+}
+
+void register_linalg_spectral(Registry& r) {
+  r.linalg(
+      "eigh", "input, UPLO='L' -> eigenvalues, eigenvectors",
+      [](const Tensor& a, const std::string& triangle) { return eigh(a, triangle); },
+      "A = V diag(w) V^T of a symmetric matrix, of which one triangle is read; w rises.");
+  r.linalg(
+      "eigvalsh", "input, UPLO='L'",
+      [](const Tensor& a, const std::string& triangle) {
+        if (grad_enabled() && requires_grad(a)) return eigh(a, triangle).first;
+        return eigh_values("eigvalsh", a, reads_upper("eigvalsh", triangle), false).first;
+      },
+      "The eigenvalues of a symmetric matrix, rising.");
+  r.linalg(
+      "svd", "A, full_matrices=True, *, driver=None -> U, S, Vh",
+      [](const Tensor& a, bool full, const std::optional<std::string>&) { return svd(a, full); },
+      "A = U diag(S) Vh with U and Vh orthogonal and S falling; full_matrices=False leaves out "
+      "what "
+      "S does not touch.");
+  r.both(
+      "svd", "input, some=True, compute_uv=True -> U, S, V",
+      [](const Tensor& a, bool some, bool vectors) {
+        if (!vectors) {
+          const int64_t m = a.size(-2), n = a.size(-1);
+          return Tensors{zeros(joined(batch_of(a), {m, m}), a.dtype()), singular_values(a),
+                         zeros(joined(batch_of(a), {n, n}), a.dtype())};
+        }
+        const Tensors parts = svd(a, !some);
+        return Tensors{parts[0], parts[1], mT(parts[2])};
+      },
+      "A = U diag(S) V^T with U and V orthogonal and S falling.");
+  r.linalg(
+      "svdvals", "input, *, driver=None",
+      [](const Tensor& a, const std::optional<std::string>&) { return singular_values(a); },
+      "The singular values, falling.");
+  r.linalg(
+      "eig", "input",
+      [](const Tensor&) -> Tensor {
+        fail(ErrorKind::NotImplemented, "eig",
+             "eigenvalues of a general matrix are complex numbers, which are not available; use "
+             "eigh for a symmetric matrix");
+      },
+      "NotImplementedError: the eigenvalues of a general matrix are complex.");
+  r.linalg(
+      "eigvals", "input",
+      [](const Tensor&) -> Tensor {
+        fail(ErrorKind::NotImplemented, "eigvals",
+             "eigenvalues of a general matrix are complex numbers, which are not available; use "
+             "eigvalsh for a symmetric matrix");
+      },
+      "NotImplementedError: the eigenvalues of a general matrix are complex.");
+}
+
+}  // namespace bx

@@ -1,0 +1,60 @@
+"""Functions whose arguments only Python can sort: lists of subscripts, pairs of lists of dims."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._size import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._core import Tensor
+
+__all__ = ["broadcast_shapes", "einsum", "tensordot"]
+
+
+def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
+    """The shape in which tensors of these shapes are combined. RuntimeError where there is none."""
+    views = [_core.empty(()).expand((s,) if isinstance(s, int) else tuple(s)) for s in shapes]
+    return _core.broadcast_tensors(views)[0].shape if views else Size()
+
+
+def einsum(*args: Any) -> Tensor:
+    """Sums of products in index notation, einsum("ij,jk->ik", a, b).
+
+    '...' stands for any dimensions, a subscript repeated in one operand for its diagonal; without
+    '->' the result has what occurs once, in alphabetical order. Also einsum(a, [0, 1], b, [1, 2],
+    [0, 2]), with numbers below 52. Raises RuntimeError where sizes or subscripts do not fit.
+    Source: PyTorch's torch.einsum.
+    """
+    if isinstance(args[0], str):
+        operands = args[1:]
+        if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+            operands = tuple(operands[0])
+        return _core.einsum(args[0], list(operands))
+    equation = ",".join(_subscripts(labels) for labels in args[1::2])
+    if len(args) % 2:
+        equation += "->" + _subscripts(args[-1])
+        return _core.einsum(equation, list(args[:-1:2]))
+    return _core.einsum(equation, list(args[::2]))
+
+
+def _subscripts(labels: Sequence[Any]) -> str:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    if any(k is not Ellipsis and not 0 <= k < len(letters) for k in labels):
+        raise ValueError(f"[einsum] subscripts {list(labels)}; expected 0 to {len(letters) - 1}")
+    return "".join("..." if k is Ellipsis else letters[k] for k in labels)
+
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
+    """Sums of products along `dims` of a and of b: the last of a with the first of b for a number,
+    or a pair of lists. Raises RuntimeError where sizes differ.
+    """
+    if isinstance(dims, _core.Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        return _core.tensordot(a, b, dims, out=out)
+    own, other = ((d,) if isinstance(d, int) else tuple(d) for d in dims)
+    return _core.tensordot(a, b, own, other, out=out)
