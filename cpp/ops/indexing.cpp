@@ -92,7 +92,7 @@ Params index_params(const Selection& s) {
 }
 
 /// Writes value into base at the indices, not recorded.
-void put(const Tensor& base, const Selection& s, const Tensor& value, bool accumulate) {
+void put_values(const Tensor& base, const Selection& s, const Tensor& value, bool accumulate) {
   GradMode off(false);
   const Tensor target = permute(base, s.front);
   Dims shape = s.shape;
@@ -115,7 +115,7 @@ void put(const Tensor& base, const Selection& s, const Tensor& value, bool accum
 
 Tensor index_backward(const Tensor& g, const Tensors& indices, const Dims& shape) {
   Tensor out = zeros(shape, g.dtype());
-  put(out, Selection("index", out, indices), g, true);
+  put_values(out, Selection("index", out, indices), g, true);
   if (Recorder r{&g}; r)
     r.done("IndexPutBackward0", out,
            [indices](const Backward& b) { b.give(0, index(b.grad(), indices)); });
@@ -197,7 +197,7 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
   Tensor old = detached(self);
   old->grad_fn = grad_fn(self);
   old->output_nr = self->output_nr;
-  put(self, s, source, accumulate);
+  put_values(self, s, source, accumulate);
   self->storage->bump_version();
   if (!record) return self;
   Tensors kept(static_cast<size_t>(s.axes.back()) + 1);

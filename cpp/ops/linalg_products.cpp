@@ -14,7 +14,7 @@ namespace {
 
 Tensor matrix_power(const Tensor& a, int64_t n) {
   check_square("matrix_power", a);
-  if (n == 0) return clone(expand_batch(identity(a.size(-1), a.dtype()), batch_of(a)));
+  if (n == 0) return copy_(clone(a), identity(a.size(-1), a.dtype()));
   if (n < 0) return matrix_power(inverse(a), -n);
   if (n == 1) return clone(a);
   // Squares for the bits of n.

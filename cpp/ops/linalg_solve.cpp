@@ -89,8 +89,9 @@ std::pair<Tensor, Tensor> slogdet(const Tensor& a) {
     return 0;
   });
   if (Recorder r{&a}; r)
-    r.save(a).done("LinalgSlogdetBackward0", log_of, [](const Backward& b) {
-      b.give(0, spread(b.grad()) * mT(inverse(b.saved(0))));
+    r.save(a).done("LinalgSlogdetBackward0", Tensors{sign_of, log_of}, [](const Backward& b) {
+      const Tensor a = b.saved(0), &g = b.grad(1);  // the sign is flat
+      b.give(0, g.defined() ? spread(g) * mT(inverse(a)) : zero(a));
     });
   return {sign_of, log_of};
 }

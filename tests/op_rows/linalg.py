@@ -140,7 +140,9 @@ SYSTEMS = [
         aliases=("linalg.det",),
     ),
     linalg_row("slogdet", np.linalg.slogdet, case(m(3, 3)), aliases=("linalg.slogdet",)),
-    linalg_row("logdet", lambda a: np.log(np.linalg.det(a)), case(m(1, 1)), torch=False),
+    linalg_row(
+        "logdet", lambda a: np.log(np.linalg.det(a)), case(Real((1, 1), low=0.5)), torch=False
+    ),
     linalg_row("inverse", np.linalg.inv, case(m(3, 3)), case(m(2, 2, 2)), aliases=("linalg.inv",)),
     linalg_row("linalg.inv_ex", lambda a: (np.linalg.inv(a), np.int32(0)), case(m(3, 3))),
     linalg_row(
@@ -152,17 +154,20 @@ SYSTEMS = [
         case(m(3, 3), m(2, 3), left=False),
     ),
     linalg_row("linalg.solve_ex", lambda a, b: (_solve(a, b), np.int32(0)), case(m(3, 3), m(3, 2))),
+    # PyTorch's gradient reaches the triangle that it does not read; finite differences do not.
     linalg_row(
         "cholesky_solve",
         lambda b, a, upper=False: _solve(np.tril(a) @ np.tril(a).T, b),
         case(m(3, 2), m(3, 3)),
         rtol=1e-3,
+        torch=False,
     ),
     linalg_row(
         "cholesky_inverse",
         lambda a, upper=False: np.linalg.inv(np.tril(a) @ np.tril(a).T),
         case(m(2, 2)),
         rtol=1e-3,
+        torch=False,
     ),
     linalg_row(
         "linalg.tensorinv",
@@ -185,6 +190,7 @@ SYSTEMS = [
         case(m(3, 3)),
         case(m(3, 3), 1),
         case(m(2, 2), "fro"),
+        torch=False,  # its gradient fails there: a value was written to
         rtol=1e-4,
     ),
 ]

@@ -113,7 +113,10 @@ PRODUCTS = [
         case(m(3), N=4),
     ),
     linalg_row(
-        "vander", lambda x, N=None, increasing=False: np.vander(x, N, increasing), case(m(3), 2)
+        "vander",
+        lambda x, N=None, increasing=False: np.vander(x, N, increasing),
+        case(m(3), 2),
+        torch=False,  # as cond
     ),
     linalg_row("kron", np.kron, case(m(2, 3), m(2, 2)), case(m(2), m(2, 2))),
     linalg_row("inner", np.inner, case(m(3), m(3)), case(m(2, 3), m(4, 3)), case(m(), m(2))),
