@@ -59,6 +59,8 @@ class _FunctionNode(Node):
 class _FunctionLink:
     def saved_tensors(self) -> tuple[Tensor | None, ...]: ...
 
+class _LinAlgError(RuntimeError): ...
+
 class RemovableHandle:
     @property
     def id(self) -> _int: ...
@@ -743,24 +745,6 @@ class Tensor:
     @overload
     def sum_to_size(self, *size: _int) -> Tensor: ...
     def logsumexp(self, dim: _int | Sequence[_int], keepdim: _bool = False) -> Tensor: ...
-    @overload
-    def norm(
-        self,
-        p: _Operand | None = 2.0,
-        dim: _int | Sequence[_int] | None = None,
-        keepdim: _bool = False,
-        *,
-        dtype: _DType | None = None,
-    ) -> Tensor: ...
-    @overload
-    def norm(
-        self,
-        p: str,
-        dim: _int | Sequence[_int] | None = None,
-        keepdim: _bool = False,
-        *,
-        dtype: _DType | None = None,
-    ) -> Tensor: ...
     def cumsum(self, dim: _int, *, dtype: _DType | None = None) -> Tensor: ...
     def cumprod(self, dim: _int, *, dtype: _DType | None = None) -> Tensor: ...
     def logcumsumexp(self, dim: _int) -> Tensor: ...
@@ -856,9 +840,6 @@ class Tensor:
     def mv(self, vec: Tensor) -> Tensor: ...
     def dot(self, tensor: Tensor) -> Tensor: ...
     def outer(self, vec2: Tensor) -> Tensor: ...
-    def addmm(
-        self, mat1: Tensor, mat2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
-    ) -> Tensor: ...
     def nonzero(self, *, as_tuple: _bool = False) -> Any: ...
     def argwhere(self) -> Tensor: ...
     def index_put(
@@ -1032,6 +1013,84 @@ class Tensor:
     def tile(self, dims: _int | Sequence[_int]) -> Tensor: ...
     @overload
     def tile(self, *dims: _int) -> Tensor: ...
+    def triangular_solve(
+        self,
+        A: Tensor,
+        upper: _bool = True,
+        transpose: _bool = False,
+        unitriangular: _bool = False,
+    ) -> tuple[Tensor, Tensor]: ...
+    def cholesky(self, upper: _bool = False) -> Tensor: ...
+    def qr(self, some: _bool = True) -> tuple[Tensor, Tensor]: ...
+    def geqrf(self) -> tuple[Tensor, Tensor]: ...
+    def orgqr(self, tau: Tensor) -> Tensor: ...
+    def ormqr(
+        self, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False
+    ) -> Tensor: ...
+    def det(self) -> Tensor: ...
+    def slogdet(self) -> tuple[Tensor, Tensor]: ...
+    def logdet(self) -> Tensor: ...
+    def inverse(self) -> Tensor: ...
+    def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor) -> Tensor: ...
+    def cholesky_solve(self, L: Tensor, upper: _bool = False) -> Tensor: ...
+    def cholesky_inverse(self, upper: _bool = False) -> Tensor: ...
+    def svd(
+        self, some: _bool = True, compute_uv: _bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]: ...
+    def pinverse(self, rcond: _Operand = 1e-15) -> Tensor: ...
+    @overload
+    def norm(
+        self,
+        p: _Operand | None = 2.0,
+        dim: _int | Sequence[_int] | None = None,
+        keepdim: _bool = False,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    @overload
+    def norm(
+        self,
+        p: str,
+        dim: _int | Sequence[_int] | None = None,
+        keepdim: _bool = False,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    def matrix_power(self, n: _int) -> Tensor: ...
+    def matrix_exp(self) -> Tensor: ...
+    def cross(self, other: Tensor, dim: _int | None = None) -> Tensor: ...
+    def kron(self, other: Tensor) -> Tensor: ...
+    def inner(self, other: Tensor) -> Tensor: ...
+    def vdot(self, other: Tensor) -> Tensor: ...
+    def ger(self, vec2: Tensor) -> Tensor: ...
+    def addmm(
+        self, mat1: Tensor, mat2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def addmv(
+        self, mat: Tensor, vec: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def addr(
+        self, vec1: Tensor, vec2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def baddbmm(
+        self, batch1: Tensor, batch2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def addbmm(
+        self, batch1: Tensor, batch2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def addmm_(
+        self, mat1: Tensor, mat2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def addmv_(
+        self, mat: Tensor, vec: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def addr_(
+        self, vec1: Tensor, vec2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def baddbmm_(
+        self, batch1: Tensor, batch2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
+    def addbmm_(
+        self, batch1: Tensor, batch2: Tensor, *, beta: _Operand = 1, alpha: _Operand = 1
+    ) -> Tensor: ...
 
 _Operand: TypeAlias = Tensor | _Number
 _Array: TypeAlias = _Operand | NDArray[Any]
@@ -1729,26 +1788,6 @@ def all(
 def logsumexp(
     input: Tensor, dim: _int | Sequence[_int], keepdim: _bool = False, *, out: Tensor | None = None
 ) -> Tensor: ...
-@overload
-def norm(
-    input: Tensor,
-    p: _Operand | None = 2.0,
-    dim: _int | Sequence[_int] | None = None,
-    keepdim: _bool = False,
-    *,
-    dtype: _DType | None = None,
-    out: Tensor | None = None,
-) -> Tensor: ...
-@overload
-def norm(
-    input: Tensor,
-    p: str,
-    dim: _int | Sequence[_int] | None = None,
-    keepdim: _bool = False,
-    *,
-    dtype: _DType | None = None,
-    out: Tensor | None = None,
-) -> Tensor: ...
 def cumsum(
     input: Tensor, dim: _int, *, dtype: _DType | None = None, out: Tensor | None = None
 ) -> Tensor: ...
@@ -1947,15 +1986,6 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor: ..
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor: ...
-def addmm(
-    input: Tensor,
-    mat1: Tensor,
-    mat2: Tensor,
-    *,
-    beta: _Operand = 1,
-    alpha: _Operand = 1,
-    out: Tensor | None = None,
-) -> Tensor: ...
 def cat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor: ...
 def concat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor: ...
 def concatenate(
@@ -2661,6 +2691,148 @@ def combinations(
 def block_diag(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def block_diag(*tensors: Tensor, out: Tensor | None = None) -> Tensor: ...
+def triangular_solve(
+    b: Tensor,
+    A: Tensor,
+    upper: _bool = True,
+    transpose: _bool = False,
+    unitriangular: _bool = False,
+) -> tuple[Tensor, Tensor]: ...
+def cholesky(input: Tensor, upper: _bool = False, *, out: Tensor | None = None) -> Tensor: ...
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: _bool = True, unpack_pivots: _bool = True
+) -> tuple[Tensor, Tensor, Tensor]: ...
+def qr(input: Tensor, some: _bool = True) -> tuple[Tensor, Tensor]: ...
+def geqrf(input: Tensor) -> tuple[Tensor, Tensor]: ...
+def orgqr(input: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def ormqr(
+    input: Tensor,
+    tau: Tensor,
+    other: Tensor,
+    left: _bool = True,
+    transpose: _bool = False,
+    *,
+    out: Tensor | None = None,
+) -> Tensor: ...
+def det(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def slogdet(input: Tensor) -> tuple[Tensor, Tensor]: ...
+def logdet(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def lu_solve(
+    b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None
+) -> Tensor: ...
+def cholesky_solve(
+    input: Tensor, L: Tensor, upper: _bool = False, *, out: Tensor | None = None
+) -> Tensor: ...
+def cholesky_inverse(L: Tensor, upper: _bool = False, *, out: Tensor | None = None) -> Tensor: ...
+def svd(
+    input: Tensor, some: _bool = True, compute_uv: _bool = True
+) -> tuple[Tensor, Tensor, Tensor]: ...
+def pinverse(input: Tensor, rcond: _Operand = 1e-15, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def norm(
+    input: Tensor,
+    p: _Operand | None = 2.0,
+    dim: _int | Sequence[_int] | None = None,
+    keepdim: _bool = False,
+    dtype: _DType | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor: ...
+@overload
+def norm(
+    input: Tensor,
+    p: str,
+    dim: _int | Sequence[_int] | None = None,
+    keepdim: _bool = False,
+    dtype: _DType | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor: ...
+def matrix_power(input: Tensor, n: _int, *, out: Tensor | None = None) -> Tensor: ...
+def matrix_exp(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def chain_matmul(matrices: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor: ...
+def cross(
+    input: Tensor, other: Tensor, dim: _int | None = None, *, out: Tensor | None = None
+) -> Tensor: ...
+def vander(
+    x: Tensor, N: _int | None = None, increasing: _bool = False, *, out: Tensor | None = None
+) -> Tensor: ...
+def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def addmm(
+    input: Tensor,
+    mat1: Tensor,
+    mat2: Tensor,
+    *,
+    beta: _Operand = 1,
+    alpha: _Operand = 1,
+    out: Tensor | None = None,
+) -> Tensor: ...
+def addmv(
+    input: Tensor,
+    mat: Tensor,
+    vec: Tensor,
+    *,
+    beta: _Operand = 1,
+    alpha: _Operand = 1,
+    out: Tensor | None = None,
+) -> Tensor: ...
+def addr(
+    input: Tensor,
+    vec1: Tensor,
+    vec2: Tensor,
+    *,
+    beta: _Operand = 1,
+    alpha: _Operand = 1,
+    out: Tensor | None = None,
+) -> Tensor: ...
+def baddbmm(
+    input: Tensor,
+    batch1: Tensor,
+    batch2: Tensor,
+    *,
+    beta: _Operand = 1,
+    alpha: _Operand = 1,
+    out: Tensor | None = None,
+) -> Tensor: ...
+def addbmm(
+    input: Tensor,
+    batch1: Tensor,
+    batch2: Tensor,
+    *,
+    beta: _Operand = 1,
+    alpha: _Operand = 1,
+    out: Tensor | None = None,
+) -> Tensor: ...
+@overload
+def einsum(equation: str, operands: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def einsum(equation: str, *operands: Tensor, out: Tensor | None = None) -> Tensor: ...
+@overload
+def tensordot(
+    a: Tensor,
+    b: Tensor,
+    dims_self: _int | Sequence[_int],
+    dims_other: _int | Sequence[_int],
+    *,
+    out: Tensor | None = None,
+) -> Tensor: ...
+@overload
+def tensordot(
+    a: Tensor,
+    b: Tensor,
+    dims_self: _int | Sequence[_int],
+    *dims_other: _int,
+    out: Tensor | None = None,
+) -> Tensor: ...
+@overload
+def tensordot(a: Tensor, b: Tensor, dims: _int = 2, *, out: Tensor | None = None) -> Tensor: ...
 
 __all__ = [
     "Generator",
@@ -2672,9 +2844,12 @@ __all__ = [
     "acos",
     "acosh",
     "add",
+    "addbmm",
     "addcdiv",
     "addcmul",
     "addmm",
+    "addmv",
+    "addr",
     "adjoint",
     "all",
     "allclose",
@@ -2708,6 +2883,7 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "baddbmm",
     "bernoulli",
     "bincount",
     "bitwise_and",
@@ -2727,6 +2903,10 @@ __all__ = [
     "cdist",
     "ceil",
     "celu",
+    "chain_matmul",
+    "cholesky",
+    "cholesky_inverse",
+    "cholesky_solve",
     "chunk",
     "clamp",
     "clamp_max",
@@ -2748,6 +2928,7 @@ __all__ = [
     "cosine_similarity",
     "count_nonzero",
     "cov",
+    "cross",
     "cummax",
     "cummin",
     "cumprod",
@@ -2755,6 +2936,7 @@ __all__ = [
     "cumulative_trapezoid",
     "default_generator",
     "deg2rad",
+    "det",
     "detach",
     "diag",
     "diag_embed",
@@ -2772,6 +2954,7 @@ __all__ = [
     "dsplit",
     "dstack",
     "dtype",
+    "einsum",
     "embedding_renorm_",
     "empty",
     "empty_like",
@@ -2808,6 +2991,8 @@ __all__ = [
     "gather",
     "gcd",
     "ge",
+    "geqrf",
+    "ger",
     "get_default_dtype",
     "get_num_threads",
     "greater",
@@ -2830,8 +3015,10 @@ __all__ = [
     "index_put",
     "index_reduce",
     "index_select",
+    "inner",
     "int32",
     "int64",
+    "inverse",
     "isclose",
     "isfinite",
     "isin",
@@ -2840,6 +3027,7 @@ __all__ = [
     "isneginf",
     "isposinf",
     "isreal",
+    "kron",
     "kthvalue",
     "lcm",
     "ldexp",
@@ -2857,6 +3045,7 @@ __all__ = [
     "logaddexp",
     "logaddexp2",
     "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -2866,10 +3055,14 @@ __all__ = [
     "lstm",
     "lstm_cell",
     "lt",
+    "lu_solve",
+    "lu_unpack",
     "masked_fill",
     "masked_scatter",
     "masked_select",
     "matmul",
+    "matrix_exp",
+    "matrix_power",
     "max",
     "maximum",
     "mean",
@@ -2904,10 +3097,13 @@ __all__ = [
     "not_equal",
     "ones",
     "ones_like",
+    "orgqr",
+    "ormqr",
     "outer",
     "pairwise_distance",
     "permute",
     "permute_copy",
+    "pinverse",
     "poisson",
     "polygamma",
     "positive",
@@ -2916,6 +3112,7 @@ __all__ = [
     "prod",
     "promote_types",
     "put",
+    "qr",
     "quantile",
     "rad2deg",
     "rand",
@@ -2965,6 +3162,7 @@ __all__ = [
     "sinc",
     "sinh",
     "slice_scatter",
+    "slogdet",
     "softmax",
     "sort",
     "split",
@@ -2981,6 +3179,7 @@ __all__ = [
     "sub",
     "subtract",
     "sum",
+    "svd",
     "swapaxes",
     "swapdims",
     "t",
@@ -2991,6 +3190,7 @@ __all__ = [
     "tanh",
     "tensor",
     "tensor_split",
+    "tensordot",
     "threshold",
     "tile",
     "topk",
@@ -2999,6 +3199,7 @@ __all__ = [
     "transpose_copy",
     "trapezoid",
     "trapz",
+    "triangular_solve",
     "tril",
     "tril_indices",
     "triu",
@@ -3013,8 +3214,10 @@ __all__ = [
     "unique_consecutive",
     "unsqueeze",
     "unsqueeze_copy",
+    "vander",
     "var",
     "var_mean",
+    "vdot",
     "view_copy",
     "vsplit",
     "vstack",
