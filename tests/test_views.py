@@ -201,3 +201,9 @@ def test_view_that_a_tensor_becomes() -> None:
     assert leaf.grad.tolist() == [[0.0, 8.0, 32.0], [18.0, 32.0, 50.0]]
     with bx.no_grad():
         assert leaf.t_().requires_grad
+
+
+def test_a_dimension_splits_into_any_number_of_pieces() -> None:
+    t = bx.arange(20)
+    assert [p.item() for p in t.split([1] * 20)] == list(range(20))
+    assert [len(p) for p in bx.tensor_split(t, list(range(1, 20)))] == [1] * 20

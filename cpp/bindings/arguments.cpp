@@ -16,7 +16,8 @@ const char* type_name(const Argument& a) {
     case ArgType::Bool: return "bool";
     case ArgType::Int: return "int";
     case ArgType::Float: return "float";
-    case ArgType::Dims: return "int or tuple of ints";
+    case ArgType::Dims:
+    case ArgType::Ints: return "int or tuple of ints";
     case ArgType::DType: return "dtype";
     case ArgType::String: return "str";
     default: return "Generator";

@@ -19,7 +19,8 @@ bool whole_number(PyObject* o, int64_t& out) {
 namespace {
 
 /// A tuple or list of whole numbers, or one number alone.
-bool whole_numbers(PyObject* o, Dims& out) {
+template <class List>
+bool whole_numbers(PyObject* o, List& out) {
   int64_t one = 0;
   if (whole_number(o, one)) {
     out = {one};
@@ -117,6 +118,12 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       Dims dims;
       if (!whole_numbers(o, dims)) return false;
       out = dims;
+      return true;
+    }
+    case ArgType::Ints: {
+      Ints numbers;
+      if (!whole_numbers(o, numbers)) return false;
+      out = std::move(numbers);
       return true;
     }
     case ArgType::DType:

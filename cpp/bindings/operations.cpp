@@ -159,7 +159,8 @@ const char* type_text(ArgType type) {
     case ArgType::Bool: return "bool";
     case ArgType::Int: return "int";
     case ArgType::Float: return "float | Tensor";
-    case ArgType::Dims: return "int | Sequence[int]";
+    case ArgType::Dims:
+    case ArgType::Ints: return "int | Sequence[int]";
     case ArgType::DType: return "dtype";
     case ArgType::String: return "str";
     default: return "Generator";

@@ -8,6 +8,8 @@ Tensor empty(const Dims& shape, DType dtype) {
   return Tensor(make<TensorImpl>(std::move(storage), 0, shape, contiguous_strides(shape), dtype));
 }
 
+void require_room(const Dims& shape, DType dtype) { empty(shape, dtype); }
+
 namespace {
 
 template <class V>

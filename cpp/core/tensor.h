@@ -110,6 +110,8 @@ inline bool Tensor::is_contiguous() const { return bx::is_contiguous(shape(), st
 
 /// A new row-major tensor, uninitialised.
 Tensor empty(const Dims& shape, DType dtype);
+/// RuntimeError unless a tensor of this shape can be held: asked before a long walk over it.
+void require_room(const Dims& shape, DType dtype);
 
 /// A 0-d tensor holding a Python scalar.
 Tensor wrapped_number(double value, DType dtype);

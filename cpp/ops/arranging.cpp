@@ -326,6 +326,7 @@ void register_arranging(Registry& r) {
   r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each, "");
   r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each_alike,
          "");
+  register_splitting(r);
   register_padding(r);
   register_assembling(r);
 }

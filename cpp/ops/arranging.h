@@ -12,10 +12,14 @@ Tensor tril(const Tensor& t, int64_t diagonal);
 Tensor triu(const Tensor& t, int64_t diagonal);
 /// Zeros with t's last dimension on a diagonal of two dimensions.
 Tensor diag_embed(const Tensor& t, int64_t offset, int64_t axis0, int64_t axis1);
+/// slice, its node named after what it is a part of.
+Tensor slice_as(const char* node, const Tensor& t, int64_t axis, int64_t start, int64_t end,
+                int64_t step);
 /// A view of any sizes and strides over the memory.
 Tensor as_strided(const Tensor& t, const Dims& size, const Dims& stride, int64_t offset);
 
 void register_arranging(Registry& r);   // arranging.cpp
+void register_splitting(Registry& r);   // splitting.cpp
 void register_padding(Registry& r);     // padding.cpp
 void register_assembling(Registry& r);  // assembling.cpp
 

@@ -117,16 +117,18 @@ void register_creation(Registry& r) {
              "A tensor with fill_value in every element; its type is the value's.");
   r.function(
       "empty_like", "input, *, dtype=None",
-      [](const Tensor& t, OptDType dtype) { return empty(t.shape(), dtype.value_or(t.dtype())); },
+      [](const Tensor& t, OptDType dtype) { return empty_like(t, dtype.value_or(t.dtype())); },
       "An uninitialised tensor of input's size and type.");
   r.function(
       "zeros_like", "input, *, dtype=None",
-      [](const Tensor& t, OptDType dtype) { return zeros(t.shape(), dtype.value_or(t.dtype())); },
+      [](const Tensor& t, OptDType dtype) {
+        return zero_(empty_like(t, dtype.value_or(t.dtype())));
+      },
       "Zeros of input's size and type.");
   r.function(
       "ones_like", "input, *, dtype=None",
       [](const Tensor& t, OptDType dtype) {
-        return full_int(t.shape(), 1, dtype.value_or(t.dtype()));
+        return fill_(empty_like(t, dtype.value_or(t.dtype())), wrapped_number(1., DType::Float64));
       },
       "Ones of input's size and type.");
   r.function(

@@ -61,6 +61,10 @@ Tensor movedim(const Tensor& t, const Dims& source, const Dims& destination);
 Tensor flatten(const Tensor& t, int64_t start, int64_t end);
 /// The dimensions by falling stride: permuted so, a dense tensor is row-major.
 Dims memory_order(const Tensor& t);
+/// The permutation that undoes another.
+Dims inverse(const Dims& order);
+/// Uninitialised, of t's shape, its dimensions in memory in the order of t's.
+Tensor empty_like(const Tensor& t, DType dtype);
 /// The transpose of the last two dimensions.
 inline Tensor mT(const Tensor& t) { return transpose(t, -2, -1); }
 
@@ -115,12 +119,9 @@ Tensor index(const Tensor& t, const Tensors& indices);
 Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& value, bool accumulate);
 Tensor nonzero(const Tensor& t);
 
-// random.cpp ---------------------------------------------------------------------------------
-Tensor uniform_(const Tensor& t, double from, double to, Generator* g);
-Tensor bernoulli_(const Tensor& t, double p, Generator* g);
-
-// activation.cpp -----------------------------------------------------------------------------
+// dropout.cpp --------------------------------------------------------------------------------
 Tensor dropout(const Tensor& t, double p, bool training);
+
 // scatter.cpp --------------------------------------------------------------------------------
 enum class ScatterMode { Set, Add, Multiply, Max, Min };
 /// t[..., index[..., k, ...], ...] along an axis; index is int64 or int32, every entry in range.

@@ -187,7 +187,7 @@ Tensors adaptive_max_pool(const Tensor& x, const Dims& output_size) {
   const Dims size = per_dimension(op, "output_size", output_size, N);
   std::vector<Extent> extents(N);
   for (int d = 0; d < N; ++d) {
-    empty({size[d]}, DType::Float64);  // a size that cannot be held fails before it is walked
+    require_room({size[d]}, DType::Float64);
     for (int64_t o = 0; o < size[d]; ++o) {
       extents[static_cast<size_t>(d)].begin.push_back(even_begin(o, x.size(d - N), size[d]));
       extents[static_cast<size_t>(d)].end.push_back(even_end(o, x.size(d - N), size[d]));

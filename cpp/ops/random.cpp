@@ -99,13 +99,14 @@ void draw_uniform(const Tensor& t, double from, double to, Generator* g) {
   launch_random("uniform_", &uniform_kernel, t, p, g);
 }
 
-/// PyTorch's two paths: fewer than 16 values one by one in double, more by blocks of 16 uniforms.
-void draw_normal(const Tensor& t, double mean, double std, Generator* g) {
+/// PyTorch's two paths: fewer than 16 values, or a target that is not row-major, one by one in
+/// double; more by blocks of 16 uniforms.
+void draw_normal(const Tensor& t, bool row_major, double mean, double std, Generator* g) {
   const int64_t n = t.numel();
   Params p;
   p.f[0] = mean;
   p.f[1] = std;
-  if (n < 16) return launch_random("normal_", &normal_kernel, t, p, g);
+  if (n < 16 || !row_major) return launch_random("normal_", &normal_kernel, t, p, g);
   auto pair_up = [&](int64_t offset, int64_t count) {
     const Tensor block = alias(t, {count}, {1}, t->offset + offset);
     launch("normal_", kernel(kernels::Id::NormalFill, t.dtype()), block, {}, p);
@@ -138,7 +139,7 @@ Tensor normal_(const Tensor& t, double mean, double std, Generator* g) {
   require_float("normal_", t.dtype());
   if (!(std >= 0)) fail_runtime("normal_", "std is ", std, "; expected 0 or more");
   return fill_inplace("normal_", "NormalBackward0", t,
-                      [&](const Tensor& x) { draw_normal(x, mean, std, g); });
+                      [&](const Tensor& x) { draw_normal(x, t.is_contiguous(), mean, std, g); });
 }
 
 Tensor exponential_(const Tensor& t, double lambda, Generator* g) {
@@ -160,13 +161,13 @@ void register_random(Registry& r) {
   r.function(
       "rand_like", "input, *, generator=None, dtype=None",
       [](const Tensor& t, Generator* g, OptDType dtype) {
-        return rand(t.shape(), g, dtype.value_or(t.dtype()));
+        return uniform_(empty_like(t, dtype.value_or(t.dtype())), 0, 1, g);
       },
       "Uniform in [0, 1), of input's size and type.");
   r.function(
       "randn_like", "input, *, generator=None, dtype=None",
       [](const Tensor& t, Generator* g, OptDType dtype) {
-        return randn(t.shape(), g, dtype.value_or(t.dtype()));
+        return normal_(empty_like(t, dtype.value_or(t.dtype())), 0, 1, g);
       },
       "Standard normal, of input's size and type.");
   r.method("uniform_", "input, from=0.0, to=1.0, *, generator=None", uniform_,

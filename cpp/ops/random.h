@@ -71,7 +71,6 @@ void require_float(const char* op, DType dtype);
 
 // Called by register_random and register_sampling.
 void register_random_integers(Registry& r);
-void register_noise(Registry& r);
 
 Tensor uniform_(const Tensor& t, double from, double to, Generator* g);
 Tensor normal_(const Tensor& t, double mean, double std, Generator* g);

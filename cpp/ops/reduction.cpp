@@ -45,14 +45,12 @@ Tensor reduce_row_major(const char* op, Id id, Tensor t, uint32_t bits, DType ou
 Tensor reduce_any_layout(const char* op, Id id, const Tensor& t, uint32_t bits, DType out_dtype) {
   if (t.is_contiguous()) return reduce_row_major(op, id, t, bits, out_dtype);
   const Dims order = memory_order(t);
-  Dims back(t.dim(), 0);
   uint32_t permuted_bits = 0;
-  for (int d = 0; d < t.dim(); ++d) {
-    back[static_cast<int>(order[d])] = d;
+  for (int d = 0; d < t.dim(); ++d)
     if (bits & (1u << order[d])) permuted_bits |= 1u << d;
-  }
   const Tensor straight = contiguous(permute(t, order));
-  return contiguous(permute(reduce_row_major(op, id, straight, permuted_bits, out_dtype), back));
+  return contiguous(
+      permute(reduce_row_major(op, id, straight, permuted_bits, out_dtype), inverse(order)));
 }
 
 Tensor reduce(const char* op, Id id, const Tensor& t, uint32_t bits, bool keepdim,

@@ -184,9 +184,11 @@ const Registry& registry() {
     register_grid_sample(*r);
     register_embedding(*r);
     register_normalization(*r);
+    register_channel_norm(*r);
+    register_row_norm(*r);
     register_image(*r);
     register_similarity(*r);
-    register_activation(*r);
+    register_dropout(*r);
     register_margin(*r);
     register_ctc(*r);
     register_attention(*r);

@@ -35,9 +35,12 @@ struct OptTensors {
   Tensors list;
 };
 
+/// Whole numbers, as many as there are (Dims holds those of a shape).
+using Ints = std::vector<int64_t>;
+
 /// An argument or a result on its way between Python and C++.
-using Value = std::variant<std::monostate, Tensor, Scalar, bool, int64_t, double, Dims, Tensors,
-                           DType, std::string, Generator*>;
+using Value = std::variant<std::monostate, Tensor, Scalar, bool, int64_t, double, Dims, Ints,
+                           Tensors, DType, std::string, Generator*>;
 
 enum class ArgType {
   Tensor,
@@ -49,6 +52,7 @@ enum class ArgType {
   Int,
   Float,
   Dims,
+  Ints,
   DType,
   String,
   Generator
@@ -105,6 +109,7 @@ BX_ARG(bool, Bool)
 BX_ARG(int64_t, Int)
 BX_ARG(double, Float)
 BX_ARG(Dims, Dims)
+BX_ARG(Ints, Ints)
 BX_ARG(DType, DType)
 BX_ARG(std::string, String)
 #undef BX_ARG
@@ -261,9 +266,11 @@ void register_resample(Registry&);
 void register_grid_sample(Registry&);
 void register_embedding(Registry&);
 void register_normalization(Registry&);
+void register_channel_norm(Registry&);
+void register_row_norm(Registry&);
 void register_image(Registry&);
 void register_similarity(Registry&);
-void register_activation(Registry&);
+void register_dropout(Registry&);
 void register_margin(Registry&);
 void register_ctc(Registry&);
 void register_attention(Registry&);

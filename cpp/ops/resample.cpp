@@ -36,7 +36,7 @@ TapTable TapTable::transposed() const {
 }
 
 TapTable even_windows(int64_t inputs, int64_t outputs) {
-  empty({outputs}, DType::Float64);  // a size that cannot be held fails before it is walked
+  require_room({outputs}, DType::Float64);
   TapTable table(inputs);
   for (int64_t o = 0; o < outputs; ++o) {
     const int64_t begin = even_begin(o, inputs, outputs), end = even_end(o, inputs, outputs);
@@ -180,7 +180,7 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
               double scale0, double scale1, double scale2) {
   Dims made = x.shape();
   for (int d = 0; d < std::min(size.size(), x.dim() - 2); ++d) made[d + 2] = size[d];
-  empty(made, x.dtype());  // a size that cannot be held fails before it is walked
+  require_room(made, x.dtype());
   const char* op = "interpolate";
   const int dims = x.dim() - 2;
   if (dims < 1 || dims > 3)

@@ -198,8 +198,7 @@ void register_sampling(Registry& r) {
   r.both(
       "bernoulli", "input, p, *, generator=None",
       [](const Tensor& t, double p, Generator* g) {
-        return without_slope("BernoulliBackward0", bernoulli_(empty(t.shape(), t.dtype()), p, g),
-                             {t});
+        return without_slope("BernoulliBackward0", bernoulli_(empty_like(t, t.dtype()), p, g), {t});
       },
       "");
   r.method("bernoulli_", "input, p, *, generator=None", bernoulli_from,
@@ -235,7 +234,6 @@ void register_sampling(Registry& r) {
         return normal_(empty(size, dtype.value_or(default_dtype())), mean, std, g);
       },
       "");
-  register_noise(r);
 }
 
 }  // namespace bx

@@ -240,6 +240,21 @@ Dims memory_order(const Tensor& t) {
   return order;
 }
 
+Dims inverse(const Dims& order) {
+  Dims back(order.size(), 0);
+  for (int d = 0; d < order.size(); ++d) back[static_cast<int>(order[d])] = d;
+  return back;
+}
+
+Tensor empty_like(const Tensor& t, DType dtype) {
+  if (t.is_contiguous()) return empty(t.shape(), dtype);
+  const Dims order = memory_order(t);
+  Dims shape;
+  for (int64_t d : order) shape.push_back(t.shape()[static_cast<int>(d)]);
+  GradMode off(false);
+  return permute(empty(shape, dtype), inverse(order));
+}
+
 void register_shape(Registry& r) {
   r.method("view", "input, size", view,
            "The same memory in another shape (one size may be -1); RuntimeError where the layout "

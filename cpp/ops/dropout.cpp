@@ -1,9 +1,12 @@
-// Activations with a mask that is drawn: dropout and its relatives.
+// What draws a mask or a slope per element: dropout and its relatives, rrelu.
 #include <cmath>
 
-#include "ops/ops.h"
+#include "ops/random.h"
 
 namespace bx {
+
+using kernels::FaultInfo;
+using kernels::View;
 
 namespace {
 
@@ -12,9 +15,8 @@ void check_probability(const char* op, double p) {
     fail_value(op, "dropout probability has to be between 0 and 1, but got ", p);
 }
 
-/// A draw per element, or per channel: dimensions 0 and 1.
-Dims mask_shape(const char* op, const Tensor& t, bool per_channel) {
-  if (!per_channel) return t.shape();
+/// One draw per channel: dimensions 0 and 1.
+Dims channel_shape(const char* op, const Tensor& t) {
   if (t.dim() < 2)
     fail_runtime(op, "input has shape ", t.shape(),
                  "; expected (batch, channels, ...): a channel is kept or dropped as a whole");
@@ -27,15 +29,9 @@ Dims mask_shape(const char* op, const Tensor& t, bool per_channel) {
 /// 1 with probability 1 - p, 0 else; a mask per element lies in memory as the input does, since the
 /// draws follow the memory.
 Tensor draw_mask(const char* op, const Tensor& t, double p, bool per_channel) {
-  if (per_channel)
-    return bernoulli_(empty(mask_shape(op, t, true), t.dtype()), 1 - p, &default_generator());
-  const Dims order = memory_order(t);
-  Dims shape, back(t.dim(), 0);
-  for (int d = 0; d < t.dim(); ++d) {
-    shape.push_back(t.shape()[static_cast<int>(order[d])]);
-    back[static_cast<int>(order[d])] = d;
-  }
-  return permute(bernoulli_(empty(shape, t.dtype()), 1 - p, &default_generator()), back);
+  const Tensor mask =
+      per_channel ? empty(channel_shape(op, t), t.dtype()) : empty_like(t, t.dtype());
+  return bernoulli_(mask, 1 - p, &default_generator());
 }
 
 /// y = input * mask / (1 - p), the mask drawn as 1 with probability 1 - p. [Srivastava et al. 2014]
@@ -72,13 +68,48 @@ Tensor alpha_drop(const char* op, const Tensor& t, double p, bool training, bool
   return t * scale + shift;
 }
 
+/// out = the slope of rrelu at in0: uniform in [f0, f1) at or below 0, else 1.
+void rrelu_kernel(const View* out, const View* in, const Params& params, FaultInfo*) {
+  Generator& g = generator_of(params);
+  map_kernel(out, in, [&](auto x) {
+    using T = decltype(x);
+    if (x > T{0}) return T{1};
+    return static_cast<T>(g.uniform_double() * (params.f[1] - params.f[0]) + params.f[0]);
+  });
+}
+
+/// y = x above 0, r x at or below it: r drawn for every element in training, else the middle.
+Tensor rrelu(const Tensor& t, double lower, double upper, bool training, Generator* g) {
+  if (!(lower <= upper))
+    fail_runtime("rrelu", "lower ", lower, " and upper ", upper, "; lower must not exceed upper");
+  require_float("rrelu", t.dtype());
+  Tensor slope, out;
+  {
+    GradMode off(false);
+    slope = empty(t.shape(), t.dtype());
+    if (training) {
+      Params p;
+      p.f[0] = lower;
+      p.f[1] = upper;
+      launch_random("rrelu", &rrelu_kernel, slope, p, g, contiguous(t));
+    } else {
+      slope = select(t > 0., full({}, 1, t.dtype()), full({}, (lower + upper) / 2, t.dtype()));
+    }
+    out = t * slope;
+  }
+  if (Recorder r{&t}; r)
+    r.save(slope).done("RreluWithNoiseBackward0", out,
+                       [](const Backward& b) { b.give(0, b.grad() * b.saved(0)); });
+  return out;
+}
+
 }  // namespace
 
 Tensor dropout(const Tensor& t, double p, bool training) {
   return drop("dropout", t, p, training, false);
 }
 
-void register_activation(Registry& r) {
+void register_dropout(Registry& r) {
   r.function("dropout", "input, p, train", dropout,
              "y = input mask / (1 - p), the mask 0 with probability p.");
   r.function(
@@ -99,6 +130,11 @@ void register_activation(Registry& r) {
         return alpha_drop("feature_alpha_dropout", t, p, train, true);
       },
       "alpha_dropout of whole channels: input (batch, channels, ...).");
+  r.function(
+      "rrelu", "input, lower=0.125, upper=0.3333333333333333, training=False, generator=None",
+      rrelu,
+      "y = input above 0, r input at or below it, r uniform in [lower, upper) in training, else "
+      "their mean. [Xu et al. 2015]");
 }
 
 }  // namespace bx

@@ -1,0 +1,263 @@
+// Normalisation by channel: batch_norm, group_norm, instance_norm.
+#include "ops/normalization.h"
+
+namespace bx {
+
+using kernels::Id;
+
+namespace {
+
+/// [a, b, c] of a tensor, without a record.
+Tensor flat3(const Tensor& t, int64_t a, int64_t b, int64_t c) {
+  const Tensor dense = contiguous(detached(t));
+  const Dims shape{a, b, c};
+  return alias(dense, shape, contiguous_strides(shape), dense->offset);
+}
+
+/// How channels lie: x is [outer, channels, inner], `joined` neighbouring channels share their
+/// mean and variance. Joined channels have outer == 1.
+struct ChannelShape {
+  int64_t outer, channels, inner, joined = 1;
+  int64_t groups() const { return channels / joined; }
+  NormalizedLayout layout() const {
+    return {{outer, groups(), joined, inner}, {0, 2, 3}, {groups(), joined, 1}, {0, 3}, {channels}};
+  }
+};
+
+struct Moments {
+  Tensor mean, variance;
+};
+
+Moments moments(const char* op, const Tensor& x, const ChannelShape& s) {
+  Moments m{empty({s.groups()}, x.dtype()), empty({s.groups()}, x.dtype())};
+  const Tensor in = flat3(x, s.outer, s.groups(), s.joined * s.inner);
+  launch(op, kernel(Id::ChannelMoments, x.dtype()), {&m.mean, &m.variance}, in);
+  return m;
+}
+
+/// A number per group as a number per channel.
+Tensor per_channel(const Tensor& t, const ChannelShape& s) {
+  if (s.joined == 1) return t;
+  return reshape(expand(unsqueeze(t, 1), {s.groups(), s.joined}), {s.channels});
+}
+
+Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor& shift,
+              const ChannelShape& s, const Tensor& second = {}, const Tensor& factor = {}) {
+  Tensor out = empty(x.shape(), x.dtype());
+  const Tensor in = flat3(x, s.outer, s.channels, s.inner), a = contiguous(scale),
+               b = contiguous(shift);
+  Operands inputs{&in, &a, &b};
+  Tensor in2, c;
+  Params params;
+  if (second.defined()) {
+    in2 = flat3(second, s.outer, s.channels, s.inner);
+    c = contiguous(factor);
+    inputs.add(in2);
+    inputs.add(c);
+    params.i[0] = 1;
+  }
+  launch(op, kernel(Id::ChannelAffine, x.dtype()), flat3(out, s.outer, s.channels, s.inner), inputs,
+         params);
+  return out;
+}
+
+/// The same by kernels: one pass for two sums per channel, one for the gradient of x.
+void give_fused(const Backward& call, const ChannelShape& s, const Tensor& mean_,
+                const Tensor& rstd_) {
+  const char* op = "normalization_backward";
+  const Tensor x = call.saved(0), w = call.saved(1);
+  const Tensor g = flat3(call.grad(), s.outer, s.channels, s.inner);
+  const Tensor mean = per_channel(mean_, s), rstd = per_channel(rstd_, s);
+  Tensor sums = empty({s.channels}, x.dtype()), products = empty({s.channels}, x.dtype());
+  const Tensor in = flat3(x, s.outer, s.channels, s.inner), m = contiguous(mean);
+  launch(op, kernel(Id::ChannelDots, x.dtype()), {&sums, &products}, {&g, &in, &m});
+  if (call.wants(1)) call.give(1, products * rstd);
+  if (call.wants(2)) call.give(2, sums);
+  if (!call.wants(0)) return;
+  auto group_mean = [&](const Tensor& t) {
+    const Tensor weighted = w.defined() ? t * w : t;
+    const Tensor total = s.joined == 1 ? weighted
+                                       : sum(reshape(weighted, {s.groups(), s.joined}), Dims{1},
+                                             false, std::nullopt);
+    return total / static_cast<double>(s.outer * s.joined * s.inner);
+  };
+  const Tensor first = group_mean(sums), second = group_mean(products) * rstd_ * rstd_;
+  const Tensor scale = w.defined() ? rstd * w : rstd;
+  call.give(0, affine(op, call.grad(), scale, per_channel(rstd_ * (second * mean_ - first), s), s,
+                      x, per_channel(-(rstd_ * second), s)));
+}
+
+/// y = (x - mean) / sqrt(variance + eps) w + b with the moments of x itself; w, b one number per
+/// channel or undefined.
+Tensor normalized(const char* op, const char* node, const Tensor& x, const Tensor& w,
+                  const Tensor& b, const ChannelShape& s, double eps, const Moments& m) {
+  Tensor out, rstd;
+  {
+    GradMode off(false);
+    rstd = rstd_of(m.variance, eps);
+    Tensor scale = per_channel(rstd, s);
+    if (w.defined()) scale = scale * w;
+    Tensor shift = -(per_channel(m.mean, s) * scale);
+    if (b.defined()) shift = shift + b;
+    out = affine(op, x, scale, shift, s);
+  }
+  if (Recorder r{&x, &w, &b}; r)
+    r.save(x).save(w).done(node, out, [s, eps, mean = m.mean, rstd](const Backward& call) {
+      if (grad_enabled()) give_recorded(call, s.layout(), eps);
+      else give_fused(call, s, mean, rstd);
+    });
+  return out;
+}
+
+void check_length(const char* op, const char* name, const Tensor& t, int64_t count) {
+  if (t.defined() && t.numel() != count)
+    fail_runtime(op, name, " has ", t.numel(), " elements; expected ", count, ", one per channel");
+}
+
+/// running = (1 - momentum) running + momentum value, in place.
+void move_towards(const Tensor& running, const Tensor& value, double momentum) {
+  copy_(running, running * (1. - momentum) + value * momentum);
+}
+
+double unbiased(int64_t count) {
+  return static_cast<double>(count) / static_cast<double>(count - 1);
+}
+
+int64_t inner_of(const Tensor& x) {
+  int64_t n = 1;
+  for (int d = 2; d < x.dim(); ++d) n *= x.size(d);
+  return n;
+}
+
+Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
+                  const std::optional<Tensor>& running_var, const std::optional<Tensor>& weight,
+                  const std::optional<Tensor>& bias, bool training, double momentum, double eps) {
+  const char* op = "batch_norm";
+  check_normalizable(op, x);
+  const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
+  if (x.dim() == 1 && x.numel() == 0) {  // nothing to normalise
+    const Tensor y = w.defined() ? x * select_axis(w, 0, 0) : clone(x);
+    return b.defined() ? y + select_axis(b, 0, 0) : y;
+  }
+  if (x.dim() < 2)
+    fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
+  const ChannelShape s{x.size(0), x.size(1), inner_of(x)};
+  const Tensor mean = running_mean.value_or(Tensor()), var = running_var.value_or(Tensor());
+  check_length(op, "weight", w, s.channels);
+  check_length(op, "bias", b, s.channels);
+  check_length(op, "running_mean", mean, s.channels);
+  check_length(op, "running_var", var, s.channels);
+  if (!training) {
+    if (!mean.defined() || !var.defined())
+      fail_runtime(op,
+                   "running_mean and running_var are None in evaluation; pass both, or "
+                   "training=True");
+    Dims column(x.dim() - 1, 1);
+    column[0] = s.channels;
+    const Tensor rstd = rstd_of(to(var, x.dtype()), eps), m = to(mean, x.dtype());
+    if (!grad_enabled()) {
+      const Tensor scale = w.defined() ? rstd * w : rstd;
+      const Tensor shift = b.defined() ? b - m * scale : -(m * scale);
+      return affine(op, x, scale, shift, s);
+    }
+    Tensor y = (x - reshape(m, column)) * reshape(w.defined() ? rstd * w : rstd, column);
+    return b.defined() ? y + reshape(b, column) : y;
+  }
+  const int64_t count = s.outer * s.inner;
+  if (count == 1)
+    fail_value(op, "one value per channel in training, the input has shape ", x.shape(),
+               "; a variance needs two or more, pass a larger batch");
+  Moments m;
+  {
+    GradMode off(false);
+    m = moments(op, x, s);
+    if (count > 0 && mean.defined()) move_towards(mean, m.mean, momentum);
+    if (count > 0 && var.defined()) move_towards(var, m.variance * unbiased(count), momentum);
+  }
+  return normalized(op, "NativeBatchNormBackward0", x, w, b, s, eps, m);
+}
+
+/// A weight of one number per channel, repeated for every image.
+Tensor repeated(const Tensor& w, int64_t images) {
+  if (!w.defined()) return w;
+  return reshape(expand(unsqueeze(w, 0), {images, w.numel()}), {images * w.numel()});
+}
+
+Tensor group_norm(const Tensor& x, int64_t num_groups, const std::optional<Tensor>& weight,
+                  const std::optional<Tensor>& bias, double eps) {
+  const char* op = "group_norm";
+  check_normalizable(op, x);
+  if (x.dim() < 2)
+    fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
+  const int64_t images = x.size(0), channels = x.size(1);
+  if (num_groups < 1 || channels % num_groups)
+    fail_runtime(op, channels, " channels do not split into num_groups=", num_groups,
+                 "; pass a divisor");
+  const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
+  check_length(op, "weight", w, channels);
+  check_length(op, "bias", b, channels);
+  if (x.numel() == 0) return clone(x);
+  const ChannelShape s{1, images * channels, inner_of(x), channels / num_groups};
+  if (images * s.joined * s.inner == 1)
+    fail_value(op, "one value per group, the input has shape ", x.shape(),
+               " with num_groups=", num_groups, "; a variance needs two or more");
+  Moments m;
+  {
+    GradMode off(false);
+    m = moments(op, x, s);
+  }
+  return normalized(op, "NativeGroupNormBackward0", x, repeated(w, images), repeated(b, images), s,
+                    eps, m);
+}
+
+Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
+                     const std::optional<Tensor>& running_var, const std::optional<Tensor>& weight,
+                     const std::optional<Tensor>& bias, bool use_input_stats, double momentum,
+                     double eps) {
+  const char* op = "instance_norm";
+  check_normalizable(op, x);
+  if (x.dim() < 2) fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C, ...)");
+  if (!use_input_stats)
+    return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
+  const int64_t images = x.size(0), channels = x.size(1), inner = inner_of(x);
+  if (inner == 1)
+    fail_value(op, "one spatial element in training, the input has shape ", x.shape(),
+               "; a variance needs two or more");
+  const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
+  check_length(op, "weight", w, channels);
+  check_length(op, "bias", b, channels);
+  const ChannelShape s{1, images * channels, inner};
+  Moments m;
+  {
+    GradMode off(false);
+    m = moments(op, x, s);
+    auto over_images = [&](const Tensor& t) {
+      return mean(reshape(t, {images, channels}), Dims{0}, false, std::nullopt);
+    };
+    if (running_mean) move_towards(*running_mean, over_images(m.mean), momentum);
+    if (running_var)
+      move_towards(*running_var, over_images(m.variance) * unbiased(inner), momentum);
+  }
+  return normalized(op, "NativeBatchNormBackward0", x, repeated(w, images), repeated(b, images), s,
+                    eps, m);
+}
+
+}  // namespace
+
+void register_channel_norm(Registry& r) {
+  r.nn(
+      "batch_norm",
+      "input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, "
+      "eps=1e-5",
+      batch_norm,
+      "y = (x - mean) / sqrt(variance + eps) weight + bias per channel of (N, C, ...), in training "
+      "with the batch's moments, which move the running ones.");
+  r.nn("instance_norm",
+       "input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, "
+       "momentum=0.1, eps=1e-5",
+       instance_norm, "batch_norm with moments per image and channel.");
+  r.nn("group_norm", "input, num_groups, weight=None, bias=None, eps=1e-5", group_norm,
+       "batch_norm with moments per image and group of channels.");
+}
+
+}  // namespace bx
