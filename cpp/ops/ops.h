@@ -62,7 +62,7 @@ Tensor flatten(const Tensor& t, int64_t start, int64_t end);
 /// The dimensions by falling stride: permuted so, a dense tensor is row-major.
 Dims memory_order(const Tensor& t);
 /// The permutation that undoes another.
-Dims inverse(const Dims& order);
+Dims inverse_order(const Dims& order);
 /// Uninitialised, of t's shape, its dimensions in memory in the order of t's.
 Tensor empty_like(const Tensor& t, DType dtype);
 /// The transpose of the last two dimensions.

@@ -50,7 +50,7 @@ Tensor reduce_any_layout(const char* op, Id id, const Tensor& t, uint32_t bits, 
     if (bits & (1u << order[d])) permuted_bits |= 1u << d;
   const Tensor straight = contiguous(permute(t, order));
   return contiguous(
-      permute(reduce_row_major(op, id, straight, permuted_bits, out_dtype), inverse(order)));
+      permute(reduce_row_major(op, id, straight, permuted_bits, out_dtype), inverse_order(order)));
 }
 
 Tensor reduce(const char* op, Id id, const Tensor& t, uint32_t bits, bool keepdim,

@@ -240,7 +240,7 @@ Dims memory_order(const Tensor& t) {
   return order;
 }
 
-Dims inverse(const Dims& order) {
+Dims inverse_order(const Dims& order) {
   Dims back(order.size(), 0);
   for (int d = 0; d < order.size(); ++d) back[static_cast<int>(order[d])] = d;
   return back;
@@ -252,7 +252,7 @@ Tensor empty_like(const Tensor& t, DType dtype) {
   Dims shape;
   for (int64_t d : order) shape.push_back(t.shape()[static_cast<int>(d)]);
   GradMode off(false);
-  return permute(empty(shape, dtype), inverse(order));
+  return permute(empty(shape, dtype), inverse_order(order));
 }
 
 void register_shape(Registry& r) {
