@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 
+#include "autograd/anomaly.h"
 #include "autograd/node_map.h"
 #include "ops/ops.h"
 
@@ -37,25 +37,6 @@ void add_gradient(Tensor& sum, Tensor g) {
            {&sum, &g});
   } else {
     sum = sum + g;
-  }
-}
-
-template <class T>
-bool has_nan(const Tensor& t) {
-  const T* x = t.data<T>();
-  return std::any_of(x, x + t.numel(), [](T value) { return std::isnan(value); });
-}
-
-/// In anomaly mode: RuntimeError when a node has computed NaN.
-void check_nan(Node& node, const Tensor* results, int count) {
-  GradMode off(false);
-  for (int i = 0; i < count; ++i) {
-    if (!results[i].defined() || !is_floating(results[i].dtype())) continue;
-    const Tensor t = contiguous(results[i]);
-    if (!(t.dtype() == DType::Float64 ? has_nan<double>(t) : has_nan<float>(t))) continue;
-    anomaly.failed(node);
-    fail_runtime("backward", "Function '", node.name(), "' returned nan values in its ", i,
-                 "th output; the warning above shows where it was recorded");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "autograd/anomaly.h"
 #include "autograd/views.h"
 #include "core/thread_local.h"
 
@@ -28,8 +29,6 @@ TensorImpl::~TensorImpl() {
 }
 
 AccumulateGrad::~AccumulateGrad() { leaf_extras(*leaf.impl())->accumulator = nullptr; }
-
-AnomalyMode anomaly;
 
 void set_pack_tensor(PackTensor pack) { pack_tensor = pack; }
 

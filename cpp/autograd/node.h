@@ -151,14 +151,6 @@ struct LeafExtras final : AutogradExtras {
   std::vector<NumberedHook> after;  // run on the leaf when its gradient has been added to
 };
 
-/// Debugging: notes where nodes were recorded, and looks for NaN in what they compute.
-struct AnomalyMode {
-  bool enabled = false, check_nan = true;
-  void (*recorded)(Node&) = nullptr;
-  void (*failed)(Node&) = nullptr;
-};
-extern AnomalyMode anomaly;
-
 /// Grad mode of this thread: whether operations are recorded.
 bool grad_enabled();
 void set_grad_enabled(bool enabled);

@@ -1,6 +1,7 @@
 // The tape as Python sees it: nodes, hooks, grad mode, backward.
 #include <atomic>
 
+#include "autograd/anomaly.h"
 #include "autograd/engine.h"
 #include "bindings/python.h"
 
