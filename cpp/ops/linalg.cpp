@@ -7,7 +7,8 @@ void check_matrices(const char* op, const Tensor& t) {
   if (t.dim() < 2)
     fail_runtime(op, "input of shape ", t.shape(), "; expected a matrix or a batch of them");
   if (!is_floating(t.dtype()))
-    fail_runtime(op, "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
+    fail(ErrorKind::NotImplemented, op, "input is ", name_of(t.dtype()),
+         "; convert it to a floating-point type");
 }
 
 void check_square(const char* op, const Tensor& t) {
@@ -43,11 +44,10 @@ Tensor expand_batch(const Tensor& t, const Dims& batch) {
 
 Tensor identity(int64_t n, DType dtype) {
   Tensor out = zeros({n, n}, dtype);
-  launch("eye", kernel(kernels::Id::Fill, dtype), alias(out, {n}, {n + 1}, 0), {}, [] {
-    Params p;
-    p.f[0] = 1;
-    return p;
-  }());
+  Params one;
+  one.f[0] = 1;
+  one.i[0] = 1;
+  launch("eye", kernel(kernels::Id::Fill, dtype), alias(out, {n}, {n + 1}, 0), {}, one);
   return out;
 }
 
@@ -69,10 +69,12 @@ void check_dtypes(const char* op, const Tensor& a, const Tensor& b) {
 void register_linalg(Registry& r) {
   register_linalg_factor(r);
   register_linalg_qr(r);
+  register_linalg_det(r);
   register_linalg_solve(r);
   register_linalg_spectral(r);
   register_linalg_rank(r);
   register_linalg_norms(r);
+  register_linalg_powers(r);
   register_linalg_products(r);
 }
 

@@ -10,7 +10,7 @@
 
 namespace bx {
 
-/// A matrix or a batch of them, of a floating-point type; RuntimeError otherwise.
+/// A matrix or a batch of them, of a floating-point type; RuntimeError or NotImplementedError.
 void check_matrices(const char* op, const Tensor& t);
 void check_square(const char* op, const Tensor& t);
 /// The sizes before the last two.
@@ -28,6 +28,7 @@ Tensor identity(int64_t n, DType dtype);
 /// A number for each column, or for each row, as they meet the matrices.
 inline Tensor across(const Tensor& per_column) { return unsqueeze(per_column, -2); }
 inline Tensor down(const Tensor& per_row) { return unsqueeze(per_row, -1); }
+inline Tensor spread(const Tensor& per_matrix) { return down(down(per_matrix)); }
 /// The largest entry of a kernel's reports is 0, or LinAlgError.
 void check_info(const char* op, const Tensor& info, const char* what);
 /// The same type, or RuntimeError.
@@ -53,6 +54,8 @@ std::pair<Tensor, Tensor> qr(const Tensor& a, const std::string& mode);
 
 // linalg_solve.cpp ---------------------------------------------------------------------------
 Tensor inverse(const Tensor& a);
+/// The inverses, and the reports of which matrices have none.
+std::pair<Tensor, Tensor> inverse_ex(const Tensor& a);
 Tensor solve(const Tensor& a, const Tensor& b, bool left);
 
 // linalg_spectral.cpp ------------------------------------------------------------------------
@@ -66,10 +69,12 @@ Tensor singular_values(const Tensor& a);
 void register_linalg(Registry& r);  // linalg.cpp
 void register_linalg_factor(Registry& r);
 void register_linalg_qr(Registry& r);
+void register_linalg_det(Registry& r);
 void register_linalg_solve(Registry& r);
 void register_linalg_spectral(Registry& r);
 void register_linalg_rank(Registry& r);
 void register_linalg_norms(Registry& r);
+void register_linalg_powers(Registry& r);
 void register_linalg_products(Registry& r);
 
 }  // namespace bx

@@ -66,6 +66,9 @@ Tensors lu_parts(const Tensor& packed, const Tensor& pivots, bool want_factors, 
   return out;
 }
 
+constexpr const char* kZeroPivot =
+    "a diagonal element of U is zero, and lu_solve would divide by it (lu and lu_factor_ex go on)";
+
 void check_pivot(const char* op, bool pivot) {
   if (!pivot)
     fail(ErrorKind::NotImplemented, op, "LU without exchanges of rows (pivot=False); leave it out");
@@ -209,6 +212,7 @@ void register_linalg_factor(Registry& r) {
       [](const Tensor& a, bool pivot) {
         check_pivot("lu_factor", pivot);
         const Factored f = lu_factor(a);
+        check_info("lu_factor", f.info, kZeroPivot);
         return Tensors{f.factor, f.pivots};
       },
       "L, whose diagonal is 1, below U in one matrix, and the rows that changed places.");
@@ -217,10 +221,18 @@ void register_linalg_factor(Registry& r) {
       [](const Tensor& a, bool pivot, bool check) {
         check_pivot("lu_factor", pivot);
         const Factored f = lu_factor(a);
-        if (check) check_info("lu_factor", f.info, "a diagonal element of U is zero");
+        if (check) check_info("lu_factor", f.info, kZeroPivot);
         return Tensors{f.factor, f.pivots, f.info};
       },
       "lu_factor, and the first pivot that is 0, counted from 1, or 0.");
+  r.both(
+      "lu", "input, pivot=True, get_infos=False",
+      [](const Tensor& a, bool pivot, bool reports) {
+        check_pivot("lu", pivot);
+        const Factored f = lu_factor(a);
+        return reports ? Tensors{f.factor, f.pivots, f.info} : Tensors{f.factor, f.pivots};
+      },
+      "linalg.lu_factor, which goes on where a pivot is 0; with get_infos the first such, or 0.");
   r.function("lu_unpack", "LU_data, LU_pivots, unpack_data=True, unpack_pivots=True -> P, L, U",
              lu_parts, "P, L and U of what lu_factor gives.");
   r.linalg(

@@ -24,12 +24,11 @@ Tensor vector_norm(const char* op, const Tensor& given, double p, const OptDims&
   const Tensor t = dtype ? to(given, *dtype) : given;
   const uint32_t bits = axis_bits(op, axes, t.dim());
   const char* node = "LinalgVectorNormBackward0";
-  if (std::isinf(p)) {
-    // Of nothing, the least norm there is.
-    if (p > 0 && t.numel() == 0 && reduced_shape(t.shape(), bits, keepdim).product() == 0)
-      return sum(t, axes, keepdim, std::nullopt);
-    return extreme(op, node, p > 0 ? Id::Max : Id::Min, abs(t), axes, keepdim);
-  }
+  for (int d = 0; d < t.dim() && (p < 0 || std::isinf(p)); ++d)
+    if (bits >> d & 1 && t.shape()[d] == 0)
+      fail_runtime(op, "dimension ", d, " of shape ", t.shape(), " is empty: nothing has the norm ",
+                   p, "; take another order");
+  if (std::isinf(p)) return extreme(op, node, p > 0 ? Id::Max : Id::Min, abs(t), axes, keepdim);
   const Tensor out = unrecorded([&] {
     if (p == 0) return sum(to(t != 0., t.dtype()), axes, keepdim, std::nullopt);
     if (p == 1) return sum(abs(t), axes, keepdim, std::nullopt);
@@ -74,7 +73,12 @@ struct Plane {
   }
 };
 
+/// The largest, or the smallest, of the last dimension.
 Tensor largest(const Tensor& t, bool really) {
+  if (t.size(-1) == 0) {
+    if (really) return sum(t, Dims{-1}, false, std::nullopt);
+    fail_index("matrix_norm", "an empty matrix has no smallest sum or singular value");
+  }
   return extreme("matrix_norm", "AmaxBackward0", really ? Id::Max : Id::Min, t, Dims{-1}, false);
 }
 
@@ -112,7 +116,7 @@ Tensor norm_by_dims(const Tensor& t, const std::optional<Scalar>& order, const O
                     bool keepdim, OptDType dtype) {
   if (!order) return vector_norm("norm", t, 2, or_all(dims), keepdim, dtype);
   const double p = order->as_double();
-  if (!dims && t.dim() > 2)
+  if (!dims && (t.dim() > 2 || t.dim() == 0))
     fail_runtime("norm", "order ", p, " of a tensor of shape ", t.shape(),
                  "; without dim it takes a vector or a matrix");
   if (dims ? dims->size() == 2 : t.dim() == 2)
@@ -127,24 +131,34 @@ Tensor norm_named(const Tensor& t, const std::string& order, const OptDims& dims
   return matrix_norm_named(t, order, dims.value_or(Dims{0, 1}), keepdim, dtype);
 }
 
+/// |A| |A^-1|, infinite where A is singular; `of` is the norm.
+template <class F>
+Tensor cond_by(const Tensor& a, F of) {
+  const Tensor own = of(a);
+  check_square("cond", a);
+  const auto [inverses, info] = inverse_ex(a);
+  const Tensor singular = info != 0.;
+  return select(singular, kInfinity, own * of(select(spread(singular), 0., inverses)));
+}
+
 Tensor cond(const Tensor& a, double p) {
   check_matrices("cond", a);
+  if (a.numel() == 0) return zeros(batch_of(a), a.dtype());
   if (std::abs(p) == 2) {
     const Tensor s = singular_values(a);
     const Tensor first = select_axis(s, -1, 0), last = select_axis(s, -1, -1);
     return p > 0 ? first / last : last / first;
   }
-  check_square("cond", a);
-  const Dims last{-2, -1};
-  return matrix_norm(a, p, last, false, std::nullopt) *
-         matrix_norm(inverse(a), p, last, false, std::nullopt);
+  return cond_by(
+      a, [p](const Tensor& t) { return matrix_norm(t, p, Dims{-2, -1}, false, std::nullopt); });
 }
 
 Tensor cond_named(const Tensor& a, const std::string& p) {
   check_square("cond", a);
-  const Dims last{-2, -1};
-  return matrix_norm_named(a, p, last, false, std::nullopt) *
-         matrix_norm_named(inverse(a), p, last, false, std::nullopt);
+  if (a.numel() == 0) return zeros(batch_of(a), a.dtype());
+  return cond_by(a, [&](const Tensor& t) {
+    return matrix_norm_named(t, p, Dims{-2, -1}, false, std::nullopt);
+  });
 }
 
 }  // namespace
@@ -188,7 +202,10 @@ void register_linalg_norms(Registry& r) {
       [](const Tensor& t, const std::string& p, const OptDims& axes, bool keepdim, OptDType dtype) {
         if (p == "fro") return vector_norm("norm", t, 2, or_all(axes), keepdim, dtype);
         if (p != "nuc") fail_runtime("norm", "p is '", p, "'; expected 'fro', 'nuc' or a number");
-        return matrix_norm_named(t, p, axes && !axes->empty() ? *axes : Dims{0, 1}, keepdim, dtype);
+        const bool given = axes && !axes->empty();
+        if (!given && t.dim() != 2)
+          fail_runtime("norm", "'nuc' of a tensor of shape ", t.shape(), "; give two dims");
+        return matrix_norm_named(t, p, given ? *axes : Dims{0, 1}, keepdim, dtype);
       },
       "");
 }

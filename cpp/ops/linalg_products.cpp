@@ -1,9 +1,5 @@
-// Products of many kinds: chains, powers, exponentials, Kronecker's, cross products, and the sums
-// with a factor that BLAS knows.
+// Products of many kinds: Kronecker's, cross products, and the sums with a factor that BLAS knows.
 #include <algorithm>
-#include <cmath>
-#include <functional>
-#include <limits>
 
 #include "ops/einsum.h"
 #include "ops/linalg.h"
@@ -11,96 +7,6 @@
 namespace bx {
 
 namespace {
-
-Tensor matrix_power(const Tensor& a, int64_t n) {
-  check_square("matrix_power", a);
-  if (n == 0) return copy_(clone(a), identity(a.size(-1), a.dtype()));
-  if (n < 0) return matrix_power(inverse(a), -n);
-  if (n == 1) return clone(a);
-  // Squares for the bits of n.
-  Tensor square = a, out;
-  for (;; square = matmul(square, square)) {
-    if (n & 1) out = out.defined() ? matmul(out, square) : square;
-    if ((n >>= 1) == 0) return out;
-  }
-}
-
-/// The largest sum of absolute values in a column, of all matrices.
-double largest_norm(const Tensor& a) {
-  const Tensor sums = contiguous(to(sum(abs(a), Dims{-2}, false, std::nullopt), DType::Float64));
-  double most = 0;
-  for (int64_t i = 0; i < sums.numel(); ++i) most = std::max(most, sums.data<double>()[i]);
-  return most;
-}
-
-/// Taylor's series of A / 2^s to degree 18, squared s times. [Moler and Van Loan 2003, method 3]
-Tensor matrix_exp(const Tensor& a) {
-  check_square("matrix_exp", a);
-  const int64_t n = a.size(-1);
-  const Tensor out = unrecorded([&]() -> Tensor {
-    const Tensor eye = expand_batch(identity(n, a.dtype()), batch_of(a));
-    if (a.numel() == 0) return clone(eye);
-    const double size = largest_norm(a);
-    if (!std::isfinite(size)) return a * std::numeric_limits<double>::quiet_NaN();
-    const int squarings = size > 0.5 ? static_cast<int>(std::ceil(std::log2(size / 0.5))) : 0;
-    const Tensor x = a * std::ldexp(1., -squarings);
-    Tensor y = eye;
-    for (int k = 18; k > 0; --k) y = eye + matmul(x, y) * (1. / k);
-    for (int k = 0; k < squarings; ++k) y = matmul(y, y);
-    return y;
-  });
-  if (Recorder r{&a}; r)
-    r.save(a).done("LinalgMatrixExpBackward0", out, [n](const Backward& b) {
-      // exp of [[A^T, G], [0, A^T]] has the gradient in its corner. [Mathias 1996]
-      const Tensor t = mT(b.saved(0)), none = zeros(t.shape(), t.dtype());
-      const Tensor both = cat({cat({t, b.grad()}, -1), cat({none, t}, -1)}, -2);
-      b.give(0, slice(slice(matrix_exp(both), -2, 0, n, 1), -1, n, 2 * n, 1));
-    });
-  return out;
-}
-
-/// The cheapest order of a chain, by dynamic programming over its parts.
-Tensor multi_dot(const Tensors& given) {
-  if (given.size() < 2) fail_runtime("multi_dot", given.size(), " tensors; expected 2 or more");
-  Tensors list = given;
-  const bool row = list.front().dim() == 1, column = list.back().dim() == 1;
-  if (row) list.front() = unsqueeze(list.front(), 0);
-  if (column) list.back() = unsqueeze(list.back(), 1);
-  std::vector<int64_t> size;
-  for (const Tensor& t : list) {
-    if (t.dim() != 2)
-      fail_runtime("multi_dot", "a tensor of shape ", t.shape(),
-                   "; expected matrices, and vectors at the ends only");
-    if (!size.empty() && size.back() != t.size(0))
-      fail_runtime("multi_dot", "inner dimensions ", size.back(), " and ", t.size(0), " differ");
-    if (size.empty()) size.push_back(t.size(0));
-    size.push_back(t.size(1));
-  }
-  const size_t n = list.size();
-  std::vector<double> cost(n * n, 0.);
-  std::vector<size_t> cut(n * n, 0);
-  for (size_t length = 2; length <= n; ++length)
-    for (size_t i = 0; i + length <= n; ++i) {
-      const size_t j = i + length - 1;
-      for (size_t k = i; k < j; ++k) {
-        const double total = cost[i * n + k] + cost[(k + 1) * n + j] +
-                             static_cast<double>(size[i]) * static_cast<double>(size[k + 1]) *
-                                 static_cast<double>(size[j + 1]);
-        if (k == i || total < cost[i * n + j]) {
-          cost[i * n + j] = total;
-          cut[i * n + j] = k;
-        }
-      }
-    }
-  std::function<Tensor(size_t, size_t)> multiply = [&](size_t i, size_t j) {
-    if (i == j) return list[i];
-    const size_t k = cut[i * n + j];
-    return mm(multiply(i, k), multiply(k + 1, j));
-  };
-  Tensor out = multiply(0, n - 1);
-  if (column) out = squeeze(out, Dims{1});
-  return row ? squeeze(out, Dims{0}) : out;
-}
 
 Tensor cross(const Tensor& a, const Tensor& b, int64_t dim) {
   if (a.dim() != b.dim())
@@ -128,6 +34,8 @@ Tensor cross_somewhere(const Tensor& a, const Tensor& b, std::optional<int64_t> 
 }
 
 Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim) {
+  if (!is_floating(a.dtype()))
+    fail_runtime("vecdot", "x is ", name_of(a.dtype()), "; convert it to a floating-point type");
   return sum(a * b, Dims{dim}, false, std::nullopt);
 }
 
@@ -164,22 +72,26 @@ Tensor inner(const Tensor& a, const Tensor& b) {
 /// beta input + alpha product; what beta = 0 leaves out may be NaN.
 Tensor added(const char* op, const Tensor& input, const Tensor& product, const Scalar& beta,
              const Scalar& alpha) {
+  if (!(broadcast_shapes(op, input.shape(), product.shape()) == product.shape()))
+    fail_runtime(op, "input of shape ", input.shape(), " does not expand to the product's ",
+                 product.shape(), "; reshape it");
   const Tensor out = alpha.as_double() == 1 ? product : scaled(product, alpha);
-  if (beta.as_double() == 0) {
-    const Dims shape = broadcast_shapes(op, input.shape(), out.shape());
-    return out.shape() == shape ? out : expand(out, shape);
-  }
+  if (beta.as_double() == 0) return out;
   return (beta.as_double() == 1 ? input : scaled(input, beta)) + out;
 }
 
 Tensor batched(const char* op, const Tensor& a, const Tensor& b) {
-  if (a.dim() != 3 || b.dim() != 3 || a.size(0) != b.size(0))
-    fail_runtime(op, a.shape(), " @ ", b.shape(), "; expected two batches of as many matrices");
+  if (a.dim() != 3 || b.dim() != 3)
+    fail(std::min(a.dim(), b.dim()) < 3 ? ErrorKind::Index : ErrorKind::Runtime, op, a.shape(),
+         " @ ", b.shape(), "; expected two batches of matrices");
+  if (a.size(0) != b.size(0))
+    fail_runtime(op, a.shape(), " @ ", b.shape(), ": batches of ", a.size(0), " and ", b.size(0),
+                 "; make them equal");
   return matmul(a, b);
 }
 
 Tensor vander(const Tensor& x, std::optional<int64_t> count, bool increasing) {
-  const int64_t n = count.value_or(x.dim() ? x.size(-1) : 0);
+  const int64_t n = count.value_or(x.size(-1));
   if (n < 0) fail_runtime("vander", "N is ", n, "; expected 0 or more");
   if (n == 0) return empty(joined(x.shape(), {0}), x.dtype());
   Tensors columns{full_int(x.shape(), 1, x.dtype() == DType::Bool ? DType::Int64 : x.dtype())};
@@ -191,16 +103,6 @@ Tensor vander(const Tensor& x, std::optional<int64_t> count, bool increasing) {
 }  // namespace
 
 void register_linalg_products(Registry& r) {
-  r.both("matrix_power", "input, n", matrix_power,
-         "A^n by squaring; a negative n inverts A first.");
-  r.alias("matrix_power", {"linalg.matrix_power"});
-  r.both("matrix_exp", "input", matrix_exp, "1 + A + A^2 / 2 + A^3 / 6 + ... of each matrix.");
-  r.alias("matrix_exp", {"linalg.matrix_exp"});
-  r.linalg(
-      "multi_dot", "tensors", multi_dot,
-      "The product of a chain of matrices in the cheapest order; a vector may stand at an end.");
-  r.function("chain_matmul", "matrices", multi_dot,
-             "The product of a chain of matrices in the cheapest order.");
   r.linalg(
       "cross", "input, other, *, dim=-1",
       [](const Tensor& a, const Tensor& b, int64_t dim) { return cross(a, b, dim); },
@@ -222,7 +124,12 @@ void register_linalg_products(Registry& r) {
       "Matrix product; 1-d operands are vectors, more dimensions are batches that broadcast.");
   r.linalg(
       "vander", "x, *, N=None",
-      [](const Tensor& x, std::optional<int64_t> n) { return vander(x, n, true); },
+      [](const Tensor& x, std::optional<int64_t> n) {
+        const Tensor rows = x.dim() ? x : unsqueeze(x, 0);
+        if (n.value_or(rows.size(-1)) < 2)
+          fail_runtime("vander", "N is ", n.value_or(rows.size(-1)), "; expected 2 or more");
+        return vander(rows, n, true);
+      },
       "x^0, x^1, ..., x^(N-1) in a new last dimension.");
   r.function(
       "vander", "x, N=None, increasing=False",

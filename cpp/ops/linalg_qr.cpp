@@ -61,6 +61,7 @@ Tensor householder_product(const Tensor& a, const Tensor& tau) {
   if (!grad_enabled() || !(requires_grad(a) || requires_grad(tau)))
     return product_of_reflections(a, tau, n);
   const Tensor whole = identity(m, a.dtype());
+  if (k == 0) return copy_(clone(a), slice(whole, 1, 0, n, 1));
   Tensor q = expand(slice(whole, 1, 0, n, 1), a.shape());
   for (int64_t i = k - 1; i >= 0; --i) {
     const Tensor unit = slice(whole, 1, i, i + 1, 1);

@@ -39,7 +39,8 @@ Tensor magnitudes(const Tensor& a, bool hermitian) {
 Tensor matrix_rank(const Tensor& a, const std::optional<Tensor>& atol,
                    const std::optional<Tensor>& rtol, bool hermitian) {
   check_matrices("matrix_rank", a);
-  return unrecorded([&] {
+  return unrecorded([&]() -> Tensor {
+    if (a.numel() == 0) return zeros(batch_of(a), DType::Int64);
     const Tensor s = magnitudes(a, hermitian);
     return sum(to(s > threshold(a, s, atol, rtol), DType::Int64), Dims{-1}, false, std::nullopt);
   });
@@ -64,7 +65,7 @@ Tensor pinv_values(const Tensor& a, const std::optional<Tensor>& atol,
 Tensor pinv(const Tensor& a, const std::optional<Tensor>& atol, const std::optional<Tensor>& rtol,
             bool hermitian) {
   check_matrices("pinv", a);
-  if (hermitian) check_square("pinv", a);
+  if (hermitian && a.numel()) check_square("pinv", a);
   const Tensor p = unrecorded([&] { return pinv_values(a, atol, rtol, hermitian); });
   if (Recorder r{&a}; r)
     r.save(a).save_output().done("LinalgPinvBackward0", p, [](const Backward& b) {
@@ -101,13 +102,14 @@ Tensors lstsq(const Tensor& a, const Tensor& given, const std::optional<double>&
                  given.shape(), "; their rows must agree in number");
   const int64_t m = a.size(-2), n = a.size(-1);
   const Tensor x = matmul(pinv(a, std::nullopt, tolerance(rcond), false), b);
-  const Tensor none = empty({0}, a.dtype());
   const Tensor rank = how == "gels" ? empty({0}, DType::Int64)
                                     : matrix_rank(a, std::nullopt, tolerance(rcond), false);
-  const Tensor s = how == "gelsd" || how == "gelss" ? svd_values(detached(a), 0)[1] : none;
-  bool full = m > n;
+  const Tensor s =
+      how == "gelsd" || how == "gelss" ? svd_values(detached(a), 0)[1] : empty({0}, a.dtype());
+  bool full = m > n && how != "gelsy";
   for (int64_t i = 0; i < rank.numel(); ++i) full = full && rank.data<int64_t>()[i] == n;
-  Tensor residuals = none;
+  // Without residuals an empty part of the solution, which is on the tape as they would be.
+  Tensor residuals = slice(reshape(x, {-1}), 0, 0, 0, 1);
   if (full) {
     const Tensor miss = matmul(a, x) - b;
     residuals = sum(miss * miss, Dims{-2}, false, std::nullopt);

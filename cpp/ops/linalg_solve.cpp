@@ -1,105 +1,11 @@
-// Determinants, inverses and linear systems, from the LU factors; Cholesky's for definite matrices.
+// Inverses and linear systems, from the LU factors; Cholesky's for definite matrices.
 #include "ops/linalg.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace bx {
 
 namespace {
-
-/// Whether the exchanges of rows swap an odd number of them, as +-1.
-Tensor parity(const Tensor& pivots, const Dims& batch, DType dtype) {
-  Tensor sign = empty(batch, DType::Float64);
-  const int64_t k = pivots.size(-1);
-  const auto* row = pivots.data<int32_t>();
-  for (int64_t i = 0; i < sign.numel(); ++i) {
-    int odd = 0;
-    for (int64_t d = 0; d < k; ++d) odd ^= row[i * k + d] != d + 1;
-    sign.data<double>()[i] = odd ? -1. : 1.;
-  }
-  return to(sign, dtype);
-}
-
-/// Products along the last dimension, pairwise: det, or the sign of it.
-Tensor product_of_last(const Tensor& t) {
-  Tensor out = t;
-  while (out.size(-1) > 1) {
-    const int64_t n = out.size(-1), half = n / 2;
-    const Tensor pairs = slice(out, -1, 0, half, 1) * slice(out, -1, half, 2 * half, 1);
-    out = n % 2 ? cat({pairs, slice(out, -1, n - 1, n, 1)}, -1) : pairs;
-  }
-  if (out.size(-1) == 0)
-    return full_int(sum(out, Dims{-1}, false, std::nullopt).shape(), 1, t.dtype());
-  return squeeze(out, Dims{-1});
-}
-
-/// d det / d A for any rank: the cofactors, of singular vectors and products of singular values.
-Tensor cofactors(const Tensor& a) {
-  const Tensors parts = svd(a, false);
-  const Tensor &u = parts[0], &s = parts[1], &vt = parts[2];
-  const int64_t n = a.size(-1);
-  Tensors others;
-  for (int64_t i = 0; i < n; ++i)
-    others.push_back(product_of_last(cat({slice(s, -1, 0, i, 1), slice(s, -1, i + 1, n, 1)}, -1)));
-  Tensor orientation = unrecorded([&] {
-    const Factored fu = lu_factor(u), fv = lu_factor(vt);
-    const Tensor signs = sign(product_of_last(diagonal(fu.factor, 0, -2, -1))) *
-                         sign(product_of_last(diagonal(fv.factor, 0, -2, -1)));
-    return signs * parity(fu.pivots, batch_of(a), a.dtype()) *
-           parity(fv.pivots, batch_of(a), a.dtype());
-  });
-  const Tensor scale = unsqueeze(stack(others, -1), -2);
-  return unsqueeze(unsqueeze(orientation, -1), -1) * matmul(u * scale, vt);
-}
-
-Tensor spread(const Tensor& per_matrix) { return unsqueeze(unsqueeze(per_matrix, -1), -1); }
-
-Tensor det(const Tensor& a) {
-  check_square("det", a);
-  const Tensor out = unrecorded([&] {
-    const Factored f = lu_factor(a);
-    return product_of_last(diagonal(f.factor, 0, -2, -1)) *
-           parity(f.pivots, batch_of(a), a.dtype());
-  });
-  if (Recorder r{&a}; r)
-    r.save(a).save_output().done("LinalgDetBackward0", out, [](const Backward& b) {
-      const Tensor a = b.saved(0), value = b.saved(1);
-      if (a.numel() == 0) return b.give(0, zero(a));
-      bool singular = false;
-      const Tensor plain = contiguous(to(detached(value), DType::Float64));
-      for (int64_t i = 0; i < plain.numel(); ++i)
-        singular = singular || !(std::abs(plain.data<double>()[i]) > 0);
-      if (singular) b.give(0, spread(b.grad()) * cofactors(a));
-      else b.give(0, spread(b.grad() * value) * mT(inverse(a)));
-    });
-  return out;
-}
-
-/// sign and log |det|.
-std::pair<Tensor, Tensor> slogdet(const Tensor& a) {
-  check_square("slogdet", a);
-  Tensor sign_of, log_of;
-  unrecorded([&] {
-    const Factored f = lu_factor(a);
-    const Tensor d = diagonal(f.factor, 0, -2, -1);
-    sign_of = product_of_last(sign(d)) * parity(f.pivots, batch_of(a), a.dtype());
-    log_of = sum(log(abs(d)), Dims{-1}, false, std::nullopt);
-    return 0;
-  });
-  if (Recorder r{&a}; r)
-    r.save(a).done("LinalgSlogdetBackward0", Tensors{sign_of, log_of}, [](const Backward& b) {
-      const Tensor a = b.saved(0), &g = b.grad(1);  // the sign is flat
-      b.give(0, g.defined() ? spread(g) * mT(inverse(a)) : zero(a));
-    });
-  return {sign_of, log_of};
-}
-
-Tensor logdet(const Tensor& a) {
-  const auto [sign_of, log_of] = slogdet(a);
-  return select(sign_of < 0., std::numeric_limits<double>::quiet_NaN(), log_of);
-}
 
 /// X with A X = B, both batched alike, not recorded; the reports of the factorization.
 std::pair<Tensor, Tensor> solve_values(const Tensor& a, const Tensor& b) {
@@ -191,6 +97,17 @@ Tensor lu_solve(const Tensor& packed, const Tensor& pivots, const Tensor& b, boo
   return gather_rows(solve_triangular(mT(f), y, true, true, true), inverse_permutation(rows));
 }
 
+/// The first 0 on the diagonal of each matrix, counted from 1, or 0.
+Tensor first_zero(const Tensor& factor) {
+  const Tensor d =
+      unrecorded([&] { return contiguous(to(diagonal(factor, 0, -2, -1) == 0., DType::Int32)); });
+  Tensor out = zeros(batch_of(factor), DType::Int32);
+  const int64_t n = factor.size(-1);
+  for (int64_t i = d.numel(); i-- > 0;)
+    if (d.data<int32_t>()[i]) out.data<int32_t>()[i / n] = static_cast<int32_t>(i % n) + 1;
+  return out;
+}
+
 Tensor cholesky_solve(const Tensor& b, const Tensor& factor, bool upper) {
   const Tensor l = upper ? mT(factor) : factor;
   const Tensor y = solve_triangular(l, b, false, true, false);
@@ -198,6 +115,11 @@ Tensor cholesky_solve(const Tensor& b, const Tensor& factor, bool upper) {
 }
 
 }  // namespace
+
+std::pair<Tensor, Tensor> inverse_ex(const Tensor& a) {
+  const Solved s = inverse_recorded(a);
+  return {s.solution, s.info};
+}
 
 Tensor inverse(const Tensor& a) {
   const Solved s = inverse_recorded(a);
@@ -212,12 +134,6 @@ Tensor solve(const Tensor& a, const Tensor& b, bool left) {
 }
 
 void register_linalg_solve(Registry& r) {
-  r.both("det", "input", det, "The determinant of each matrix: the product of LU's pivots.");
-  r.alias("det", {"linalg.det"});
-  r.both("slogdet", "input -> sign, logabsdet", slogdet,
-         "The sign of the determinant and the logarithm of its absolute value.");
-  r.alias("slogdet", {"linalg.slogdet"});
-  r.both("logdet", "input", logdet, "log det(input); NaN where the determinant is negative.");
   r.both("inverse", "input", inverse, "The inverse; LinAlgError where the matrix is singular.");
   r.alias("inverse", {"linalg.inv"});
   r.linalg(
@@ -249,6 +165,8 @@ void register_linalg_solve(Registry& r) {
       "cholesky_inverse", "L, upper=False",
       [](const Tensor& l, bool upper) {
         check_square("cholesky_inverse", l);
+        check_info("cholesky_inverse", first_zero(l),
+                   "the inversion could not be completed: a diagonal element is zero");
         return cholesky_solve(identity(l.size(-1), l.dtype()), l, upper);
       },
       "(L L^T)^-1, or (L^T L)^-1 with upper.");

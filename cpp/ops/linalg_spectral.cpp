@@ -64,8 +64,9 @@ std::pair<Tensor, Tensor> eigh(const Tensor& a, const std::string& triangle) {
               grad_enabled() ? eigh(b.saved(0), triangle) : std::pair{b.saved(1), b.saved(2)};
           const Tensor &gw = b.grad(0), &gv = b.grad(1);
           if (!gv.defined()) return b.give(0, matmul(v * across(gw), mT(v)));
-          const Tensor eye = identity(w.size(-1), w.dtype());
-          Tensor middle = matmul(mT(v), gv) * (reciprocal_gaps(w) - eye);
+          // A symmetric matrix has a symmetric gradient.
+          const Tensor turned = matmul(mT(v), gv);
+          Tensor middle = (turned - mT(turned)) * reciprocal_gaps(w) * 0.5;
           if (gw.defined()) middle = middle + diag_embed(gw, 0, -2, -1);
           b.give(0, matmul(v, matmul(middle, mT(v))));
         });

@@ -1,10 +1,26 @@
-"""Functions whose arguments only Python can sort: lists of subscripts, pairs of lists of dims."""
+"""torch.functional: functions whose arguments only Python can sort, beside compiled ones."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._core import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    block_diag,
+    broadcast_tensors,
+    cartesian_prod,
+    cdist,
+    chain_matmul,
+    lu,
+    meshgrid,
+    norm,
+    split,
+    unique,
+    unique_consecutive,
+)
 from ._size import Size
 
 if TYPE_CHECKING:
@@ -12,7 +28,25 @@ if TYPE_CHECKING:
 
     from ._core import Tensor
 
-__all__ = ["broadcast_shapes", "einsum", "tensordot"]
+__all__ = [
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "cartesian_prod",
+    "cdist",
+    "chain_matmul",
+    "einsum",
+    "lu",
+    "meshgrid",
+    "norm",
+    "split",
+    "tensordot",
+    "unique",
+    "unique_consecutive",
+]
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:

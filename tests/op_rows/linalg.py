@@ -197,7 +197,14 @@ SYSTEMS = [
 
 OTHERS = [
     Row(name, (), None)
-    for name in ("lu_unpack", "linalg.lu_solve", "lu_solve", "linalg.householder_product", "orgqr")
+    for name in (
+        "lu",
+        "lu_unpack",
+        "linalg.lu_solve",
+        "lu_solve",
+        "linalg.householder_product",
+        "orgqr",
+    )
 ]
 
 ROWS = [*FACTORS, *SYSTEMS, *OTHERS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _core, linalg
+from ..._switches import finfo
 from ..modules.module import Module
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _nearest(x: Tensor) -> Tensor:
 
 def _is_orthogonal(x: Tensor) -> bool:
     rows, columns = x.shape[-2:]
-    near = 10 * rows * (2.0**-52 if x.dtype == _core.float64 else 2.0**-23)
+    near = 10 * rows * finfo(x.dtype).eps
     return (x.mT @ x).allclose(_core.eye(columns, dtype=x.dtype), atol=near)
 
 

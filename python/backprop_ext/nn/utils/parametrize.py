@@ -6,7 +6,7 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parametriz
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..._core import Tensor
@@ -60,7 +60,8 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
-                    value = module.right_inverse(value)
+                    with suppress(NotImplementedError):  # it starts from the value as it is
+                        value = module.right_inverse(value)
         self.is_tensor = isinstance(value, Tensor)
         self.ntensors = 1 if self.is_tensor else len(value)
         wanted = isinstance(original, Parameter) and original.requires_grad

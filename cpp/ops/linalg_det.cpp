@@ -1,0 +1,112 @@
+// Determinants, from the LU factors.
+#include <cmath>
+#include <limits>
+
+#include "ops/linalg.h"
+
+namespace bx {
+
+namespace {
+
+/// Whether the exchanges of rows swap an odd number of them, as +-1.
+Tensor parity(const Tensor& pivots, const Dims& batch, DType dtype) {
+  Tensor sign = empty(batch, DType::Float64);
+  const int64_t k = pivots.size(-1);
+  const auto* row = pivots.data<int32_t>();
+  for (int64_t i = 0; i < sign.numel(); ++i) {
+    int odd = 0;
+    for (int64_t d = 0; d < k; ++d) odd ^= row[i * k + d] != d + 1;
+    sign.data<double>()[i] = odd ? -1. : 1.;
+  }
+  return to(sign, dtype);
+}
+
+/// Products along the last dimension, pairwise: det, or the sign of it.
+Tensor product_of_last(const Tensor& t) {
+  Tensor out = t;
+  while (out.size(-1) > 1) {
+    const int64_t n = out.size(-1), half = n / 2;
+    const Tensor pairs = slice(out, -1, 0, half, 1) * slice(out, -1, half, 2 * half, 1);
+    out = n % 2 ? cat({pairs, slice(out, -1, n - 1, n, 1)}, -1) : pairs;
+  }
+  if (out.size(-1) == 0)
+    return full_int(sum(out, Dims{-1}, false, std::nullopt).shape(), 1, t.dtype());
+  return squeeze(out, Dims{-1});
+}
+
+/// d det / d A for any rank: the cofactors, of singular vectors and products of singular values.
+Tensor cofactors(const Tensor& a) {
+  const Tensors parts = svd(a, false);
+  const Tensor &u = parts[0], &s = parts[1], &vt = parts[2];
+  const int64_t n = a.size(-1);
+  Tensors others;
+  for (int64_t i = 0; i < n; ++i)
+    others.push_back(product_of_last(cat({slice(s, -1, 0, i, 1), slice(s, -1, i + 1, n, 1)}, -1)));
+  Tensor orientation = unrecorded([&] {
+    const Factored fu = lu_factor(u), fv = lu_factor(vt);
+    const Tensor signs = sign(product_of_last(diagonal(fu.factor, 0, -2, -1))) *
+                         sign(product_of_last(diagonal(fv.factor, 0, -2, -1)));
+    return signs * parity(fu.pivots, batch_of(a), a.dtype()) *
+           parity(fv.pivots, batch_of(a), a.dtype());
+  });
+  const Tensor scale = unsqueeze(stack(others, -1), -2);
+  return spread(orientation) * matmul(u * scale, vt);
+}
+
+Tensor det(const Tensor& a) {
+  check_square("det", a);
+  const Tensor out = unrecorded([&] {
+    const Factored f = lu_factor(a);
+    return product_of_last(diagonal(f.factor, 0, -2, -1)) *
+           parity(f.pivots, batch_of(a), a.dtype());
+  });
+  if (Recorder r{&a}; r)
+    r.save(a).save_output().done("LinalgDetBackward0", out, [](const Backward& b) {
+      const Tensor a = b.saved(0), value = b.saved(1);
+      if (a.numel() == 0) return b.give(0, zero(a));
+      bool singular = false;
+      const Tensor plain = contiguous(to(detached(value), DType::Float64));
+      for (int64_t i = 0; i < plain.numel(); ++i)
+        singular = singular || !(std::abs(plain.data<double>()[i]) > 0);
+      if (singular) b.give(0, spread(b.grad()) * cofactors(a));
+      else b.give(0, spread(b.grad() * value) * mT(inverse(a)));
+    });
+  return out;
+}
+
+/// sign and log |det|.
+std::pair<Tensor, Tensor> slogdet(const Tensor& a) {
+  check_square("slogdet", a);
+  Tensor sign_of, log_of;
+  unrecorded([&] {
+    const Factored f = lu_factor(a);
+    const Tensor d = diagonal(f.factor, 0, -2, -1);
+    sign_of = product_of_last(sign(d)) * parity(f.pivots, batch_of(a), a.dtype());
+    log_of = sum(log(abs(d)), Dims{-1}, false, std::nullopt);
+    return 0;
+  });
+  if (Recorder r{&a}; r)
+    r.save(a).done("LinalgSlogdetBackward0", Tensors{sign_of, log_of}, [](const Backward& b) {
+      const Tensor a = b.saved(0), &g = b.grad(1);  // the sign is flat
+      b.give(0, g.defined() ? spread(g) * mT(inverse(a)) : zero(a));
+    });
+  return {sign_of, log_of};
+}
+
+Tensor logdet(const Tensor& a) {
+  const auto [sign_of, log_of] = slogdet(a);
+  return select(sign_of < 0., std::numeric_limits<double>::quiet_NaN(), log_of);
+}
+
+}  // namespace
+
+void register_linalg_det(Registry& r) {
+  r.both("det", "input", det, "The determinant of each matrix: the product of LU's pivots.");
+  r.alias("det", {"linalg.det"});
+  r.both("slogdet", "input -> sign, logabsdet", slogdet,
+         "The sign of the determinant and the logarithm of its absolute value.");
+  r.alias("slogdet", {"linalg.slogdet"});
+  r.both("logdet", "input", logdet, "log det(input); NaN where the determinant is negative.");
+}
+
+}  // namespace bx
