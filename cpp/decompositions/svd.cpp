@@ -1,5 +1,6 @@
 // The singular value decomposition, matrix by matrix: one-sided Jacobi rotations, which find small
-// singular values to the last digits. [Demmel and Veselic 1992; Golub and Van Loan, sec. 8.6.3]
+// singular values to the last digits, of the triangle of a pivoted QR, which needs few of them.
+// [Demmel and Veselic 1992; Drmac and Veselic 2008; Golub and Van Loan, sec. 8.6.3]
 #include <Eigen/QR>
 #include <cmath>
 #include <limits>
@@ -29,9 +30,10 @@ bool orthogonalise(Columns<T>& w, Columns<T>* v) {
   constexpr int kSweeps = 60;
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
     bool rotated = false;
+    Eigen::Matrix<T, 1, Eigen::Dynamic> size = w.colwise().squaredNorm();
     for (int64_t p = 0; p + 1 < w.cols(); ++p)
       for (int64_t q = p + 1; q < w.cols(); ++q) {
-        const T a = w.col(p).squaredNorm(), b = w.col(q).squaredNorm();
+        const T a = std::max(size[p], T(0)), b = std::max(size[q], T(0));
         const T c = w.col(p).dot(w.col(q));
         if (std::abs(c) <= close * std::sqrt(a) * std::sqrt(b) ||
             std::abs(c) < std::numeric_limits<T>::min())
@@ -40,6 +42,8 @@ bool orthogonalise(Columns<T>& w, Columns<T>* v) {
         const T zeta = (b - a) / (2 * c);
         const T t = std::copysign(T(1), zeta) / (std::abs(zeta) + std::hypot(T(1), zeta));
         const T cosine = 1 / std::sqrt(1 + t * t);
+        size[p] = a - t * c;
+        size[q] = b + t * c;
         rotate(w, p, q, cosine, cosine * t);
         if (v) rotate(*v, p, q, cosine, cosine * t);
       }
@@ -53,31 +57,33 @@ template <class T>
 bool decompose(const Columns<T>& a, Columns<T>* u, T* s, Columns<T>* v, int64_t cols) {
   const int64_t n = a.cols();
   const T scale = a.size() ? a.cwiseAbs().maxCoeff() : T(0);
-  Columns<T> w = scale > 0 ? Columns<T>(a / scale) : a, turns;
+  // A P = Q R, and R^T turned is W, whose columns are orthogonal: A P = (Q turns) S (W / S)^T.
+  const Eigen::ColPivHouseholderQR<Columns<T>> outer(scale > 0 ? Columns<T>(a / scale) : a);
+  Columns<T> w = Columns<T>(outer.matrixR().topRows(n).template triangularView<Eigen::Upper>());
+  w.transposeInPlace();
+  Columns<T> turns;
   if (v) turns = Columns<T>::Identity(n, n);
   if (!orthogonalise(w, v ? &turns : nullptr)) return false;
+  const Eigen::Matrix<T, 1, Eigen::Dynamic> size = w.colwise().norm();
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
-  std::vector<T> size(static_cast<size_t>(n));
-  for (int64_t j = 0; j < n; ++j) size[static_cast<size_t>(j)] = w.col(j).norm();
-  std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
-    return size[static_cast<size_t>(i)] > size[static_cast<size_t>(j)];
-  });
-  for (int64_t j = 0; j < n; ++j)
-    s[j] = size[static_cast<size_t>(order[static_cast<size_t>(j)])] * scale;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t i, int64_t j) { return size[i] > size[j]; });
+  for (int64_t j = 0; j < n; ++j) s[j] = size[order[static_cast<size_t>(j)]] * scale;
   if (!u) return true;
-  Columns<T> sorted(w.rows(), n);
-  v->resize(n, n);
+  Columns<T> sorted(n, n);
+  *u = Columns<T>::Identity(a.rows(), cols);
   for (int64_t j = 0; j < n; ++j) {
     sorted.col(j) = w.col(order[static_cast<size_t>(j)]);
-    v->col(j) = turns.col(order[static_cast<size_t>(j)]);
+    u->col(j).head(n) = turns.col(order[static_cast<size_t>(j)]);
   }
-  // Q of the sorted columns is U, up to signs; where S is 0 and beyond, it is any orthogonal rest.
-  const Eigen::HouseholderQR<Columns<T>> qr(sorted);
-  *u = Columns<T>::Identity(w.rows(), cols);
-  u->applyOnTheLeft(qr.householderQ());
+  u->applyOnTheLeft(outer.householderQ());
+  // Q of the sorted columns is W / S, up to signs; where S is 0, it is any orthogonal rest.
+  const Eigen::HouseholderQR<Columns<T>> inner(sorted);
+  *v = inner.householderQ() * Columns<T>::Identity(n, n);
   for (int64_t j = 0; j < n; ++j)
-    if (qr.matrixQR()(j, j) < 0) u->col(j) *= T(-1);
+    if (inner.matrixQR()(j, j) < 0) v->col(j) *= T(-1);
+  *v = outer.colsPermutation() * *v;
   return true;
 }
 

@@ -94,12 +94,12 @@ Tensor conv_weight(const Conv& c, const Tensor& x, const Tensor& g) {
 }
 
 /// How a convolution lies: numbers per spatial dimension, `after` the padding behind the input.
-struct Layout {
+struct ConvLayout {
   Dims stride, padding, after, dilation;
   int64_t groups;
 };
 
-void check_layout(const char* op, const Layout& l, bool transposed, const Tensor& w,
+void check_layout(const char* op, const ConvLayout& l, bool transposed, const Tensor& w,
                   const Tensor& bias, int64_t channels) {
   auto at_least = [&](const char* name, const Dims& values, int64_t least) {
     for (int64_t v : values)
@@ -124,7 +124,7 @@ void check_layout(const char* op, const Layout& l, bool transposed, const Tensor
                  ", one number per output channel");
 }
 
-Conv make_conv(const char* op, int dims, const Layout& l, const Dims& weight, int64_t batch) {
+Conv make_conv(const char* op, int dims, const ConvLayout& l, const Dims& weight, int64_t batch) {
   Conv c{op, dims, {}, {}, weight, {}};
   ConvGeometry& g = c.geometry;
   g.batch = batch;
@@ -151,7 +151,7 @@ void check_weight(const char* op, const Tensor& w, int dims) {
 }
 
 Tensor convolve(const char* op, const Tensor& x, const Tensor& w, const Tensor& bias,
-                const Layout& l) {
+                const ConvLayout& l) {
   const int dims = w.dim() - 2;
   check_layout(op, l, false, w, bias, x.size(1));
   Conv c = make_conv(op, dims, l, w.shape(), x.size(0));
@@ -173,8 +173,8 @@ constexpr const char* kConv[] = {"conv1d", "conv2d", "conv3d"};
 constexpr const char* kTransposed[] = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"};
 
 template <int N>
-Layout layout(const Dims& stride, const Dims& padding, const Dims& dilation, int64_t groups,
-              const char* op) {
+ConvLayout layout(const Dims& stride, const Dims& padding, const Dims& dilation, int64_t groups,
+                  const char* op) {
   const Dims pad = per_dimension(op, "padding", padding, N);
   return {per_dimension(op, "stride", stride, N), pad, pad,
           per_dimension(op, "dilation", dilation, N), groups};
@@ -185,7 +185,7 @@ Tensor conv(const Tensor& input, const Tensor& w, const std::optional<Tensor>& b
             const Dims& stride, const Dims& padding, const Dims& dilation, int64_t groups) {
   const char* op = kConv[N - 1];
   check_weight(op, w, N);
-  const Layout l = layout<N>(stride, padding, dilation, groups, op);
+  const ConvLayout l = layout<N>(stride, padding, dilation, groups, op);
   return batched(op, input, N,
                  [&](const Tensor& x) { return convolve(op, x, w, bias.value_or(Tensor()), l); });
 }
@@ -197,7 +197,7 @@ Tensor conv_padded(const Tensor& input, const Tensor& w, const std::optional<Ten
                    int64_t groups) {
   const char* op = kConv[N - 1];
   check_weight(op, w, N);
-  Layout l = layout<N>(stride, {0}, dilation, groups, op);
+  ConvLayout l = layout<N>(stride, {0}, dilation, groups, op);
   if (padding == "same") {
     for (int d = 0; d < N; ++d) {
       if (l.stride[d] != 1)
@@ -220,7 +220,7 @@ Tensor conv_transpose(const Tensor& input, const Tensor& w, const std::optional<
                       int64_t groups, const Dims& dilation) {
   const char* op = kTransposed[N - 1];
   check_weight(op, w, N);
-  const Layout l = layout<N>(stride, padding, dilation, groups, op);
+  const ConvLayout l = layout<N>(stride, padding, dilation, groups, op);
   const Dims extra = per_dimension(op, "output_padding", output_padding, N);
   const Tensor bias = given.value_or(Tensor());
   return batched(op, input, N, [&](const Tensor& x) {
