@@ -93,3 +93,27 @@ def test_general_eigenvalues_need_complex_numbers() -> None:
     for f in (bx.linalg.eig, bx.linalg.eigvals):
         with pytest.raises(NotImplementedError, match="complex"):
             f(bx.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: bx.einsum(), ValueError),
+        (lambda: bx.einsum("ij"), ValueError),
+        (lambda: bx.einsum("i.j", bx.ones(2, 2)), RuntimeError),
+        (lambda: bx.einsum("...i...", bx.ones(2, 2)), RuntimeError),
+        (lambda: bx.einsum("\u00e9", bx.ones(2)), RuntimeError),
+        (lambda: bx.einsum("i,i", bx.ones(2), bx.ones(3)), RuntimeError),
+        (lambda: bx.einsum(bx.ones(2), [60]), ValueError),
+        (lambda: bx.einsum(bx.ones(2), ["a"]), TypeError),
+        (lambda: bx.tensordot(bx.ones(2), bx.ones(2), 5), RuntimeError),
+        (lambda: bx.lu_unpack(bx.ones(3, 3), bx.ones(5, dtype=bx.int32)), RuntimeError),
+        (lambda: bx.lu_unpack(bx.ones(3, 3), bx.zeros(3, dtype=bx.int32)), RuntimeError),
+        (lambda: bx.orgqr(bx.ones(4, 3, 3), bx.ones(1, 3)), RuntimeError),
+        (lambda: bx.ormqr(bx.ones(2, 3, 3), bx.ones(3), bx.ones(3, 4)), RuntimeError),
+        (lambda: bx.linalg.matrix_norm(bx.ones(2, 2), dim=(0, 0)), RuntimeError),
+    ],
+)
+def test_bad_call_says_what_is_wrong(call: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^\[\w+\] "):
+        call()

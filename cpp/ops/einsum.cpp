@@ -13,11 +13,10 @@ namespace {
 using Labels = std::vector<int>;
 constexpr int kLetters = 52;
 
-int label_of(char c) {
+int label_of(char c, const std::string& text) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return 26 + c - 'a';
-  fail_runtime("einsum", "subscript '", std::string(1, c),
-               "'; expected letters, '...', ',' and '->'");
+  fail_runtime("einsum", "subscripts '", text, "'; expected letters, '...', ',' and '->'");
 }
 
 bool has(const Labels& labels, int label) {
@@ -30,7 +29,7 @@ Labels parse(const std::string& text) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == ' ') continue;
     if (text[i] != '.') {
-      labels.push_back(label_of(text[i]));
+      labels.push_back(label_of(text[i], text));
     } else {
       if (text.compare(i, 3, "...") != 0 || has(labels, -1))
         fail_runtime("einsum", "'", text, "' has a '.' that is no part of one ellipsis '...'");

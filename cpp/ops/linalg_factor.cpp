@@ -136,6 +136,8 @@ Tensor permutation_of(const Tensor& given, int64_t rows) {
   const Tensor pivots = contiguous(given);
   Dims shape = pivots.shape();
   const int64_t k = shape.back();
+  if (k > rows)
+    fail_runtime("lu_unpack", k, " pivots for ", rows, " rows; there is at most one for each");
   shape[shape.size() - 1] = rows;
   Tensor out = empty(shape, DType::Int64);
   const auto* swap = pivots.data<int32_t>();

@@ -55,9 +55,10 @@ Tensor product_of_reflections(const Tensor& packed, const Tensor& tau, int64_t c
 Tensor householder_product(const Tensor& a, const Tensor& tau) {
   check_matrices("householder_product", a);
   const int64_t m = a.size(-2), n = a.size(-1), k = tau.dim() ? tau.size(-1) : 0;
-  if (m < n || tau.dim() != a.dim() - 1 || k > n || tau.dtype() != a.dtype())
+  if (tau.dim() != a.dim() - 1 || m < n || k > n || !(tau.shape() == joined(batch_of(a), {k})))
     fail_runtime("householder_product", "vectors of shape ", a.shape(), " and factors of shape ",
                  tau.shape(), "; expected (..., m, n) with m >= n and (..., k) with k <= n");
+  check_dtypes("householder_product", a, tau);
   if (!grad_enabled() || !(requires_grad(a) || requires_grad(tau)))
     return product_of_reflections(a, tau, n);
   const Tensor whole = identity(m, a.dtype());

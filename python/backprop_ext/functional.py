@@ -63,6 +63,8 @@ def einsum(*args: Any) -> Tensor:
     [0, 2]), with numbers below 52. Raises RuntimeError where sizes or subscripts do not fit.
     Source: PyTorch's torch.einsum.
     """
+    if len(args) < 2:
+        raise ValueError("[einsum] an equation and one operand are needed at least; pass them")
     if isinstance(args[0], str):
         operands = args[1:]
         if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
@@ -77,7 +79,10 @@ def einsum(*args: Any) -> Tensor:
 
 def _subscripts(labels: Sequence[Any]) -> str:
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-    if any(k is not Ellipsis and not 0 <= k < len(letters) for k in labels):
+    numbers = [k for k in labels if k is not Ellipsis]
+    if not all(isinstance(k, int) for k in numbers):
+        raise TypeError(f"[einsum] subscripts {list(labels)}; expected whole numbers or Ellipsis")
+    if not all(0 <= k < len(letters) for k in numbers):
         raise ValueError(f"[einsum] subscripts {list(labels)}; expected 0 to {len(letters) - 1}")
     return "".join("..." if k is Ellipsis else letters[k] for k in labels)
 
