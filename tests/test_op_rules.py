@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -233,3 +234,31 @@ def test_operators_are_the_operations() -> None:
     for actual, expected in pairs:
         assert_bitwise(actual.numpy(), expected.numpy())
     assert +a is a
+
+
+def test_numbers_keep_float64_in_second_derivatives() -> None:
+    """A weight of 0.4 is no float32 in the derivative of the derivative."""
+    a, b, g = (bx.tensor([v], dtype=bx.float64, requires_grad=True) for v in (1.3, 2.1, 0.7))
+    first = bx.autograd.grad(bx.lerp(a, b, 0.4), (a, b), g, create_graph=True)
+    (second,) = bx.autograd.grad(3 * first[0] + 6 * first[1], g)
+    assert second.item() == pytest.approx(3 * 0.6 + 6 * 0.4, rel=1e-15)
+    (slope,) = bx.autograd.grad(bx.ldexp(a, b), b, create_graph=True)
+    expected = 1.3 * 2**2.1 * np.log(2) ** 2
+    assert bx.autograd.grad(slope, b)[0].item() == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["preserve_format", "contiguous_format", "channels_last"])
+def test_memory_formats_are_taken_and_copies_stay_row_major(name: str) -> None:
+    wanted, t = getattr(bx, name), bx.arange(6.0).view(2, 3)
+    copies = [
+        bx.zeros_like(t, memory_format=wanted) + t,
+        t.clone(memory_format=wanted),
+        t.contiguous(memory_format=wanted),
+        t.double(memory_format=wanted),
+        t.to(memory_format=wanted),
+    ]
+    for copy in copies:
+        np.testing.assert_array_equal(copy.numpy(), t.numpy())
+        assert copy.stride() == (3, 1)
+        assert copy.layout is bx.strided
+    assert pickle.loads(pickle.dumps(wanted)) is wanted

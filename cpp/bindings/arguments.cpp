@@ -1,5 +1,6 @@
 #include "bindings/arguments.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace bx {
@@ -35,8 +36,8 @@ const char* alternative(const char* name) {
 }
 
 /// Keywords outside the table: out=, and for creation what other devices would need.
-bool shared_keyword(const Overload& overload, const char* name, PyObject* value, Arguments& args,
-                    std::string& why) {
+bool shared_keyword(const Operation& operation, const Overload& overload, const char* name,
+                    PyObject* value, Arguments& args, std::string& why) {
   if (!std::strcmp(name, "out")) {
     if (value == Py_None) return true;
     if (is_tensor(value)) {
@@ -53,7 +54,13 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
   const bool creates = !overload.arguments.empty() &&
                        overload.arguments.back().type == ArgType::DType &&
                        overload.arguments.back().keyword_only;
-  if (!creates) return false;
+  if (!creates) {
+    // One memory format is all there is: the copies that name one are the same copies.
+    constexpr const char* kCopies[] = {"clone", "contiguous", "float", "double",
+                                       "int",   "long",       "bool"};
+    return !std::strcmp(name, "memory_format") &&
+           std::find(std::begin(kCopies), std::end(kCopies), operation.name) != std::end(kCopies);
+  }
   if (!std::strcmp(name, "requires_grad")) {
     args.requires_grad = is_true(value);
     return true;
@@ -122,7 +129,7 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
     };
     if (!find(raw) && !find(alternative(raw))) {
       std::string why;
-      if (!shared_keyword(overload, raw, value, out, why))
+      if (!shared_keyword(operation, overload, raw, value, out, why))
         return str("got an unexpected keyword argument '", raw, "'");
       if (!why.empty()) return why;
       continue;
@@ -140,7 +147,6 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
     if (a.has_default) out.values[k] = a.default_value;
     else if (a.type != ArgType::Generator) return str("missing argument '", a.name, "'");
   }
-  (void)operation;
   return {};
 }
 

@@ -30,7 +30,7 @@ struct I1 : SpecialUnary {
   static constexpr auto doc = "y = I_1(input);  d input = g (I_0(input) - y / input)";
   static constexpr auto f = [](auto x) { return i1(x); };
   static constexpr auto partials =
-      std::tuple{[](auto g, auto x, auto y) { return g * select(x == 0., 0.5, i0(x) - y / x); }};
+      std::tuple{[](auto g, auto x, auto y) { return g * select(x == 0., 0.5, i0(x) - y / select(x == 0., 1., x)); }};
 };
 struct I1e : SpecialUnary {
   static constexpr auto name = "i1e";
@@ -38,7 +38,7 @@ struct I1e : SpecialUnary {
   static constexpr auto doc = "y = e^-|input| I_1(input)";
   static constexpr auto f = [](auto x) { return i1e(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto y) {
-    return g * select(x == 0., 0.5, i0e(x) - y * (sign(x) + 1. / x));
+    return g * select(x == 0., 0.5, i0e(x) - y * (sign(x) + 1. / select(x == 0., 1., x)));
   }};
 };
 

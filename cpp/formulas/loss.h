@@ -44,11 +44,11 @@ struct SmoothL1Loss : LossRow {
   static constexpr auto partials =
       std::tuple{[](auto g, auto x, auto t, auto, double beta) {
                    auto d = x - t;
-                   return g * select(abs(d) >= beta, sign(d), d / beta);
+                   return g * select(abs(d) >= beta, sign(d), d / (beta > 0 ? beta : 1.));
                  },
                  [](auto g, auto x, auto t, auto, double beta) {
                    auto d = t - x;
-                   return g * select(abs(d) >= beta, sign(d), d / beta);
+                   return g * select(abs(d) >= beta, sign(d), d / (beta > 0 ? beta : 1.));
                  }};
 };
 struct HuberLoss : LossRow {

@@ -317,15 +317,16 @@ void register_arranging(Registry& r) {
   r.method("repeat", "input, repeats", repeat, "The tensor repeated along each dimension, a copy.");
   r.both("tile", "input, dims", tile,
          "The tensor repeated along each dimension; missing repeats are 1.");
-  r.function(
+  r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each,
+         "Every element of a dimension repeated in place; of repeats alone, the indices.");
+  r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each_alike,
+         "");
+  r.both(
       "repeat_interleave", "repeats, *, output_size=None",
       [](const Tensor& times, std::optional<int64_t> n) {
         return repeat_each(arange_int(0, times.numel(), 1), times, 0, n);
       },
-      "Every element of a dimension repeated in place; of repeats alone, the indices.");
-  r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each, "");
-  r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each_alike,
-         "");
+      "");
   register_splitting(r);
   register_padding(r);
   register_assembling(r);

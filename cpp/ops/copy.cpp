@@ -105,12 +105,16 @@ void register_copy(Registry& r) {
       "copy_", "input, src, non_blocking=False",
       [](const Tensor& self, Operand src, bool) { return copy_(self, src.tensor); },
       "Writes src, broadcast and converted, into the tensor.");
-  r.method(
+  r.both(
       "fill_", "input, value", [](const Tensor& self, Operand v) { return fill_(self, v.tensor); },
       "Writes one value into every element.");
-  r.method(
+  r.both(
       "zero_", "input", [](const Tensor& self) { return zero_(self); },
       "Writes 0 into every element.");
+  r.method(
+      "type_as", "input, other",
+      [](const Tensor& t, const Tensor& other) { return to(t, other.dtype()); },
+      "Conversion to the element type of another tensor.");
   r.method(
       "_to_dtype", "input, dtype", [](const Tensor& t, DType d) { return to(t, d); },
       "Conversion to another element type; the tensor itself where nothing changes.");

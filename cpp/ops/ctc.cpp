@@ -217,9 +217,9 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
   return mean(each / sizes, std::nullopt, false, std::nullopt);
 }
 
-Tensor as_tensor(const Dims& values) {
-  Tensor t = empty({values.size()}, DType::Int64);
-  for (int k = 0; k < values.size(); ++k) t.data<int64_t>()[k] = values[k];
+Tensor as_tensor(const Ints& values) {
+  Tensor t = empty({static_cast<int64_t>(values.size())}, DType::Int64);
+  std::copy(values.begin(), values.end(), t.data<int64_t>());
   return t;
 }
 
@@ -235,7 +235,7 @@ void register_ctc(Registry& r) {
       "the mean divides by the targets' lengths first.");
   r.nn(
       "ctc_loss", signature,
-      [](const Tensor& x, const Tensor& t, const Dims& inputs, const Dims& targets, int64_t blank,
+      [](const Tensor& x, const Tensor& t, const Ints& inputs, const Ints& targets, int64_t blank,
          const std::string& reduction, bool zero_infinity) {
         return ctc_loss(x, t, as_tensor(inputs), as_tensor(targets), blank, reduction,
                         zero_infinity);

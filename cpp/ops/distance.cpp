@@ -86,12 +86,24 @@ Tensor cdist(const Tensor& given1, const Tensor& given2, double p,
   return out;
 }
 
+/// The distances of rows i < j of one matrix, by rows.
+Tensor pdist(const Tensor& t, double p) {
+  if (t.dim() != 2)
+    fail_runtime("pdist", "input has shape ", t.shape(), "; expected a matrix of points");
+  const int64_t n = t.shape()[0];
+  const Tensor flags = unsqueeze(arange_int(0, n, 1), 1) < arange_int(0, n, 1);
+  return index(cdist(t, t, p, std::nullopt), {flags});
+}
+
 }  // namespace
 
 void register_distance(Registry& r) {
   r.function("cdist", "x1, x2, p=2.0, compute_mode=None", cdist,
              "y_ij = the p-norm of x1_i - x2_j, rows of (..., P, M) and (..., R, M); never by a "
              "matrix product, whose cancellation would cost digits.");
+  for (Place place : {Place::Function, Place::Nn})
+    r.add(place, "pdist", "input, p=2.0", pdist,
+          "The p-norms of x_i - x_j for rows i < j of a matrix, in one dimension.");
 }
 
 }  // namespace bx

@@ -136,6 +136,31 @@ Tensor masked_scatter(const Tensor& given, const Tensor& mask, const Tensor& sou
   return out;
 }
 
+/// The place in a tensor of `shape` of each index into its elements, one tensor per dimension.
+Tensors unravel_index(const Tensor& indices, const Dims& shape) {
+  if (!is_integral(indices.dtype()) || indices.dtype() == DType::Bool)
+    fail_type("unravel_index", "indices are ", name_of(indices.dtype()), "; expected int64");
+  int64_t n = 1;
+  for (int64_t size : shape)
+    if (size < 0 || __builtin_mul_overflow(n, size, &n))
+      fail_value("unravel_index", "shape is ", shape, "; sizes are 0 or more, and their product ",
+                 "fits into 64 bits");
+  const Tensor flat = contiguous(to(indices, DType::Int64));
+  Tensors out;
+  for (int d = 0; d < shape.size(); ++d) out.push_back(empty(indices.shape(), DType::Int64));
+  for (int64_t i = 0; i < flat.numel(); ++i) {
+    int64_t rest = flat.data<int64_t>()[i];
+    if (rest < 0 || rest >= n)
+      fail_value("unravel_index", "index ", rest, " is outside of the ", n, " elements of shape ",
+                 shape);
+    for (int d = shape.size() - 1; d >= 0; --d) {
+      out[static_cast<size_t>(d)].data<int64_t>()[i] = rest % shape[d];
+      rest /= shape[d];
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 void register_flat_index(Registry& r) {
@@ -160,6 +185,9 @@ void register_flat_index(Registry& r) {
       "Writes value where mask is True.");
   r.both("masked_scatter", "input, mask, source", masked_scatter,
          "The elements of source, in order, where mask is True; RuntimeError for too few.");
+  r.function("unravel_index", "indices, shape", unravel_index,
+             "The place of each flat index in a tensor of `shape`: one index tensor for each "
+             "dimension.");
   r.inplace({"put", "masked_scatter"});
 }
 

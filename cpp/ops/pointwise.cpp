@@ -98,6 +98,9 @@ class PointwiseNode final : public Node {
     for (int k = 0; k < op_.inputs; ++k)
       if (reads & (2u << k)) in[k] = call.saved(k);
     if (reads & (2u << op_.inputs)) y = call.saved(op_.inputs);
+    // In a formula two numbers may meet: neither may give way to the default type.
+    for (Tensor& t : in)
+      if (t.defined() && t->is_wrapped_number && grad_enabled()) t = detached(t);
     for (int i = 0; i < op_.inputs; ++i) {
       if (!call.wants(i) || !op_.partials[i].exists) continue;
       Tensor d = op_.partials[i].passes_gradient ? g

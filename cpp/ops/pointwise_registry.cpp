@@ -46,8 +46,9 @@ void register_row(Registry& r, const PointwiseOp& op) {
   if (op.face == Face::Nn) return;
   r.add_overload(Place::Both, op.name, op.signature, row_overload(op, Form::New), op.doc);
   if (op.domain == Domain::Compare || op.masked) return;
-  r.add_overload(Place::Method, str(op.name, "_").c_str(), op.signature,
-                 row_overload(op, Form::Inplace), op.doc);
+  // As in PyTorch, torch.exp_(x) for functions of one tensor, but only x.mul_(y) for others.
+  r.add_overload(op.inputs == 1 ? Place::Both : Place::Method, str(op.name, "_").c_str(),
+                 op.signature, row_overload(op, Form::Inplace), op.doc);
 }
 
 /// add and sub scale their second operand.

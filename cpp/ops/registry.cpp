@@ -157,6 +157,7 @@ const Registry& registry() {
     register_range(*r);
     register_creation(*r);
     register_copy(*r);
+    register_memory(*r);
     register_shape(*r);
     register_slicing(*r);
     register_reduction(*r);

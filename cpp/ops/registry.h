@@ -239,6 +239,7 @@ void register_pointwise(Registry&);
 void register_range(Registry&);
 void register_creation(Registry&);
 void register_copy(Registry&);
+void register_memory(Registry&);
 void register_shape(Registry&);
 void register_slicing(Registry&);
 void register_reduction(Registry&);

@@ -138,6 +138,7 @@ void register_splitting(Registry& r) {
   BX_CUT("dsplit", 3, 2)
 #undef BX_CUT
   add_copies(r, {"split", "split_with_sizes"});
+  add_apart(r, {"split", "split_with_sizes", "chunk"});
 }
 
 }  // namespace bx

@@ -81,4 +81,14 @@ void add_copies(Registry& r, std::initializer_list<const char*> names) {
   }
 }
 
+void add_apart(Registry& r, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const Operation& op = registered(r, name);
+    add_variant(
+        r, op, Place::Both, str("unsafe_", name),
+        str("Pieces with memory of their own, where ", name, " gives views. ", op.doc),
+        [](const std::function<Value(Value*)>& call, Value* v) { return copy_of(call(v)); });
+  }
+}
+
 }  // namespace bx

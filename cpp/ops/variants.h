@@ -9,5 +9,7 @@ namespace bx {
 void add_inplace_views(Registry& r, std::initializer_list<const char*> names);
 /// The function name_copy of operations that return views: the same with memory of its own.
 void add_copies(Registry& r, std::initializer_list<const char*> names);
+/// unsafe_name of operations that return pieces: the same with memory of their own.
+void add_apart(Registry& r, std::initializer_list<const char*> names);
 
 }  // namespace bx

@@ -10,6 +10,15 @@ from ._core import *  # noqa: F403 (every registered op, under its own name)
 from ._core import Tensor
 from ._device import device
 from ._interop import asarray, from_dlpack, frombuffer
+from ._layout import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from ._legacy import BoolTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
 from ._names import guard_methods, guard_module, missing_from
 from ._size import Size
@@ -57,6 +66,9 @@ __all__ = [
     "asarray",
     "autograd",
     "broadcast_shapes",
+    "channels_last",
+    "channels_last_3d",
+    "contiguous_format",
     "device",
     "double",
     "e",
@@ -76,10 +88,12 @@ __all__ = [
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "is_tensor",
+    "layout",
     "linalg",
     "load",
     "long",
     "manual_seed",
+    "memory_format",
     "nan",
     "newaxis",
     "nn",
@@ -87,6 +101,7 @@ __all__ = [
     "numel",
     "optim",
     "pi",
+    "preserve_format",
     "printoptions",
     "random",
     "save",
@@ -95,6 +110,7 @@ __all__ = [
     "set_printoptions",
     "set_rng_state",
     "special",
+    "strided",
     "tensordot",
 ]
 __all__ += _core.__all__

@@ -9,6 +9,7 @@ import numpy as np
 from . import _core
 from ._core import Tensor
 from ._device import CPU, device
+from ._layout import strided
 from ._tensor_str import tensor_str
 from .autograd.engine import leaves, seed
 
@@ -264,6 +265,7 @@ def _cuda(self: Tensor, device_: Any = None, non_blocking: bool = False) -> Tens
 
 setattr(Tensor, "device", property(lambda self: CPU, doc="Always device('cpu')."))  # noqa: B010
 setattr(Tensor, "is_cpu", property(lambda self: True, doc="Always True."))  # noqa: B010
+setattr(Tensor, "layout", property(lambda self: strided, doc="Always strided."))  # noqa: B010
 for _name in ("is_cuda", "is_meta", "is_mps", "is_quantized", "is_sparse"):
     setattr(Tensor, _name, property(lambda self: False, doc="Always False."))
 

@@ -189,6 +189,7 @@ ARRANGED = [
         lambda a, sizes, dim=0: np.split(a, np.cumsum(sizes)[:-1], dim),
         case(x(5, 2), (1, 4)),
         case(x(2, 5), [3, 2], 1),
+        aliases=("unsafe_split_with_sizes",),
     ),
 ]
 

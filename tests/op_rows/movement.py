@@ -197,8 +197,17 @@ VIEWS = [
         case(x(2, 5), 2, 1),
         case(x(5, 2), (1, 4)),
         case(x(5, 2), [2, 0, 3]),
+        case(x(20), [1] * 20),
+        aliases=("unsafe_split",),
     ),
-    _rows("chunk", _chunk, case(x(5, 2), 2), case(x(2, 5), 3, 1), case(x(2, 5), 9, -1)),
+    _rows(
+        "chunk",
+        _chunk,
+        case(x(5, 2), 2),
+        case(x(2, 5), 3, 1),
+        case(x(2, 5), 9, -1),
+        aliases=("unsafe_chunk",),
+    ),
 ]
 
 JOINS = [

@@ -13,9 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import warnings
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +22,7 @@ import modules
 import operators
 import optimizers
 from tables import Entry, summary, write
+from workers import run
 
 SUITES: Final[dict[str, Any]] = {"ops": operators, "modules": modules, "optimizers": optimizers}
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "parity.md"
@@ -44,47 +42,20 @@ def main() -> int:
         if options.suite not in (name, "all"):
             continue
         found = [n for n in suite.names() if not wanted or matches(n, wanted)]
-        tables[name] = run(name, found, options.jobs)
-        for entry in tables[name]:
+        tables[name] = []
+        for entry in run(suite, found, options.jobs):
+            tables[name].append(entry)
             if options.verbose or wanted:
-                print(entry.line(), *([f"    {entry.note}"] if entry.note else []), sep="\n")
+                print(entry.line(), f"\n    {entry.note}" if entry.note else "", flush=True)
         print(summary(name, tables[name]))
     if options.suite == "all" and not wanted:
-        write(DOCUMENT, tables)
+        write(DOCUMENT, tables, operators.left_out())
     return 0
 
 
 def matches(name: str, wanted: set[str]) -> bool:
     """Whether a name, with or without its variant and namespace, was asked for."""
     return bool({name, name.split(" ")[0], name.split(" ")[0].rpartition(".")[2]} & wanted)
-
-
-def run(suite: str, names: list[str], jobs: int) -> list[Entry]:
-    """The entries of all names; one that ends the process is entered as a crash."""
-    results: dict[str, Entry] = {}
-    while rest := [n for n in names if n not in results]:
-        with ProcessPoolExecutor(jobs) as pool:
-            running = {n: pool.submit(check, suite, n) for n in rest}
-            broken = []
-            for n, future in running.items():
-                try:
-                    results[n] = future.result()
-                except BrokenProcessPool:
-                    broken.append(n)
-        for n in broken[: 2 * jobs]:  # one of the first was it; each alone tells
-            try:
-                with ProcessPoolExecutor(1) as pool:
-                    results[n] = pool.submit(check, suite, n).result()
-            except BrokenProcessPool:
-                results[n] = Entry(n, note="the process died")
-    return [results[n] for n in names]
-
-
-def check(suite: str, name: str) -> Entry:
-    """One entry, in a worker."""
-    warnings.simplefilter("ignore")
-    entry: Entry = SUITES[suite].check(name)
-    return entry
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any, Final
 
 import numpy as np
@@ -18,38 +19,86 @@ class NotPlainError(Exception):
     """A value that has no counterpart here: another type, layout or device."""
 
 
-def ours(value: Any) -> Any:
-    """The same arguments with our tensors (on copies of the memory), types and devices."""
+def ours(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """The same arguments with our tensors, types and devices.
+
+    Tensors are made on copies of the memory; one that comes twice is one tensor here too.
+    """
+    known = {} if known is None else known
     if isinstance(value, torch.Tensor):
-        return tensor(value)
+        if id(value) not in known:
+            known[id(value)] = tensor(value)
+        return known[id(value)]
     if isinstance(value, torch.dtype):
         if value not in DTYPES:
-            raise NotPlainError(value)
+            raise NotPlainError(f"{value}")
         return DTYPES[value]
     if isinstance(value, torch.device):
         return bx.device(value.type)
     if isinstance(value, torch.Size):
         return bx.Size(value)
-    if isinstance(value, (torch.layout, torch.memory_format, complex, torch.Generator)):
-        raise NotPlainError(value)
+    if isinstance(value, (torch.layout, torch.memory_format)):
+        found = getattr(bx, f"{value}".removeprefix("torch."), None)
+        if found is None:
+            raise NotPlainError(f"{value}")
+        return found
+    if isinstance(value, (complex, torch.Generator)):
+        raise NotPlainError(type(value).__name__)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(ours, value))
+        return type(value)(*(ours(v, known) for v in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(map(ours, value))
+        return type(value)(ours(v, known) for v in value)
     if isinstance(value, dict):
-        return {k: ours(v) for k, v in value.items()}
-    return value
+        return {k: ours(v, known) for k, v in value.items()}
+    if isinstance(value, torch.nn.Module):
+        return module(value)
+    return function(value) if callable(value) else value
 
 
 def tensor(t: torch.Tensor) -> bx.Tensor:
-    """A tensor of the same layout on a copy of the memory."""
+    """A tensor of the same layout on a copy of the whole memory behind it."""
     if t.layout != torch.strided or t.dtype not in DTYPES or t.device.type != "cpu":
-        raise NotPlainError(t.dtype)
-    source = t.detach()
-    copy = torch.empty_strided(source.shape, source.stride(), dtype=source.dtype)
-    copy.copy_(source) if 0 not in source.stride() else None
-    made = bx.from_numpy((copy if 0 not in source.stride() else source.clone()).numpy())
+        raise NotPlainError(f"{t.dtype if t.layout == torch.strided else t.layout}")
+    whole = torch.empty(0, dtype=t.dtype).set_(t.untyped_storage()).clone()
+    made = bx.from_numpy(whole.numpy()).as_strided(t.shape, t.stride(), t.storage_offset())
     return made.requires_grad_() if t.requires_grad else made
+
+
+def translated(function: types.FunctionType, **others: Any) -> types.FunctionType:
+    """A function of the databases with our package in the place of torch."""
+    names = function.__globals__ | {"torch": bx, "F": bx.nn.functional} | others
+    return types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
+
+
+def function(value: Any) -> Any:
+    """Our function of the same name, as gelu for an activation; a lambda with torch replaced."""
+    if isinstance(value, types.FunctionType) and "torch.testing" in value.__module__:
+        return translated(value)
+    for theirs, mine in ((torch, bx), (torch.nn.functional, bx.nn.functional), (torch.nn, bx.nn)):
+        name = getattr(value, "__name__", "")
+        if getattr(theirs, name, None) is value and hasattr(mine, name):
+            return getattr(mine, name)
+    raise NotPlainError(f"{value}")
+
+
+def module(value: torch.nn.Module) -> Any:
+    """Our module of the same class, settings and parameters, for those that samples hold."""
+    nn: Any = bx.nn
+    if isinstance(value, torch.nn.PairwiseDistance):
+        made = nn.PairwiseDistance(value.norm, value.eps, value.keepdim)
+    elif isinstance(value, torch.nn.TransformerEncoderLayer):
+        made = nn.TransformerEncoderLayer(
+            value.self_attn.embed_dim, value.self_attn.num_heads, value.linear1.out_features,
+            value.dropout.p, function(value.activation), value.norm1.eps,
+            value.self_attn.batch_first, value.norm_first, value.linear1.bias is not None,
+            dtype=ours(value.linear1.weight.dtype),
+        )  # fmt: skip
+    else:
+        raise NotPlainError(f"{value}")
+    made.load_state_dict({k: tensor(v.detach()) for k, v in value.state_dict().items()})
+    return made.train(value.training)
 
 
 def flat(value: Any, kind: type) -> list[Any]:
@@ -84,6 +133,22 @@ def difference(expected: Any, found: Any, shapes_only: bool = False) -> str | No
     return None
 
 
+def recorded(expected: Any, found: Any) -> str | None:
+    """Whether the same of two equal results require gradients."""
+    pairs = zip(flat(expected, torch.Tensor), flat(found, bx.Tensor), strict=True)
+    for k, (w, g) in enumerate(pairs):
+        if w.requires_grad != g.requires_grad:
+            return f"requires_grad of result {k} is {g.requires_grad}, PyTorch's {w.requires_grad}"
+    return None
+
+
+def plain(result: Any) -> None:
+    """Raise where PyTorch's result is of a type that we do not have."""
+    for t in flat(result, torch.Tensor):
+        if t.dtype not in DTYPES or t.layout != torch.strided:
+            raise NotPlainError(f"{t.dtype if t.layout == torch.strided else t.layout}")
+
+
 def difference_of_one(expected: Any, found: Any, shapes_only: bool) -> str | None:
     if not isinstance(expected, torch.Tensor):
         if isinstance(expected, torch.dtype):
@@ -96,8 +161,6 @@ def difference_of_one(expected: Any, found: Any, shapes_only: bool) -> str | Non
         return f"a {type(found).__name__}, PyTorch gives a Tensor"
     if tuple(expected.shape) != tuple(found.shape):
         return f"shape {tuple(found.shape)}, PyTorch's {tuple(expected.shape)}"
-    if expected.dtype not in DTYPES:
-        raise NotPlainError(expected.dtype)
     if DTYPES[expected.dtype] != found.dtype:
         return f"{found.dtype}, PyTorch's {expected.dtype}"
     if shapes_only:

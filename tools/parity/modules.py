@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from convert import NotPlainError, difference, flat, ours
+from convert import NotPlainError, difference, flat, ours, plain, recorded
 from derivatives import compare
 from operators import FLOATS, lookup
 from tables import Entry
@@ -50,7 +50,8 @@ def one(entry: Entry, theirs: Any, mine: Any, sample: Any, dtype: Any, training:
     built, given = sample.constructor_input, sample.forward_input
     try:
         our_built, our_given = ours((built.args, built.kwargs)), ours((given.args, given.kwargs))
-    except NotPlainError:
+    except NotPlainError as other:
+        entry.skip(str(other))
         return
     try:
         torch.manual_seed(3)
@@ -61,8 +62,13 @@ def one(entry: Entry, theirs: Any, mine: Any, sample: Any, dtype: Any, training:
             return reference(*given.args, **given.kwargs)
 
         expected = run_torch()
-    except Exception:
-        return  # PyTorch itself refuses
+        plain(expected)
+    except NotPlainError as other:
+        entry.skip(str(other))
+        return
+    except Exception as error:
+        entry.skip(f"PyTorch: {type(error).__name__}")
+        return
     try:
         bx.manual_seed(3)
         module = mine(*our_built[0], **our_built[1]).to(ours(dtype)).train(training)
@@ -71,11 +77,10 @@ def one(entry: Entry, theirs: Any, mine: Any, sample: Any, dtype: Any, training:
             bx.manual_seed(7)
             return module(*our_given[0], **our_given[1])
 
-        text = difference(expected, run_ours())
+        result = run_ours()
+        text = difference(expected, result) or recorded(expected, result)
         state = difference(dict(reference.state_dict()), dict(module.state_dict()))
         text = text or (state and f"state: {state}")
-    except NotPlainError:
-        return
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
     if not entry.count("forward", text):

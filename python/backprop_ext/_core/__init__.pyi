@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop_ext._device import device as _device
+from backprop_ext._layout import layout as _layout
 from backprop_ext._return_types import ValuesIndices
 from backprop_ext._size import Size
 
@@ -98,6 +99,8 @@ class Tensor:
     def dtype(self) -> _dtype: ...
     @property
     def device(self) -> _device: ...
+    @property
+    def layout(self) -> _layout: ...
     @property
     def is_cuda(self) -> _bool: ...
     @property
@@ -582,12 +585,31 @@ class Tensor:
     def copy_(self, src: _Operand, non_blocking: _bool = False) -> Tensor: ...
     def fill_(self, value: _Operand) -> Tensor: ...
     def zero_(self) -> Tensor: ...
+    def type_as(self, other: Tensor) -> Tensor: ...
     def _to_dtype(self, dtype: _DType) -> Tensor: ...
     def float(self) -> Tensor: ...
     def double(self) -> Tensor: ...
     def long(self) -> Tensor: ...
     def int(self) -> Tensor: ...
     def bool(self) -> Tensor: ...
+    @overload
+    def new_empty_strided(
+        self,
+        size: _int | Sequence[_int],
+        stride: _int | Sequence[_int],
+        *,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    @overload
+    def new_empty_strided(
+        self, size: _int | Sequence[_int], *stride: _int, dtype: _DType | None = None
+    ) -> Tensor: ...
+    @overload
+    def resize_(self, size: _int | Sequence[_int]) -> Tensor: ...
+    @overload
+    def resize_(self, *size: _int) -> Tensor: ...
+    def resize_as_(self, the_template: Tensor) -> Tensor: ...
+    def nonzero_static(self, *, size: _int, fill_value: _int = -1) -> Tensor: ...
     @overload
     def view(self, size: _int | Sequence[_int]) -> Tensor: ...
     @overload
@@ -974,6 +996,16 @@ class Tensor:
     @overload
     def tile(self, *dims: _int) -> Tensor: ...
     @overload
+    def repeat_interleave(
+        self, repeats: Tensor, dim: _int | None = None, *, output_size: _int | None = None
+    ) -> Tensor: ...
+    @overload
+    def repeat_interleave(
+        self, repeats: _int, dim: _int | None = None, *, output_size: _int | None = None
+    ) -> Tensor: ...
+    @overload
+    def repeat_interleave(self, *, output_size: _int | None = None) -> Tensor: ...
+    @overload
     def split(
         self, split_size_or_sections: _int | Sequence[_int], dim: _int = 0
     ) -> tuple[Tensor, ...]: ...
@@ -1013,6 +1045,16 @@ class Tensor:
     def dsplit(self, indices: _int | Sequence[_int]) -> tuple[Tensor, ...]: ...
     @overload
     def dsplit(self, *indices: _int) -> tuple[Tensor, ...]: ...
+    @overload
+    def unsafe_split(
+        self, split_size_or_sections: _int | Sequence[_int], dim: _int = 0
+    ) -> tuple[Tensor, ...]: ...
+    @overload
+    def unsafe_split(self, split_size: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
+    def unsafe_split_with_sizes(
+        self, split_sizes: _int | Sequence[_int], dim: _int = 0
+    ) -> tuple[Tensor, ...]: ...
+    def unsafe_chunk(self, chunks: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
     def triangular_solve(
         self,
         A: Tensor,
@@ -1189,50 +1231,94 @@ def maximum(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> T
 def minimum(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def atan2(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def neg_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def abs_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def sign_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def square_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def sqrt_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def rsqrt_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def reciprocal_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def lerp(
     input: _Operand, end: _Operand, weight: _Operand, *, out: Tensor | None = None
 ) -> Tensor: ...
 def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def exp_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def exp2_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def expm1_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def log(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def log_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def log2_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def log10_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def log1p_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def sin_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def cos_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def tan_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def asin_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def acos_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def atan_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def sinh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def cosh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def tanh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def asinh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def asinh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def acosh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def atanh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def sigmoid_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def erf_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def erfc(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def erfc_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def floor_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def ceil_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def round(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def round(input: Tensor, *, decimals: _int, out: Tensor | None = None) -> Tensor: ...
+@overload
+def round_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def round_(input: Tensor, *, decimals: _int, out: Tensor | None = None) -> Tensor: ...
 def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def trunc_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def frac_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def relu(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def relu_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def celu(input: Tensor, alpha: _Operand = 1.0, *, out: Tensor | None = None) -> Tensor: ...
+def celu_(input: Tensor, alpha: _Operand = 1.0, *, out: Tensor | None = None) -> Tensor: ...
 def selu(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def selu_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def hardshrink(input: Tensor, lambd: _Operand = 0.5, *, out: Tensor | None = None) -> Tensor: ...
+def hardshrink_(input: Tensor, lambd: _Operand = 0.5, *, out: Tensor | None = None) -> Tensor: ...
 def threshold(
+    input: Tensor, threshold: _Operand, value: _Operand, *, out: Tensor | None = None
+) -> Tensor: ...
+def threshold_(
     input: Tensor, threshold: _Operand, value: _Operand, *, out: Tensor | None = None
 ) -> Tensor: ...
 def eq(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
@@ -1252,10 +1338,15 @@ def bitwise_and(input: _Operand, other: _Operand, *, out: Tensor | None = None) 
 def bitwise_or(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def bitwise_xor(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def bitwise_not_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def sgn_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def angle_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def deg2rad_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def rad2deg_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def copysign(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def nextafter(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def hypot(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
@@ -1293,13 +1384,18 @@ def bitwise_right_shift(
     input: _Operand, other: _Operand, *, out: Tensor | None = None
 ) -> Tensor: ...
 def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def lgamma_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def digamma_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def igamma(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def igammac(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def erfinv_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def xlogy(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def sinc_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def i0_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def pow(input: _Operand, exponent: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def clamp(
     input: Tensor,
@@ -1359,13 +1455,20 @@ def resolve_neg(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def real(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def positive(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def absolute(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def absolute_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def arccos(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def arccos_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def arccosh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def arccosh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def arcsin(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def arcsin_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def arcsinh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def arcsinh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def arctan(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def arctan_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def arctan2(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def arctanh(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def arctanh_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def clip(
     input: Tensor,
     min: _Operand | None = None,
@@ -1392,10 +1495,12 @@ def less(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tens
 def multiply(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def not_equal(input: _Operand, other: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 def negative(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def negative_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def subtract(
     input: _Operand, other: _Operand, *, alpha: _Operand = 1, out: Tensor | None = None
 ) -> Tensor: ...
 def fix(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def fix_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def empty(
     size: _int | Sequence[_int],
@@ -1530,6 +1635,70 @@ def eye(
 ) -> Tensor: ...
 def clone(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def detach(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def fill_(input: Tensor, value: _Operand, *, out: Tensor | None = None) -> Tensor: ...
+def zero_(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+@overload
+def empty_strided(
+    size: _int | Sequence[_int],
+    stride: _int | Sequence[_int],
+    *,
+    dtype: _DType | None = None,
+    out: Tensor | None = None,
+    device: Any = None,
+    requires_grad: _bool = False,
+) -> Tensor: ...
+@overload
+def empty_strided(
+    size: _int | Sequence[_int],
+    *stride: _int,
+    dtype: _DType | None = None,
+    out: Tensor | None = None,
+    device: Any = None,
+    requires_grad: _bool = False,
+) -> Tensor: ...
+@overload
+def empty_permuted(
+    size: _int | Sequence[_int],
+    physical_layout: _int | Sequence[_int],
+    *,
+    dtype: _DType | None = None,
+    out: Tensor | None = None,
+    device: Any = None,
+    requires_grad: _bool = False,
+) -> Tensor: ...
+@overload
+def empty_permuted(
+    size: _int | Sequence[_int],
+    *physical_layout: _int,
+    dtype: _DType | None = None,
+    out: Tensor | None = None,
+    device: Any = None,
+    requires_grad: _bool = False,
+) -> Tensor: ...
+def resize_as_(input: Tensor, the_template: Tensor, *, out: Tensor | None = None) -> Tensor: ...
+def scalar_tensor(
+    s: _Operand,
+    *,
+    dtype: _DType | None = None,
+    out: Tensor | None = None,
+    device: Any = None,
+    requires_grad: _bool = False,
+) -> Tensor: ...
+def logspace(
+    start: _Operand,
+    end: _Operand,
+    steps: _int,
+    base: _Operand = 10.0,
+    *,
+    dtype: _DType | None = None,
+    out: Tensor | None = None,
+    device: Any = None,
+    requires_grad: _bool = False,
+) -> Tensor: ...
+def nonzero_static(
+    input: Tensor, *, size: _int, fill_value: _int = -1, out: Tensor | None = None
+) -> Tensor: ...
+def fill(input: Tensor, value: _Operand, *, out: Tensor | None = None) -> Tensor: ...
 @overload
 def reshape(
     input: Tensor, shape: _int | Sequence[_int], *, out: Tensor | None = None
@@ -1930,6 +2099,7 @@ def cdist(
     *,
     out: Tensor | None = None,
 ) -> Tensor: ...
+def pdist(input: Tensor, p: _Operand = 2.0, *, out: Tensor | None = None) -> Tensor: ...
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor: ...
@@ -2048,6 +2218,10 @@ def masked_fill(
 def masked_scatter(
     input: Tensor, mask: Tensor, source: Tensor, *, out: Tensor | None = None
 ) -> Tensor: ...
+@overload
+def unravel_index(indices: Tensor, shape: _int | Sequence[_int]) -> tuple[Tensor, ...]: ...
+@overload
+def unravel_index(indices: Tensor, *shape: _int) -> tuple[Tensor, ...]: ...
 def as_strided_scatter(
     input: Tensor,
     src: Tensor,
@@ -2567,10 +2741,6 @@ def tile(input: Tensor, dims: _int | Sequence[_int], *, out: Tensor | None = Non
 def tile(input: Tensor, *dims: _int, out: Tensor | None = None) -> Tensor: ...
 @overload
 def repeat_interleave(
-    repeats: Tensor, *, output_size: _int | None = None, out: Tensor | None = None
-) -> Tensor: ...
-@overload
-def repeat_interleave(
     input: Tensor,
     repeats: Tensor,
     dim: _int | None = None,
@@ -2586,6 +2756,10 @@ def repeat_interleave(
     *,
     output_size: _int | None = None,
     out: Tensor | None = None,
+) -> Tensor: ...
+@overload
+def repeat_interleave(
+    repeats: Tensor, *, output_size: _int | None = None, out: Tensor | None = None
 ) -> Tensor: ...
 @overload
 def split(
@@ -2638,6 +2812,16 @@ def split_copy(tensor: Tensor, split_size: _int, dim: _int = 0) -> tuple[Tensor,
 def split_with_sizes_copy(
     input: Tensor, split_sizes: _int | Sequence[_int], dim: _int = 0
 ) -> tuple[Tensor, ...]: ...
+@overload
+def unsafe_split(
+    tensor: Tensor, split_size_or_sections: _int | Sequence[_int], dim: _int = 0
+) -> tuple[Tensor, ...]: ...
+@overload
+def unsafe_split(tensor: Tensor, split_size: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
+def unsafe_split_with_sizes(
+    input: Tensor, split_sizes: _int | Sequence[_int], dim: _int = 0
+) -> tuple[Tensor, ...]: ...
+def unsafe_chunk(input: Tensor, chunks: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
 def constant_pad_nd(
     input: Tensor, pad: _int | Sequence[_int], value: _Operand = 0, *, out: Tensor | None = None
 ) -> Tensor: ...
@@ -2842,9 +3026,13 @@ __all__ = [
     "RemovableHandle",
     "Tensor",
     "abs",
+    "abs_",
     "absolute",
+    "absolute_",
     "acos",
+    "acos_",
     "acosh",
+    "acosh_",
     "add",
     "addbmm",
     "addcdiv",
@@ -2860,15 +3048,22 @@ __all__ = [
     "amin",
     "aminmax",
     "angle",
+    "angle_",
     "any",
     "arange",
     "arccos",
+    "arccos_",
     "arccosh",
+    "arccosh_",
     "arcsin",
+    "arcsin_",
     "arcsinh",
+    "arcsinh_",
     "arctan",
     "arctan2",
+    "arctan_",
     "arctanh",
+    "arctanh_",
     "argmax",
     "argmin",
     "argsort",
@@ -2878,10 +3073,14 @@ __all__ = [
     "as_strided_scatter",
     "as_tensor",
     "asin",
+    "asin_",
     "asinh",
+    "asinh_",
     "atan",
     "atan2",
+    "atan_",
     "atanh",
+    "atanh_",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
@@ -2891,6 +3090,7 @@ __all__ = [
     "bitwise_and",
     "bitwise_left_shift",
     "bitwise_not",
+    "bitwise_not_",
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
@@ -2904,7 +3104,9 @@ __all__ = [
     "cat",
     "cdist",
     "ceil",
+    "ceil_",
     "celu",
+    "celu_",
     "chain_matmul",
     "cholesky",
     "cholesky_inverse",
@@ -2926,7 +3128,9 @@ __all__ = [
     "copysign",
     "corrcoef",
     "cos",
+    "cos_",
     "cosh",
+    "cosh_",
     "cosine_similarity",
     "count_nonzero",
     "cov",
@@ -2938,6 +3142,7 @@ __all__ = [
     "cumulative_trapezoid",
     "default_generator",
     "deg2rad",
+    "deg2rad_",
     "det",
     "detach",
     "diag",
@@ -2948,6 +3153,7 @@ __all__ = [
     "diagonal_scatter",
     "diff",
     "digamma",
+    "digamma_",
     "dist",
     "div",
     "divide",
@@ -2960,19 +3166,30 @@ __all__ = [
     "embedding_renorm_",
     "empty",
     "empty_like",
+    "empty_permuted",
+    "empty_strided",
     "eq",
     "equal",
     "erf",
+    "erf_",
     "erfc",
+    "erfc_",
     "erfinv",
+    "erfinv_",
     "exp",
     "exp2",
+    "exp2_",
+    "exp_",
     "expand_copy",
     "expm1",
+    "expm1_",
     "eye",
     "feature_alpha_dropout",
     "feature_dropout",
+    "fill",
+    "fill_",
     "fix",
+    "fix_",
     "flatten",
     "flip",
     "fliplr",
@@ -2981,11 +3198,13 @@ __all__ = [
     "float64",
     "float_power",
     "floor",
+    "floor_",
     "floor_divide",
     "fmax",
     "fmin",
     "fmod",
     "frac",
+    "frac_",
     "frexp",
     "from_numpy",
     "full",
@@ -3003,12 +3222,14 @@ __all__ = [
     "gru_cell",
     "gt",
     "hardshrink",
+    "hardshrink_",
     "heaviside",
     "histc",
     "hsplit",
     "hstack",
     "hypot",
     "i0",
+    "i0_",
     "igamma",
     "igammac",
     "index_add",
@@ -3038,11 +3259,16 @@ __all__ = [
     "less",
     "less_equal",
     "lgamma",
+    "lgamma_",
     "linspace",
     "log",
     "log10",
+    "log10_",
     "log1p",
+    "log1p_",
     "log2",
+    "log2_",
+    "log_",
     "log_softmax",
     "logaddexp",
     "logaddexp2",
@@ -3053,6 +3279,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "logit",
+    "logspace",
     "logsumexp",
     "lstm",
     "lstm_cell",
@@ -3092,9 +3319,12 @@ __all__ = [
     "narrow_copy",
     "ne",
     "neg",
+    "neg_",
     "negative",
+    "negative_",
     "nextafter",
     "nonzero",
+    "nonzero_static",
     "norm",
     "normal",
     "not_equal",
@@ -3104,6 +3334,7 @@ __all__ = [
     "ormqr",
     "outer",
     "pairwise_distance",
+    "pdist",
     "permute",
     "permute_copy",
     "pinverse",
@@ -3118,6 +3349,7 @@ __all__ = [
     "qr",
     "quantile",
     "rad2deg",
+    "rad2deg_",
     "rand",
     "rand_like",
     "randint",
@@ -3128,11 +3360,14 @@ __all__ = [
     "ravel",
     "real",
     "reciprocal",
+    "reciprocal_",
     "relu",
+    "relu_",
     "remainder",
     "renorm",
     "repeat_interleave",
     "reshape",
+    "resize_as_",
     "resolve_conj",
     "resolve_neg",
     "result_type",
@@ -3143,10 +3378,13 @@ __all__ = [
     "roll",
     "rot90",
     "round",
+    "round_",
     "row_stack",
     "rrelu",
     "rsqrt",
+    "rsqrt_",
     "rsub",
+    "scalar_tensor",
     "scatter",
     "scatter_add",
     "scatter_reduce",
@@ -3155,15 +3393,22 @@ __all__ = [
     "select_copy",
     "select_scatter",
     "selu",
+    "selu_",
     "set_default_dtype",
     "set_num_threads",
     "sgn",
+    "sgn_",
     "sigmoid",
+    "sigmoid_",
     "sign",
+    "sign_",
     "signbit",
     "sin",
+    "sin_",
     "sinc",
+    "sinc_",
     "sinh",
+    "sinh_",
     "slice_scatter",
     "slogdet",
     "softmax",
@@ -3173,7 +3418,9 @@ __all__ = [
     "split_with_sizes",
     "split_with_sizes_copy",
     "sqrt",
+    "sqrt_",
     "square",
+    "square_",
     "squeeze",
     "squeeze_copy",
     "stack",
@@ -3190,11 +3437,14 @@ __all__ = [
     "take",
     "take_along_dim",
     "tan",
+    "tan_",
     "tanh",
+    "tanh_",
     "tensor",
     "tensor_split",
     "tensordot",
     "threshold",
+    "threshold_",
     "tile",
     "topk",
     "trace",
@@ -3209,12 +3459,17 @@ __all__ = [
     "triu_indices",
     "true_divide",
     "trunc",
+    "trunc_",
     "unbind",
     "unbind_copy",
     "unflatten",
     "unfold_copy",
     "unique",
     "unique_consecutive",
+    "unravel_index",
+    "unsafe_chunk",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
     "unsqueeze",
     "unsqueeze_copy",
     "vander",
@@ -3226,6 +3481,7 @@ __all__ = [
     "vstack",
     "where",
     "xlogy",
+    "zero_",
     "zeros",
     "zeros_like",
 ]

@@ -1,0 +1,143 @@
+// Tensors by their memory: strides of one's own, sizes changed in place, the same written whole.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+namespace {
+
+Tensor empty_strided(const Dims& size, const Dims& stride, DType dtype) {
+  if (size.size() != stride.size())
+    fail_runtime("empty_strided", "size ", size, " and stride ", stride,
+                 " differ in length; give one stride for each dimension");
+  double extent = 1, count = 1;
+  for (int d = 0; d < size.size(); ++d) {
+    if (size[d] < 0 || stride[d] < 0)
+      fail_runtime("empty_strided", "size ", size, " and stride ", stride,
+                   "; both are 0 or more throughout");
+    extent += static_cast<double>(size[d] - 1) * static_cast<double>(stride[d]);
+    count *= static_cast<double>(size[d]);
+  }
+  if (count == 0) extent = 0;
+  if (extent > 1e15 || count > 1e15)
+    fail_runtime("empty_strided", "size ", size, " with stride ", stride,
+                 " spans more elements than can be held; choose smaller strides");
+  return alias(empty({static_cast<int64_t>(extent)}, dtype), size, stride, 0);
+}
+
+/// Row-major once its dimensions are taken in the order `layout`.
+Tensor empty_permuted(const Dims& size, const Dims& layout, OptDType dtype) {
+  Dims stride(size.size(), 0);
+  uint32_t seen = 0;
+  int64_t step = 1;
+  for (int k = layout.size() - 1; k >= 0; --k) {
+    const int d = wrap_axis("empty_permuted", layout[k], size.size());
+    seen |= 1u << d;
+    stride[d] = step;
+    if (__builtin_mul_overflow(step, std::max<int64_t>(1, size[d]), &step))
+      fail_runtime("empty_permuted", "size ", size, " is more than can be held");
+  }
+  if (layout.size() != size.size() || seen + 1u != 1u << size.size())
+    fail_runtime("empty_permuted", "physical_layout ", layout, " of size ", size,
+                 "; name every dimension once");
+  return empty_strided(size, stride, dtype.value_or(default_dtype()));
+}
+
+/// New sizes over the same memory; where that is too small, over a longer copy of it.
+Tensor resize_(const char* op, const Tensor& self, const Dims& size) {
+  if (requires_grad(self))
+    fail_runtime(op, "a tensor of shape ", self.shape(),
+                 " that requires grad cannot be resized; detach() it first");
+  if (self.shape() == size) return self;
+  const Tensor fresh = empty(size, self.dtype());
+  const int64_t unit = size_of(self.dtype());
+  const int64_t have = self->storage->bytes() - self->offset * unit;
+  if (fresh.numel() * unit > have) {
+    if (have > 0) std::memcpy(fresh.raw(), self.raw(), static_cast<size_t>(have));
+    self->storage = fresh->storage;
+    self->offset = 0;
+  }
+  self->shape = size;
+  self->strides = contiguous_strides(size);
+  self->storage->bump_version();
+  return self;
+}
+
+Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double base,
+                OptDType dtype) {
+  if (steps < 0) fail_runtime("logspace", "the number of steps is ", steps, "; pass 0 or more");
+  Tensor out = empty({steps}, dtype.value_or(default_dtype()));
+  visit(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    // The exponents are rounded as linspace's are: from both ends, in the tensor's type.
+    using F = std::conditional_t<std::is_floating_point_v<T>, T, float>;
+    const T a = static_cast<T>(start.as_double()), b = static_cast<T>(end.as_double());
+    const F step = steps > 1 ? static_cast<F>(static_cast<F>(b) - static_cast<F>(a)) /
+                                   static_cast<F>(steps - 1)
+                             : F(0);
+    for (int64_t i = 0; i < steps; ++i) {
+      const bool from_start = i < steps / 2 || steps == 1;
+      const F exponent = from_start
+                             ? static_cast<F>(a) + step * static_cast<F>(i)
+                             : static_cast<F>(b) - step * static_cast<F>(steps - 1 - i);
+      out.data<T>()[i] = static_cast<T>(std::pow(base, static_cast<double>(exponent)));
+    }
+  });
+  return out;
+}
+
+Tensor nonzero_static(const Tensor& t, int64_t size, int64_t fill_value) {
+  if (size < 0) fail_runtime("nonzero_static", "size is ", size, "; it is 0 or more");
+  const Tensor found = nonzero(t), out = full_int({size, t.dim()}, fill_value, DType::Int64);
+  const int64_t n = std::min(size, found.shape()[0]);
+  copy_(slice(out, 0, 0, n, 1), slice(found, 0, 0, n, 1));
+  return out;
+}
+
+}  // namespace
+
+void register_memory(Registry& r) {
+  r.function(
+      "empty_strided", "size, stride, *, dtype=None",
+      [](const Dims& size, const Dims& stride, OptDType dtype) {
+        return empty_strided(size, stride, dtype.value_or(default_dtype()));
+      },
+      "An uninitialised tensor of the given size and strides.");
+  r.method(
+      "new_empty_strided", "input, size, stride, *, dtype=None",
+      [](const Tensor& t, const Dims& size, const Dims& stride, OptDType dtype) {
+        return empty_strided(size, stride, dtype.value_or(t.dtype()));
+      },
+      "An uninitialised tensor of the given size and strides, of input's type.");
+  r.function("empty_permuted", "size, physical_layout, *, dtype=None", empty_permuted,
+             "An uninitialised tensor, row-major in its dimensions' order physical_layout.");
+  r.method(
+      "resize_", "input, size",
+      [](const Tensor& t, const Dims& size) { return resize_("resize_", t, size); },
+      "The sizes are changed in place, the memory read in row-major order; what is new is "
+      "uninitialised. Views keep the memory they have.");
+  r.both(
+      "resize_as_", "input, the_template",
+      [](const Tensor& t, const Tensor& other) { return resize_("resize_as_", t, other.shape()); },
+      "resize_ to the sizes of another tensor.");
+  r.function(
+      "scalar_tensor", "s, *, dtype=None",
+      [](const Scalar& s, OptDType dtype) {
+        const DType t = dtype.value_or(default_dtype());
+        return s.kind == Scalar::Float ? full({}, s.d, t) : full_int({}, s.i, t);
+      },
+      "A 0-d tensor with the value s, of the default type where none is given.");
+  r.function("logspace", "start, end, steps, base=10.0, *, dtype=None", logspace,
+             "base^e for `steps` values of e evenly spaced from start to end, both included.");
+  r.both("nonzero_static", "input, *, size, fill_value=-1", nonzero_static,
+         "The first `size` rows of nonzero; where there are fewer, fill_value.");
+  r.function(
+      "fill", "input, value",
+      [](const Tensor& t, Operand value) { return fill_(clone(t), value.tensor); },
+      "A tensor like input with one value in every element.");
+}
+
+}  // namespace bx
