@@ -36,6 +36,7 @@ def check(name: str) -> Entry:
     for dtype in FLOATS:
         if dtype not in info.supported_dtypes("cpu"):
             continue
+        entry.dtype = f"{dtype}".removeprefix("torch.")
         for training in (True, False):
             made = info.module_inputs_func(
                 info, device="cpu", dtype=dtype, requires_grad=True, training=training

@@ -86,6 +86,7 @@ def check(name: str) -> Entry:
     supported = op.supported_dtypes("cpu")
     dtypes = [d for d in FLOATS if d in supported] or [d for d in OTHERS if d in supported]
     for dtype in dtypes:
+        entry.dtype = f"{dtype}".removeprefix("torch.")
         gradients = op.supports_autograd and dtype in FLOATS
         for sample in op.sample_inputs("cpu", dtype, requires_grad=gradients):
             one(entry, op, mine, sample, gradients)

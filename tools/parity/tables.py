@@ -43,6 +43,8 @@ class Entry:
     right: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
     total: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
     note: str = ""  # the first difference
+    dtype: str = ""  # of the samples that are being run
+    wrong_types: set[str] = field(default_factory=set)
     skipped: Counter[str] = field(default_factory=Counter)  # reasons
 
     def skip(self, reason: str) -> None:
@@ -53,8 +55,9 @@ class Entry:
         """Enter one comparison; True when it agreed."""
         self.total[part] += 1
         self.right[part] += difference is None
-        if difference is not None and not self.note:
-            self.note = f"{part}: {difference}"
+        if difference is not None:
+            self.note = self.note or f"{part}: {difference}"
+            self.wrong_types.add(self.dtype)
         return difference is None
 
     @property
@@ -143,4 +146,7 @@ def why(entry: Entry) -> str:
     """The first difference, with its reason."""
     note = entry.note.replace("|", "\\|").replace("\n", " ")
     note = note if len(note) < LONGEST else note[:LONGEST] + "..."
-    return f"{note} ({REASONS[entry.name]})" if entry.name in REASONS else note
+    reason = REASONS.get(entry.name, "")
+    if entry.wrong_types == {"float32"}:
+        reason = reason or "float64 agrees throughout: rounding"
+    return f"{note} ({reason})" if reason else note
