@@ -29,8 +29,9 @@ struct I1 : SpecialUnary {
   static constexpr auto name = "i1";
   static constexpr auto doc = "y = I_1(input);  d input = g (I_0(input) - y / input)";
   static constexpr auto f = [](auto x) { return i1(x); };
-  static constexpr auto partials =
-      std::tuple{[](auto g, auto x, auto y) { return g * select(x == 0., 0.5, i0(x) - y / select(x == 0., 1., x)); }};
+  static constexpr auto partials = std::tuple{[](auto g, auto x, auto y) {
+    return g * select(x == 0., 0.5, i0(x) - y / select(x == 0., 1., x));
+  }};
 };
 struct I1e : SpecialUnary {
   static constexpr auto name = "i1e";

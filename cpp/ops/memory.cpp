@@ -80,9 +80,8 @@ Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double ba
                              : F(0);
     for (int64_t i = 0; i < steps; ++i) {
       const bool from_start = i < steps / 2 || steps == 1;
-      const F exponent = from_start
-                             ? static_cast<F>(a) + step * static_cast<F>(i)
-                             : static_cast<F>(b) - step * static_cast<F>(steps - 1 - i);
+      const F exponent = from_start ? static_cast<F>(a) + step * static_cast<F>(i)
+                                    : static_cast<F>(b) - step * static_cast<F>(steps - 1 - i);
       out.data<T>()[i] = static_cast<T>(std::pow(base, static_cast<double>(exponent)));
     }
   });
