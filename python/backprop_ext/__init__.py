@@ -5,7 +5,19 @@ from __future__ import annotations
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING
 
-from . import _core, _shared, _switches, autograd, functional, linalg, nn, optim, random, special
+from . import (
+    _core,
+    _samples,
+    _shared,
+    _switches,
+    autograd,
+    functional,
+    linalg,
+    nn,
+    optim,
+    random,
+    special,
+)
 from ._core import *  # noqa: F403 (every registered op, under its own name)
 from ._core import Tensor
 from ._device import device
@@ -21,6 +33,7 @@ from ._layout import (
 )
 from ._legacy import BoolTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
 from ._names import guard_methods, guard_module, missing_from
+from ._samples import *  # noqa: F403
 from ._shared import *  # noqa: F403
 from ._size import Size
 from ._switches import *  # noqa: F403
@@ -115,6 +128,7 @@ __all__ = [
     "tensordot",
 ]
 __all__ += _core.__all__
+__all__ += _samples.__all__
 __all__ += _shared.__all__
 __all__ += _switches.__all__
 

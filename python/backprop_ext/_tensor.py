@@ -250,6 +250,12 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> str | 
     return self.to(by_name.get(dtype, dtype) if isinstance(dtype, str) else dtype)
 
 
+@_method("__rdiv__")
+def _rdiv(self: Tensor, other: Any) -> Tensor:
+    """other / self."""
+    return other / self  # type: ignore[no-any-return]
+
+
 @_method("cpu")
 def _cpu(self: Tensor) -> Tensor:
     """self: there is no other place."""

@@ -24,17 +24,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bilinear",
+    "celu_",
+    "elu_",
+    "hardtanh_",
     "huber_loss",
     "l1_loss",
+    "leaky_relu_",
     "log_softmax",
     "mse_loss",
     "prelu",
     "relu",
+    "relu_",
+    "rrelu_",
+    "selu_",
     "sigmoid",
     "smooth_l1_loss",
     "softmax",
     "softmin",
     "tanh",
+    "threshold_",
 ]
 for _part in (_nn, _attention, _losses, _masks, _vision):
     __all__ += _part.__all__
@@ -43,6 +51,27 @@ for _part in (_nn, _attention, _losses, _masks, _vision):
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """y = max(x, 0); the derivative at 0 is 0. Any shape."""
     return input.relu_() if inplace else _core.relu(input)
+
+
+def _in_place(name: str) -> Any:
+    function = globals()[name]
+
+    def write(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return function(input, *args, **kwargs, inplace=True)  # type: ignore[no-any-return]
+
+    write.__name__ = write.__qualname__ = f"{name}_"
+    write.__doc__ = f"{name}, written into input."
+    return write
+
+
+celu_ = _in_place("celu")
+elu_ = _in_place("elu")
+hardtanh_ = _in_place("hardtanh")
+leaky_relu_ = _in_place("leaky_relu")
+relu_ = _in_place("relu")
+rrelu_ = _in_place("rrelu")
+selu_ = _in_place("selu")
+threshold_ = _in_place("threshold")
 
 
 def softmax(

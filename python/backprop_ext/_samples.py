@@ -1,0 +1,139 @@
+"""Functions of samples: derivatives from differences, and counts in bins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._core import Tensor
+from ._return_types import named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["gradient", "histogram", "histogramdd"]
+
+
+def gradient(
+    input: Tensor,
+    *,
+    spacing: Any = 1,
+    dim: int | Sequence[int] | None = None,
+    edge_order: int = 1,
+) -> tuple[Tensor, ...]:
+    """The slope along each dimension, from central differences: one tensor for each of `dim`.
+
+    spacing is the distance of the samples, a list of distances, or a list of their coordinates;
+    at the ends the differences are one-sided, of order edge_order. Raises RuntimeError for
+    spacings that do not fit, or too few samples. Source: PyTorch's torch.gradient.
+    """
+    dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    spacing = 1 if spacing is None else spacing
+    each = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
+    if len(each) != len(dims):
+        raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {list(dims)}; one each")
+    if edge_order not in (1, 2):
+        raise RuntimeError(f"[gradient] edge_order is {edge_order}; expected 1 or 2")
+    return tuple(_slope(input, s, d, edge_order) for s, d in zip(each, dims, strict=True))
+
+
+def _slope(f: Tensor, spacing: Any, dim: int, order: int) -> Tensor:
+    n = f.shape[dim]
+    if n <= order:
+        raise RuntimeError(
+            f"[gradient] dimension {dim} of shape {tuple(f.shape)} has {n} elements; "
+            f"edge_order={order} needs {order + 1}"
+        )
+    if not isinstance(spacing, Tensor):
+        h = _core.full((n - 1,), spacing, dtype=f.dtype if f.is_floating_point() else None)
+    elif spacing.shape == (n,):
+        h = spacing[1:] - spacing[:-1]
+    else:
+        raise RuntimeError(
+            f"[gradient] coordinates of shape {tuple(spacing.shape)} for {n} elements; one each"
+        )
+    f = f.movedim(dim, -1)
+    left, right = h[:-1], h[1:]
+    steps = (f[..., 1:] - f[..., :-1]) / h
+    inner = (steps[..., :-1] * right + steps[..., 1:] * left) / (left + right)
+    first, last = steps[..., :1], steps[..., -1:]
+    if order == 2:  # the slopes of parabolas through three samples
+        bend = (steps[..., 1:] - steps[..., :-1]) / (left + right)
+        first, last = first - bend[..., :1] * h[:1], last + bend[..., -1:] * h[-1:]
+    return _core.cat([first, inner, last], -1).movedim(-1, dim)
+
+
+def histogram(
+    input: Tensor,
+    bins: int | Tensor,
+    *,
+    range: Sequence[float] | None = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+) -> Any:
+    """(hist, bin_edges): how many elements, or how much weight, lie between neighbouring edges.
+
+    bins is a number of equal bins over `range` (by default from the least to the greatest element),
+    or the edges themselves. The last bin holds its upper edge too. Source: torch.histogram.
+    """
+    flat = input.detach().reshape(-1, 1)
+    each = [bins] if isinstance(bins, Tensor) else bins
+    heights, edges = histogramdd(flat, each, range=range, weight=weight, density=density)
+    return named("histogram", ("hist", "bin_edges"), (heights, edges[0]))
+
+
+def histogramdd(
+    input: Tensor,
+    bins: Any,
+    *,
+    range: Sequence[float] | None = None,
+    weight: Tensor | None = None,
+    density: bool = False,
+) -> Any:
+    """(hist, bin_edges) of points, the rows of input: as histogram, with bins in every dimension.
+
+    bins is a number, a list of numbers or a list of edges. Source: torch.histogramdd.
+    """
+    width = input.shape[-1]
+    points = input.detach().reshape(-1, width)
+    each = [bins] * width if isinstance(bins, int) else list(bins)
+    if len(each) != width or (range is not None and len(range) != 2 * width):
+        raise RuntimeError(
+            f"[histogram] {len(each)} bins and range {range} for {width} dimensions; one each"
+        )
+    edges = [
+        count if isinstance(count, Tensor) else _edges(points[:, d], count, range, d)
+        for d, count in enumerate(each)
+    ]
+    shape = [len(e) - 1 for e in edges]
+    inside = _core.ones(len(points), dtype=_core.bool)
+    place = _core.zeros(len(points), dtype=_core.int64)
+    for d, e in enumerate(edges):
+        column = points[:, d].contiguous()
+        inside &= (column >= e[0]) & (column <= e[-1])
+        found = _core.searchsorted(e.contiguous(), column, right=True) - 1
+        place = place * shape[d] + found.clamp(0, shape[d] - 1)
+    amount = _core.ones_like(points[:, 0]) if weight is None else weight.detach().reshape(-1)
+    total = _core.zeros(shape, dtype=points.dtype).reshape(-1)
+    heights = total.index_add(0, place[inside], amount[inside]).reshape(shape)
+    if density:
+        heights = heights / heights.sum()
+        for d, e in enumerate(edges):
+            sizes = (e[1:] - e[:-1]).reshape([-1 if k == d else 1 for k, _ in enumerate(shape)])
+            heights = heights / sizes
+    return named("histogramdd", ("hist", "bin_edges"), (heights, tuple(edges)))  # type: ignore[arg-type]
+
+
+def _edges(column: Tensor, count: int, bounds: Sequence[float] | None, dim: int) -> Tensor:
+    if count < 1:
+        raise RuntimeError(f"[histogram] {count} bins; pass 1 or more")
+    low, high = 0.0, 1.0
+    if bounds is not None:
+        low, high = bounds[2 * dim], bounds[2 * dim + 1]
+    elif column.numel():
+        low, high = column.min().item(), column.max().item()
+    if not low <= high or high - low == float("inf"):
+        raise RuntimeError(f"[histogram] range [{low}, {high}] is not finite and rising; pass one")
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return _core.linspace(low, high, count + 1, dtype=column.dtype)
