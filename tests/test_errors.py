@@ -42,6 +42,8 @@ MISTAKES: list[tuple[Any, type[Exception], tuple[str, ...]]] = [
     (lambda a: a.flatten(1, 0), RuntimeError, ("[flatten]", "1", "0", "swap")),
     (lambda a: a.split((1, 2)), RuntimeError, ("[split]", "(1, 2)", "3", "(2, 3)")),
     (lambda a: a.narrow(1, 2, 2), RuntimeError, ("[narrow]", "2", "(2, 3)")),
+    (lambda a: a.narrow(1, 4, 0), IndexError, ("[narrow]", "4", "(2, 3)")),
+    (lambda a: a[0, 0].unbind(), IndexError, ("[unbind]",)),
     (lambda a: a.chunk(0), RuntimeError, ("[chunk]", "0")),
     (lambda a: bx.cat([a, ones(2, 2)]), RuntimeError, ("[cat]", "(2, 3)", "(2, 2)")),
     (lambda a: bx.cat([]), ValueError, ("[cat]", "at least one")),

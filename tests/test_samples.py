@@ -78,7 +78,10 @@ def test_functions_that_end_in_an_underscore_write_their_input(name: str, args: 
     ("call", "text"),
     [
         (lambda t: bx.gradient(t, spacing=[1.0]), "1 spacings"),
+        (lambda t: bx.gradient(t, dim=(1, -1)), "twice"),
         (lambda t: bx.gradient(t[:1], dim=0), "needs 2"),
+        (lambda t: F.huber_loss(t, t, delta=0.0), "positive"),
+        (lambda t: F.smooth_l1_loss(t, t, beta=-1.0), "positive"),
         (lambda t: bx.gradient(t, spacing=[bx.ones(2), bx.ones(2)]), "for 4 elements"),
         (lambda t: bx.histogram(t, 0), "0 bins"),
         (lambda t: bx.histogram(t * float("nan"), 3), "not finite"),

@@ -78,9 +78,11 @@ void register_row_loss(Registry& r, int row, const char* param) {
   for (int k = 0; legacy && k < 2; ++k) o.arguments.emplace_back(ArgType::Bool, true);
   o.arguments.emplace_back(ArgType::String);
   if (op.params) o.arguments.emplace_back(ArgType::Float);
-  o.call = [&op, legacy](Value* v) -> Value {
+  o.call = [&op, legacy, param](Value* v) -> Value {
     const int at = legacy ? 4 : 2;
     const double p = op.params ? std::get<double>(v[at + 1]) : 0.;
+    if (op.params && (legacy ? p < 0 : p <= 0))
+      fail_runtime(op.name, param, " is the default, ", p, " was given; pass a positive number");
     std::string reduction = std::get<std::string>(v[at]);
     if (legacy)
       reduction = reduction_name(detail::ArgOf<Legacy>::get(v[2]), detail::ArgOf<Legacy>::get(v[3]),

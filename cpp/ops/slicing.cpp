@@ -33,6 +33,9 @@ Tensor narrow(const Tensor& t, int64_t axis, int64_t start, int64_t length) {
   const int a = wrap_axis("narrow", axis, t.dim());
   const int64_t n = t.dim() ? t.shape()[a] : 0;
   const int64_t first = start < 0 ? start + n : start;
+  if (t.dim() && (start < -n || start > n))
+    fail_index("narrow", "start ", start, " is outside of dimension ", axis, " of shape ",
+               t.shape(), "; expected ", -n, " to ", n);
   if (t.dim() == 0 || first < 0 || length < 0 || first + length > n)
     fail_runtime("narrow", "start ", start, " with length ", length, " exceeds dimension ", axis,
                  " of shape ", t.shape(), "; stay inside it");
@@ -164,7 +167,7 @@ Tensor as_strided(const Tensor& t, const Dims& size, const Dims& stride, int64_t
 }
 
 Tensors unbind(const Tensor& t, int64_t axis) {
-  if (t.dim() == 0) fail_runtime("unbind", "a 0-d tensor cannot be taken apart; use item()");
+  if (t.dim() == 0) fail_index("unbind", "a 0-d tensor cannot be taken apart; use item()");
   const int a = wrap_axis("unbind", axis, t.dim());
   Tensors parts;
   for (int64_t i = 0; i < t.shape()[a]; ++i)

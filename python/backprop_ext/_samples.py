@@ -32,6 +32,8 @@ def gradient(
     each = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
     if len(each) != len(dims):
         raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {list(dims)}; one each")
+    if len({d % max(1, input.ndim) for d in dims}) < len(dims):
+        raise RuntimeError(f"[gradient] dimensions {list(dims)} name one of them twice; once each")
     if edge_order not in (1, 2):
         raise RuntimeError(f"[gradient] edge_order is {edge_order}; expected 1 or 2")
     return tuple(_slope(input, s, d, edge_order) for s, d in zip(each, dims, strict=True))
