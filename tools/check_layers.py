@@ -1,6 +1,7 @@
 """Check the architecture that the includes of cpp/ show: `python tools/check_layers.py`.
 
     core <- formulas, kernels <- launch <- decompositions <- autograd, ops <- optim <- bindings
+                                        launch <- capture <- optim, bindings
 
 A folder includes from itself and from what stands left of it. The engine sees of kernels/ only the
 headers without Eigen; Eigen stays in kernels/, in decompositions/ (but not in the header that ops/
@@ -26,7 +27,8 @@ BELOW: Final[dict[str, set[str]]] = {
     "decompositions": {"core", "kernels", "launch"},
     "ops": {"core", "formulas", "kernels", "launch", "decompositions", "autograd"},
     "optim": {"core", "formulas", "launch", "autograd", "ops"},
-    "bindings": {"core", "launch", "autograd", "ops", "optim"},
+    "capture": {"core", "kernels", "launch"},
+    "bindings": {"core", "launch", "autograd", "ops", "optim", "capture"},
 }
 # What compiles once per instruction set must not leak inline code into the engine.
 SHARED_KERNEL_HEADERS: Final = {

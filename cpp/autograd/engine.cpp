@@ -8,6 +8,7 @@
 
 #include "autograd/anomaly.h"
 #include "autograd/node_map.h"
+#include "core/observer.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -274,6 +275,7 @@ class Pass {
 
   /// .grad += g; the first gradient is kept as it is where nobody else holds it.
   void add_to_grad(const Tensor& t, Tensor g, bool may_take) {
+    note_grad(*t.impl(), true);
     if (!t->grad) {
       const bool take = options_.create_graph || (may_take && is_sole_owner(g));
       if (!take) {

@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, m) {
   bx::bind_function(m);    // operations whose derivative is written in Python
   bx::bind_random(m);      // Generator
   bx::bind_optim(m);       // fused update steps
+  bx::bind_capture(m);     // recorded steps and their replay
   bx::bind_runtime(m);     // threads, memory, instruction set
   m.attr("__all__") = bx::public_names(m);
 }

@@ -1,5 +1,6 @@
 // The update steps, on Python's parameter groups and state.
 #include "bindings/python.h"
+#include "capture/recorder.h"
 #include "optim/update.h"
 
 namespace bx {
@@ -134,7 +135,14 @@ void bind_optim(py::module_& m) {
   py::dict rules;
   for (size_t k = 0; k < update_rules().size(); ++k) rules[update_rules()[k].name] = k;
   m.attr("_update_rules") = rules;
-  m.def("_update", &step, py::arg("rule"), py::arg("group"), py::arg("state"),
+  m.def(
+      "_update",
+      [](size_t rule, const py::dict& group, const py::dict& state) {
+        // A replay reads the settings anew: schedulers go on working.
+        if (!capture::active()) return step(rule, group, state);
+        capture::host_call("update", [rule, group, state] { step(rule, group, state); });
+      },
+      py::arg("rule"), py::arg("group"), py::arg("state"),
         "One step of a group's parameters by a rule of _update_rules; settings and state are read "
         "from the group and from state[parameter].");
 }

@@ -89,6 +89,7 @@ void bind_autograd(py::module_& m);
 void bind_function(py::module_& m);
 void bind_random(py::module_& m);
 void bind_optim(py::module_& m);
+void bind_capture(py::module_& m);
 void bind_runtime(py::module_& m);
 
 /// A getter that returns what f makes of the tensor.

@@ -44,17 +44,17 @@ void restore(Generator& g, py::handle state) {
   g.set_state(bytes);
 }
 
-std::unique_ptr<Generator> make_generator(py::handle device) {
+std::shared_ptr<Generator> make_generator(py::handle device) {
   const std::string name = device.is_none() ? "cpu" : std::string(py::str(device));
   if (name.rfind("cpu", 0) != 0)
     fail_runtime("Generator", "device '", name, "' is not available; only 'cpu' is");
-  return std::make_unique<Generator>();
+  return std::make_shared<Generator>();
 }
 
 }  // namespace
 
 void bind_random(py::module_& m) {
-  py::class_<Generator>(m, "Generator", "PyTorch's CPU generator: mt19937.")
+  py::class_<Generator, std::shared_ptr<Generator>>(m, "Generator", "PyTorch's CPU generator: mt19937.")
       .def(py::init(&make_generator), py::arg("device") = py::none())
       .def(
           "manual_seed",
@@ -93,7 +93,7 @@ void bind_random(py::module_& m) {
           "Always cpu.")
       .def(py::pickle([](const Generator& g) { return py::bytes(g.state()); },
                       [](const py::bytes& state) {
-                        auto g = std::make_unique<Generator>();
+                        auto g = std::make_shared<Generator>();
                         g->set_state(state);
                         return g;
                       }));

@@ -1,6 +1,7 @@
 // Tensor's attributes.
 #include "autograd/views.h"
 #include "bindings/python.h"
+#include "core/observer.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -37,6 +38,7 @@ PyObject* grad(const Tensor& t) { return wrap(Tensor(t->grad)); }
 int set_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
     const Tensor t = tensor_of(self);
+    note_grad(*t.impl(), false);
     if (!value || value == Py_None) {
       t->grad = nullptr;
       return 0;

@@ -1,5 +1,6 @@
 // Tensor's short methods that are not operations: numbers out, sizes, conversion.
 #include "bindings/python.h"
+#include "core/observer.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -20,6 +21,7 @@ PyObject* item(PyObject* self, PyObject*) {
   return guarded([&] {
     const Tensor t = tensor_of(self);
     if (t.numel() != 1) item_double(t);  // throws
+    note_read(t.raw());
     return number(t, t.raw());
   });
 }
@@ -36,6 +38,7 @@ PyObject* nested_list(const Tensor& t, int dim, int64_t offset) {
 PyObject* tolist(PyObject* self, PyObject*) {
   return guarded([&] {
     const Tensor t = tensor_of(self);
+    note_read(t.raw());
     return nested_list(t, 0, t->offset);
   });
 }

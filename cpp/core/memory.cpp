@@ -13,6 +13,7 @@
 #endif
 
 #include "core/error.h"
+#include "core/observer.h"
 #include "core/thread_local.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -168,11 +169,12 @@ void* take(size_t bytes) {
                    " in use); use smaller tensors or batches");
   }
   count_use(static_cast<int64_t>(bytes));
+  if (observer) observer->taken(p, bytes);
   return p;
 }
 
 void give(void* p, size_t bytes) noexcept {
-  if (!p) return;
+  if (!p || (observer && observer->keeps(p, bytes))) return;
   count_use(-static_cast<int64_t>(bytes));
   if (bytes <= kSmallLimit) return give_small(p, bytes);
   const auto size = static_cast<int64_t>(size_class(bytes));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -10,7 +11,7 @@
 
 namespace bx {
 
-class Generator {
+class Generator : public std::enable_shared_from_this<Generator> {
  public:
   static constexpr uint64_t kDefaultSeed = 67280421310721;
 

@@ -6,6 +6,7 @@
 
 #include "core/dims.h"
 #include "core/dtype.h"
+#include "core/observer.h"
 #include "core/storage.h"
 
 namespace bx {
@@ -35,8 +36,10 @@ class Tensor {
   inline int64_t numel() const;
   inline bool is_contiguous() const;
   inline void* raw() const;
+  /// The elements for the host to look at or to fill; kernels are given them by launch().
   template <class T>
   T* data() const {
+    note_read(raw());
     return static_cast<T*>(raw());
   }
   bool same_as(const Tensor& other) const { return impl_ == other.impl_; }

@@ -39,13 +39,6 @@ class LongKernel {
   void* state_;
 };
 
-[[noreturn]] void report(const char* op, const FaultInfo& fault) {
-  if (fault.fault == kernels::Fault::DivideByZero)
-    fail_runtime(op, "ZeroDivisionError: integer division by zero; use float tensors or a mask");
-  fail_index(op, "index ", fault.index, " is out of range for a dimension of size ", fault.size,
-             "; expected ", -fault.size, " to ", fault.size - 1);
-}
-
 /// Every operand straight, of one size, or a single element against a single element.
 bool all_straight(const TensorImpl& out, const Operands& inputs) {
   if (!is_contiguous(out.shape, out.strides)) return false;
@@ -69,12 +62,13 @@ void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& ou
   if (count > 4) fail_runtime(op, "a pointwise kernel has at most 4 inputs, got ", count);
   PointwiseOperand operands[5];
   PointwiseStep step{kernel.pointwise, params.f, 0, count, {1, 2, 3, 4}};
-  operands[0] = {static_cast<char*>(out.raw()), size_of(out.dtype), true, out.strides};
+  operands[0] = {static_cast<char*>(out.raw()), size_of(out.dtype), false, true, out.strides};
   for (int k = 0; k < count; ++k)
-    operands[k + 1] = {static_cast<char*>(inputs[k].raw()), size_of(inputs[k].dtype), false,
+    operands[k + 1] = {static_cast<char*>(inputs[k].raw()), size_of(inputs[k].dtype), true, false,
                        broadcast_strides(inputs[k].shape, inputs[k].strides, out.shape)};
-  run_pointwise(out.shape, std::span(operands, static_cast<size_t>(count) + 1), std::span(&step, 1),
-                fault);
+  PointwisePlan(out.shape, std::span(operands, static_cast<size_t>(count) + 1),
+                std::span(&step, 1))
+      .run(fault);
 }
 
 View view_of(const TensorImpl& t) {
@@ -85,8 +79,16 @@ View view_of(const TensorImpl& t) {
 
 void set_long_kernel_hooks(LongKernelHooks hooks) { long_hooks = hooks; }
 
+void report_fault(const char* op, const FaultInfo& fault) {
+  if (fault.fault == kernels::Fault::DivideByZero)
+    fail_runtime(op, "ZeroDivisionError: integer division by zero; use float tensors or a mask");
+  fail_index(op, "index ", fault.index, " is out of range for a dimension of size ", fault.size,
+             "; expected ", -fault.size, " to ", fault.size - 1);
+}
+
 void launch(const char* op, const Kernel& kernel, const Operands& outputs, const Operands& inputs,
-            const Params& params) {
+            const Params& params, const Owner& owner) {
+  if (launch_listener) launch_listener->launching(op, kernel, outputs, inputs, params, owner);
   FaultInfo fault;
   int64_t work = 0;
   for (int k = 0; k < outputs.size(); ++k) work += outputs[k].shape.product();
@@ -107,7 +109,7 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
     fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
          "; convert it, e.g. with .float()");
   }
-  if (fault.fault != kernels::Fault::None) report(op, fault);
+  if (fault.fault != kernels::Fault::None) report_fault(op, fault);
 }
 
 }  // namespace bx

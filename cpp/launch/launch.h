@@ -2,9 +2,11 @@
 #pragma once
 
 #include <initializer_list>
+#include <memory>
 #include <span>
 
 #include "core/tensor.h"
+#include "core/thread_local.h"
 #include "formulas/all.h"
 #include "kernels/table.h"
 
@@ -15,6 +17,7 @@ const kernels::Kernel& row_kernel(int row, int part, DType dtype);
 const kernels::Kernel& kernel(kernels::Id id, DType dtype);
 
 using kernels::Params;
+using Owner = std::shared_ptr<const void>;
 
 /// A list of tensors without an allocation: at most kernels::kMaxOperands.
 class Operands {
@@ -35,8 +38,21 @@ class Operands {
 
 /// Runs a kernel. A pointwise kernel's operands have the output's shape or broadcast to it, in any
 /// layout; a general kernel's operands are as its contract says. `op` names the caller in errors.
+/// `owner` keeps what params.object points to: who wants to launch again later holds it.
 void launch(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
-            const Operands& inputs, const Params& params = {});
+            const Operands& inputs, const Params& params = {}, const Owner& owner = {});
+
+/// Sees every launch of its thread before it runs.
+class LaunchListener {
+ public:
+  virtual ~LaunchListener() = default;
+  virtual void launching(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
+                         const Operands& inputs, const Params& params, const Owner& owner) = 0;
+};
+inline thread_local LaunchListener* launch_listener BX_FAST_TLS = nullptr;
+
+/// Throws the error of a kernel that could not go on.
+[[noreturn]] void report_fault(const char* op, const kernels::FaultInfo& fault);
 
 /// Called around kernels that run long: the bindings release the interpreter's lock there.
 struct LongKernelHooks {

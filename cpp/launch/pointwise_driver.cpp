@@ -10,8 +10,9 @@ namespace bx {
 namespace {
 
 constexpr int64_t kBlock = 1024;           // elements that stay in L1 between two kernels
+constexpr int64_t kScratch = 64 << 10;     // bytes of buffers per thread
 constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
-constexpr int kMaxSlots = kernels::kMaxOperands;
+static_assert(kMaxPointwiseOperands * 128 * 8 <= kScratch);
 
 /// Merges neighbouring dimensions that every operand crosses evenly; drops sizes of 1.
 void coalesce(Dims& shape, std::span<PointwiseOperand> operands) {
@@ -79,16 +80,6 @@ void transfer(const Dims& shape, const PointwiseOperand& o, int64_t begin, int64
   }
 }
 
-enum class Layout { Straight, Constant, Periodic, Strided };
-
-struct Plan {
-  const Dims& shape;
-  std::span<PointwiseOperand> operands;
-  std::span<const PointwiseStep> steps;
-  int64_t block;
-  Layout layouts[kMaxSlots];
-};
-
 Layout layout_of(const Dims& shape, const PointwiseOperand& o, int64_t block) {
   if (is_contiguous(shape, o.strides)) return Layout::Straight;
   const bool outer_repeat =
@@ -98,64 +89,76 @@ Layout layout_of(const Dims& shape, const PointwiseOperand& o, int64_t block) {
   return Layout::Strided;
 }
 
-/// Blocks [begin, end) of the plan. Buffers that repeat are filled once.
-void run_blocks(const Plan& plan, int64_t total, int64_t begin, int64_t end,
-                kernels::FaultInfo* fault) {
-  const int count = static_cast<int>(plan.operands.size());
-  alignas(64) char scratch[kMaxSlots][kBlock * 8];
-  const int64_t first = std::min(plan.block, total - begin * plan.block);
-  for (int k = 0; k < count; ++k)
-    if (plan.layouts[k] == Layout::Constant || plan.layouts[k] == Layout::Periodic)
-      transfer(plan.shape, plan.operands[k], 0, first, scratch[k], true);
-  for (int64_t b = begin; b < end; ++b) {
-    const int64_t at = b * plan.block, n = std::min(plan.block, total - at);
-    char* place[kMaxSlots];
-    for (int k = 0; k < count; ++k) {
-      const PointwiseOperand& o = plan.operands[k];
-      place[k] = plan.layouts[k] == Layout::Straight ? o.data + at * o.item : scratch[k];
-      if (plan.layouts[k] == Layout::Strided && !o.is_output)
-        transfer(plan.shape, o, at, n, scratch[k], true);
-    }
-    for (const PointwiseStep& step : plan.steps) {
-      void* out[1] = {place[step.output]};
-      const void* in[4];
-      for (int k = 0; k < step.input_count; ++k) in[k] = place[step.inputs[k]];
-      step.fn(out, in, n, step.params, fault);
-    }
-    for (int k = 0; k < count; ++k)
-      if (plan.operands[k].is_output && plan.layouts[k] != Layout::Straight)
-        transfer(plan.shape, plan.operands[k], at, n, scratch[k], false);
-  }
-}
-
 }  // namespace
 
-void run_pointwise(const Dims& full_shape, std::span<PointwiseOperand> operands,
-                   std::span<const PointwiseStep> steps, kernels::FaultInfo* fault) {
-  Dims shape = full_shape;
+PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand> operands,
+                             std::span<const PointwiseStep> steps)
+    : operands(operands), steps(steps), shape(full_shape) {
   coalesce(shape, operands);
   if (shape.empty()) {
     shape.push_back(1);
     for (auto& o : operands) o.strides.push_back(1);
   }
-  const int64_t total = shape.product(), inner = shape.back();
+  total = shape.product();
+  int64_t bytes = 0;
+  for (const auto& o : operands) bytes += o.item;
+  const int64_t inner = shape.back();
+  int64_t most = kBlock;
+  while (most * bytes > kScratch) most /= 2;
   // Whole rows per block, so that a row that repeats is gathered once.
-  const int64_t block = inner <= kBlock ? kBlock / inner * inner : kBlock;
-  Plan plan{shape, operands, steps, block, {}};
-  for (size_t k = 0; k < operands.size(); ++k)
-    plan.layouts[k] = layout_of(shape, operands[k], block);
+  block = inner <= most ? most / inner * inner : most;
+  for (auto& o : operands)
+    if (o.layout != Layout::Scratch) o.layout = layout_of(shape, o, block);
+}
+
+/// Blocks [begin, end). Buffers that repeat are filled once.
+void PointwisePlan::run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* fault) const {
+  const int count = static_cast<int>(operands.size());
+  alignas(64) char scratch[kScratch + kMaxPointwiseOperands * 64];
+  char* buffers[kMaxPointwiseOperands];
+  char* next = scratch;
+  const int64_t first = std::min(block, total - begin * block);
+  for (int k = 0; k < count; ++k) {
+    const PointwiseOperand& o = operands[k];
+    buffers[k] = next;
+    if (o.layout != Layout::Straight) next += (block * o.item + 63) / 64 * 64;
+    if (o.layout == Layout::Constant || o.layout == Layout::Periodic)
+      transfer(shape, o, 0, first, buffers[k], true);
+  }
+  for (int64_t b = begin; b < end; ++b) {
+    const int64_t at = b * block, n = std::min(block, total - at);
+    char* place[kMaxPointwiseOperands];
+    for (int k = 0; k < count; ++k) {
+      const PointwiseOperand& o = operands[k];
+      place[k] = o.layout == Layout::Straight ? o.data + at * o.item : buffers[k];
+      if (o.layout == Layout::Strided && o.is_read) transfer(shape, o, at, n, buffers[k], true);
+    }
+    for (const PointwiseStep& step : steps) {
+      void* out[1] = {place[step.output]};
+      const void* in[4];
+      for (int k = 0; k < step.input_count; ++k) in[k] = place[step.inputs[k]];
+      step.fn(out, in, n, step.params, fault);
+    }
+    for (int k = 0; k < count; ++k) {
+      const PointwiseOperand& o = operands[k];
+      if (o.is_written && o.layout != Layout::Straight && o.layout != Layout::Scratch)
+        transfer(shape, o, at, n, buffers[k], false);
+    }
+  }
+}
+
+void PointwisePlan::run(kernels::FaultInfo* fault) const {
   const int64_t blocks = (total + block - 1) / block;
-  if (total < 2 * kThreadGrain) return run_blocks(plan, total, 0, blocks, fault);
+  if (total < 2 * kThreadGrain) return run_blocks(0, blocks, fault);
   struct Context {
-    const Plan& plan;
-    int64_t total;
+    const PointwisePlan& plan;
     kernels::FaultInfo* fault;
-  } context{plan, total, fault};
+  } context{*this, fault};
   parallel_for(
-      blocks, kThreadGrain / kBlock,
+      blocks, kThreadGrain / block,
       [](void* c, int64_t begin, int64_t end) {
         auto& x = *static_cast<Context*>(c);
-        run_blocks(x.plan, x.total, begin, end, x.fault);
+        x.plan.run_blocks(begin, end, x.fault);
       },
       &context);
 }

@@ -14,16 +14,43 @@ struct PointwiseStep {
   int inputs[4];
 };
 
+/// How a block of an operand is reached.
+enum class Layout : uint8_t {
+  Straight,  // in place
+  Constant,  // one element, repeated into a buffer once
+  Periodic,  // a row that repeats, gathered once
+  Strided,   // gathered or scattered for every block
+  Scratch,   // no memory behind it: lives in the block's buffer alone
+};
+
 /// One operand of a list: a tensor's memory read or written with the common shape's strides.
 struct PointwiseOperand {
   char* data;
   int64_t item;  // bytes per element
-  bool is_output;
+  bool is_read, is_written;
   Dims strides;  // elements, 0 where it repeats
+  Layout layout = Layout::Straight;
 };
 
-/// Runs `steps` in order on every block of the index space `shape`.
-void run_pointwise(const Dims& shape, std::span<PointwiseOperand> operands,
-                   std::span<const PointwiseStep> steps, kernels::FaultInfo* fault);
+/// A list of kernels over one index space, made ready; the spans belong to the caller.
+struct PointwisePlan {
+  /// Joins dimensions and decides how each operand is reached (but for those marked Scratch).
+  PointwisePlan(const Dims& shape, std::span<PointwiseOperand> operands,
+                std::span<const PointwiseStep> steps);
+
+  /// Runs the steps in order on every block. The operands' data may change between two runs.
+  void run(kernels::FaultInfo* fault) const;
+
+  std::span<PointwiseOperand> operands;
+  std::span<const PointwiseStep> steps;
+  Dims shape;
+  int64_t total, block;
+
+ private:
+  void run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* fault) const;
+};
+
+/// Operands that a plan may have.
+inline constexpr int kMaxPointwiseOperands = 48;
 
 }  // namespace bx

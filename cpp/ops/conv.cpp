@@ -32,8 +32,9 @@ struct Conv {
     Params params;
     if (bias) inputs.add(last);
     params.i[0] = bias != nullptr;
-    params.object = &geometry;
-    launch(op, kernel(id, a.dtype()), out, inputs, params);
+    const auto own = std::make_shared<ConvGeometry>(geometry);
+    params.object = own.get();
+    launch(op, kernel(id, a.dtype()), out, inputs, params, own);
     return out;
   }
 };
@@ -252,8 +253,9 @@ Tensor unfold_windows(const Tensor& x, const ConvGeometry& g) {
   const Tensor source = contiguous(detached(x));
   Tensor out = empty({g.batch, g.in_channels * g.taps(), g.positions()}, x.dtype());
   Params params;
-  params.object = &g;
-  launch("unfold", kernel(Id::Unfold, x.dtype()), out, source, params);
+  const auto own = std::make_shared<ConvGeometry>(g);
+  params.object = own.get();
+  launch("unfold", kernel(Id::Unfold, x.dtype()), out, source, params, own);
   if (Recorder r{&x}; r)
     r.done("Im2ColBackward0", out, [g, shape = x.shape()](const Backward& b) {
       b.give(0, fold_columns(b.grad(), g, shape));
@@ -265,8 +267,9 @@ Tensor fold_columns(const Tensor& columns, const ConvGeometry& g, const Dims& im
   const Tensor source = contiguous(detached(columns));
   Tensor out = empty(image, columns.dtype());
   Params params;
-  params.object = &g;
-  launch("fold", kernel(Id::Fold, columns.dtype()), out, source, params);
+  const auto own = std::make_shared<ConvGeometry>(g);
+  params.object = own.get();
+  launch("fold", kernel(Id::Fold, columns.dtype()), out, source, params, own);
   if (Recorder r{&columns}; r)
     r.done("Col2ImBackward0", out,
            [g](const Backward& b) { b.give(0, unfold_windows(b.grad(), g)); });

@@ -120,10 +120,16 @@ constexpr const char* kAdaptiveMaxNodes[] = {
     "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool3DBackward0"};
 
 /// Maxima over the windows of the last dimensions, and their places.
-Tensors max_over(const char* op, const char* node, const Tensor& x,
-                 const std::vector<Extent>& extents, const Dims& step) {
+Tensors max_over(const char* op, const char* node, const Tensor& x, std::vector<Extent> given,
+                 const Dims& step) {
+  struct Owned {
+    std::vector<Extent> extents;
+    PoolWindows windows;
+  };
+  const auto own = std::make_shared<Owned>(Owned{std::move(given), {}});
+  const std::vector<Extent>& extents = own->extents;
+  PoolWindows& w = own->windows;
   const int dims = static_cast<int>(extents.size());
-  PoolWindows w;
   static constexpr int64_t kZero = 0, kOne = 1;
   Dims shape = x.shape();
   for (int d = 0; d < 3; ++d) {
@@ -145,7 +151,7 @@ Tensors max_over(const char* op, const char* node, const Tensor& x,
     const Tensor source = planes_of(x, dims), y = planes_of(out, dims), p = planes_of(places, dims);
     Params params;
     params.object = &w;
-    launch(op, kernel(Id::MaxPool, x.dtype()), {&y, &p}, source, params);
+    launch(op, kernel(Id::MaxPool, x.dtype()), {&y, &p}, source, params, own);
   }
   if (Recorder r{&x}; r)
     r.done(node, out, [op, places, dims, in = x.shape()](const Backward& b) {

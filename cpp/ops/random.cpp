@@ -13,7 +13,9 @@ using kernels::View;
 void launch_random(const char* op, kernels::GeneralFn fn, const Tensor& out, Params params,
                    Generator* generator, const Operands& inputs) {
   params.object = generator;
-  launch(op, Kernel{op, nullptr, fn}, out, inputs, params);
+  Owner owner = generator->weak_from_this().lock();
+  if (!owner) owner = Owner(Owner(), generator);  // the default one lives for ever
+  launch(op, Kernel{op, nullptr, fn}, out, inputs, params, owner);
 }
 
 Tensor without_slope(const char* node, const Tensor& out, const Tensors& inputs) {

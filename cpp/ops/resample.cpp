@@ -57,10 +57,15 @@ Tensor along(const char* op, const Tensor& x, int axis, const TapTable& table) {
   const Tensor result = empty(shape, x.dtype());
   flat[1] = table.outputs();
   const Tensor out = alias(result, flat, contiguous_strides(flat), result->offset);
-  const kernels::Taps taps = table.taps();
+  struct Owned {
+    TapTable table;
+    kernels::Taps taps;
+  };
+  const auto own = std::make_shared<Owned>(Owned{table, {}});
+  own->taps = own->table.taps();
   Params params;
-  params.object = &taps;
-  launch(op, kernel(Id::Resample, x.dtype()), out, in, params);
+  params.object = &own->taps;
+  launch(op, kernel(Id::Resample, x.dtype()), out, in, params, own);
   return result;
 }
 

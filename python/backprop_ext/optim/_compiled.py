@@ -24,6 +24,7 @@ class Compiled(Optimizer):
     """
 
     _rule: ClassVar[str]
+    _recordable = True  # but for the update itself, which reads its settings anew
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         check_modes(self._rule, defaults)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from .._core import Tensor
+from .._core import Tensor, _host_call, _recording
 from ..nn.modules._hooks import RemovableHandle
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
                     f"[step] a step pre-hook returned {changed!r}; return None or (args, kwargs)"
                 )
             args, kwargs = changed
-        result = step(self, *args, **kwargs)
+        if self._recordable or not _recording():
+            result = step(self, *args, **kwargs)
+        else:
+            result = _host_call(type(self).__name__, lambda: step(self, *args, **kwargs))
         self._opt_called = True
         for hook in self._hooks_at(_POST_STEP):
             hook(self, args, kwargs)
@@ -74,6 +77,8 @@ class Optimizer:
 
     # Schedulers warn when it stays False.
     _opt_called = False
+    # Whether `capture` may record what step() launches; else it calls step() at every replay.
+    _recordable = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,0 +1,49 @@
+// Recorded steps, as capture.py uses them.
+#include "bindings/python.h"
+#include "capture/recorder.h"
+#include "capture/replay.h"
+
+namespace bx {
+
+namespace {
+
+using capture::Program;
+
+/// Runs `step`, which returns tensors, once while every launch is written down.
+std::unique_ptr<Program> record(const py::function& step, const Tensors& arguments) {
+  capture::Recorder recorder(arguments);
+  const auto results = step().cast<Tensors>();
+  return std::make_unique<Program>(recorder.finish(results), results);
+}
+
+}  // namespace
+
+void bind_capture(py::module_& m) {
+  py::class_<Program>(m, "_Program", "A recorded step, ready to run again.")
+      .def("applies", &Program::applies,
+           "Whether the gradients that the step adds to are those that it was recorded with.")
+      .def("watch", &Program::watch, py::arg("tensors"),
+           "Tensors whose memory, shape and need of a gradient a replay relies on.")
+      .def("run", &Program::run, py::arg("arguments"),
+           "Runs the step on tensors laid out as the recorded ones; returns fresh tensors.")
+      .def("explain", &Program::explain, "What was recorded, fused and planned, as text.")
+      .def_property_readonly("launches", &Program::launches, "Kernels that the step launches.")
+      .def_property_readonly("instructions", &Program::instructions,
+                             "What is left of them after fusion.")
+      .def_property_readonly("arena_bytes", &Program::arena_bytes,
+                             "Memory for what the step needs in between.");
+  m.def("_record", &record, py::arg("step"), py::arg("arguments"),
+        "Runs step() once, which returns a list of tensors, and returns it recorded.");
+  m.def(
+      "_host_call",
+      [](const char* name, const py::function& run) {
+        auto again = std::make_shared<py::function>(run);
+        capture::host_call(name, [again] { (*again)(); });
+      },
+      py::arg("name"), py::arg("run"),
+      "Runs a function now and, where a step is recorded, at every replay.");
+  m.def("_recording", [] { return capture::active() != nullptr; },
+        "Whether this thread records a step.");
+}
+
+}  // namespace bx

@@ -1,0 +1,114 @@
+// The memory plan: every internal buffer gets a place in one block, for as long as it is alive.
+#include <algorithm>
+#include <map>
+
+#include "capture/replay.h"
+
+namespace bx::capture {
+
+namespace {
+
+constexpr int64_t round_up(int64_t bytes) {
+  constexpr auto step = static_cast<int64_t>(memory::kAlignment);
+  return (bytes + step - 1) / step * step;
+}
+
+/// Free parts of the block by place; the smallest that is large enough is taken.
+class Gaps {
+ public:
+  int64_t take(int64_t bytes) {
+    auto best = by_place_.end();
+    for (auto it = by_size_.lower_bound(bytes); it != by_size_.end();) {
+      best = by_place_.find(it->second);
+      break;
+    }
+    if (best == by_place_.end()) {
+      // At the end; a gap that reaches there is used first.
+      int64_t at = end_;
+      if (!by_place_.empty()) {
+        const auto last = std::prev(by_place_.end());
+        if (last->first + last->second == end_) {
+          at = last->first;
+          erase(last);
+        }
+      }
+      end_ = at + bytes;
+      return at;
+    }
+    const auto [at, size] = *best;
+    erase(best);
+    if (size > bytes) insert(at + bytes, size - bytes);
+    return at;
+  }
+
+  void give(int64_t at, int64_t bytes) {
+    const auto next = by_place_.lower_bound(at);
+    if (next != by_place_.end() && at + bytes == next->first) {
+      bytes += next->second;
+      erase(next);
+    }
+    const auto after = by_place_.lower_bound(at);
+    if (after != by_place_.begin()) {
+      const auto before = std::prev(after);
+      if (before->first + before->second == at) {
+        at = before->first;
+        bytes += before->second;
+        erase(before);
+      }
+    }
+    insert(at, bytes);
+  }
+
+  int64_t end() const { return end_; }
+
+ private:
+  using Places = std::map<int64_t, int64_t>;
+  void insert(int64_t at, int64_t bytes) {
+    by_place_[at] = bytes;
+    by_size_.emplace(bytes, at);
+  }
+  void erase(Places::iterator it) {
+    auto [first, last] = by_size_.equal_range(it->second);
+    for (; first != last; ++first)
+      if (first->second == it->first) {
+        by_size_.erase(first);
+        break;
+      }
+    by_place_.erase(it);
+  }
+
+  Places by_place_;
+  std::multimap<int64_t, int64_t> by_size_;
+  int64_t end_ = 0;
+};
+
+}  // namespace
+
+int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak) {
+  std::vector<std::pair<int, size_t>> births, deaths;  // (event, buffer)
+  for (size_t k = 0; k < buffers.size(); ++k) {
+    const Buffer& b = buffers[k];
+    if (b.origin != Origin::Internal || b.first < 0 || b.bytes == 0) continue;
+    births.emplace_back(b.first, k);
+    deaths.emplace_back(b.last, k);
+  }
+  std::sort(births.begin(), births.end());
+  std::sort(deaths.begin(), deaths.end());
+  Gaps gaps;
+  int64_t live = 0;
+  *live_peak = 0;
+  size_t dead = 0;
+  for (const auto& [now, k] : births) {
+    for (; dead < deaths.size() && deaths[dead].first < now; ++dead) {
+      const Buffer& b = buffers[deaths[dead].second];
+      gaps.give(b.arena_offset, round_up(b.bytes));
+      live -= round_up(b.bytes);
+    }
+    buffers[k].arena_offset = gaps.take(round_up(buffers[k].bytes));
+    live += round_up(buffers[k].bytes);
+    *live_peak = std::max(*live_peak, live);
+  }
+  return gaps.end();
+}
+
+}  // namespace bx::capture

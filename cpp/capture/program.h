@@ -1,0 +1,86 @@
+// A recorded step: what was launched, on which memory. Reading order: Record (what the recorder
+// writes down), then plan.h (what is made of it) and replay.h (how that runs).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "launch/launch.h"
+
+namespace bx::capture {
+
+/// Where the memory of a recorded step comes from at a replay.
+enum class Origin : uint8_t {
+  Internal,  // nothing outside sees it: it lies in the arena, or nowhere after fusion
+  Outside,   // a tensor that lives on: parameter, gradient, state, constant of the caller
+  Argument,  // of this call
+  Result,    // handed out: fresh at every replay
+};
+
+struct Buffer {
+  Origin origin = Origin::Outside;
+  int64_t bytes = 0;
+  int first = -1, last = -1;   // events that touch it
+  bool written = false;        // by a kernel
+  Ref<Storage> storage;        // Outside: kept alive
+  std::vector<char> initial;   // what the host had put there before the first kernel read it
+  int64_t arena_offset = -1;   // Internal, after planning
+  int position = -1;           // Argument, Result: which
+  int64_t argument_offset = 0;  // Argument: of the tensor in its storage, bytes
+  std::pair<int64_t, int64_t> extent;  // Argument: the bytes in which the tensor lies
+  const void* start = nullptr;  // while it was recorded
+};
+
+/// A tensor as a kernel saw it.
+struct Operand {
+  int buffer;
+  int64_t offset;  // bytes
+  Dims shape, strides;
+  DType dtype;
+
+  int64_t numel() const { return shape.product(); }
+  bool same_place(const Operand& o) const {
+    return buffer == o.buffer && offset == o.offset && dtype == o.dtype && shape == o.shape &&
+           strides == o.strides;
+  }
+};
+
+struct Launch {
+  const char* op;
+  kernels::Kernel kernel;
+  Params params;
+  std::vector<Operand> out, in;
+  Owner owner;  // of what params.object points to
+};
+
+/// `.grad` of a leaf was set to a tensor on a buffer, or to None.
+struct GradSet {
+  Tensor leaf;
+  std::optional<Operand> grad;
+};
+
+/// Work of the host that is done again as it is: an optimizer's step.
+struct HostCall {
+  std::string name;
+  std::function<void()> run;
+};
+
+using Event = std::variant<Launch, GradSet, HostCall>;
+
+/// What must hold of a leaf's `.grad` before a replay: the step added to it as it was.
+struct GradBefore {
+  Tensor leaf;
+  Ref<TensorImpl> grad;  // null: None
+};
+
+/// All that a recording wrote down.
+struct Record {
+  std::vector<Event> events;
+  std::vector<Buffer> buffers;
+  std::vector<GradBefore> before;
+};
+
+}  // namespace bx::capture

@@ -1,0 +1,222 @@
+#include "capture/recorder.h"
+
+#include <cstring>
+
+namespace bx::capture {
+
+namespace {
+
+thread_local Recorder* current BX_FAST_TLS = nullptr;
+
+const char* start_of(const TensorImpl& t) {
+  return static_cast<const char*>(t.storage->root()->data());
+}
+
+/// The bytes, from the start of its storage, in which a tensor lies.
+std::pair<int64_t, int64_t> extent_of(const TensorImpl& t) {
+  int64_t first = t.offset, last = t.offset;
+  for (int d = 0; d < t.shape.size(); ++d) {
+    if (t.shape[d] == 0) return {0, 0};
+    (t.strides[d] < 0 ? first : last) += (t.shape[d] - 1) * t.strides[d];
+  }
+  return {first * size_of(t.dtype), (last + 1) * size_of(t.dtype)};
+}
+
+}  // namespace
+
+Recorder* active() { return current; }
+
+void host_call(const char* name, const std::function<void()>& run) {
+  if (current) current->host_call(name, run);
+  else run();
+}
+
+Recorder::Recorder(const Tensors& arguments) {
+  if (current)
+    fail_runtime("capture", "a captured function called another one while it was recorded; capture "
+                            "the outer one alone");
+  for (size_t k = 0; k < arguments.size(); ++k) {
+    const TensorImpl& t = *arguments[k].impl();
+    const auto known = static_cast<size_t>(buffer_of(t));
+    if (known + 1 < record_.buffers.size() || k != known)
+      fail_runtime("capture", "two arguments share their memory, the second of shape ", t.shape,
+                   "; pass a clone() of it");
+    Buffer& buffer = record_.buffers[known];
+    buffer.origin = Origin::Argument;
+    buffer.argument_offset = t.offset * size_of(t.dtype);
+    buffer.extent = extent_of(t);
+    buffer.storage = nullptr;
+    buffer.position = static_cast<int>(k);
+  }
+  current = this;
+  observer = this;
+  launch_listener = this;
+  listening_ = true;
+}
+
+void Recorder::stop() {
+  if (!listening_) return;
+  listening_ = false;
+  current = nullptr;
+  observer = nullptr;
+  launch_listener = nullptr;
+}
+
+Recorder::~Recorder() {
+  stop();
+  for (auto& [start, block] : blocks_)
+    if (block.freed) memory::give(const_cast<void*>(start), block.bytes);
+}
+
+int Recorder::buffer_of(const TensorImpl& t) {
+  const char* start = start_of(t);
+  const auto [found, is_new] = numbers_.try_emplace(start, static_cast<int>(record_.buffers.size()));
+  if (!is_new) return found->second;
+  Buffer buffer;
+  buffer.bytes = t.storage->root()->bytes();
+  buffer.start = start;
+  // Memory that was there before the recording is held; memory made during it shows at the end
+  // whether anybody else holds it.
+  if (!blocks_.count(start)) buffer.storage = t.storage->root();
+  else storages_[found->second] = t.storage->root().get();
+  record_.buffers.push_back(std::move(buffer));
+  return found->second;
+}
+
+void Recorder::touch(int number, bool written) {
+  Buffer& buffer = record_.buffers[static_cast<size_t>(number)];
+  const int now = static_cast<int>(record_.events.size());
+  if (buffer.first < 0) buffer.first = now;
+  buffer.last = now;
+  buffer.written = buffer.written || written;
+}
+
+Operand Recorder::operand(const TensorImpl& t) {
+  const int number = buffer_of(t);
+  const Buffer& buffer = record_.buffers[static_cast<size_t>(number)];
+  if (buffer.origin == Origin::Argument) {
+    const auto [first, last] = extent_of(t);
+    if (first < buffer.extent.first || last > buffer.extent.second)
+      fail_runtime("capture", "the step uses memory beside its argument ", buffer.position,
+                   ", of the tensor that the argument is a part of; pass a clone()");
+  }
+  return {number, t.offset * size_of(t.dtype), t.shape, t.strides, t.dtype};
+}
+
+void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
+                         const Operands& inputs, const Params& params, const Owner& owner) {
+  if (host_runs_) return;
+  if (params.object && !owner)
+    fail_runtime("capture", op, " cannot be recorded; keep it out of the captured function");
+  Launch launch{op, kernel, params, {}, {}, owner};
+  for (int k = 0; k < inputs.size(); ++k) {
+    launch.in.push_back(operand(inputs[k]));
+    Buffer& buffer = record_.buffers[static_cast<size_t>(launch.in.back().buffer)];
+    // Made during the recording and read before any kernel wrote it: the host put something there.
+    if (!buffer.written && !buffer.storage && buffer.initial.empty() && buffer.bytes > 0) {
+      const auto* start = start_of(inputs[k]);
+      buffer.initial.assign(start, start + buffer.bytes);
+    }
+    touch(launch.in.back().buffer, false);
+  }
+  for (int k = 0; k < outputs.size(); ++k) {
+    launch.out.push_back(operand(outputs[k]));
+    touch(launch.out.back().buffer, true);
+  }
+  record_.events.emplace_back(std::move(launch));
+}
+
+void Recorder::taken(void* block, size_t bytes) { blocks_[block] = {bytes, false, host_runs_}; }
+
+bool Recorder::keeps(void* block, size_t) {
+  // Kept until the end, so that an address means one buffer.
+  const auto found = blocks_.find(block);
+  if (found == blocks_.end()) return false;
+  found->second.freed = true;
+  return true;
+}
+
+void Recorder::reading(const void* data) {
+  if (host_runs_) return;
+  const auto* at = static_cast<const char*>(data);
+  auto found = numbers_.upper_bound(at);
+  if (found == numbers_.begin()) return;
+  --found;
+  const Buffer& buffer = record_.buffers[static_cast<size_t>(found->second)];
+  if (at >= found->first + buffer.bytes || !(buffer.written || buffer.origin == Origin::Argument))
+    return;
+  fail_runtime("capture",
+               "a value is read while the step is recorded, and would be the same in every replay; "
+               "return the tensor and read it outside");
+}
+
+void Recorder::grad_changes(TensorImpl& leaf, bool adds) {
+  if (host_runs_) return;
+  for (const Tensor& known : leaves_)
+    if (known.impl() == &leaf) return;
+  leaves_.push_back(Tensor(Ref<TensorImpl>(&leaf)));
+  if (adds) record_.before.push_back({leaves_.back(), leaf.grad});
+}
+
+void Recorder::write_down_grads() {
+  for (const Tensor& leaf : leaves_) {
+    std::optional<Operand> grad;
+    if (leaf->grad) {
+      grad = operand(*leaf->grad);
+      touch(grad->buffer, false);
+    }
+    record_.events.emplace_back(GradSet{leaf, std::move(grad)});
+  }
+}
+
+void Recorder::host_call(std::string name, std::function<void()> run) {
+  write_down_grads();
+  record_.events.emplace_back(HostCall{std::move(name), run});
+  for (const Tensor& leaf : leaves_)
+    if (leaf->grad) touch(buffer_of(*leaf->grad), false);
+  host_runs_ = true;
+  struct Done {
+    bool& flag;
+    ~Done() { flag = false; }
+  } done{host_runs_};
+  run();
+}
+
+Record Recorder::finish(const Tensors& results) {
+  write_down_grads();
+  stop();
+  for (const Tensor& leaf : leaves_)
+    if (leaf->grad) {
+      Buffer& buffer = record_.buffers[static_cast<size_t>(buffer_of(*leaf->grad))];
+      if (buffer.origin == Origin::Outside) buffer.storage = leaf->grad->storage->root();
+    }
+  for (size_t k = 0; k < results.size(); ++k) {
+    const auto found = numbers_.find(start_of(*results[k].impl()));
+    if (found == numbers_.end()) continue;
+    Buffer& buffer = record_.buffers[static_cast<size_t>(found->second)];
+    if (buffer.origin != Origin::Outside || buffer.storage) continue;
+    buffer.origin = Origin::Result;
+    buffer.position = static_cast<int>(k);
+  }
+  const int end = static_cast<int>(record_.events.size());
+  for (const auto& [start, number] : numbers_) {
+    Buffer& buffer = record_.buffers[static_cast<size_t>(number)];
+    const auto block = blocks_.find(start);
+    if (block == blocks_.end()) continue;
+    if (block->second.freed) {
+      buffer.origin = Origin::Internal;
+      continue;
+    }
+    buffer.last = end;
+    if (buffer.origin != Origin::Outside || buffer.storage) continue;
+    // Somebody keeps what the step made: what a host call made is its own, a constant is harmless.
+    if (buffer.written && !block->second.by_host)
+      fail_runtime("capture", "a tensor of ", buffer.bytes,
+                   " bytes that the step made is kept outside of it; a replay would not renew it: "
+                   "return it, or copy_ it into a tensor that exists before");
+    buffer.storage = Ref<Storage>(storages_.at(number));
+  }
+  return std::move(record_);
+}
+
+}  // namespace bx::capture

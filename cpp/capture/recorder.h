@@ -1,0 +1,61 @@
+// Listens while a step runs eagerly once, and writes down every launch with the memory it touched.
+#pragma once
+
+#include <map>
+#include <unordered_map>
+
+#include "capture/program.h"
+#include "core/observer.h"
+
+namespace bx::capture {
+
+class Recorder final : public LaunchListener, public Observer {
+ public:
+  /// Starts to listen on this thread; `arguments` are what the step is called with.
+  explicit Recorder(const Tensors& arguments);
+  /// Stops, and gives back the memory that it kept.
+  ~Recorder() override;
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  /// The record of a step that returned `results`, which nothing else refers to: stops listening.
+  /// RuntimeError where a tensor that the step made is kept elsewhere.
+  Record finish(const Tensors& results);
+
+  void launching(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
+                 const Operands& inputs, const Params& params, const Owner& owner) override;
+  void taken(void* block, size_t bytes) override;
+  bool keeps(void* block, size_t bytes) override;
+  void reading(const void* data) override;
+
+  void grad_changes(TensorImpl& leaf, bool adds) override;
+  void host_call(std::string name, std::function<void()> run);
+
+ private:
+  struct Block {
+    size_t bytes;
+    bool freed = false, by_host = false;
+  };
+
+  int buffer_of(const TensorImpl& t);
+  Operand operand(const TensorImpl& t);
+  void touch(int buffer, bool written);
+  void write_down_grads();
+  void stop();
+
+  Record record_;
+  std::map<const char*, int> numbers_;             // a storage's first byte -> buffer
+  std::unordered_map<const void*, Block> blocks_;  // taken since the recording began
+  std::unordered_map<int, Storage*> storages_;     // of buffers made since; alive unless freed
+  std::vector<Tensor> leaves_;                     // whose .grad the step changed
+  bool listening_ = false;
+  bool host_runs_ = false;  // what happens now is done again by the host
+};
+
+/// The recorder of this thread, or null.
+Recorder* active();
+
+/// Runs an optimizer's step now, and at every replay: its options are read anew each time.
+void host_call(const char* name, const std::function<void()>& run);
+
+}  // namespace bx::capture

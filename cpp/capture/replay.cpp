@@ -1,0 +1,302 @@
+// Reading order: the constructor says what becomes of a record; run() is a replay.
+#include "capture/replay.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "capture/instructions.h"
+
+namespace bx::capture {
+
+namespace {
+
+/// A launch that changes more than the memory it writes: it draws from a generator.
+bool has_effects(const Launch& launch) { return launch.params.object != nullptr; }
+
+}  // namespace
+
+Program::Program(Record record, const Tensors& results) : record_(std::move(record)) {
+  for (const Tensor& t : results) {
+    // Made by the step, or of an argument's memory; all else lives on and is handed out as it is.
+    int buffer = -1;
+    for (size_t k = 0; k < record_.buffers.size(); ++k) {
+      const Buffer& b = record_.buffers[k];
+      if ((b.origin == Origin::Result || b.origin == Origin::Argument) &&
+          b.start == t->storage->root()->data())
+        buffer = static_cast<int>(k);
+    }
+    results_.push_back({buffer, t->offset * size_of(t.dtype()), t.shape(), t.strides(), t.dtype(),
+                        buffer < 0 ? t : Tensor()});
+  }
+  for (size_t k = 0; k < record_.buffers.size(); ++k)
+    if (record_.buffers[k].origin == Origin::Result) result_buffers_.push_back(static_cast<int>(k));
+  drop_dead();
+  build();
+}
+
+Program::~Program() = default;
+
+/// Launches that nobody sees the result of.
+void Program::drop_dead() {
+  std::vector<bool> needed(record_.buffers.size());
+  for (size_t k = 0; k < needed.size(); ++k)
+    needed[k] = record_.buffers[k].origin != Origin::Internal;
+  std::vector<Event> kept;
+  for (size_t e = record_.events.size(); e-- > 0;) {
+    Event& event = record_.events[e];
+    if (auto* launch = std::get_if<Launch>(&event)) {
+      bool live = has_effects(*launch);
+      for (const Operand& o : launch->out) live = live || needed[static_cast<size_t>(o.buffer)];
+      if (!live) continue;
+      for (const Operand& o : launch->in) needed[static_cast<size_t>(o.buffer)] = true;
+      for (const Operand& o : launch->out) needed[static_cast<size_t>(o.buffer)] = true;
+    } else if (auto* set = std::get_if<GradSet>(&event)) {
+      if (set->grad) needed[static_cast<size_t>(set->grad->buffer)] = true;
+    }
+    kept.push_back(std::move(event));
+  }
+  record_.events.assign(std::make_move_iterator(kept.rbegin()),
+                        std::make_move_iterator(kept.rend()));
+  for (Buffer& b : record_.buffers) b.first = b.last = -1;
+  auto touch = [&](int buffer, int e) {
+    Buffer& b = record_.buffers[static_cast<size_t>(buffer)];
+    if (b.first < 0) b.first = e;
+    b.last = e;
+  };
+  std::vector<int> grads;  // set, and read by what the host does later
+  for (int e = 0; e < static_cast<int>(record_.events.size()); ++e) {
+    const Event& event = record_.events[static_cast<size_t>(e)];
+    if (const auto* launch = std::get_if<Launch>(&event)) {
+      ++launches_;
+      for (const Operand& o : launch->in) touch(o.buffer, e);
+      for (const Operand& o : launch->out) touch(o.buffer, e);
+    } else if (const auto* set = std::get_if<GradSet>(&event)) {
+      if (set->grad) {
+        touch(set->grad->buffer, e);
+        grads.push_back(set->grad->buffer);
+      }
+    } else {
+      for (int buffer : grads) touch(buffer, e);
+      grads.clear();
+    }
+  }
+}
+
+void Program::point(int buffer, void** place, int64_t offset) {
+  pointers_[static_cast<size_t>(buffer)].push_back({place, offset});
+}
+
+/// Every pointer into a buffer, now that it starts here.
+void Program::place(int buffer, void* start) {
+  for (const Pointer& p : pointers_[static_cast<size_t>(buffer)])
+    *p.place = static_cast<char*>(start) + p.offset;
+}
+
+void Program::build() {
+  std::vector<Buffer>& buffers = record_.buffers;
+  const std::vector<Event>& events = record_.events;
+  pointers_.resize(buffers.size());
+  // Groups first: what lives inside one needs no memory.
+  std::vector<size_t> ends;
+  std::vector<int> groups(events.size());
+  for (size_t e = 0; e < events.size();) {
+    const size_t end = std::max(fusion_end(events, e), e + 1);
+    for (size_t k = e; k < end; ++k) groups[k] = static_cast<int>(ends.size());
+    ends.push_back(end);
+    e = end;
+  }
+  auto within_one_group = [&](const Buffer& b) {
+    return b.origin == Origin::Internal && b.initial.empty() && b.first >= 0 &&
+           groups[static_cast<size_t>(b.first)] == groups[static_cast<size_t>(b.last)] &&
+           ends[static_cast<size_t>(groups[static_cast<size_t>(b.first)])] -
+                   static_cast<size_t>(b.first) > 1;
+  };
+  std::vector<bool> scratch(buffers.size());
+  for (size_t k = 0; k < buffers.size(); ++k) {
+    Buffer& b = buffers[k];
+    scratch[k] = within_one_group(b);
+    if (scratch[k]) b.first = b.last = -1;
+    else if (!b.initial.empty() && b.origin == Origin::Internal) {
+      b.first = 0;  // there from the start, and untouched until it is read
+      if (!b.written) b.last = static_cast<int>(events.size());
+    }
+    // Lifetimes count in groups: a group reads and writes all of its operands at once.
+    if (b.first >= 0 && b.first < static_cast<int>(events.size())) {
+      const size_t last = std::min(static_cast<size_t>(b.last), events.size() - 1);
+      b.first = groups[static_cast<size_t>(b.first)];
+      b.last = groups[last];
+    }
+  }
+  arena_bytes_ = plan_arena(buffers, &live_bytes_);
+  arena_ = make<Storage>(arena_bytes_);
+  auto storage_of = [&](int number) {
+    const Buffer& b = buffers[static_cast<size_t>(number)];
+    if (b.storage || b.arena_offset < 0) return b.storage;
+    auto part = make<Storage>(static_cast<char*>(arena_->data()) + b.arena_offset, b.bytes,
+                              std::function<void()>());
+    held_.push_back(part);
+    return part;
+  };
+
+  for (size_t k = 0; k < buffers.size(); ++k) {
+    Buffer& b = buffers[k];
+    const bool again = b.origin == Origin::Result || (b.origin == Origin::Internal && b.written);
+    if (b.initial.empty() || !again) continue;
+    auto restore = std::make_unique<Restore>(b.initial);
+    point(static_cast<int>(k), &restore->to, 0);
+    instructions_.push_back(std::move(restore));
+  }
+  for (size_t begin = 0, g = 0; g < ends.size(); begin = ends[g++]) {
+    const size_t end = ends[g];
+    if (const auto* set = std::get_if<GradSet>(&events[begin])) {
+      instructions_.push_back(
+          std::make_unique<SetGrad>(*set, set->grad ? storage_of(set->grad->buffer) : nullptr));
+      continue;
+    }
+    if (const auto* call = std::get_if<HostCall>(&events[begin])) {
+      instructions_.push_back(std::make_unique<CallHost>(*call));
+      continue;
+    }
+    const auto& first = std::get<Launch>(events[begin]);
+    if (!first.kernel.pointwise) {
+      auto one = std::make_unique<GeneralKernel>(first);
+      for (size_t k = 0; k < first.out.size(); ++k)
+        point(first.out[k].buffer, &one->out[k].data, first.out[k].offset);
+      for (size_t k = 0; k < first.in.size(); ++k)
+        point(first.in[k].buffer, &one->in[k].data, first.in[k].offset);
+      instructions_.push_back(std::move(one));
+      continue;
+    }
+    if (first.out[0].numel() == 0) continue;
+    const bool straight =
+        end - begin == 1 && first.out[0].numel() < (1 << 16) &&
+        is_contiguous(first.out[0].shape, first.out[0].strides) &&
+        std::all_of(first.in.begin(), first.in.end(), [&](const Operand& o) {
+          return o.shape == first.out[0].shape && is_contiguous(o.shape, o.strides);
+        });
+    if (straight) {
+      auto one = std::make_unique<StraightKernel>(first);
+      point(first.out[0].buffer, &one->out, first.out[0].offset);
+      for (size_t k = 0; k < first.in.size(); ++k)
+        point(first.in[k].buffer, &one->in[k], first.in[k].offset);
+      instructions_.push_back(std::move(one));
+      continue;
+    }
+    auto fused = std::make_unique<FusedKernels>();
+    const Dims& shape = first.out[0].shape;
+    std::vector<const Operand*> slots;
+    auto slot = [&](const Operand& o, bool written) {
+      for (size_t k = 0; k < slots.size(); ++k)
+        if (slots[k]->same_place(o)) {
+          PointwiseOperand& p = fused->operands[k];
+          if (written) p.is_written = true;
+          return static_cast<int>(k);
+        }
+      slots.push_back(&o);
+      PointwiseOperand p{nullptr, size_of(o.dtype), !written, written,
+                         broadcast_strides(o.shape, o.strides, shape)};
+      if (scratch[static_cast<size_t>(o.buffer)]) p.layout = Layout::Scratch;
+      fused->operands.push_back(p);
+      return static_cast<int>(slots.size()) - 1;
+    };
+    fused->operands.reserve(static_cast<size_t>(kMaxPointwiseOperands));
+    fused->params.reserve(end - begin);
+    for (size_t e = begin; e < end; ++e) {
+      const auto& launch = std::get<Launch>(events[e]);
+      fused->params.push_back(launch.params);
+      fused->names.push_back(launch.op);
+      PointwiseStep step{launch.kernel.pointwise, fused->params.back().f, 0,
+                         static_cast<int>(launch.in.size()), {}};
+      for (size_t k = 0; k < launch.in.size(); ++k) step.inputs[k] = slot(launch.in[k], false);
+      step.output = slot(launch.out[0], true);
+      fused->steps.push_back(step);
+    }
+    fused->plan.emplace(shape, fused->operands, fused->steps);
+    for (size_t k = 0; k < slots.size(); ++k)
+      if (fused->operands[k].layout != Layout::Scratch)
+        point(slots[k]->buffer, reinterpret_cast<void**>(&fused->operands[k].data),
+              slots[k]->offset);
+    instructions_.push_back(std::move(fused));
+  }
+  for (size_t k = 0; k < buffers.size(); ++k) {
+    Buffer& b = buffers[k];
+    if (b.origin == Origin::Outside && b.storage) {
+      place(static_cast<int>(k), b.storage->data());
+      if (b.written) written_.push_back(b.storage);
+    } else if (b.arena_offset >= 0) {
+      char* start = static_cast<char*>(arena_->data()) + b.arena_offset;
+      place(static_cast<int>(k), start);
+      if (!b.written && !b.initial.empty()) std::memcpy(start, b.initial.data(), b.initial.size());
+    }
+    b.initial = {};
+  }
+}
+
+void Program::watch(const Tensors& tensors) {
+  for (const Tensor& t : tensors)
+    watched_.push_back({t, t->storage->root(), t->offset, t.shape(), t->leaf_requires_grad});
+}
+
+bool Program::applies() const {
+  for (const Watched& w : watched_)
+    if (w.tensor->leaf_requires_grad != w.requires_grad || w.tensor->offset != w.offset ||
+        !(w.tensor->storage->root() == w.root) || !(w.tensor.shape() == w.shape))
+      return false;
+  for (const GradBefore& b : record_.before) {
+    const Ref<TensorImpl>& now = b.leaf->grad;
+    if (!b.grad != !now) return false;
+    if (now && !(now->storage->root() == b.grad->storage->root() && now->offset == b.grad->offset))
+      return false;
+  }
+  return true;
+}
+
+Tensors Program::run(const Tensors& arguments) {
+  if (running_)
+    fail_runtime("capture", "the captured function was called while it runs; one call at a time");
+  struct Running {
+    bool& flag;
+    explicit Running(bool& f) : flag(f) { flag = true; }
+    ~Running() { flag = false; }
+  } running(running_);
+  for (size_t k = 0; k < record_.buffers.size(); ++k) {
+    const Buffer& b = record_.buffers[k];
+    if (b.origin != Origin::Argument) continue;
+    const Tensor& t = arguments[static_cast<size_t>(b.position)];
+    place(static_cast<int>(k), static_cast<char*>(t.raw()) - b.argument_offset);
+  }
+  std::vector<Ref<Storage>> memory(record_.buffers.size());
+  for (int k : result_buffers_) {
+    memory[static_cast<size_t>(k)] = make<Storage>(record_.buffers[static_cast<size_t>(k)].bytes);
+    place(k, memory[static_cast<size_t>(k)]->data());
+  }
+  for (const auto& instruction : instructions_) instruction->run();
+  for (const Ref<Storage>& s : written_) s->bump_version();
+  Tensors results;
+  for (const ResultView& r : results_) {
+    if (r.buffer < 0) {
+      results.push_back(r.same);
+      continue;
+    }
+    const Buffer& b = record_.buffers[static_cast<size_t>(r.buffer)];
+    int64_t offset = r.offset;
+    Ref<Storage> storage = memory[static_cast<size_t>(r.buffer)];
+    if (b.origin == Origin::Argument) {
+      const Tensor& t = arguments[static_cast<size_t>(b.position)];
+      storage = t->storage;
+      offset += t->offset * size_of(t.dtype()) - b.argument_offset;
+    }
+    results.push_back(Tensor(make<TensorImpl>(std::move(storage), offset / size_of(r.dtype),
+                                              r.shape, r.strides, r.dtype)));
+  }
+  return results;
+}
+
+std::string Program::explain() const {
+  std::string text = str(launches_, " launches in ", instructions_.size(), " instructions; arena ",
+                         arena_bytes_, " bytes, live at most ", live_bytes_, "\n");
+  for (const auto& instruction : instructions_) text += "  " + instruction->text() + "\n";
+  return text;
+}
+
+}  // namespace bx::capture

@@ -1,0 +1,88 @@
+// A recorded step made ready to run again: fused, its memory planned, its pointers in place.
+#pragma once
+
+#include <memory>
+
+#include "capture/program.h"
+
+namespace bx::capture {
+
+/// Something a replay does. Its pointers into memory are patched when memory changes place.
+class Instruction {
+ public:
+  virtual ~Instruction() = default;
+  virtual void run() = 0;
+  /// One line for people.
+  virtual std::string text() const = 0;
+};
+
+/// A pointer inside an instruction, and where in its buffer it points.
+struct Pointer {
+  void** place;
+  int64_t offset;
+};
+
+class Program {
+ public:
+  explicit Program(Record record, const Tensors& results);
+  ~Program();
+
+  /// Tensors whose memory, shape and need of a gradient a replay relies on.
+  void watch(const Tensors& tensors);
+  /// Whether these and the leaves' gradients are as the recording found them.
+  bool applies() const;
+
+  /// Runs the step on arguments laid out as the recorded ones; the results are fresh tensors.
+  Tensors run(const Tensors& arguments);
+
+  /// What was recorded, fused and planned.
+  std::string explain() const;
+  int64_t arena_bytes() const { return arena_bytes_; }
+  int64_t live_bytes() const { return live_bytes_; }
+  int launches() const { return launches_; }
+  int instructions() const { return static_cast<int>(instructions_.size()); }
+
+ private:
+  struct Watched {
+    Tensor tensor;
+    Ref<Storage> root;
+    int64_t offset;
+    Dims shape;
+    bool requires_grad;
+  };
+  struct ResultView {
+    int buffer;  // -1: a tensor that lives on, handed out as it is
+    int64_t offset;
+    Dims shape, strides;
+    DType dtype;
+    Tensor same;
+  };
+
+  void drop_dead();
+  void build();
+  void plan_memory();
+  void point(int buffer, void** place, int64_t offset);
+  void place(int buffer, void* start);
+
+  Record record_;
+  std::vector<std::unique_ptr<Instruction>> instructions_;
+  std::vector<std::vector<Pointer>> pointers_;  // per buffer
+  std::vector<ResultView> results_;
+  std::vector<Watched> watched_;
+  std::vector<int> result_buffers_;
+  std::vector<Ref<Storage>> written_;  // their version grows with every replay
+  std::vector<Ref<Storage>> held_;
+  Ref<Storage> arena_;
+  int64_t arena_bytes_ = 0, live_bytes_ = 0;
+  int launches_ = 0;
+  bool running_ = false;
+};
+
+/// Puts the internal buffers into one arena, reusing what is dead; returns its bytes. [Best fit]
+int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak);
+
+/// How far a run of pointwise launches can be fused: the events [begin, result) share one index
+/// space, and nothing in it is read in another layout than it was written.
+size_t fusion_end(const std::vector<Event>& events, size_t begin);
+
+}  // namespace bx::capture

@@ -1,0 +1,40 @@
+// What a recording listens to below the ops: memory taken and given back, values read by the host.
+#pragma once
+
+#include <cstddef>
+
+#include "core/thread_local.h"
+
+namespace bx {
+
+class TensorImpl;
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  /// A block for tensor data was taken.
+  virtual void taken(void* block, size_t bytes) = 0;
+  /// A block is given back; true where the observer keeps it and will give it back itself.
+  virtual bool keeps(void* block, size_t bytes) = 0;
+  /// Elements at `data` are about to be read outside of kernels. May throw.
+  virtual void reading(const void* data) = 0;
+  /// `.grad` of a leaf is about to change; `adds`: what it holds is added to.
+  virtual void grad_changes(TensorImpl& leaf, bool adds) = 0;
+};
+
+/// This thread's observer, or null.
+inline thread_local Observer* observer BX_FAST_TLS = nullptr;
+
+/// Called before the host looks at a tensor's elements.
+inline void note_read(const void* data) {
+  if (observer) [[unlikely]]
+    observer->reading(data);
+}
+
+/// Called before a leaf's `.grad` changes.
+inline void note_grad(TensorImpl& leaf, bool adds) {
+  if (observer) [[unlikely]]
+    observer->grad_changes(leaf, adds);
+}
+
+}  // namespace bx
