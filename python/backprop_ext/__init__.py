@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from . import safetensors as safetensors
     from . import utils as utils
     from . import version as version
+    from ._capture import capture as capture
 
 __version__ = "0.1.0"
 
@@ -147,7 +148,9 @@ _lazy = [
     "utils",
     "version",
 ]
-__getattr__ = missing_from("torch", globals(), {name: f".{name}" for name in _lazy})
+__getattr__ = missing_from(
+    "torch", globals(), {name: f".{name}" for name in _lazy} | {"capture": "._capture"}
+)
 guard_methods(Tensor)
 for _module in (
     autograd,
