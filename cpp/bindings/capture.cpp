@@ -30,6 +30,8 @@ void bind_capture(py::module_& m) {
       .def_property_readonly("launches", &Program::launches, "Kernels that the step launches.")
       .def_property_readonly("instructions", &Program::instructions,
                              "What is left of them after fusion.")
+      .def_property_readonly("live_bytes", &Program::live_bytes,
+                             "The most that is alive at once of what the step needs in between.")
       .def_property_readonly("arena_bytes", &Program::arena_bytes,
                              "Memory for what the step needs in between.");
   m.def("_record", &record, py::arg("step"), py::arg("arguments"),
@@ -42,8 +44,9 @@ void bind_capture(py::module_& m) {
       },
       py::arg("name"), py::arg("run"),
       "Runs a function now and, where a step is recorded, at every replay.");
-  m.def("_recording", [] { return capture::active() != nullptr; },
-        "Whether this thread records a step.");
+  m.def(
+      "_recording", [] { return capture::active() != nullptr; },
+      "Whether this thread records a step.");
 }
 
 }  // namespace bx

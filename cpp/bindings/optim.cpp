@@ -143,8 +143,8 @@ void bind_optim(py::module_& m) {
         capture::host_call("update", [rule, group, state] { step(rule, group, state); });
       },
       py::arg("rule"), py::arg("group"), py::arg("state"),
-        "One step of a group's parameters by a rule of _update_rules; settings and state are read "
-        "from the group and from state[parameter].");
+      "One step of a group's parameters by a rule of _update_rules; settings and state are read "
+      "from the group and from state[parameter].");
 }
 
 }  // namespace bx

@@ -54,7 +54,8 @@ std::shared_ptr<Generator> make_generator(py::handle device) {
 }  // namespace
 
 void bind_random(py::module_& m) {
-  py::class_<Generator, std::shared_ptr<Generator>>(m, "Generator", "PyTorch's CPU generator: mt19937.")
+  py::class_<Generator, std::shared_ptr<Generator>>(m, "Generator",
+                                                    "PyTorch's CPU generator: mt19937.")
       .def(py::init(&make_generator), py::arg("device") = py::none())
       .def(
           "manual_seed",

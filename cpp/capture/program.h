@@ -23,15 +23,15 @@ enum class Origin : uint8_t {
 struct Buffer {
   Origin origin = Origin::Outside;
   int64_t bytes = 0;
-  int first = -1, last = -1;   // events that touch it
-  bool written = false;        // by a kernel
-  Ref<Storage> storage;        // Outside: kept alive
-  std::vector<char> initial;   // what the host had put there before the first kernel read it
-  int64_t arena_offset = -1;   // Internal, after planning
-  int position = -1;           // Argument, Result: which
+  int first = -1, last = -1;    // events that touch it
+  bool written = false;         // by a kernel
+  Ref<Storage> storage;         // Outside: kept alive
+  std::vector<char> initial;    // what the host had put there before the first kernel read it
+  int64_t arena_offset = -1;    // Internal, after planning
+  int position = -1;            // Argument, Result: which
   int64_t argument_offset = 0;  // Argument: of the tensor in its storage, bytes
   std::pair<int64_t, int64_t> extent;  // Argument: the bytes in which the tensor lies
-  const void* start = nullptr;  // while it was recorded
+  const void* start = nullptr;         // while it was recorded
 };
 
 /// A tensor as a kernel saw it.

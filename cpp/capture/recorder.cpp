@@ -33,8 +33,9 @@ void host_call(const char* name, const std::function<void()>& run) {
 
 Recorder::Recorder(const Tensors& arguments) {
   if (current)
-    fail_runtime("capture", "a captured function called another one while it was recorded; capture "
-                            "the outer one alone");
+    fail_runtime("capture",
+                 "a captured function called another one while it was recorded; capture "
+                 "the outer one alone");
   for (size_t k = 0; k < arguments.size(); ++k) {
     const TensorImpl& t = *arguments[k].impl();
     const auto known = static_cast<size_t>(buffer_of(t));
@@ -70,7 +71,8 @@ Recorder::~Recorder() {
 
 int Recorder::buffer_of(const TensorImpl& t) {
   const char* start = start_of(t);
-  const auto [found, is_new] = numbers_.try_emplace(start, static_cast<int>(record_.buffers.size()));
+  const auto [found, is_new] =
+      numbers_.try_emplace(start, static_cast<int>(record_.buffers.size()));
   if (!is_new) return found->second;
   Buffer buffer;
   buffer.bytes = t.storage->root()->bytes();

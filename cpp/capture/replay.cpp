@@ -109,7 +109,8 @@ void Program::build() {
     return b.origin == Origin::Internal && b.initial.empty() && b.first >= 0 &&
            groups[static_cast<size_t>(b.first)] == groups[static_cast<size_t>(b.last)] &&
            ends[static_cast<size_t>(groups[static_cast<size_t>(b.first)])] -
-                   static_cast<size_t>(b.first) > 1;
+                   static_cast<size_t>(b.first) >
+               1;
   };
   std::vector<bool> scratch(buffers.size());
   for (size_t k = 0; k < buffers.size(); ++k) {
@@ -171,9 +172,11 @@ void Program::build() {
     const bool straight =
         end - begin == 1 && first.out[0].numel() < (1 << 16) &&
         is_contiguous(first.out[0].shape, first.out[0].strides) &&
-        std::all_of(first.in.begin(), first.in.end(), [&](const Operand& o) {
-          return o.shape == first.out[0].shape && is_contiguous(o.shape, o.strides);
-        });
+        std::all_of(
+            first.in.begin(), first.in.end(),
+            [&](const Operand& o) {
+              return o.shape == first.out[0].shape && is_contiguous(o.shape, o.strides);
+            });
     if (straight) {
       auto one = std::make_unique<StraightKernel>(first);
       point(first.out[0].buffer, &one->out, first.out[0].offset);
@@ -205,8 +208,11 @@ void Program::build() {
       const auto& launch = std::get<Launch>(events[e]);
       fused->params.push_back(launch.params);
       fused->names.push_back(launch.op);
-      PointwiseStep step{launch.kernel.pointwise, fused->params.back().f, 0,
-                         static_cast<int>(launch.in.size()), {}};
+      PointwiseStep step{launch.kernel.pointwise,
+                         fused->params.back().f,
+                         0,
+                         static_cast<int>(launch.in.size()),
+                         {}};
       for (size_t k = 0; k < launch.in.size(); ++k) step.inputs[k] = slot(launch.in[k], false);
       step.output = slot(launch.out[0], true);
       fused->steps.push_back(step);

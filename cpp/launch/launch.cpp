@@ -66,8 +66,7 @@ void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& ou
   for (int k = 0; k < count; ++k)
     operands[k + 1] = {static_cast<char*>(inputs[k].raw()), size_of(inputs[k].dtype), true, false,
                        broadcast_strides(inputs[k].shape, inputs[k].strides, out.shape)};
-  PointwisePlan(out.shape, std::span(operands, static_cast<size_t>(count) + 1),
-                std::span(&step, 1))
+  PointwisePlan(out.shape, std::span(operands, static_cast<size_t>(count) + 1), std::span(&step, 1))
       .run(fault);
 }
 

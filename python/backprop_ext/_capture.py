@@ -1,8 +1,8 @@
 """`capture`: a training step recorded once and replayed in C++, without Python and without a tape.
 
 The first call with a new signature runs the function as usual, while every kernel that it launches
-is written down. Later calls run that list again: fused where neighbours allow it, in memory that was
-planned once. The results are the same bits as those of the function itself.
+is written down. Later calls run that list again: fused where neighbours allow it, in memory that
+was planned once. The results are the same bits as those of the function itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ import numpy as np
 from . import _core
 from ._core import Tensor
 from .nn.modules._hooks import register_module_forward_pre_hook
-from .nn.modules._tree import MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .nn import Module
+    from .nn.modules.module import Module
 
 __all__ = ["Captured", "capture"]
 
@@ -76,14 +75,14 @@ class Captured:
     def signatures(self) -> list[str]:
         """One line for each recording, the one used last at the end."""
         return [
-            f"{_text(key[1])}: {r.program.launches} launches in {r.program.instructions} steps"
+            f"{_title(key)}: {r.program.launches} launches in {r.program.instructions} steps"
             for key, r in self._recordings.items()
         ]
 
     def explain(self) -> str:
         """What was recorded, fused and planned, for every signature."""
         return "\n".join(
-            f"{_text(key[1])}\n{r.program.explain()}" for key, r in self._recordings.items()
+            f"{_title(key)}\n{r.program.explain()}" for key, r in self._recordings.items()
         )
 
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
@@ -129,10 +128,11 @@ class _Recording:
         self.program = program
         self.returned = returned
         self._modules = [(m, m.training, _members(m)) for m in modules]
-        program.watch([t for _, _, members in self._modules for t in members if t is not None])
+        members = [value for _, _, values in self._modules for value in values]
+        program.watch([value for value in members if isinstance(value, Tensor)])
 
     def applies(self) -> bool:
-        """Whether modes, parameters and buffers are those that were recorded."""
+        """Whether modes, parameters, buffers and modules are those that were recorded."""
         for module, training, members in self._modules:
             if module.training != training:
                 return False
@@ -143,8 +143,9 @@ class _Recording:
 
 
 def _members(module: Module) -> list[Any]:
+    """Parameters, buffers and modules of its own."""
     values = module.__dict__
-    return [values[name] for name, kind in module._kinds.items() if kind != MODULE]
+    return [values[name] for name in module._kinds]
 
 
 def capture(function: Callable[..., Any] | None = None, *, recordings: int = RECORDINGS) -> Any:
@@ -222,11 +223,22 @@ def _rebuild(value: Any, tensors: Any) -> Any:
     return value
 
 
+def _title(key: Any) -> str:
+    """The arguments of a recording."""
+    grad, (_, args, kwargs) = key
+    named = [f"{name}={_text(k)}" for name, k in kwargs[1:]]
+    return f"({', '.join([*map(_text, args[1:]), *named])})" + ("" if grad else ", no_grad")
+
+
 def _text(key: Any) -> str:
-    if isinstance(key, tuple) and len(key) == 4 and isinstance(key[1], tuple):
-        return f"{str(key[0]).removeprefix('torch.')}{list(key[1])}"
-    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], type):
+    """A signature for people: float32[8, 3], 0.5, ..."""
+    if not isinstance(key, tuple):
+        return str(key)
+    if isinstance(key[0], _core.dtype):
+        flag = ", requires_grad" if key[3] else ""
+        return f"{str(key[0]).removeprefix('torch.')}{list(key[1])}{flag}"
+    if key[0] in _PLAIN:
         return repr(key[1])
-    if isinstance(key, tuple):
-        return "(" + ", ".join(_text(k) for k in key if not isinstance(k, type)) + ")"
-    return str(key)
+    if key[0] is dict:
+        return "{" + ", ".join(f"{name!r}: {_text(k)}" for name, k in key[1:]) + "}"
+    return "(" + ", ".join(_text(k) for k in key[1:]) + ")"

@@ -105,7 +105,7 @@ TEST_CASE("a list of kernels runs block by block in order") {
   const Tensor a = slice(counting({2 * n}), 0, 0, 2 * n, 2), b = wrapped_number(2., DType::Float64);
   const Tensor between = empty({n}, DType::Float64), out = empty({n}, DType::Float64);
   auto operand = [&](const Tensor& t, bool is_output) {
-    return PointwiseOperand{static_cast<char*>(t.raw()), 8, is_output,
+    return PointwiseOperand{static_cast<char*>(t.raw()), 8, !is_output, is_output,
                             broadcast_strides(t.shape(), t.strides(), {n})};
   };
   PointwiseOperand operands[] = {operand(out, true), operand(between, true), operand(a, false),
@@ -123,8 +123,18 @@ TEST_CASE("a list of kernels runs block by block in order") {
        2,
        {1, 3}}};
   kernels::FaultInfo fault;
-  run_pointwise({n}, operands, steps, &fault);
-  CHECK(elements(out) == by_hand(a, b, [](double x, double y) { return (x + y) * y; }));
+  const auto expected = by_hand(a, b, [](double x, double y) { return (x + y) * y; });
+  PointwisePlan({n}, operands, steps).run(&fault);
+  CHECK(elements(out) == expected);
+  // The same without memory for what lies between.
+  fill_(out, wrapped_number(0., DType::Float64));
+  fill_(between, wrapped_number(0., DType::Float64));
+  PointwiseOperand again[] = {operand(out, true), operand(between, true), operand(a, false),
+                              operand(b, false)};
+  again[1].layout = Layout::Scratch;
+  PointwisePlan({n}, again, steps).run(&fault);
+  CHECK(elements(out) == expected);
+  CHECK(elements(between) == elements(zeros({n}, DType::Float64)));
 }
 
 TEST_CASE("an empty launch touches nothing and a kernel that is missing says so") {

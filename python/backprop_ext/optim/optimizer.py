@@ -58,7 +58,8 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         if self._recordable or not _recording():
             result = step(self, *args, **kwargs)
         else:
-            result = _host_call(type(self).__name__, lambda: step(self, *args, **kwargs))
+            result = None
+            _host_call(type(self).__name__, lambda: step(self, *args, **kwargs))
         self._opt_called = True
         for hook in self._hooks_at(_POST_STEP):
             hook(self, args, kwargs)

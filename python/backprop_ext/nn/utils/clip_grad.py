@@ -45,11 +45,10 @@ def get_total_norm(
         return _core.tensor(0.0)
     norm_type = float(norm_type)
     total = _norm(_core.stack([_norm(t, norm_type) for t in parts]), norm_type)
-    size = float(total.item())
-    if error_if_nonfinite and not -inf < size < inf:
+    if error_if_nonfinite and not -inf < total.item() < inf:
         raise RuntimeError(
-            f"[clip_grad_norm_] the norm is {size}, a finite one is needed; look for the first "
-            "gradient that is not finite, or pass error_if_nonfinite=False"
+            f"[clip_grad_norm_] the norm is {total.item()}, a finite one is needed; look for the "
+            "first gradient that is not finite, or pass error_if_nonfinite=False"
         )
     return total
 
