@@ -84,7 +84,7 @@ void bind_random(py::module_& m) {
           },
           py::arg("new_state"), "Goes on from a state that get_state returned, here or in PyTorch.")
       .def(
-          "clone_state", [](const Generator& g) { return std::make_unique<Generator>(g); },
+          "clone_state", [](const Generator& g) { return std::make_shared<Generator>(g); },
           "Another generator that goes on from the same state.")
       .def_property_readonly(
           "device",
