@@ -117,7 +117,7 @@ OTHER_NODES = {  # made of other operations here, or with a target that requires
     "nn.adaptive_max_pool1d_with_indices", "nn.affine_grid", "nn.avg_pool1d",
     "nn.channel_shuffle", "nn.embedding", "nn.grid_sample", "nn.instance_norm", "nn.l1_loss",
     "nn.max_pool1d_with_indices", "nn.max_unpool1d", "nn.multi_margin_loss",
-    "nn.multilabel_margin_loss", "nn.pixel_shuffle", "nn.pixel_unshuffle",
+    "nn.pdist", "pdist", "nn.multilabel_margin_loss", "nn.pixel_shuffle", "nn.pixel_unshuffle",
     "nn.scaled_dot_product_attention", "nn.soft_margin_loss", "pairwise_distance", "prelu",
     "quantile", "renorm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "rsub",
     "special.ndtr", "std_mean", "trace", "trapezoid", "var_mean", "vdot",

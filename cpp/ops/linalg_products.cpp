@@ -94,10 +94,10 @@ Tensor vander(const Tensor& x, std::optional<int64_t> count, bool increasing) {
   const int64_t n = count.value_or(x.size(-1));
   if (n < 0) fail_runtime("vander", "N is ", n, "; expected 0 or more");
   if (n == 0) return empty(joined(x.shape(), {0}), x.dtype());
-  Tensors columns{full_int(x.shape(), 1, x.dtype() == DType::Bool ? DType::Int64 : x.dtype())};
-  for (int64_t k = 1; k < n; ++k) columns.push_back(columns.back() * x);
-  if (!increasing) std::reverse(columns.begin(), columns.end());
-  return stack(columns, -1);
+  const DType type = x.dtype() == DType::Bool ? DType::Int64 : x.dtype();
+  const Tensor factors = expand(unsqueeze(to(x, type), -1), joined(x.shape(), {n - 1}));
+  const Tensor powers = cumprod(cat({full_int(joined(x.shape(), {1}), 1, type), factors}, -1), -1);
+  return increasing ? powers : flip(powers, {-1});
 }
 
 }  // namespace
