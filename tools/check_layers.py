@@ -1,7 +1,7 @@
 """Check the architecture that the includes of cpp/ show: `python tools/check_layers.py`.
 
     core <- formulas, kernels <- launch <- decompositions <- autograd, ops <- optim <- bindings
-                                        launch <- capture <- optim, bindings
+                                        launch <- capture <- bindings
 
 A folder includes from itself and from what stands left of it. The engine sees of kernels/ only the
 headers without Eigen; Eigen stays in kernels/, in decompositions/ (but not in the header that ops/
