@@ -18,6 +18,7 @@ import numpy as np
 from . import _core
 from ._core import Tensor
 from .nn.modules._hooks import register_module_forward_pre_hook
+from .nn.modules._tree import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,13 +57,15 @@ class Captured:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replay, or record where there is no recording of this signature yet."""
-        tensors: list[Tensor] = []
-        key = (_core._is_grad_enabled(), _signature((args, kwargs), tensors))
+        key, tensors = _core._signature(args, kwargs)
         recording = self._recordings.get(key)
         if recording is None or not recording.applies():
             return self._record(key, tensors, args, kwargs)
         self._recordings.move_to_end(key)
-        return _rebuild(recording.returned, iter(recording.program.run(tensors)))
+        results = recording.program.run(tensors)
+        if recording.returned is _TENSOR:
+            return results[0]
+        return _rebuild(recording.returned, iter(results))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: each instance has recordings of its own."""
@@ -75,15 +78,13 @@ class Captured:
     def signatures(self) -> list[str]:
         """One line for each recording, the one used last at the end."""
         return [
-            f"{_title(key)}: {r.program.launches} launches in {r.program.instructions} steps"
-            for key, r in self._recordings.items()
+            f"{r.title}: {r.program.launches} launches in {r.program.instructions} steps"
+            for r in self._recordings.values()
         ]
 
     def explain(self) -> str:
         """What was recorded, fused and planned, for every signature."""
-        return "\n".join(
-            f"{_title(key)}\n{r.program.explain()}" for key, r in self._recordings.items()
-        )
+        return "\n".join(f"{r.title}\n{r.program.explain()}" for r in self._recordings.values())
 
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         self._warn_of_many()
@@ -103,7 +104,8 @@ class Captured:
             program = _core._record(step, tensors)
         finally:
             hook.remove()
-        recording = _Recording(program, returned, list(modules.values()))
+        title = _title(args, kwargs)
+        recording = _Recording(title, program, returned, list(modules.values()))
         self._recordings[key] = recording
         self._recordings.move_to_end(key)
         while len(self._recordings) > self._limit:
@@ -124,21 +126,25 @@ class Captured:
 class _Recording:
     """A program, the form of what it returns, and what the modules were when it was recorded."""
 
-    def __init__(self, program: Any, returned: Any, modules: list[Module]) -> None:
+    def __init__(self, title: str, program: Any, returned: Any, modules: list[Module]) -> None:
+        self.title = title
         self.program = program
         self.returned = returned
+        self._seen = changes.count
         self._modules = [(m, m.training, _members(m)) for m in modules]
         members = [value for _, _, values in self._modules for value in values]
         program.watch([value for value in members if isinstance(value, Tensor)])
 
     def applies(self) -> bool:
         """Whether modes, parameters, buffers and modules are those that were recorded."""
-        for module, training, members in self._modules:
-            if module.training != training:
-                return False
-            now = _members(module)
-            if len(now) != len(members) or any(a is not b for a, b in zip(now, members)):  # noqa: B905
-                return False
+        if self._seen != changes.count:
+            for module, training, members in self._modules:
+                now = _members(module)
+                if module.training != training or len(now) != len(members):
+                    return False
+                if any(a is not b for a, b in zip(now, members)):  # noqa: B905
+                    return False
+            self._seen = changes.count
         return bool(self.program.applies())
 
 
@@ -157,29 +163,6 @@ def capture(function: Callable[..., Any] | None = None, *, recordings: int = REC
     if function is None:
         return functools.partial(Captured, recordings=recordings)
     return Captured(function, recordings)
-
-
-_PLAIN = (int, float, str, bytes, bool, type(None))
-
-
-def _signature(value: Any, tensors: list[Tensor]) -> Any:
-    """What must be equal for a replay; tensors and arrays are collected on the way."""
-    if isinstance(value, Tensor):
-        tensors.append(value)
-        return (value.dtype, tuple(value.shape), value.stride(), value.requires_grad)
-    if isinstance(value, np.ndarray):
-        return _signature(_core.as_tensor(value), tensors)
-    if isinstance(value, (tuple, list)):
-        return (type(value), *[_signature(v, tensors) for v in value])
-    if isinstance(value, dict):
-        return (dict, *[(k, _signature(v, tensors)) for k, v in value.items()])
-    if isinstance(value, _PLAIN):
-        return (type(value), value)
-    try:
-        hash(value)
-    except TypeError:
-        return (type(value), id(value))
-    return value
 
 
 def _with_tensors(value: Any, tensors: Any) -> Any:
@@ -223,22 +206,21 @@ def _rebuild(value: Any, tensors: Any) -> Any:
     return value
 
 
-def _title(key: Any) -> str:
+def _title(args: Any, kwargs: Any) -> str:
     """The arguments of a recording."""
-    grad, (_, args, kwargs) = key
-    named = [f"{name}={_text(k)}" for name, k in kwargs[1:]]
-    return f"({', '.join([*map(_text, args[1:]), *named])})" + ("" if grad else ", no_grad")
+    named = [f"{name}={_text(value)}" for name, value in kwargs.items()]
+    return f"({', '.join([*map(_text, args), *named])})" + (
+        "" if _core._is_grad_enabled() else ", no_grad"
+    )
 
 
-def _text(key: Any) -> str:
-    """A signature for people: float32[8, 3], 0.5, ..."""
-    if not isinstance(key, tuple):
-        return str(key)
-    if isinstance(key[0], _core.dtype):
-        flag = ", requires_grad" if key[3] else ""
-        return f"{str(key[0]).removeprefix('torch.')}{list(key[1])}{flag}"
-    if key[0] in _PLAIN:
-        return repr(key[1])
-    if key[0] is dict:
-        return "{" + ", ".join(f"{name!r}: {_text(k)}" for name, k in key[1:]) + "}"
-    return "(" + ", ".join(_text(k) for k in key[1:]) + ")"
+def _text(value: Any) -> str:
+    """An argument for people: float32[8, 3], 0.5, ..."""
+    if isinstance(value, Tensor):
+        flag = ", requires_grad" if value.requires_grad else ""
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}{flag}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k!r}: {_text(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (tuple, list)):
+        return "(" + ", ".join(map(_text, value)) + ")"
+    return repr(value)

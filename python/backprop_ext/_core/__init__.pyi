@@ -1,6 +1,6 @@
 # Made by tools/make_stub.py from tools/core.pyi.in and the registry of operations.
 import builtins
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -1191,6 +1191,9 @@ class _Program:
     @property
     def arena_bytes(self) -> _int: ...
 
+def _signature(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Hashable, list[Tensor]]: ...
 def _record(step: Callable[[], Sequence[Tensor]], arguments: Sequence[Tensor]) -> _Program: ...
 def _host_call(name: str, run: Callable[[], object]) -> None: ...
 def _recording() -> _bool: ...

@@ -16,7 +16,7 @@ from ..parameter import Buffer, Parameter
 if TYPE_CHECKING:
     from .module import Module
 
-__all__ = ["BUFFER", "MODULE", "PARAMETER", "TRANSIENT", "Members", "Tree"]
+__all__ = ["BUFFER", "MODULE", "PARAMETER", "TRANSIENT", "Members", "Tree", "changes"]
 
 PARAMETER: Final = "parameter"
 BUFFER: Final = "buffer"
@@ -55,12 +55,25 @@ class Members(MutableMapping[str, Any]):
         return repr(dict(self))
 
 
+class Changes:
+    """Counts what is assigned to modules, so that who relies on them knows when to look again."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+changes: Final = Changes()
+
+
 class Tree:
     """Parameters, buffers and modules under the names of attributes; modules have their own."""
 
     _kinds: dict[str, str]
 
     def __setattr__(self, name: str, value: Any) -> None:
+        changes.count += 1
         kind = self._kind_of(name, value)
         if kind is None:
             object.__setattr__(self, name, value)
@@ -72,6 +85,7 @@ class Tree:
         self._declare(name, value, kind)
 
     def __delattr__(self, name: str) -> None:
+        changes.count += 1
         object.__delattr__(self, name)
         self._kinds.pop(name, None)
 
@@ -129,6 +143,7 @@ class Tree:
                 f"[{op}] {name!r} is the result of {value.grad_fn.name()}, a leaf is needed; "
                 "register a Parameter and compute from it in forward()"
             )
+        changes.count += 1
         self._kinds[name] = kind
         self.__dict__[name] = value
 
