@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 import footprint
 import numpy as np
@@ -21,7 +22,7 @@ def measure(ours: str, threads: int, quick: bool, only: str) -> Results:
     found = find_peers(ours, threads)
     here = {key: peer for key, peer in found.items() if not peer.absent}
     results = Results(
-        machine=machine() | {peer.label: peer.version for peer in here.values()},
+        machine=machine() | {p.label: p.version for p in here.values() if not p.captures},
         peers={key: peer.label for key, peer in here.items()},
         absent={peer.label: peer.absent for peer in found.values() if peer.absent},
         threads=threads,
@@ -70,7 +71,7 @@ def _checked(
     want = reference.answer()
     running: dict[str, Running] = {}
     for key, peer in here.items():
-        if key == "eigen" and workload.eigen is None:
+        if (key == "eigen" and workload.eigen is None) or (peer.captures and not workload.captured):
             continue
         try:
             candidate = _set_up(workload, peer)
@@ -91,7 +92,11 @@ def _set_up(workload: Workload, peer: Peer) -> Running:
         return workload.numpy(np.float32)
     if peer.key == "eigen" and workload.eigen is not None:
         return workload.eigen(peer.module)
-    return workload.torch_like(peer.module)
+    return workload.torch_like(peer.module, peer.module.capture if peer.captures else _as_it_is)
+
+
+def _as_it_is(step: Any) -> Any:
+    return step
 
 
 def _imports(here: dict[str, Peer], rounds: int) -> list[Row]:

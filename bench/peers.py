@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ class Peer:
     version: str = ""
     module: Any = None
     absent: str = ""
+    captures: bool = False  # its steps are recorded once and replayed
 
 
 def find_peers(ours: str, threads: int) -> dict[str, Peer]:
     """All peers in the table's order, those that are missing with the reason."""
     peers = {
         "ours": _python_peer("ours", ours, ours),
+        "captured": replace(_python_peer("captured", "captured", ours), captures=True),
         "torch": _python_peer("torch", "PyTorch", "torch"),
         "numpy": Peer("numpy", "NumPy by hand", np.__version__, np),
         "eigen": _handwritten_peer(),

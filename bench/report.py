@@ -181,6 +181,7 @@ def _notes(results: Results) -> list[str]:
     host = ", ".join(f"{key} {value}" for key, value in results.machine.items())
     notes = [
         "In brackets: the peer's time (or size) over ours; above 1x, backprop_ext is the better.",
+        "captured: the same step under backprop_ext.capture, recorded once and replayed.",
         f"{results.threads} thread{plural}; medians of interleaved rounds; answers compared first.",
         f"Made on: {host}.",
     ]

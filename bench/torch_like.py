@@ -12,12 +12,14 @@ from problems import SCALAR_RATE, SCALAR_X, SCALAR_Y, Net, elementwise_inputs
 
 Module = Any
 Tensor = Any
+# What becomes of a step before it runs: nothing, or it is captured.
+Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class ScalarStep:
     """`loss = (x w - y)^2` with a NumPy scalar x and the update written out, as beginners do."""
 
-    def __init__(self, m: Module) -> None:
+    def __init__(self, m: Module, _: Wrap) -> None:
         self._w = m.tensor([1.0], requires_grad=True)
         self._samples = cycle(zip(SCALAR_X, SCALAR_Y, strict=True))
         self._loss: Tensor = None
@@ -38,7 +40,7 @@ class ScalarStep:
 class MlpStep:
     """`zero_grad`, forward, loss, `backward`, `step` of an `nn.Sequential`."""
 
-    def __init__(self, m: Module, net: Net) -> None:
+    def __init__(self, m: Module, wrap: Wrap, net: Net) -> None:
         activation = {"tanh": m.nn.Tanh, "relu": m.nn.ReLU}[net.activation]
         layers: list[Any] = []
         for weight, bias in net.start():
@@ -53,15 +55,21 @@ class MlpStep:
         inputs, targets = net.data()
         self._x, self._y = m.tensor(inputs), m.tensor(targets)
         self._loss: Tensor = None
-
-    def run(self, steps: int) -> None:
         model, criterion, optimizer = self._model, self._criterion, self._optimizer
-        x, y = self._x, self._y
-        for _ in range(steps):
+
+        def step(x: Tensor, y: Tensor) -> Tensor:
             optimizer.zero_grad()
             loss = criterion(model(x), y)
             loss.backward()
             optimizer.step()
+            return loss
+
+        self._step = wrap(step)
+
+    def run(self, steps: int) -> None:
+        step, x, y = self._step, self._x, self._y
+        for _ in range(steps):
+            loss = step(x, y)
         self._loss = loss
 
     def answer(self) -> Answer:
@@ -91,20 +99,26 @@ FAMILIES: dict[str, Callable[..., Tensor]] = {
 class Elementwise:
     """`f(x).sum().backward()` into fresh gradients."""
 
-    def __init__(self, m: Module, family: str, size: int) -> None:
-        self._function = FAMILIES[family]
+    def __init__(self, m: Module, wrap: Wrap, family: str, size: int) -> None:
         self._leaves = [
             m.tensor(values, requires_grad=True) for values in elementwise_inputs(family, size)
         ]
         self._loss: Tensor = None
+        function, leaves = FAMILIES[family], self._leaves
 
-    def run(self, steps: int) -> None:
-        function, leaves = self._function, self._leaves
-        for _ in range(steps):
+        def step() -> Tensor:
             for leaf in leaves:
                 leaf.grad = None
             loss = function(*leaves).sum()
             loss.backward()
+            return loss
+
+        self._step = wrap(step)
+
+    def run(self, steps: int) -> None:
+        step = self._step
+        for _ in range(steps):
+            loss = step()
         self._loss = loss
 
     def answer(self) -> Answer:
@@ -115,7 +129,7 @@ class Elementwise:
 class Multiply:
     """`w * b` of one-element tensors, recorded for backward: the cost of an op and nothing else."""
 
-    def __init__(self, m: Module) -> None:
+    def __init__(self, m: Module, _: Wrap) -> None:
         self._w = m.tensor([1.5], requires_grad=True)
         self._b = m.tensor([2.0])
         self._product: Tensor = None

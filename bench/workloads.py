@@ -49,11 +49,12 @@ class Workload:
 
     name: str
     section: str
-    torch_like: Callable[[Any], Running]
+    torch_like: Callable[[Any, torch_like.Wrap], Running]
     numpy: Callable[[by_hand.Float], Running]
     eigen: Callable[[Handwritten], Running] | None = None
     check_steps: int = 5
     tolerance: float = 1e-3
+    captured: bool = False  # the step is a function, which can be captured too
 
 
 def workloads(quick: bool) -> Iterator[Workload]:
@@ -86,6 +87,7 @@ def _mlp(net: Net) -> Workload:
         partial(HandwrittenMlp, net=net),
         # In float32 a million relus do not all fall on float64's side of 0, and it adds up.
         check_steps=2 if max(net.widths) > 512 else 5,
+        captured=True,
     )
 
 
@@ -97,4 +99,5 @@ def _elementwise(family: str, size: int) -> Workload:
         partial(by_hand.Elementwise, family, size),
         check_steps=1,
         tolerance=1e-5,
+        captured=True,
     )

@@ -1,6 +1,7 @@
 // Rows of a table: gathered, added up, and the largest of a bag of them.
 #include <algorithm>
 
+#include "kernels/copy_ahead.h"
 #include "kernels/families.h"
 
 namespace bx::kernels {
@@ -28,8 +29,11 @@ void row_gather(const View* out, const View* in, const Params&, FaultInfo* fault
   if (!valid(rows, n, in[0].shape[0], fault)) return;
   parallel_for(n, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, width)),
                [&](int64_t first, int64_t last) {
-                 for (int64_t i = first; i < last; ++i)
+                 for (int64_t i = first; i < last; ++i) {
+                   if (i + 1 < last)
+                     prefetch(table + rows[i + 1] * width, width * static_cast<int64_t>(sizeof(T)));
                    std::copy_n(table + rows[i] * width, width, y + i * width);
+                 }
                });
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/dims.h"
+#include "kernels/copy_ahead.h"
 #include "kernels/families.h"
 
 namespace bx::kernels {
@@ -51,14 +52,6 @@ struct Selection {
   }
 };
 
-template <class T>
-void prefetch(const T* row, int64_t width) {
-  constexpr int64_t line = 64, most = 64;  // lines
-  const int64_t bytes = std::min(width * static_cast<int64_t>(sizeof(T)), most * line);
-  for (int64_t b = 0; b < bytes; b += line)
-    __builtin_prefetch(reinterpret_cast<const char*>(row) + b);
-}
-
 /// out [n, rest] contiguous = in0[in1[i], ..., ink[i], rest]; i[0] = k.
 template <class T>
 void index(const View* out, const View* in, const Params& params, FaultInfo* fault) {
@@ -74,7 +67,8 @@ void index(const View* out, const View* in, const Params& params, FaultInfo* fau
                    if (chosen.block.empty()) {
                      // Rows lie anywhere: the next one is on its way while this one is copied.
                      if (i + 1 < end)
-                       prefetch(source + chosen.offsets[static_cast<size_t>(i + 1)], width);
+                       prefetch(source + chosen.offsets[static_cast<size_t>(i + 1)],
+                                width * static_cast<int64_t>(sizeof(T)));
                      std::copy_n(from, width, y + i * width);
                    } else {
                      for (size_t j = 0; j < chosen.block.size(); ++j)

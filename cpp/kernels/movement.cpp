@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/dims.h"
+#include "kernels/copy_ahead.h"
 #include "kernels/families.h"
 
 namespace bx::kernels {
@@ -94,7 +95,8 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
   auto row = [&](int64_t o, int64_t i, int64_t begin, int64_t end) {
     if (so == 1 && si == 1) {
       if constexpr (std::is_same_v<To, From>)
-        std::memcpy(out + o + begin, in + i + begin, static_cast<size_t>(end - begin) * sizeof(To));
+        copy_ahead(out + o + begin, in + i + begin,
+                   (end - begin) * static_cast<int64_t>(sizeof(To)));
       else
         for (int64_t k = begin; k < end; ++k) out[o + k] = static_cast<To>(in[i + k]);
     } else if (so == 1 && si == 0) {
