@@ -91,6 +91,19 @@ def test_leaf_that_requires_grad_is_not_written_in_place(write: Any) -> None:
     assert x.requires_grad
 
 
+def test_leaf_that_is_a_view_stays_a_leaf() -> None:
+    x = bx.zeros(6).view(2, 3).t().requires_grad_()
+    row = x[1]
+    for write in (lambda: x[0].fill_(1), lambda: x.fill_diagonal_(1), lambda: row.mul_(2)):
+        with pytest.raises(RuntimeError, match=r"leaf.*(no_grad\(\)|\.data)"):
+            write()
+    with bx.no_grad():
+        row.add_(2)
+    (row * row).sum().backward()
+    assert x.is_leaf
+    assert x.grad.tolist() == [[0.0, 0.0], [4.0, 4.0], [0.0, 0.0]]
+
+
 def test_expanded_memory_is_not_written_in_place() -> None:
     t = bx.zeros(3, 1).expand(3, 2)
     with pytest.raises(RuntimeError, match=r"expanded.*\(3, 2\).*clone\(\)"):

@@ -119,7 +119,10 @@ Tensor embed_in_memory(const Tensor& t, const MemoryPart& where) {
 
 void track_view(const Tensor& view, const Tensor& base) {
   if (!grad_enabled()) return;
-  view->view_base = base->view_base ? base->view_base : base.ref();
+  // A leaf that requires grad is the base of its views even where it is a view itself: a write
+  // through one of them would make it a result.
+  const bool of_root = base->view_base && !base->leaf_requires_grad;
+  view->view_base = of_root ? base->view_base : base.ref();
   view->view_version = view->storage->version();
 }
 
