@@ -132,6 +132,10 @@ MISTAKES: list[tuple[Any, type[Exception], tuple[str, ...]]] = [
     (lambda a: F.cross_entropy(a, ones(2)), RuntimeError, ("float32", ".long()")),
     (lambda a: F.nll_loss(a, ones(2)), RuntimeError, ("[nll_loss]", "float32", ".long()")),
     (lambda a: F.binary_cross_entropy(a, ones(2)), ValueError, ("(2,)", "(2, 3)")),
+    (lambda a: F.binary_cross_entropy(a * 2, a), RuntimeError, ("2 to 12", "0 to 1", "_with_")),
+    (lambda a: F.binary_cross_entropy(a / 0 * 0, a), RuntimeError, ("nan", "0 to 1")),
+    (lambda a: bx.nn.MSELoss(a, a), RuntimeError, ("[loss]", "nn.MSELoss()")),
+    (lambda a: bx.nn.CrossEntropyLoss(a, a.long()), RuntimeError, ("[loss]", "(input, target)")),
     (lambda a: F.mse_loss(a.long(), a.long()), RuntimeError, ("int64", ".float()")),
     # devices, types, modules
     (lambda a: bx.zeros(2, device="cuda"), RuntimeError, ("cuda", "cpu")),

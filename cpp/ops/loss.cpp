@@ -1,6 +1,7 @@
 // Losses: a row of formulas/loss.h reduced, and the likelihoods over classes.
 #include "ops/loss_reduction.h"
 #include "ops/ops.h"
+#include "ops/reduction.h"
 
 namespace bx {
 
@@ -105,8 +106,21 @@ Tensor weighted_bce(const PointwiseOp& op, const Tensor& input, const Tensor& ta
   return reduce_loss(each, parse_reduction(op.name, reduction));
 }
 
+/// Outside of [0, 1] the logarithm is NaN, or bounded at -100: it would pass for a loss.
+void check_probabilities(const Tensor& input) {
+  if (input.numel() == 0 || !is_floating(input.dtype())) return;
+  GradMode off(false);
+  const char* op = "binary_cross_entropy";
+  const double low = item_double(extreme(op, "", kernels::Id::Min, input, std::nullopt, false));
+  const double high = item_double(extreme(op, "", kernels::Id::Max, input, std::nullopt, false));
+  if (!(low >= 0 && high <= 1))
+    fail_runtime(op, "input has elements from ", low, " to ", high,
+                 "; expected probabilities of 0 to 1; take binary_cross_entropy_with_logits()");
+}
+
 Tensor bce(const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
            const Legacy& size_average, const Legacy& reduce, const std::string& reduction) {
+  if (input.shape() == target.shape()) check_probabilities(input);
   return weighted_bce(pointwise_op(formulas::row_index<formulas::BinaryCrossEntropy>), input,
                       target, weight, reduction_name(size_average, reduce, reduction));
 }

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import warnings
 
+from .._core import Tensor
+
 __all__ = ["reduction_of"]
 
 
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """`reduction`, unless size_average or reduce are given: they had its place before PyTorch 1.0.
 
-    Raises ValueError when the result is none of "none", "mean" and "sum".
+    Raises RuntimeError for a tensor (a loss called while it is made), ValueError when the result is
+    none of "none", "mean" and "sum".
     """
+    if isinstance(size_average, Tensor) or isinstance(reduce, Tensor):
+        raise RuntimeError(
+            "[loss] a tensor stands where options of the loss do; make the loss first, then call "
+            "it: loss_fn = nn.MSELoss(); loss_fn(input, target)"
+        )
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
         warnings.warn(
