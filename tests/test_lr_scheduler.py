@@ -124,6 +124,19 @@ def test_warm_restarts_take_fractions_of_epochs() -> None:
         scheduler.step(-1)
 
 
+def test_a_schedule_of_ones_own_derives_from_either_name() -> None:
+    class Halved(bx.optim.lr_scheduler._LRScheduler):
+        def get_lr(self) -> list[float]:
+            return [base / 2**self.last_epoch for base in self.base_lrs]
+
+    optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=0.4)
+    schedule = Halved(optimizer)
+    optimizer.step()
+    schedule.step()
+    assert isinstance(schedule, bx.optim.lr_scheduler.LRScheduler)
+    assert schedule.get_last_lr() == [0.2]
+
+
 def test_a_rate_that_is_a_tensor_stays_one() -> None:
     rate = bx.tensor(0.5)
     optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=rate)

@@ -183,6 +183,7 @@ def test_lists_and_dicts_of_modules_and_parameters() -> None:
     table = nn.ModuleDict({"a": nn.Linear(1, 1), "b": nn.ReLU()})
     table["c"] = nn.Tanh()
     assert list(table) == ["a", "b", "c"]
+    assert repr(table.keys()) == "dict_keys(['a', 'b', 'c'])"
     assert "b" in table
     assert type(table.pop("b")) is nn.ReLU
     params = nn.ParameterList([bx.ones(1), nn.Parameter(bx.ones(2))])

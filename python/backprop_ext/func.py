@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from ._core import Tensor
 from .autograd import engine, functional
 from .autograd.grad_mode import enable_grad
+from .nn.utils.stateless import functional_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["grad", "grad_and_value", "hessian", "jacrev", "vjp"]
+__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacrev", "vjp"]
 
 Numbers = int | tuple[int, ...]
 

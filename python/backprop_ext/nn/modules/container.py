@@ -201,15 +201,15 @@ class ModuleDict(Module):
 
     def keys(self) -> Iterable[str]:
         """The names."""
-        return self._modules.keys()
+        return dict(self._modules).keys()
 
     def values(self) -> Iterable[Module]:
         """The modules."""
-        return self._modules.values()
+        return dict(self._modules).values()
 
     def items(self) -> Iterable[tuple[str, Module]]:
         """(name, module)."""
-        return self._modules.items()
+        return dict(self._modules).items()
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add or replace modules, from a mapping or pairs."""

@@ -22,6 +22,8 @@ from .decay import (
 )
 from .plateau import ReduceLROnPlateau
 
+_LRScheduler = LRScheduler  # its name before PyTorch 2.0, from which schedulers of one's own derive
+
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",
