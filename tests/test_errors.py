@@ -127,7 +127,8 @@ MISTAKES: list[tuple[Any, type[Exception], tuple[str, ...]]] = [
     (lambda a: bx.zeros(3, 0).argmin(1), IndexError, ("[argmin]", "(3, 0)")),
     # losses
     (lambda a: F.mse_loss(a, a, reduction="avg"), ValueError, ("'avg'", "'mean'", "'sum'")),
-    (lambda a: F.cross_entropy(a, bx.tensor([0, 3])), IndexError, ("3", "size 3")),
+    (lambda a: F.cross_entropy(a, bx.tensor([0, 3])), IndexError, ("index 3", "expected 0 to 2")),
+    (lambda a: F.embedding(bx.tensor([-1]), a), IndexError, ("index -1", "expected 0 to 1")),
     (lambda a: F.cross_entropy(a, bx.tensor([0])), ValueError, ("(1,)", "(2, 3)", "(2,)")),
     (lambda a: F.cross_entropy(a, ones(2)), RuntimeError, ("float32", ".long()")),
     (lambda a: F.nll_loss(a, ones(2)), RuntimeError, ("[nll_loss]", "float32", ".long()")),

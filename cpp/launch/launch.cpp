@@ -1,5 +1,7 @@
 #include "launch/launch.h"
 
+#include <string_view>
+
 #include "launch/isa.h"
 #include "launch/pointwise_driver.h"
 
@@ -81,8 +83,9 @@ void set_long_kernel_hooks(LongKernelHooks hooks) { long_hooks = hooks; }
 void report_fault(const char* op, const FaultInfo& fault) {
   if (fault.fault == kernels::Fault::DivideByZero)
     fail_runtime(op, "ZeroDivisionError: integer division by zero; use float tensors or a mask");
+  const bool wraps = std::string_view(op).starts_with("index");  // x[-1], unlike a class of -1
   fail_index(op, "index ", fault.index, " is out of range for a dimension of size ", fault.size,
-             "; expected ", -fault.size, " to ", fault.size - 1);
+             "; expected ", wraps ? -fault.size : 0, " to ", fault.size - 1);
 }
 
 void launch(const char* op, const Kernel& kernel, const Operands& outputs, const Operands& inputs,
