@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from . import accelerator as accelerator
     from . import backends as backends
     from . import cuda as cuda
+    from . import fft as fft
     from . import func as func
     from . import safetensors as safetensors
     from . import utils as utils
@@ -139,6 +140,7 @@ _lazy = [
     "accelerator",
     "backends",
     "cuda",
+    "fft",
     "func",
     "masked",
     "safetensors",
