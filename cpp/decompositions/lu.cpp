@@ -15,7 +15,7 @@ void run(const View* out, const View* in, const Params&, FaultInfo*) {
   const int64_t k = std::min(a.rows, a.cols);
   a.each([&](int64_t i) {
     Columns<T> m = a[i];
-    Eigen::Transpositions<Eigen::Dynamic, Eigen::Dynamic, int> swaps(k);
+    Eigen::Transpositions<Eigen::Dynamic, Eigen::Dynamic, int> swaps(m.cols());  // k are used
     int count = 0;
     if (k > 0) Eigen::internal::partial_lu_inplace(m, swaps, count);
     packed[i] = m;
