@@ -234,3 +234,30 @@ def test_clipping_and_vectors_of_parameters() -> None:
     assert max(abs(p.grad).max().item() for p in model.parameters()) == pytest.approx(0.1)
     with pytest.raises(ValueError, match=r"\[vector_to_parameters\].*3.*6"):
         nn.utils.vector_to_parameters(bx.ones(3), model.parameters())
+
+
+def test_a_call_hands_its_arguments_to_forward() -> None:
+    class Count(nn.Module):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            return args, kwargs
+
+    count = Count()
+    for n in (0, 1, 6, 7, 8, 30):
+        for named in ({}, {"a": 1}, {f"k{i}": i for i in range(9)}):
+            assert count(*range(n), **named) == (tuple(range(n)), named)
+    seen = []
+    handle = count.register_forward_hook(
+        lambda m, args, kwargs, out: seen.append((args, kwargs)), with_kwargs=True
+    )
+    count(1, k=2)
+    handle.remove()
+    count(3)
+    assert seen == [((1,), {"k": 2})]
+
+    class Early(nn.Module):
+        def __init__(self) -> None: ...
+
+    with pytest.raises(AttributeError, match=r"Early was called before .*super\(\)"):
+        Early()(1)
+    with pytest.raises(TypeError):
+        nn.Module.__call__(3, 1)  # type: ignore[arg-type]

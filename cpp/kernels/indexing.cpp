@@ -61,7 +61,7 @@ void index(const View* out, const View* in, const Params& params, FaultInfo* fau
   auto* y = static_cast<T*>(out[0].data);
   const int64_t width = chosen.width;
   parallel_for(static_cast<int64_t>(chosen.offsets.size()),
-               (1 << 16) / std::max<int64_t>(1, width) + 1, [&](int64_t begin, int64_t end) {
+               (1 << 18) / std::max<int64_t>(1, width) + 1, [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) {
                    const T* from = source + chosen.offsets[static_cast<size_t>(i)];
                    if (chosen.block.empty()) {

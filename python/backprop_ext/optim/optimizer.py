@@ -45,27 +45,22 @@ def _entered(hooks: dict[Any, Any], hook: Any, prepend: bool = False) -> Removab
 
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(step)
-    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        for hook in self._hooks_at(_PRE_STEP):
-            changed = hook(self, args, kwargs)
-            if changed is None:
-                continue
-            if not isinstance(changed, tuple) or len(changed) != 2:
-                raise RuntimeError(
-                    f"[step] a step pre-hook returned {changed!r}; return None or (args, kwargs)"
-                )
-            args, kwargs = changed
+    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        hooked = self._hooks or _of_all[_PRE_STEP] or _of_all[_POST_STEP]
+        if hooked:
+            args, kwargs = self._before_step(args, kwargs)
         if self._recordable or not _recording():
             result = step(self, *args, **kwargs)
         else:
             result = None
             _host_call(type(self).__name__, lambda: step(self, *args, **kwargs))
         self._opt_called = True
-        for hook in self._hooks_at(_POST_STEP):
-            hook(self, args, kwargs)
+        if hooked:
+            for hook in self._hooks_at(_POST_STEP):
+                hook(self, args, kwargs)
         return result
 
-    return hooked
+    return run
 
 
 class Optimizer:
@@ -178,6 +173,18 @@ class Optimizer:
     def _hooks_at(self, event: str) -> Iterable[Callable[..., Any]]:
         ours, everyone = self._hooks.get(event), _of_all.get(event)
         return (*(everyone.values() if everyone else ()), *(ours.values() if ours else ()))
+
+    def _before_step(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        for hook in self._hooks_at(_PRE_STEP):
+            changed = hook(self, args, kwargs)
+            if changed is None:
+                continue
+            if not isinstance(changed, tuple) or len(changed) != 2:
+                raise RuntimeError(
+                    f"[step] a step pre-hook returned {changed!r}; return None or (args, kwargs)"
+                )
+            args, kwargs = changed
+        return args, kwargs
 
     def _register(self, event: str, hook: Callable[..., Any], prepend: bool) -> RemovableHandle:
         return _entered(self._hooks.setdefault(event, {}), hook, prepend)

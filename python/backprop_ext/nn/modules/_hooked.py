@@ -30,6 +30,8 @@ class Hooked:
     _forward_pre_hooks: dict[Any, Hook]
     _backward_hooks: dict[Any, Hook]
     _backward_pre_hooks: dict[Any, Hook]
+    # Whether one of them was ever filled: the one thing that a call looks at.
+    _hooked: bool
     _state_dict_hooks: dict[Any, Any]
     _state_dict_pre_hooks: dict[Any, Any]
     _load_state_dict_pre_hooks: dict[Any, Any]
@@ -38,12 +40,20 @@ class Hooked:
     def _no_hooks(self) -> None:
         for name in _HOOK_LISTS:
             self.__dict__[name] = {}
+        self.__dict__["_hooked"] = False
+
+    def _note_hooks(self) -> None:
+        self.__dict__["_hooked"] = any(self.__dict__[name] for name in _HOOK_LISTS)
+
+    def _add(self, hooks: dict[Any, Hook], hook: Hook, prepend: bool) -> RemovableHandle:
+        self.__dict__["_hooked"] = True
+        return RemovableHandle(hooks, hook, prepend)
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """hook(module, args) before forward; its result replaces args, None does not."""
-        return RemovableHandle(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
+        return self._add(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
         self,
@@ -57,13 +67,13 @@ class Hooked:
 
         With `always_call` it also runs, with output None, when forward raises.
         """
-        return RemovableHandle(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
+        return self._add(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """hook(module, grad_output) before the gradients go through; its result replaces them."""
-        return RemovableHandle(self._backward_pre_hooks, Hook(hook), prepend)
+        return self._add(self._backward_pre_hooks, Hook(hook), prepend)
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -72,7 +82,7 @@ class Hooked:
 
         Both are tuples, of the positional arguments and of the outputs, None where no gradient is.
         """
-        return RemovableHandle(self._backward_hooks, Hook(hook), prepend)
+        return self._add(self._backward_hooks, Hook(hook), prepend)
 
     register_backward_hook = register_full_backward_hook
 

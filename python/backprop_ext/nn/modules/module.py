@@ -45,21 +45,15 @@ class Module(Hooked, Tree):
             f"[forward] {type(self).__name__} defines no forward(); define what it computes"
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (
-            self._forward_pre_hooks
-            or self._forward_hooks
-            or self._backward_hooks
-            or self._backward_pre_hooks
-            or global_hooks
-        ):
-            return call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__["_kinds"] = {}
         self._no_hooks()
         self.__dict__.update(state)
+        self._note_hooks()
 
     def __dir__(self) -> list[str]:
         return sorted(name for name in object.__dir__(self) if not name[0].isdigit())
@@ -237,3 +231,6 @@ class Module(Hooked, Tree):
             return f"{self._get_name()}({extra})"
         body = "".join(f"\n  {line}" for line in head + children)
         return f"{self._get_name()}({body}\n)" if body else f"{self._get_name()}()"
+
+
+_core._install_module_call(Module, global_hooks, call_with_hooks)
