@@ -25,11 +25,17 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
           b.start == t->storage->root()->data())
         buffer = static_cast<int>(k);
     }
-    results_.push_back({buffer, t->offset * size_of(t.dtype()), t.shape(), t.strides(), t.dtype(),
-                        buffer < 0 ? t : Tensor()});
+    results_.push_back({buffer, 0, t->offset * size_of(t.dtype()), t.shape(), t.strides(),
+                        t.dtype(), buffer < 0 ? t : Tensor()});
   }
-  for (size_t k = 0; k < record_.buffers.size(); ++k)
-    if (record_.buffers[k].origin == Origin::Result) result_buffers_.push_back(static_cast<int>(k));
+  for (size_t k = 0; k < record_.buffers.size(); ++k) {
+    const int number = static_cast<int>(k);
+    if (record_.buffers[k].origin == Origin::Argument) argument_buffers_.push_back(number);
+    if (record_.buffers[k].origin != Origin::Result) continue;
+    for (ResultView& r : results_)
+      if (r.buffer == number) r.fresh = static_cast<int>(result_buffers_.size());
+    result_buffers_.push_back(number);
+  }
   drop_dead();
   build();
 }
@@ -246,12 +252,13 @@ void Program::watch(const Tensors& tensors) {
 bool Program::applies() const {
   for (const Watched& w : watched_)
     if (w.tensor->leaf_requires_grad != w.requires_grad || w.tensor->offset != w.offset ||
-        !(w.tensor->storage->root() == w.root) || !(w.tensor.shape() == w.shape))
+        w.tensor->storage->root_address() != w.root.get() || !(w.tensor.shape() == w.shape))
       return false;
   for (const GradBefore& b : record_.before) {
     const Ref<TensorImpl>& now = b.leaf->grad;
     if (!b.grad != !now) return false;
-    if (now && !(now->storage->root() == b.grad->storage->root() && now->offset == b.grad->offset))
+    if (now && !(now->storage->root_address() == b.grad->storage->root_address() &&
+                 now->offset == b.grad->offset))
       return false;
   }
   return true;
@@ -265,16 +272,15 @@ Tensors Program::run(const Tensors& arguments) {
     explicit Running(bool& f) : flag(f) { flag = true; }
     ~Running() { flag = false; }
   } running(running_);
-  for (size_t k = 0; k < record_.buffers.size(); ++k) {
-    const Buffer& b = record_.buffers[k];
-    if (b.origin != Origin::Argument) continue;
+  for (int k : argument_buffers_) {
+    const Buffer& b = record_.buffers[static_cast<size_t>(k)];
     const Tensor& t = arguments[static_cast<size_t>(b.position)];
-    place(static_cast<int>(k), static_cast<char*>(t.raw()) - b.argument_offset);
+    place(k, static_cast<char*>(t.raw()) - b.argument_offset);
   }
-  std::vector<Ref<Storage>> memory(record_.buffers.size());
+  InlineVector<Ref<Storage>, 8> memory;
   for (int k : result_buffers_) {
-    memory[static_cast<size_t>(k)] = make<Storage>(record_.buffers[static_cast<size_t>(k)].bytes);
-    place(k, memory[static_cast<size_t>(k)]->data());
+    memory.push_back(make<Storage>(record_.buffers[static_cast<size_t>(k)].bytes));
+    place(k, memory[memory.size() - 1]->data());
   }
   for (const auto& instruction : instructions_) instruction->run();
   for (const Ref<Storage>& s : written_) s->bump_version();
@@ -286,8 +292,10 @@ Tensors Program::run(const Tensors& arguments) {
     }
     const Buffer& b = record_.buffers[static_cast<size_t>(r.buffer)];
     int64_t offset = r.offset;
-    Ref<Storage> storage = memory[static_cast<size_t>(r.buffer)];
-    if (b.origin == Origin::Argument) {
+    Ref<Storage> storage;
+    if (b.origin == Origin::Result) {
+      storage = memory[r.fresh];
+    } else {
       const Tensor& t = arguments[static_cast<size_t>(b.position)];
       storage = t->storage;
       offset += t->offset * size_of(t.dtype()) - b.argument_offset;

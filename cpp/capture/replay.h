@@ -52,6 +52,7 @@ class Program {
   };
   struct ResultView {
     int buffer;  // -1: a tensor that lives on, handed out as it is
+    int fresh;   // which of the fresh buffers
     int64_t offset;
     Dims shape, strides;
     DType dtype;
@@ -69,7 +70,7 @@ class Program {
   std::vector<std::vector<Pointer>> pointers_;  // per buffer
   std::vector<ResultView> results_;
   std::vector<Watched> watched_;
-  std::vector<int> result_buffers_;
+  std::vector<int> argument_buffers_, result_buffers_;
   std::vector<Ref<Storage>> written_;  // their version grows with every replay
   std::vector<Ref<Storage>> held_;
   Ref<Storage> arena_;
