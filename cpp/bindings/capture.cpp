@@ -25,8 +25,18 @@ void bind_capture(py::module_& m) {
            "Whether the gradients that the step adds to are those that it was recorded with.")
       .def("watch", &Program::watch, py::arg("tensors"),
            "Tensors whose memory, shape and need of a gradient a replay relies on.")
-      .def("run", &Program::run, py::arg("arguments"),
-           "Runs the step on tensors laid out as the recorded ones; returns fresh tensors.")
+      .def(
+          "run", [](Program& p, const Tensors& arguments) { return p.run(arguments); },
+          py::arg("arguments"),
+          "Runs the step on tensors laid out as the recorded ones; returns fresh tensors.")
+      .def(
+          "profile",
+          [](Program& p, const Tensors& arguments) {
+            std::vector<double> seconds;
+            p.run(arguments, &seconds);
+            return std::make_pair(p.texts(), seconds);
+          },
+          py::arg("arguments"), "Runs the step once; (a line, the seconds) of each instruction.")
       .def("explain", &Program::explain, "What was recorded, fused and planned, as text.")
       .def_property_readonly("launches", &Program::launches, "Kernels that the step launches.")
       .def_property_readonly("instructions", &Program::instructions,

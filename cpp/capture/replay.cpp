@@ -2,6 +2,7 @@
 #include "capture/replay.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "capture/instructions.h"
@@ -264,7 +265,7 @@ bool Program::applies() const {
   return true;
 }
 
-Tensors Program::run(const Tensors& arguments) {
+Tensors Program::run(const Tensors& arguments, std::vector<double>* seconds) {
   if (running_)
     fail_runtime("capture", "the captured function was called while it runs; one call at a time");
   struct Running {
@@ -282,7 +283,11 @@ Tensors Program::run(const Tensors& arguments) {
     memory.push_back(make<Storage>(record_.buffers[static_cast<size_t>(k)].bytes));
     place(k, memory[memory.size() - 1]->data());
   }
-  for (const auto& instruction : instructions_) instruction->run();
+  if (seconds) {
+    run_timed(*seconds);
+  } else {
+    for (const auto& instruction : instructions_) instruction->run();
+  }
   for (const Ref<Storage>& s : written_) s->bump_version();
   Tensors results;
   for (const ResultView& r : results_) {
@@ -306,10 +311,26 @@ Tensors Program::run(const Tensors& arguments) {
   return results;
 }
 
+void Program::run_timed(std::vector<double>& seconds) {
+  using Clock = std::chrono::steady_clock;
+  seconds.assign(instructions_.size(), 0);
+  for (size_t k = 0; k < instructions_.size(); ++k) {
+    const auto start = Clock::now();
+    instructions_[k]->run();
+    seconds[k] = std::chrono::duration<double>(Clock::now() - start).count();
+  }
+}
+
+std::vector<std::string> Program::texts() const {
+  std::vector<std::string> lines;
+  for (const auto& instruction : instructions_) lines.push_back(instruction->text());
+  return lines;
+}
+
 std::string Program::explain() const {
   std::string text = str(launches_, " launches in ", instructions_.size(), " instructions; arena ",
                          arena_bytes_, " bytes, live at most ", live_bytes_, "\n");
-  for (const auto& instruction : instructions_) text += "  " + instruction->text() + "\n";
+  for (const std::string& line : texts()) text += "  " + line + "\n";
   return text;
 }
 

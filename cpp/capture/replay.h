@@ -33,10 +33,13 @@ class Program {
   bool applies() const;
 
   /// Runs the step on arguments laid out as the recorded ones; the results are fresh tensors.
-  Tensors run(const Tensors& arguments);
+  /// `seconds`, where given, is what each instruction took.
+  Tensors run(const Tensors& arguments, std::vector<double>* seconds = nullptr);
 
   /// What was recorded, fused and planned.
   std::string explain() const;
+  /// A line for each instruction.
+  std::vector<std::string> texts() const;
   int64_t arena_bytes() const { return arena_bytes_; }
   int64_t live_bytes() const { return live_bytes_; }
   int launches() const { return launches_; }
@@ -59,6 +62,7 @@ class Program {
     Tensor same;
   };
 
+  void run_timed(std::vector<double>& seconds);
   void drop_dead();
   void build();
   void plan_memory();
