@@ -17,20 +17,6 @@ constexpr int64_t kChunkBytes = 1280;  // of k: a panel of B stays in the innerm
 constexpr int64_t kStripRows = 120;    // of A: a chunk of it stays in the second
 constexpr int64_t kMostCols = 2048;    // of B packed at once
 
-/// Pieces of nearly one size.
-struct Cut {
-  Cut(int64_t n, int64_t most) {
-    low = n;
-    if (n <= most) return;  // divisions cost more than a small product
-    count = (n + most - 1) / most;
-    low = n / count;
-    extra = n % count;
-  }
-  int64_t begin(int64_t i) const { return i * low + std::min(i, extra); }
-  int64_t size(int64_t i) const { return low + (i < extra); }
-  int64_t count = 1, low = 0, extra = 0;
-};
-
 /// A chunk of B, a panel of columns at a time, in place or packed. The last panel may be narrower.
 template <class T>
 class Panels {

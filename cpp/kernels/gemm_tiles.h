@@ -13,6 +13,20 @@
 
 namespace bx::kernels {
 
+/// Pieces of nearly one size.
+struct Cut {
+  Cut(int64_t n, int64_t most) {
+    low = n;
+    if (n <= most) return;  // divisions cost more than a small product
+    count = (n + most - 1) / most;
+    low = n / count;
+    extra = n % count;
+  }
+  int64_t begin(int64_t i) const { return i * low + std::min(i, extra); }
+  int64_t size(int64_t i) const { return low + (i < extra); }
+  int64_t count = 1, low = 0, extra = 0;
+};
+
 /// A matrix by its first element and the distances of its rows and of its columns.
 template <class T>
 struct Strided2d {
@@ -31,6 +45,10 @@ constexpr int tile_rows(int vectors) {
   if (vectors == 4) return 3;
   return vectors == 1 || EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 12 : 6;
 }
+
+/// Columns of the usual panel.
+template <class T>
+inline constexpr int64_t kPanelCols = 2 * Lanes<T>::width;
 
 template <class T>
 [[gnu::always_inline]] inline Lanes<T> multiply_add(Lanes<T> a, Lanes<T> b, Lanes<T> c) {
@@ -55,11 +73,9 @@ template <int N, class Body>
   }(std::make_integer_sequence<int, N>{});
 }
 
-/// C [Rows, Vectors registers] = start + A B over k. A's rows lie `a_step` apart, or, where they are
-/// neighbours in memory (Across), its columns do.
-template <class T, int Rows, int Vectors, bool Across>
-[[gnu::always_inline]] inline void tile(int64_t k, const T* a, int64_t a_step, const T* b,
-                                        int64_t b_step, Start<T> start, T* c, int64_t c_step) {
+/// C [Rows, Vectors registers] = start + A B over k: a(i, p) is A's element, b(p) where B's row p is.
+template <class T, int Rows, int Vectors, class A, class B>
+[[gnu::always_inline]] inline void tile(int64_t k, A a, B b, Start<T> start, T* c, int64_t c_step) {
   using L = Lanes<T>;
   L sum[Rows * Vectors];
   if (start.data) {
@@ -71,15 +87,14 @@ template <class T, int Rows, int Vectors, bool Across>
   }
   for (int64_t p = 0; p < k; ++p) {
     L x[Vectors];
-    unrolled<Vectors>([&](auto v) { x[v] = L::load(b + v * L::width); });
-    b += b_step;
+    const T* row = b(p);
+    unrolled<Vectors>([&](auto v) { x[v] = L::load(row + v * L::width); });
     unrolled<Rows>([&](auto i) {
-      const L s(Across ? a[i] : a[i * a_step]);
+      const L s(a(i, p));
       unrolled<Vectors>([&](auto v) {
         sum[i * Vectors + v] = multiply_add(s, x[v], sum[i * Vectors + v]);
       });
     });
-    a += Across ? a_step : 1;
   }
   unrolled<Rows * Vectors>(
       [&](auto s) { sum[s].store(c + s / Vectors * c_step + s % Vectors * L::width); });
@@ -90,7 +105,7 @@ template <class T>
 struct Grid {
   int64_t k, blocks, panels;
   const T* a;
-  int64_t a_step, a_apart;  // of a tile's rows or columns (see tile), of blocks
+  int64_t a_step, a_apart;  // of its rows, or, where they are neighbours, columns; of blocks
   const T* b;
   int64_t b_step, b_apart;  // of rows, of panels
   Start<T> start;
@@ -103,9 +118,12 @@ template <class T, int Rows, int Vectors, bool Across>
 void run_grid(const Grid<T>& g) {
   const auto one = [&](int64_t i, int64_t j) {
     const int64_t row = i * Rows, col = j * Vectors * Lanes<T>::width;
-    tile<T, Rows, Vectors, Across>(g.k, g.a + i * g.a_apart, g.a_step, g.b + j * g.b_apart,
-                                   g.b_step, g.start.at(row, col), g.c + row * g.c_step + col,
-                                   g.c_step);
+    const T *a = g.a + i * g.a_apart, *b = g.b + j * g.b_apart;
+    const int64_t a_step = g.a_step, b_step = g.b_step;
+    tile<T, Rows, Vectors>(
+        g.k, [=](int64_t r, int64_t p) { return Across ? a[p * a_step + r] : a[r * a_step + p]; },
+        [=](int64_t p) { return b + p * b_step; }, g.start.at(row, col),
+        g.c + row * g.c_step + col, g.c_step);
   };
   const int64_t outer = g.by_panels ? g.panels : g.blocks, inner = g.by_panels ? g.blocks : g.panels;
   for (int64_t x = 0; x < outer; ++x)
