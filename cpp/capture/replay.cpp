@@ -9,13 +9,6 @@
 
 namespace bx::capture {
 
-namespace {
-
-/// A launch that changes more than the memory it writes: it draws from a generator.
-bool has_effects(const Launch& launch) { return launch.params.object != nullptr; }
-
-}  // namespace
-
 Program::Program(Record record, const Tensors& results) : record_(std::move(record)) {
   for (const Tensor& t : results) {
     // Made by the step, or of an argument's memory; all else lives on and is handed out as it is.
@@ -64,6 +57,10 @@ void Program::drop_dead() {
   }
   record_.events.assign(std::make_move_iterator(kept.rbegin()),
                         std::make_move_iterator(kept.rend()));
+}
+
+/// Which events touch each buffer first and last.
+void Program::find_lifetimes() {
   for (Buffer& b : record_.buffers) b.first = b.last = -1;
   auto touch = [&](int buffer, int e) {
     Buffer& b = record_.buffers[static_cast<size_t>(buffer)];
@@ -101,16 +98,15 @@ void Program::place(int buffer, void* start) {
 
 void Program::build() {
   std::vector<Buffer>& buffers = record_.buffers;
-  const std::vector<Event>& events = record_.events;
-  pointers_.resize(buffers.size());
   // Groups first: what lives inside one needs no memory.
-  std::vector<size_t> ends;
+  const std::vector<size_t> ends = schedule(record_.events);
+  const std::vector<Event>& events = record_.events;
+  find_lifetimes();
+  pointers_.resize(buffers.size());
   std::vector<int> groups(events.size());
-  for (size_t e = 0; e < events.size();) {
-    const size_t end = std::max(fusion_end(events, e), e + 1);
-    for (size_t k = e; k < end; ++k) groups[k] = static_cast<int>(ends.size());
-    ends.push_back(end);
-    e = end;
+  for (size_t e = 0, g = 0; e < events.size(); ++e) {
+    if (e == ends[g]) ++g;
+    groups[e] = static_cast<int>(g);
   }
   auto within_one_group = [&](const Buffer& b) {
     return b.origin == Origin::Internal && b.initial.empty() && b.first >= 0 &&

@@ -64,6 +64,7 @@ class Program {
 
   void run_timed(std::vector<double>& seconds);
   void drop_dead();
+  void find_lifetimes();
   void build();
   void plan_memory();
   void point(int buffer, void** place, int64_t offset);
@@ -86,8 +87,12 @@ class Program {
 /// Puts the internal buffers into one arena, reusing what is dead; returns its bytes. [Best fit]
 int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak);
 
-/// How far a run of pointwise launches can be fused: the events [begin, result) share one index
-/// space, and nothing in it is read in another layout than it was written.
-size_t fusion_end(const std::vector<Event>& events, size_t begin);
+/// A launch that changes more than the memory it writes: it draws from a generator.
+inline bool has_effects(const Launch& launch) { return launch.params.object != nullptr; }
+
+/// Orders the events anew, so that pointwise launches of one index space stand together where their
+/// inputs and outputs allow; returns where each group ends. What a group writes is not read in
+/// another layout within it.
+std::vector<size_t> schedule(std::vector<Event>& events);
 
 }  // namespace bx::capture
