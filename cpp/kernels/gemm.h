@@ -69,36 +69,78 @@ void copy_lanes(const T* from, int64_t n, T* to) {
     store_part(load_padded(from + j, n - j, T(0)), to + j, n - j);
 }
 
+/// Blocks of rows against the last panel, of `rest` columns. Tiles wider than what is left of C go
+/// by way of a buffer.
+template <class T>
+void multiply_rest(Grid<T> g, int64_t height, int64_t rest, bool across) {
+  constexpr int64_t width = Lanes<T>::width;
+  const int vectors = rest <= width ? 1 : rest <= 2 * width ? 2 : 4;
+  const auto run = grid_of<T>(height, vectors, across);
+  g.panels = 1;
+  if (rest == vectors * width) return run(g);
+  alignas(64) T part[12 * 4 * width];
+  Grid<T> one = g;
+  one.blocks = 1;
+  one.c = part;
+  one.c_step = vectors * width;
+  for (int64_t i = 0; i < g.blocks; ++i, one.a += g.a_apart) {
+    const Start<T> from = g.start.at(i * height, 0);
+    for (int64_t q = 0; from.data && q < height; ++q)
+      copy_lanes(from.data + q * from.step, rest, part + q * one.c_step);
+    one.start = from.data ? Start<T>{part, one.c_step} : Start<T>{};
+    run(one);
+    for (int64_t q = 0; q < height; ++q)
+      copy_lanes(part + q * one.c_step, rest, g.c + (i * height + q) * g.c_step);
+  }
+}
+
+/// Rows of A as the tiles read them: rows or, where they are neighbours in memory, columns `step`
+/// apart; of packed blocks each has its own step.
+template <class T>
+struct Blocks {
+  Cut heights;
+  const T* data;
+  int64_t row, col;
+  int64_t packed_depth = 0;  // of packed blocks: their k
+
+  bool across() const { return packed_depth || row == 1; }
+  /// The blocks of one height: the taller ones, or the others.
+  int64_t first(bool tall) const { return tall ? 0 : heights.extra * (heights.low + 1); }
+  int64_t count(bool tall) const { return tall ? heights.extra : heights.count - heights.extra; }
+  int64_t height(bool tall) const { return heights.low + tall; }
+  /// The part of a grid that reads A.
+  [[gnu::always_inline]] void enter(Grid<T>& g, bool tall) const {
+    const int64_t r = first(tall), h = height(tall);
+    g.blocks = count(tall);
+    g.a = packed_depth ? data + r * packed_depth : data + r * row;
+    g.a_step = packed_depth ? h : row == 1 ? col : row;
+    g.a_apart = packed_depth ? h * packed_depth : h * row;
+  }
+};
+
 /// Rows of A over one chunk of k against the panels [begin, end).
 template <class T>
 void multiply_strip(int64_t m, int64_t k, Strided2d<T> a, const Panels<T>& panels, int64_t begin,
                     int64_t end, Start<T> start, T* c, int64_t c_step) {
   constexpr int64_t width = Lanes<T>::width, item = sizeof(T);
-  const Cut blocks(m, tile_rows<T>(panels.vectors));
-  bool across = a.row == 1;
-  const int64_t distance = (across ? a.col : a.row) * item;
-  const bool packed = end - begin >= 4 && k > 32 && blocks.count > 1 &&
-                      (across ? distance >= 2048 : distance % 4096 == 0);
-  const T* rows = a.data;
-  if (packed) {
+  Blocks<T> blocks{Cut(m, tile_rows<T>(panels.vectors)), a.data, a.row, a.col};
+  const int64_t distance = (blocks.across() ? a.col : a.row) * item;
+  if (end - begin >= 4 && k > 32 && blocks.heights.count > 1 &&
+      (blocks.across() ? distance >= 2048 : distance % 4096 == 0)) {
     T* to = scratch<T>(ScratchUse::Strip, m * k + width);
-    for (int64_t i = 0; i < blocks.count; ++i)
-      pack(Strided2d<T>{a.at(blocks.begin(i), 0), a.col, a.row}, blocks.size(i), k,
-           to + blocks.begin(i) * k, blocks.size(i));
-    rows = to;
-    across = true;
+    for (int64_t i = 0; i < blocks.heights.count; ++i) {
+      const int64_t r = blocks.heights.begin(i), h = blocks.heights.size(i);
+      pack(Strided2d<T>{a.at(r, 0), a.col, a.row}, h, k, to + r * k, h);
+    }
+    blocks.data = to;
+    blocks.packed_depth = k;
   }
-  const bool has_rest = end > panels.full;
   for (const bool tall : {true, false}) {
-    const int64_t height = blocks.low + tall, count = tall ? blocks.extra : blocks.count - blocks.extra;
-    const int64_t r = tall ? 0 : blocks.extra * (blocks.low + 1);
-    if (count == 0) continue;
+    if (blocks.count(tall) == 0) continue;
+    const int64_t r = blocks.first(tall), height = blocks.height(tall);
     Grid<T> g;
     g.k = k;
-    g.blocks = count;
-    g.a = packed ? rows + r * k : a.at(r, 0);
-    g.a_step = packed ? height : across ? a.col : a.row;
-    g.a_apart = packed ? height * k : height * a.row;
+    blocks.enter(g, tall);
     g.c_step = c_step;
     g.by_panels = k * (end - begin) * panels.cols() * item > (1 << 18);
     if (begin < panels.full) {
@@ -109,40 +151,45 @@ void multiply_strip(int64_t m, int64_t k, Strided2d<T> a, const Panels<T>& panel
       g.b_apart = panels.apart;
       g.start = start.at(r, at);
       g.c = c + r * c_step + at;
-      grid_of<T>(height, panels.vectors, across)(g);
+      grid_of<T>(height, panels.vectors, blocks.across())(g);
     }
-    if (!has_rest) continue;
-    const int64_t at = panels.full * panels.cols(), rest = panels.rest;
-    const int vectors = rest <= width ? 1 : rest <= 2 * width ? 2 : 4;
-    const auto run = grid_of<T>(height, vectors, across);
-    g.panels = 1;
-    g.b = panels.last;
-    g.b_step = panels.last_step;
-    g.start = start.at(r, at);
-    g.c = c + r * c_step + at;
-    if (rest == vectors * width) {
-      run(g);
-      continue;
-    }
-    // Tiles wider than what is left of C go by way of a buffer.
-    alignas(64) T part[12 * 4 * width];
-    g.blocks = 1;
-    for (int64_t i = 0; i < count; ++i) {
-      const Start<T> from = start.at(r + i * height, at);
-      T* to = c + (r + i * height) * c_step + at;
-      if (from.data)
-        for (int64_t q = 0; q < height; ++q)
-          copy_lanes(from.data + q * from.step, rest, part + q * vectors * width);
-      Grid<T> one = g;
-      one.a += i * g.a_apart;
-      one.start = from.data ? Start<T>{part, vectors * width} : Start<T>{};
-      one.c = part;
-      one.c_step = vectors * width;
-      run(one);
-      for (int64_t q = 0; q < height; ++q)
-        copy_lanes(part + q * vectors * width, rest, to + q * c_step);
+    if (end > panels.full) {
+      const int64_t at = panels.full * panels.cols();
+      g.b = panels.last;
+      g.b_step = panels.last_step;
+      g.start = start.at(r, at);
+      g.c = c + r * c_step + at;
+      multiply_rest(g, height, panels.rest, blocks.across());
     }
   }
+}
+
+/// A product that is one small grid on operands in place: nothing of the above would be used.
+template <class T>
+bool multiply_small(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start<T> start,
+                    T* c, int64_t c_step) {
+  constexpr int64_t width = Lanes<T>::width;
+  const int vectors = n == width ? 1 : 2;
+  if (b.col != 1 || n % (vectors * width) || m * n > (1 << 12) || k * n > (1 << 12) ||
+      m <= tile_rows<T>(4))
+    return false;
+  const Blocks<T> blocks{Cut(m, tile_rows<T>(vectors)), a.data, a.row, a.col};
+  Grid<T> g;
+  g.k = k;
+  g.panels = n / (vectors * width);
+  g.b = b.data;
+  g.b_step = b.row;
+  g.b_apart = vectors * width;
+  g.c_step = c_step;
+  g.by_panels = false;
+  for (const bool tall : {true, false}) {
+    if (blocks.count(tall) == 0) continue;
+    blocks.enter(g, tall);
+    g.start = start.at(blocks.first(tall), 0);
+    g.c = c + blocks.first(tall) * c_step;
+    grid_of<T>(blocks.height(tall), vectors, blocks.across())(g);
+  }
+  return true;
 }
 
 template <class T>
@@ -293,6 +340,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start
       for (int64_t j = 0; j < n; ++j) c[i * c_step + j] = start.data ? *start.at(i, j).data : T(0);
     return;
   }
+  if (multiply_small(m, n, k, a, b, start, c, c_step)) return;
   const Strided2d<T> from{start.data, start.step, 1};
   const Strided2d<T> at = a.transposed(), bt = b.transposed();
   const int64_t plain = tile_cost(m, n, k, b), turned = tile_cost(n, m, k, at) + kMove * m * n;
