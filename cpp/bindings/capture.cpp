@@ -38,6 +38,16 @@ void bind_capture(py::module_& m) {
           },
           py::arg("arguments"), "Runs the step once; (a line, the seconds) of each instruction.")
       .def("explain", &Program::explain, "What was recorded, fused and planned, as text.")
+      .def(
+          "plan",
+          [](const Program& p) {
+            py::list buffers;
+            for (const auto& b : p.placed())
+              buffers.append(py::make_tuple(b.offset, b.bytes, b.first, b.last));
+            return py::make_tuple(p.texts(), buffers);
+          },
+          "(a line for each instruction; (offset, bytes, first, last) for each buffer of the arena, "
+          "first and last being the instructions that touch it).")
       .def_property_readonly("launches", &Program::launches, "Kernels that the step launches.")
       .def_property_readonly("instructions", &Program::instructions,
                              "What is left of them after fusion.")

@@ -150,6 +150,7 @@ void Program::build() {
     point(static_cast<int>(k), &restore->to, 0);
     instructions_.push_back(std::move(restore));
   }
+  restores_ = instructions();
   for (size_t begin = 0, g = 0; g < ends.size(); begin = ends[g++]) {
     const size_t end = ends[g];
     if (const auto* set = std::get_if<GradSet>(&events[begin])) {
@@ -171,7 +172,6 @@ void Program::build() {
       instructions_.push_back(std::move(one));
       continue;
     }
-    if (first.out[0].numel() == 0) continue;
     const bool straight =
         end - begin == 1 && first.out[0].numel() < (1 << 16) &&
         is_contiguous(first.out[0].shape, first.out[0].strides) &&
@@ -321,6 +321,16 @@ std::vector<std::string> Program::texts() const {
   std::vector<std::string> lines;
   for (const auto& instruction : instructions_) lines.push_back(instruction->text());
   return lines;
+}
+
+std::vector<Program::Placed> Program::placed() const {
+  std::vector<Placed> all;
+  const int end = instructions() - 1;
+  for (const Buffer& b : record_.buffers)
+    if (b.arena_offset >= 0)
+      all.push_back({b.arena_offset, b.bytes, std::min(b.first + restores_, end),
+                     std::min(b.last + restores_, end)});
+  return all;
 }
 
 std::string Program::explain() const {

@@ -40,6 +40,12 @@ class Program {
   std::string explain() const;
   /// A line for each instruction.
   std::vector<std::string> texts() const;
+  /// A buffer of the arena: its place, and the instructions that touch it first and last.
+  struct Placed {
+    int64_t offset, bytes;
+    int first, last;
+  };
+  std::vector<Placed> placed() const;
   int64_t arena_bytes() const { return arena_bytes_; }
   int64_t live_bytes() const { return live_bytes_; }
   int launches() const { return launches_; }
@@ -81,6 +87,7 @@ class Program {
   Ref<Storage> arena_;
   int64_t arena_bytes_ = 0, live_bytes_ = 0;
   int launches_ = 0;
+  int restores_ = 0;  // instructions before the first recorded one
   bool running_ = false;
 };
 

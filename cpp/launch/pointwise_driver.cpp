@@ -103,6 +103,8 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
     for (auto& o : operands) o.strides.push_back(1);
   }
   total = shape.product();
+  block = 1;
+  if (total == 0) return;
   const int64_t bytes = assign_slots();
   const int64_t inner = shape.back();
   int64_t most = kBlock;
@@ -194,6 +196,7 @@ void PointwisePlan::run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* f
 
 void PointwisePlan::run(kernels::FaultInfo* fault) const {
   const int64_t blocks = (total + block - 1) / block;
+  if (blocks == 0) return;
   if (total < 2 * kThreadGrain) return run_blocks(0, blocks, fault);
   struct Context {
     const PointwisePlan& plan;
