@@ -497,3 +497,21 @@ def test_forward_and_backward_of_a_chain_become_one_walk() -> None:
     walks = [line for line in step.explain().splitlines() if "tanh" in line]
     assert len(walks) == 1
     assert walks[0].count("+") > 10
+
+
+def test_what_is_made_of_constants_is_computed_once() -> None:
+    x = bx.tensor([1.0, 2.0])
+
+    @bx.capture
+    def step(x):
+        scale = bx.arange(1.0, 3.0) * 2 + bx.ones(2)  # 3, 5
+        half = bx.full((), 3.0) / 6
+        return (x * scale * half).exp()
+
+    for _ in range(3):
+        np.testing.assert_allclose(step(x).numpy(), np.exp([1.5, 5.0]), rtol=1e-6)
+        x.add_(1.0).sub_(1.0)
+    text = step.explain()
+    assert "div" not in text
+    assert "fill" not in text
+    assert "3 launches" in text

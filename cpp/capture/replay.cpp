@@ -30,11 +30,49 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
       if (r.buffer == number) r.fresh = static_cast<int>(result_buffers_.size());
     result_buffers_.push_back(number);
   }
+  fold_constants();
   drop_dead();
   build();
 }
 
 Program::~Program() = default;
+
+/// What is computed from constants alone is a constant too: its memory holds it still, since what a
+/// recording has used is given back at its end.
+void Program::fold_constants() {
+  constexpr int64_t kMost = 1 << 14;  // bytes worth keeping
+  std::vector<int> writes(record_.buffers.size());
+  for (const Event& event : record_.events)
+    if (const auto* launch = std::get_if<Launch>(&event))
+      for (const Operand& o : launch->out) ++writes[static_cast<size_t>(o.buffer)];
+  const auto buffer = [&](const Operand& o) -> Buffer& {
+    return record_.buffers[static_cast<size_t>(o.buffer)];
+  };
+  const auto folds = [&](const Launch& launch) {
+    if (has_effects(launch)) return false;
+    for (const Operand& o : launch.in)
+      if (const Buffer& b = buffer(o);
+          b.origin != Origin::Internal || b.initial.empty() || b.written)
+        return false;
+    for (const Operand& o : launch.out)
+      if (const Buffer& b = buffer(o); b.origin != Origin::Internal || !b.initial.empty() ||
+                                       writes[static_cast<size_t>(o.buffer)] != 1 ||
+                                       b.bytes == 0 || b.bytes > kMost)
+        return false;
+    return true;
+  };
+  std::erase_if(record_.events, [&](const Event& event) {
+    const auto* launch = std::get_if<Launch>(&event);
+    if (!launch || !folds(*launch)) return false;
+    for (const Operand& o : launch->out) {
+      Buffer& b = buffer(o);
+      const auto* start = static_cast<const char*>(b.start);
+      b.initial.assign(start, start + b.bytes);
+      b.written = false;
+    }
+    return true;
+  });
+}
 
 /// Launches that nobody sees the result of.
 void Program::drop_dead() {
@@ -120,7 +158,7 @@ void Program::build() {
     Buffer& b = buffers[k];
     scratch[k] = within_one_group(b);
     if (scratch[k]) b.first = b.last = -1;
-    else if (!b.initial.empty() && b.origin == Origin::Internal) {
+    else if (!b.initial.empty() && b.origin == Origin::Internal && b.first >= 0) {
       b.first = 0;  // there from the start, and untouched until it is read
       if (!b.written) b.last = static_cast<int>(events.size());
     }

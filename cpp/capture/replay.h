@@ -69,6 +69,7 @@ class Program {
   };
 
   void run_timed(std::vector<double>& seconds);
+  void fold_constants();
   void drop_dead();
   void find_lifetimes();
   void build();
