@@ -10,7 +10,7 @@ namespace bx::capture {
 
 namespace {
 
-constexpr size_t kMaxSteps = 32;
+constexpr size_t kMaxSteps = 96;
 
 /// The operands of a group so far.
 class Group {
@@ -22,8 +22,6 @@ class Group {
     if (steps_ == 0) shape_ = out.shape;
     else if (!(out.shape == shape_)) return false;
     if (out.numel() == 0 || steps_ == kMaxSteps) return false;
-    if (seen_.size() + launch.in.size() + 1 > static_cast<size_t>(kMaxPointwiseOperands))
-      return false;
     // The same memory seen in another layout must not be written in the group.
     for (const Operand& in : launch.in)
       for (const Seen& s : seen_)
@@ -32,8 +30,18 @@ class Group {
       if (s.operand->buffer == out.buffer && !s.operand->same_place(out)) return false;
     for (const Operand& in : launch.in)
       if (in.buffer == out.buffer && !in.same_place(out)) return false;
-    for (const Operand& in : launch.in) seen_.push_back({&in, false});
-    seen_.push_back({&out, true});
+    const size_t before = seen_.size();
+    const auto see = [&](const Operand& o) {
+      for (const Seen& s : seen_)
+        if (s.operand->same_place(o)) return;
+      seen_.push_back({&o, false});
+    };
+    for (const Operand& in : launch.in) see(in);
+    see(out);
+    if (seen_.size() > static_cast<size_t>(kMaxPointwiseOperands)) {
+      seen_.resize(before);
+      return false;
+    }
     for (Seen& s : seen_)
       if (s.operand->buffer == out.buffer) s.written = true;
     ++steps_;

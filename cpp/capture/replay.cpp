@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <unordered_map>
 
 #include "capture/instructions.h"
 
@@ -31,6 +32,7 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
     result_buffers_.push_back(number);
   }
   fold_constants();
+  drop_repeated();
   drop_dead();
   build();
 }
@@ -72,6 +74,22 @@ void Program::fold_constants() {
     }
     return true;
   });
+}
+
+/// A gradient that is set again to what it is.
+void Program::drop_repeated() {
+  std::unordered_map<const TensorImpl*, const GradSet*> last;
+  std::vector<bool> repeated(record_.events.size());
+  for (size_t e = 0; e < record_.events.size(); ++e) {
+    const auto* set = std::get_if<GradSet>(&record_.events[e]);
+    if (!set) continue;
+    const GradSet*& before = last[set->leaf.impl()];
+    repeated[e] = before && before->grad.has_value() == set->grad.has_value() &&
+                  (!set->grad || before->grad->same_place(*set->grad));
+    before = set;
+  }
+  size_t e = 0;
+  std::erase_if(record_.events, [&](const Event&) { return repeated[e++]; });
 }
 
 /// Launches that nobody sees the result of.

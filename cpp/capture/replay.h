@@ -70,6 +70,7 @@ class Program {
 
   void run_timed(std::vector<double>& seconds);
   void fold_constants();
+  void drop_repeated();
   void drop_dead();
   void find_lifetimes();
   void build();

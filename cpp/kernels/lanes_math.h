@@ -8,7 +8,7 @@
 
 #include <unsupported/Eigen/SpecialFunctions>
 
-#include "kernels/lanes.h"
+#include "kernels/lanes_exp.h"
 
 namespace bx::kernels {
 
@@ -92,21 +92,24 @@ inline Lanes<T, V> sqrt(Lanes<T, V> a) {
   else return Lanes<T, V>(static_cast<T>(std::sqrt(a.v)));
 }
 
-/// Eigen's exponential stops falling among the denormals; from there on it is 0.
+/// Eigen's exponential of doubles stops falling among the denormals; from there on it is 0.
 template <class T, bool V>
 inline Lanes<T, V> exp(Lanes<T, V> a) {
-  if constexpr (Lanes<T, V>::is_packet) {
-    constexpr double underflow = std::is_same_v<T, float> ? -88.7 : -709.7;
-    return select(a < underflow, 0., clamped_exp(a));
+  if constexpr (is_float_packet<T, V>) {
+    return Lanes<T, V>(packet_exp(a.v));
+  } else if constexpr (Lanes<T, V>::is_packet) {
+    return select(a < -709.7, 0., clamped_exp(a));
   } else {
     return clamped_exp(a);
   }
 }
 
-/// Eigen's logarithm knows normal numbers only; denormals are scaled up first.
+/// Eigen's logarithm of doubles knows normal numbers only; denormals are scaled up first.
 template <class T, bool V>
 inline Lanes<T, V> log(Lanes<T, V> a) {
-  if constexpr (Lanes<T, V>::is_packet) {
+  if constexpr (is_float_packet<T, V>) {
+    return Lanes<T, V>(packet_log(a.v));
+  } else if constexpr (Lanes<T, V>::is_packet) {
     constexpr int shift = std::numeric_limits<T>::digits + 1;
     const auto small = a < static_cast<double>(std::numeric_limits<T>::min());
     const auto scaled = select(small, a * static_cast<double>(int64_t{1} << shift), a);

@@ -12,10 +12,11 @@ namespace {
 
 constexpr int64_t kBlock = 1024;           // elements at a time, where few operands are in use
 constexpr int64_t kLeast = 128;            // and where many are
-constexpr int64_t kInnermost = 24 << 10;   // bytes in use that stay in L1 between two kernels
-constexpr int64_t kScratch = 64 << 10;     // bytes of buffers per thread
+constexpr int64_t kInnermost = 40 << 10;   // bytes in use that stay in L1 between two kernels
+constexpr int64_t kScratch = 96 << 10;     // bytes of buffers per thread
 constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
-static_assert(kMaxPointwiseOperands * kLeast * 8 <= kScratch);
+constexpr int64_t kApart = 64;             // elements between buffers: not all in the same cache sets
+static_assert(kMaxPointwiseOperands * (kLeast + kApart) * 8 <= kScratch);
 
 /// Merges neighbouring dimensions that every operand crosses evenly; drops sizes of 1.
 void coalesce(Dims& shape, std::span<PointwiseOperand> operands) {
@@ -163,12 +164,12 @@ int64_t PointwisePlan::assign_slots() {
 /// Blocks [begin, end). Buffers that repeat are filled once.
 void PointwisePlan::run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* fault) const {
   const int count = static_cast<int>(operands.size());
-  alignas(64) char scratch[kScratch + kMaxPointwiseOperands * 64];
+  alignas(64) char scratch[kScratch];
   char* buffers[kMaxPointwiseOperands];
   const int64_t first = std::min(block, total - begin * block);
   for (int k = 0; k < count; ++k) {
     const PointwiseOperand& o = operands[k];
-    buffers[k] = scratch + slots_[k] * ((block + 63) / 64 * 64);
+    buffers[k] = scratch + slots_[k] * ((block + 63) / 64 * 64 + kApart);
     if (o.layout == Layout::Constant || o.layout == Layout::Periodic)
       transfer(shape, o, 0, first, buffers[k], true);
   }

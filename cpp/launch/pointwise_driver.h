@@ -24,7 +24,7 @@ enum class Layout : uint8_t {
 };
 
 /// Operands that a plan may have.
-inline constexpr int kMaxPointwiseOperands = 48;
+inline constexpr int kMaxPointwiseOperands = 64;
 
 /// One operand of a list: a tensor's memory read or written with the common shape's strides.
 struct PointwiseOperand {
