@@ -128,6 +128,10 @@ class GroupStep {
     if (!unchanged(settings)) return run_anew(settings);
     for (Kept& kept : kept_) kept.ready.run(settings);
   }
+  void forget() {
+    kept_.clear();
+    params_.clear();
+  }
 
  private:
   struct Kept {
@@ -139,8 +143,7 @@ class GroupStep {
 
   /// Nothing is written before all parameters are checked.
   void run_anew(const double* settings) {
-    kept_.clear();
-    params_.clear();
+    forget();
     std::vector<PyObject*> params;
     const py::sequence list(group_["params"]);
     for (py::handle param : list) {
@@ -233,6 +236,7 @@ void bind_optim(py::module_& m) {
         if (!capture::active()) return GroupStep(rule, group, state).run();
         auto step = std::make_shared<GroupStep>(rule, group, state);
         capture::host_call("update", [step] { step->run(); });
+        step->forget();  // what is kept would outlive the recording
       },
       py::arg("rule"), py::arg("group"), py::arg("state"),
       "One step of a group's parameters by a rule of _update_rules; settings and state are read "

@@ -76,6 +76,7 @@ class Signature {
   void add_object(PyObject* o) {
     put('O');
     put(static_cast<void*>(Py_TYPE(o)));
+    if (PyFloat_CheckExact(o)) return put(PyFloat_AS_DOUBLE(o));  // 0.0 and -0.0 are two
     if (PyObject_Hash(o) != -1) {
       if (!others) others = py::list();
       return py::reinterpret_borrow<py::list>(others).append(py::handle(o));

@@ -81,6 +81,7 @@ struct Record {
   std::vector<Event> events;
   std::vector<Buffer> buffers;
   std::vector<GradBefore> before;
+  std::vector<Tensor> outside;  // tensors of the caller that the step used
 };
 
 }  // namespace bx::capture

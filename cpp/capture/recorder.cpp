@@ -1,5 +1,6 @@
 #include "capture/recorder.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace bx::capture {
@@ -31,7 +32,7 @@ void host_call(const char* name, const std::function<void()>& run) {
   else run();
 }
 
-Recorder::Recorder(const Tensors& arguments) {
+Recorder::Recorder(const Tensors& arguments) : arguments_(arguments) {
   if (current)
     fail_runtime("capture",
                  "a captured function called another one while it was recorded; capture "
@@ -102,12 +103,42 @@ Operand Recorder::operand(const TensorImpl& t) {
       fail_runtime("capture", "the step uses memory beside its argument ", buffer.position,
                    ", of the tensor that the argument is a part of; pass a clone()");
   }
+  // Whose memory may be another one at the next call.
+  if (buffer.storage && !t.grad_fn && watched_.insert(&t).second)
+    record_.outside.push_back(Tensor(Ref<TensorImpl>(const_cast<TensorImpl*>(&t))));
   return {number, t.offset * size_of(t.dtype), t.shape, t.strides, t.dtype};
+}
+
+/// A replay calls the host again, on the tensors of the first call.
+void Recorder::check_read_by_host(const char* op, const TensorImpl& t) {
+  const char* start = start_of(t);
+  const auto shares = [&](const Tensor& other) { return start_of(*other.impl()) == start; };
+  const auto block = blocks_.find(start);
+  bool stale = std::any_of(arguments_.begin(), arguments_.end(), shares);
+  if (block != blocks_.end() && !block->second.by_host)
+    stale = std::none_of(leaves_.begin(), leaves_.end(), [&](const Tensor& leaf) {
+      return leaf->grad && shares(Tensor(leaf->grad));
+    });
+  if (stale)
+    fail_runtime("capture", op, " reads an argument, or a tensor that the step made, inside Python "
+                 "code that every replay calls again; keep that code out of the captured function");
+}
+
+void Recorder::check_not_read_before(const TensorImpl& t) {
+  const char* start = start_of(t);
+  const auto found = read_.lower_bound(start);
+  if (found != read_.end() && *found < start + t.storage->root()->bytes())
+    fail_runtime("capture",
+                 "the step writes a tensor whose value was read before, and would be the same in "
+                 "every replay; read it outside");
 }
 
 void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
                          const Operands& inputs, const Params& params, const Owner& owner) {
-  if (host_runs_) return;
+  if (host_runs_) {
+    for (int k = 0; k < inputs.size(); ++k) check_read_by_host(op, inputs[k]);
+    return;
+  }
   if (params.object && !owner)
     fail_runtime("capture", op, " cannot be recorded; keep it out of the captured function");
   Launch launch{op, kernel, params, {}, {}, owner};
@@ -122,6 +153,7 @@ void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Op
     touch(launch.in.back().buffer, false);
   }
   for (int k = 0; k < outputs.size(); ++k) {
+    check_not_read_before(outputs[k]);
     launch.out.push_back(operand(outputs[k]));
     touch(launch.out.back().buffer, true);
   }
@@ -141,6 +173,7 @@ bool Recorder::keeps(void* block, size_t) {
 void Recorder::reading(const void* data) {
   if (host_runs_) return;
   const auto* at = static_cast<const char*>(data);
+  read_.insert(at);
   auto found = numbers_.upper_bound(at);
   if (found == numbers_.begin()) return;
   --found;
@@ -154,6 +187,10 @@ void Recorder::reading(const void* data) {
 
 void Recorder::grad_changes(TensorImpl& leaf, bool adds) {
   if (host_runs_) return;
+  for (size_t k = 0; k < arguments_.size(); ++k)
+    if (arguments_[k].impl() == &leaf)
+      fail_runtime("capture", "the step sets .grad of its argument ", k,
+                   ", which is another tensor at every call; return autograd.grad(...) instead");
   for (const Tensor& known : leaves_)
     if (known.impl() == &leaf) return;
   leaves_.push_back(Tensor(Ref<TensorImpl>(&leaf)));

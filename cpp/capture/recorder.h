@@ -2,7 +2,9 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "capture/program.h"
 #include "core/observer.h"
@@ -38,6 +40,8 @@ class Recorder final : public LaunchListener, public Observer {
   };
 
   int buffer_of(const TensorImpl& t);
+  void check_read_by_host(const char* op, const TensorImpl& t);
+  void check_not_read_before(const TensorImpl& t);
   Operand operand(const TensorImpl& t);
   void touch(int buffer, bool written);
   void write_down_grads();
@@ -48,6 +52,9 @@ class Recorder final : public LaunchListener, public Observer {
   std::unordered_map<const void*, Block> blocks_;  // taken since the recording began
   std::unordered_map<int, Storage*> storages_;     // of buffers made since; alive unless freed
   std::vector<Tensor> leaves_;                     // whose .grad the step changed
+  Tensors arguments_;
+  std::set<const char*> read_;  // what the host looked at
+  std::unordered_set<const TensorImpl*> watched_;
   bool listening_ = false;
   bool host_runs_ = false;  // what happens now is done again by the host
 };

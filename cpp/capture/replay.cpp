@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "capture/instructions.h"
 
@@ -31,6 +32,7 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
       if (r.buffer == number) r.fresh = static_cast<int>(result_buffers_.size());
     result_buffers_.push_back(number);
   }
+  watch(record_.outside);
   fold_constants();
   drop_repeated();
   drop_dead();
@@ -298,8 +300,11 @@ void Program::build() {
 }
 
 void Program::watch(const Tensors& tensors) {
+  std::unordered_set<const TensorImpl*> known;
+  for (const Watched& w : watched_) known.insert(w.tensor.impl());
   for (const Tensor& t : tensors)
-    watched_.push_back({t, t->storage->root(), t->offset, t.shape(), t->leaf_requires_grad});
+    if (known.insert(t.impl()).second)
+      watched_.push_back({t, t->storage->root(), t->offset, t.shape(), t->leaf_requires_grad});
 }
 
 bool Program::applies() const {
