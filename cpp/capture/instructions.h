@@ -107,6 +107,7 @@ class SetGrad final : public Instruction {
                                set_.grad->shape, set_.grad->strides, set_.grad->dtype);
     if (!(set_.leaf->grad == grad_)) set_.leaf->grad = grad_;
   }
+  bool on_host() const override { return true; }
   std::string text() const override {
     return str("grad of ", set_.leaf.shape(), set_.grad ? "" : " = None");
   }
@@ -122,6 +123,7 @@ class CallHost final : public Instruction {
  public:
   explicit CallHost(HostCall call) : call_(std::move(call)) {}
   void run() override { call_.run(); }
+  bool on_host() const override { return true; }
   std::string text() const override { return call_.name; }
 
  private:

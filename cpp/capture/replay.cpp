@@ -37,6 +37,7 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
   drop_repeated();
   drop_dead();
   build();
+  find_stretches();
 }
 
 Program::~Program() = default;
@@ -211,6 +212,12 @@ void Program::build() {
   restores_ = instructions();
   for (size_t begin = 0, g = 0; g < ends.size(); begin = ends[g++]) {
     const size_t end = ends[g];
+    work_.resize(instructions_.size() + 1);
+    for (size_t e = begin; e < end; ++e)
+      if (const auto* launch = std::get_if<Launch>(&events[e])) {
+        for (const Operand& o : launch->out) work_.back() += o.numel();
+        for (const Operand& o : launch->in) work_.back() += o.numel();
+      }
     if (const auto* set = std::get_if<GradSet>(&events[begin])) {
       instructions_.push_back(
           std::make_unique<SetGrad>(*set, set->grad ? storage_of(set->grad->buffer) : nullptr));
@@ -299,6 +306,17 @@ void Program::build() {
   }
 }
 
+void Program::find_stretches() {
+  work_.resize(instructions_.size());
+  for (size_t k = 0; k < instructions_.size(); ++k) {
+    const bool on_host = instructions_[k]->on_host();
+    if (k == 0 || on_host != instructions_[k - 1]->on_host()) stretches_.push_back({k, k, false});
+    Stretch& now = stretches_.back();
+    now.end = k + 1;
+    now.is_long = now.is_long || (!on_host && work_[k] >= kLongKernel);
+  }
+}
+
 void Program::watch(const Tensors& tensors) {
   std::unordered_set<const TensorImpl*> known;
   for (const Watched& w : watched_) known.insert(w.tensor.impl());
@@ -343,7 +361,10 @@ Tensors Program::run(const Tensors& arguments, std::vector<double>* seconds) {
   if (seconds) {
     run_timed(*seconds);
   } else {
-    for (const auto& instruction : instructions_) instruction->run();
+    for (const Stretch& stretch : stretches_) {
+      LongKernel region(stretch.is_long);
+      for (size_t k = stretch.begin; k < stretch.end; ++k) instructions_[k]->run();
+    }
   }
   for (const Ref<Storage>& s : written_) s->bump_version();
   Tensors results;

@@ -12,6 +12,8 @@ class Instruction {
  public:
   virtual ~Instruction() = default;
   virtual void run() = 0;
+  /// Whether it touches what belongs to the host: tensors, Python's objects.
+  virtual bool on_host() const { return false; }
   /// One line for people.
   virtual std::string text() const = 0;
 };
@@ -68,6 +70,12 @@ class Program {
     Tensor same;
   };
 
+  /// Instructions [begin, end), all on the host or none, and long enough to let other threads run.
+  struct Stretch {
+    size_t begin, end;
+    bool is_long;
+  };
+  void find_stretches();
   void run_timed(std::vector<double>& seconds);
   void fold_constants();
   void drop_repeated();
@@ -80,6 +88,8 @@ class Program {
 
   Record record_;
   std::vector<std::unique_ptr<Instruction>> instructions_;
+  std::vector<Stretch> stretches_;
+  std::vector<int64_t> work_;                   // per instruction, in elements
   std::vector<std::vector<Pointer>> pointers_;  // per buffer
   std::vector<ResultView> results_;
   std::vector<Watched> watched_;

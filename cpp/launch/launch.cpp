@@ -24,23 +24,6 @@ namespace {
 
 LongKernelHooks long_hooks;
 
-/// Elements from which a kernel is long enough to let other Python threads run.
-constexpr int64_t kLong = 1 << 16;
-
-class LongKernel {
- public:
-  explicit LongKernel(bool is_long)
-      : state_(is_long && long_hooks.enter ? long_hooks.enter() : nullptr) {}
-  ~LongKernel() {
-    if (state_) long_hooks.leave(state_);
-  }
-  LongKernel(const LongKernel&) = delete;
-  LongKernel& operator=(const LongKernel&) = delete;
-
- private:
-  void* state_;
-};
-
 /// Every operand straight, of one size, or a single element against a single element.
 bool all_straight(const TensorImpl& out, const Operands& inputs) {
   if (!is_contiguous(out.shape, out.strides)) return false;
@@ -55,7 +38,7 @@ void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& ou
   const int64_t n = out.shape.product();
   if (n == 0) return;
   const int count = inputs.size();
-  if (n < kLong && all_straight(out, inputs)) {
+  if (n < kLongKernel && all_straight(out, inputs)) {
     void* to[1] = {out.raw()};
     const void* from[kernels::kMaxOperands];
     for (int k = 0; k < count; ++k) from[k] = inputs[k].raw();
@@ -80,6 +63,12 @@ View view_of(const TensorImpl& t) {
 
 void set_long_kernel_hooks(LongKernelHooks hooks) { long_hooks = hooks; }
 
+LongKernel::LongKernel(bool is_long)
+    : state_(is_long && long_hooks.enter ? long_hooks.enter() : nullptr) {}
+LongKernel::~LongKernel() {
+  if (state_) long_hooks.leave(state_);
+}
+
 void report_fault(const char* op, const FaultInfo& fault) {
   if (fault.fault == kernels::Fault::DivideByZero)
     fail_runtime(op, "ZeroDivisionError: integer division by zero; use float tensors or a mask");
@@ -95,7 +84,7 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
   int64_t work = 0;
   for (int k = 0; k < outputs.size(); ++k) work += outputs[k].shape.product();
   if (kernel.pointwise) {
-    LongKernel region(work >= kLong);
+    LongKernel region(work >= kLongKernel);
     launch_pointwise(op, kernel, outputs[0], inputs, params, &fault);
   } else if (kernel.general) {
     View out[kernels::kMaxOperands], in[kernels::kMaxOperands];
@@ -104,7 +93,7 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
       in[k] = view_of(inputs[k]);
       work += inputs[k].shape.product();
     }
-    LongKernel region(work >= kLong);
+    LongKernel region(work >= kLongKernel);
     kernel.general(out, in, params, &fault);
   } else {
     const DType dtype = inputs.size() ? inputs[inputs.size() - 1].dtype : outputs[0].dtype;

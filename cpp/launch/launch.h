@@ -61,4 +61,19 @@ struct LongKernelHooks {
 };
 void set_long_kernel_hooks(LongKernelHooks hooks);
 
+/// Elements from which kernels run long enough to let other Python threads run.
+inline constexpr int64_t kLongKernel = 1 << 16;
+
+/// Around what runs long.
+class LongKernel {
+ public:
+  explicit LongKernel(bool is_long);
+  ~LongKernel();
+  LongKernel(const LongKernel&) = delete;
+  LongKernel& operator=(const LongKernel&) = delete;
+
+ private:
+  void* state_;
+};
+
 }  // namespace bx
