@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from . import fft as fft
     from . import func as func
     from . import safetensors as safetensors
+    from . import training as training
     from . import utils as utils
     from . import version as version
     from ._capture import capture as capture
@@ -146,6 +147,7 @@ _lazy = [
     "safetensors",
     "signal",
     "testing",
+    "training",
     "types",
     "utils",
     "version",
