@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from . import cuda as cuda
     from . import fft as fft
     from . import func as func
+    from . import keras as keras
     from . import safetensors as safetensors
     from . import utils as utils
     from . import version as version
@@ -142,6 +143,7 @@ _lazy = [
     "cuda",
     "fft",
     "func",
+    "keras",
     "masked",
     "safetensors",
     "signal",
