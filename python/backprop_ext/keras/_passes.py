@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .._core import Tensor
-    from ..nn.modules.module import Module
     from ..nn.parameter import Parameter
     from ._shapes import Shapes
     from .base import Layer
@@ -38,7 +37,7 @@ class Passes:
     """y = forward(x), then dx = backward(x, dy), with the gradients of the weights kept."""
 
     if TYPE_CHECKING:
-        module: Module
+        module: Any
         name: Callable[[], str]
         get_input_shape: Callable[[], Shapes]
         walk: Callable[[], Iterator[Layer]]
@@ -180,11 +179,7 @@ class Passes:
 
     def parameters(self) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
         """{layer: {"weight": w, "bias": b, "gradWeight": dw, "gradBias": db}}, as copies."""
-        return {
-            layer.name(): _table(own)
-            for layer in self.walk()
-            if (own := dict(layer.module._parameters.items()))
-        }
+        return {layer.name(): _table(own) for layer in self.walk() if (own := layer.own_weights())}
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """All weights, as copies: those of the first layer first, a bias after its weight."""
@@ -250,16 +245,15 @@ class Passes:
 
     def is_training(self) -> bool:
         """The mode."""
-        return self.module.training
+        return bool(self.module.training)
 
 
 def _one(shapes: list[tuple[int, ...]]) -> Any:
     return shapes[0] if len(shapes) == 1 else shapes
 
 
-def _table(weights: dict[str, Parameter | None]) -> dict[str, np.ndarray[Any, Any]]:
+def _table(held: dict[str, Parameter]) -> dict[str, np.ndarray[Any, Any]]:
     """Values, then gradients (0 before the first backward), under names as in BigDL."""
-    held = {name: w for name, w in weights.items() if w is not None}
     camel = {name: name[0] + name.title().replace("_", "")[1:] for name in held}
     values = {camel[n]: w.detach().numpy().copy() for n, w in held.items()}
     grads = {

@@ -15,7 +15,7 @@ from ..nn.parameter import Parameter
 from . import initializers
 from ._choice import nearest
 from ._passes import Passes
-from ._shapes import Shape, Shapes, as_list, as_shapes, fits, plain
+from ._shapes import Shapes, as_list, as_shapes, fits, plain
 from .topology import Node, Variable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Layer(Passes):
     Raises TypeError for a keyword that is unknown. Source: the layer API of Keras 1 and BigDL.
     """
 
-    module: Module
+    module: Any  # an nn.Module, that has the weights as attributes
     ranks: ClassVar[tuple[int, ...]] = ()  # the numbers of dimensions it takes, the batch counted
     inputs: ClassVar[int | None] = 1  # how many tensors it takes, None for two or more
 
@@ -113,6 +113,10 @@ class Layer(Passes):
         if regularizer is not None:
             self._regularizers[name] = regularizer
         return weight
+
+    def own_weights(self) -> dict[str, Parameter]:
+        """The weights by name, without those of the layers within."""
+        return {n: p for n, p in self.module._parameters.items() if p is not None}
 
     # Shapes
 

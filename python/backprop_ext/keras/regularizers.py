@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .._core import Tensor
 
-__all__ = ["L1", "L2", "L1L2", "L1L2Regularizer", "L1Regularizer", "L2Regularizer", "Regularizer"]
-__all__ += ["l1", "l1l2", "l2"]
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "L1L2Regularizer",
+    "L1Regularizer",
+    "L2Regularizer",
+    "Regularizer",
+    "l1",
+    "l1l2",
+    "l2",
+]
 
 
 class Regularizer:

@@ -133,5 +133,5 @@ class Graph(Module):
             values.update(zip(results, _tuple(found), strict=True))
             for slot in unused:
                 del values[slot]
-        results = tuple(values[s] for s in self.sources)
-        return results[0] if len(results) == 1 else results
+        outputs = tuple(values[s] for s in self.sources)
+        return outputs[0] if len(outputs) == 1 else outputs

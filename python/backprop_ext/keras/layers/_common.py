@@ -10,9 +10,18 @@ from .._choice import choose
 from .._shapes import Shape, as_list, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["channels_first", "features", "per_dimension", "positive", "tried", "with_dim"]
+__all__ = [
+    "add_bias",
+    "channels_first",
+    "features",
+    "per_dimension",
+    "positive",
+    "probability",
+    "tried",
+    "with_dim",
+]
 
 
 def positive(op: str, **numbers: Any) -> None:
@@ -45,6 +54,14 @@ def features(op: str, shape: Shape, axis: int = -1) -> int:
             f"[{op}] length {axis} of {shape} is open and the weights need it; give it as a number"
         )
     return length
+
+
+def add_bias(layer: Any, size: Sequence[int], name: str = "bias", start: Any = "zero") -> None:
+    """Give a layer its bias, or None in its place where it wants none."""
+    if layer.bias:
+        layer.add_weight(name, size, start, layer.penalties[1])
+    else:
+        layer.module.register_parameter(name, None)
 
 
 def probability(op: str, p: float) -> float:

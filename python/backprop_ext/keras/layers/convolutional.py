@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...nn import functional as F
 from .. import activations, initializers
 from .._shapes import scaled
-from ._common import features, per_dimension, positive
+from ._common import add_bias, features, per_dimension, positive
 from ._spatial import Windowed
 
 if TYPE_CHECKING:
@@ -61,17 +61,15 @@ class _Convolution(Windowed):
         channels = features(type(self).__name__, shape, 1 if self.first else -1)
         size = (self.nb_filter, channels, *self.size)
         self.add_weight("weight", size, self.init, self.penalties[0])
-        if self.bias:
-            self.add_weight("bias", size[:1], "zero", self.penalties[1])
+        add_bias(self, size[:1])
 
     def infer(self, shape: Shape) -> Shape:
         return self.join(shape[0], self.nb_filter, self.lengths_after(self.split(shape)[1]))
 
     def compute(self, x: Tensor) -> Tensor:
         convolve: Any = getattr(F, f"conv{self.dims}d")
-        bias = self.module.bias if self.bias else None
         x = self.padded(self.to_first(x))
-        y = convolve(x, self.module.weight, bias, self.stride, 0, self.dilation)
+        y = convolve(x, self.module.weight, self.module.bias, self.stride, 0, self.dilation)
         return self.activation(self.from_first(y))
 
 
@@ -232,8 +230,7 @@ class Deconvolution2D(Convolution2D):
         channels = features("Deconvolution2D", shape, 1 if self.first else -1)
         size = (channels, self.nb_filter, *self.size)
         self.add_weight("weight", size, self.init, self.penalties[0])
-        if self.bias:
-            self.add_weight("bias", (self.nb_filter,), "zero", self.penalties[1])
+        add_bias(self, (self.nb_filter,))
 
     def infer(self, shape: Shape) -> Shape:
         grown = zip(self.split(shape)[1], self.size, self.stride, strict=True)
@@ -246,8 +243,7 @@ class Deconvolution2D(Convolution2D):
         return found
 
     def compute(self, x: Tensor) -> Tensor:
-        bias = self.module.bias if self.bias else None
-        y = F.conv_transpose2d(self.to_first(x), self.module.weight, bias, self.stride)
+        y = F.conv_transpose2d(self.to_first(x), self.module.weight, self.module.bias, self.stride)
         return self.activation(self.from_first(y))
 
 
@@ -286,15 +282,16 @@ class SeparableConvolution2D(Convolution2D):
         channels = features("SeparableConvolution2D", shape, 1 if self.first else -1)
         depth = channels * self.depth_multiplier
         self.add_weight("depthwise", (depth, 1, *self.size), self.init, self.penalties[0])
-        self.add_weight("pointwise", (self.nb_filter, depth, 1, 1), self.init, self.pointwise_penalty)
-        if self.bias:
-            self.add_weight("bias", (self.nb_filter,), "zero", self.penalties[1])
+        self.add_weight(
+            "pointwise", (self.nb_filter, depth, 1, 1), self.init, self.pointwise_penalty
+        )
+        add_bias(self, (self.nb_filter,))
 
     def compute(self, x: Tensor) -> Tensor:
         m = self.module
         x = self.padded(self.to_first(x))
         deep = F.conv2d(x, m.depthwise, None, self.stride, 0, 1, x.shape[1])
-        y = F.conv2d(deep, m.pointwise, m.bias if self.bias else None)
+        y = F.conv2d(deep, m.pointwise, m.bias)
         return self.activation(self.from_first(y))
 
 

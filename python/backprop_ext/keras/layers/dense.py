@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...nn import functional as F
 from .. import activations, initializers
 from ..base import Layer
-from ._common import features, positive, with_dim
+from ._common import add_bias, features, positive, with_dim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,9 @@ __all__ = ["Dense", "Highway", "MaxoutDense"]
 
 
 class Dense(Layer):
-    """y = activation(x W^T + b); x (batch, ..., in), W (output_dim, in), y (batch, ..., output_dim).
+    """y = activation(x W^T + b); x (batch, ..., in), y (batch, ..., output_dim).
 
-    W starts from `init`, b from 0. limits are the bounds of init="uniform".
+    W (output_dim, in) starts from `init`, b from 0. limits are the bounds of init="uniform".
     """
 
     def __init__(
@@ -47,8 +47,7 @@ class Dense(Layer):
     def make(self, shape: Shape) -> None:
         size = (self.output_dim, features("Dense", shape))
         self.add_weight("weight", size, self.init, self.penalties[0])
-        if self.bias:
-            self.add_weight("bias", size[:1], "zero", self.penalties[1])
+        add_bias(self, size[:1])
 
     def infer(self, shape: Shape) -> Shape:
         if len(shape) < 2:
@@ -56,8 +55,7 @@ class Dense(Layer):
         return (*shape[:-1], self.output_dim)
 
     def compute(self, x: Tensor) -> Tensor:
-        bias = self.module.bias if self.bias else None
-        return self.activation(F.linear(x, self.module.weight, bias))
+        return self.activation(F.linear(x, self.module.weight, self.module.bias))
 
 
 class Highway(Layer):
@@ -86,22 +84,22 @@ class Highway(Layer):
 
     def make(self, shape: Shape) -> None:
         n = features("Highway", shape)
-        for prefix, start in (("", "zero"), ("carry_", lambda c: c.fill_(-2.0))):
-            self.add_weight(f"{prefix}weight", (n, n), self.init, self.penalties[0])
-            if self.bias:
-                self.add_weight(f"{prefix}bias", (n,), start, self.penalties[1])
+        for name, start in (("weight", "zero"), ("carry_weight", lambda c: c.fill_(-2.0))):
+            self.add_weight(name, (n, n), self.init, self.penalties[0])
+            add_bias(self, (n,), name.replace("weight", "bias"), start)
 
     def compute(self, x: Tensor) -> Tensor:
         m = self.module
-        carry = F.linear(x, m.carry_weight, m.carry_bias if self.bias else None).sigmoid()
-        changed = self.activation(F.linear(x, m.weight, m.bias if self.bias else None))
+        carry = F.linear(x, m.carry_weight, m.carry_bias).sigmoid()
+        changed = self.activation(F.linear(x, m.weight, m.bias))
         return carry * changed + (1.0 - carry) * x
 
 
 class MaxoutDense(Layer):
     """y_j = max_k (x W_k^T + b_k)_j, k up to nb_feature; x (batch, in), y (batch, output_dim).
 
-    W (nb_feature, output_dim, in), b (nb_feature, output_dim). Source: Goodfellow et al., arXiv:1302.4389.
+    W (nb_feature, output_dim, in), b (nb_feature, output_dim).
+    Source: Goodfellow et al., arXiv:1302.4389.
     """
 
     ranks = (2,)
@@ -131,13 +129,13 @@ class MaxoutDense(Layer):
                 self.init(one)
 
         self.add_weight("weight", size, each, self.penalties[0])
-        if self.bias:
-            self.add_weight("bias", size[:2], "zero", self.penalties[1])
+        add_bias(self, size[:2])
 
     def infer(self, shape: Shape) -> Shape:
         return (shape[0], self.output_dim)
 
     def compute(self, x: Tensor) -> Tensor:
-        bias = self.module.bias.flatten() if self.bias else None
+        bias = self.module.bias
+        bias = None if bias is None else bias.flatten()
         pieces = F.linear(x, self.module.weight.flatten(0, 1), bias)
         return pieces.unflatten(1, (self.nb_feature, self.output_dim)).amax(1)

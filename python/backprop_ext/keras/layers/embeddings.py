@@ -20,11 +20,12 @@ __all__ = ["Embedding"]
 
 
 class Embedding(Layer):
-    """y = W[x]; x (batch, steps) of whole numbers, W (input_dim, output_dim), y (batch, steps, out).
+    """y = W[x]; x (batch, steps) of whole numbers, y (batch, steps, output_dim).
 
+    W (input_dim, output_dim) starts from `init`, or from `weights` (an array, or a list of it).
     Numbers run from 0 to input_dim - 1, from 1 to input_dim with zero_based_id=False. With
-    mask_zero, rows of padding_value are 0. weights: W to start from, or a list of it. Raises
-    IndexError for a number out of range, ValueError for one that is not whole.
+    mask_zero, rows of padding_value are 0. Raises IndexError for a number out of range, ValueError
+    for one that is not whole.
     """
 
     ranks = (2,)

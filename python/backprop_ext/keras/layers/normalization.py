@@ -67,11 +67,11 @@ class BatchNormalization(Layer):
 
     def get_running_mean(self) -> np.ndarray[Any, Any]:
         """The running average of the mean, as a copy."""
-        return self.module.running_mean.numpy().copy()
+        return np.array(self.module.running_mean.numpy())
 
     def get_running_std(self) -> np.ndarray[Any, Any]:
         """The running average of the variance (so named in BigDL), as a copy."""
-        return self.module.running_var.numpy().copy()
+        return np.array(self.module.running_var.numpy())
 
     def set_running_mean(self, running_mean: Any) -> None:
         """Set the running average of the mean. Raises ValueError for another shape."""

@@ -38,7 +38,9 @@ class _Pooling(Windowed):
     def _set(self, size: Any, stride: Any, border_mode: str) -> None:
         op = type(self).__name__
         self.size = per_dimension(op, "the window", size, self.dims)
-        self.stride = self.size if stride is None else per_dimension(op, "stride", stride, self.dims)
+        self.stride = (
+            self.size if stride is None else per_dimension(op, "stride", stride, self.dims)
+        )
         self.dilation = (1,) * self.dims
         self.set_border(border_mode)
 

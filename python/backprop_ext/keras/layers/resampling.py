@@ -55,12 +55,12 @@ class _Margins(Spatial):
     def infer(self, shape: Shape) -> Shape:
         channels, lengths = self.split(shape)
         found = [
-            scaled(n, 1, self.sign * sum(side))
-            for n, side in zip(lengths, self.sides, strict=True)
+            scaled(n, 1, self.sign * sum(side)) for n, side in zip(lengths, self.sides, strict=True)
         ]
         if any(n is not None and n < 1 for n in found):
             raise ValueError(
-                f"[{type(self).__name__}] {self.sides} leaves nothing of the shape {shape}; cut less"
+                f"[{type(self).__name__}] {self.sides} leaves nothing of the shape {shape}; "
+                "cut less"
             )
         return self.join(shape[0], channels, found)
 

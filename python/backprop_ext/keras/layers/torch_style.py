@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..base import Layer
 from ._common import per_dimension
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ..._core import Tensor
     from .._shapes import Shape
@@ -43,41 +43,39 @@ class Identity(Layer):
         return x
 
 
-class _Function(Layer):
-    function: ClassVar[Callable[[Tensor], Tensor]]
-
-    def compute(self, x: Tensor) -> Tensor:
-        return type(self).function(x)
-
-
-class Exp(_Function):
+class Exp(Layer):
     """y = exp(x)."""
 
-    function = staticmethod(lambda x: x.exp())
+    def compute(self, x: Tensor) -> Tensor:
+        return x.exp()
 
 
-class Log(_Function):
+class Log(Layer):
     """y = log(x)."""
 
-    function = staticmethod(lambda x: x.log())
+    def compute(self, x: Tensor) -> Tensor:
+        return x.log()
 
 
-class Sqrt(_Function):
+class Sqrt(Layer):
     """y = sqrt(x)."""
 
-    function = staticmethod(lambda x: x.sqrt())
+    def compute(self, x: Tensor) -> Tensor:
+        return x.sqrt()
 
 
-class Square(_Function):
+class Square(Layer):
     """y = x^2."""
 
-    function = staticmethod(lambda x: x.square())
+    def compute(self, x: Tensor) -> Tensor:
+        return x.square()
 
 
-class Negative(_Function):
+class Negative(Layer):
     """y = -x."""
 
-    function = staticmethod(lambda x: -x)
+    def compute(self, x: Tensor) -> Tensor:
+        return -x
 
 
 class AddConstant(Layer):
@@ -111,7 +109,7 @@ class Power(Layer):
         super().__init__(**options)
         self.power, self.scale, self.shift = power, scale, shift
 
-    def compute(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Any:
         return (self.shift + self.scale * x) ** self.power
 
 
@@ -132,7 +130,7 @@ class Mul(Layer):
     def make(self, shape: Shape) -> None:
         self.add_weight("weight", (1,), lambda w: w.uniform_(-1.0, 1.0))
 
-    def compute(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Any:
         return x * self.module.weight
 
 
@@ -165,7 +163,7 @@ class CAdd(_Broadcast):
     def make(self, shape: Shape) -> None:
         self.add_weight("bias", self.size, "zero", self.penalty)
 
-    def compute(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Any:
         return x + self.module.bias
 
 
@@ -180,7 +178,7 @@ class CMul(_Broadcast):
     def make(self, shape: Shape) -> None:
         self.add_weight("weight", self.size, "one", self.penalty)
 
-    def compute(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Any:
         return x * self.module.weight
 
 
@@ -194,7 +192,7 @@ class Scale(_Broadcast):
         self.add_weight("weight", self.size, "one")
         self.add_weight("bias", self.size, "zero")
 
-    def compute(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Any:
         return x * self.module.weight + self.module.bias
 
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from ...nn.modules.module import Module
+from ...nn.parameter import Parameter
 from .._shapes import Shape, Shapes, as_list
 from ..base import Layer
 from ._common import tried
@@ -102,6 +103,9 @@ class KerasLayerWrapper(Layer):
                 f"[KerasLayerWrapper] takes an nn.Module, is given {type(torch_layer).__name__}"
             )
         self.wrapped = torch_layer
+
+    def own_weights(self) -> dict[str, Parameter]:
+        return dict(self.wrapped.named_parameters())
 
     def _check_ranks(self, shape: Shapes) -> None:
         """Any number of inputs of any shape."""
