@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from . import cuda as cuda
     from . import fft as fft
     from . import func as func
+    from . import keras as keras
     from . import safetensors as safetensors
     from . import training as training
     from . import utils as utils
@@ -143,6 +144,7 @@ _lazy = [
     "cuda",
     "fft",
     "func",
+    "keras",
     "masked",
     "safetensors",
     "signal",

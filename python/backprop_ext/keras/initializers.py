@@ -1,0 +1,105 @@
+"""Starting values by name.
+
+Fans are those of Keras 1: a weight is (outputs, inputs, *window), each times the window's size.
+Source: https://faroit.com/keras-docs/1.2.2/initializations/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod, sqrt
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..autograd.grad_mode import no_grad
+from ..nn import init
+from ._choice import choose
+
+if TYPE_CHECKING:
+    from .._core import Tensor
+
+__all__ = ["INITIALIZERS", "Initialize", "fans", "get"]
+
+Initialize: TypeAlias = "Callable[[Tensor], object]"
+
+
+def fans(tensor: Tensor) -> tuple[float, float]:
+    """(fan_in, fan_out) of a weight; both are the root of its size below two dimensions."""
+    if tensor.ndim < 2:
+        return (sqrt(tensor.numel()),) * 2
+    outputs, inputs, *window = tensor.shape
+    return inputs * prod(window), outputs * prod(window)
+
+
+def _uniform(low: float = -0.05, high: float = 0.05) -> Initialize:
+    return lambda tensor: init.uniform_(tensor, low, high)
+
+
+def _normal(mean: float = 0.0, std: float = 0.05) -> Initialize:
+    return lambda tensor: init.normal_(tensor, mean, std)
+
+
+def _scaled(scale: Callable[[float, float], float], normal: bool) -> Initialize:
+    """Numbers of variance scale(fan_in, fan_out)."""
+
+    def draw(tensor: Tensor) -> Tensor:
+        std = sqrt(scale(*fans(tensor)))
+        if normal:
+            return init.normal_(tensor, 0.0, std)
+        return init.uniform_(tensor, -sqrt(3.0) * std, sqrt(3.0) * std)
+
+    return draw
+
+
+def _glorot(fan_in: float, fan_out: float) -> float:
+    return 2.0 / (fan_in + fan_out)
+
+
+def _he(fan_in: float, fan_out: float) -> float:
+    return 2.0 / fan_in
+
+
+def _lecun(fan_in: float, fan_out: float) -> float:
+    return 1.0 / fan_in
+
+
+INITIALIZERS: dict[str, Initialize] = {
+    "glorot_uniform": _scaled(_glorot, False),
+    "glorot_normal": _scaled(_glorot, True),
+    "he_uniform": _scaled(_he, False),
+    "he_normal": _scaled(_he, True),
+    "lecun_uniform": _scaled(_lecun, False),
+    "lecun_normal": _scaled(_lecun, True),
+    "uniform": _uniform(),
+    "normal": _normal(),
+    "zero": init.zeros_,
+    "zeros": init.zeros_,
+    "one": init.ones_,
+    "ones": init.ones_,
+    "identity": init.eye_,
+    "orthogonal": init.orthogonal_,
+}
+
+
+def get(op: str, given: Any, limits: Any = None) -> Initialize:
+    """What fills a tensor in place, for a name, or for a function of a tensor.
+
+    limits are the bounds of "uniform" (-0.05, 0.05), or mean and deviation of "normal" (0, 0.05).
+    Raises ValueError that names the nearest known name, TypeError for what is neither.
+    """
+    if callable(given):
+        function = given
+
+        def fill(tensor: Tensor) -> None:
+            with no_grad():
+                function(tensor)
+
+        return fill
+    found = choose(op, "init", given, INITIALIZERS)
+    if limits is None:
+        return found
+    bounded = {"uniform": _uniform, "normal": _normal}.get(given.lower())
+    if bounded is None:
+        raise ValueError(
+            f"[{op}] limits={limits} with init={given!r}; they are for 'uniform' and 'normal' only"
+        )
+    return bounded(*limits)

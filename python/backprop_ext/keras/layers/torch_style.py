@@ -1,0 +1,293 @@
+"""Layers that BigDL takes over from Torch: parts of a tensor, and arithmetic element by element."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..base import Layer
+from ._common import per_dimension
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..._core import Tensor
+    from .._shapes import Shape
+    from ..regularizers import Regularizer
+
+__all__ = [
+    "AddConstant",
+    "BinaryThreshold",
+    "CAdd",
+    "CMul",
+    "Exp",
+    "ExpandDim",
+    "Identity",
+    "Log",
+    "Mul",
+    "MulConstant",
+    "Narrow",
+    "Negative",
+    "Power",
+    "Scale",
+    "Select",
+    "Sqrt",
+    "Square",
+    "Squeeze",
+]
+
+
+class Identity(Layer):
+    """y = x."""
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x
+
+
+class Exp(Layer):
+    """y = exp(x)."""
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x.exp()
+
+
+class Log(Layer):
+    """y = log(x)."""
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x.log()
+
+
+class Sqrt(Layer):
+    """y = sqrt(x)."""
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x.sqrt()
+
+
+class Square(Layer):
+    """y = x^2."""
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x.square()
+
+
+class Negative(Layer):
+    """y = -x."""
+
+    def compute(self, x: Tensor) -> Tensor:
+        return -x
+
+
+class AddConstant(Layer):
+    """y = x + constant."""
+
+    def __init__(self, constant: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.constant = constant
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x + self.constant
+
+
+class MulConstant(Layer):
+    """y = x constant."""
+
+    def __init__(self, constant: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.constant = constant
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x * self.constant
+
+
+class Power(Layer):
+    """y = (shift + scale x)^power."""
+
+    def __init__(
+        self, power: float, scale: float = 1.0, shift: float = 0.0, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.power, self.scale, self.shift = power, scale, shift
+
+    def compute(self, x: Tensor) -> Any:
+        return (self.shift + self.scale * x) ** self.power
+
+
+class BinaryThreshold(Layer):
+    """y = 1 where x > value, 0 elsewhere; its derivative is 0."""
+
+    def __init__(self, value: float = 1e-6, **options: Any) -> None:
+        super().__init__(**options)
+        self.value = value
+
+    def compute(self, x: Tensor) -> Tensor:
+        return (x > self.value).to(x.dtype)
+
+
+class Mul(Layer):
+    """y = w x, one number w for all, that starts from U(-1, 1)."""
+
+    def make(self, shape: Shape) -> None:
+        self.add_weight("weight", (1,), lambda w: w.uniform_(-1.0, 1.0))
+
+    def compute(self, x: Tensor) -> Any:
+        return x * self.module.weight
+
+
+class _Broadcast(Layer):
+    """A weight of a size that is broadcast against a sample."""
+
+    def __init__(self, size: Sequence[int], penalty: Regularizer | None, options: Any) -> None:
+        super().__init__(**options)
+        self.size = per_dimension(type(self).__name__, "size", tuple(size), len(size))
+        self.penalty = penalty
+
+    def infer(self, shape: Shape) -> Shape:
+        pairs = zip(reversed(shape[1:]), reversed(self.size), strict=False)
+        if len(self.size) >= len(shape) or any(w not in (1, n) for n, w in pairs):
+            raise ValueError(
+                f"[{type(self).__name__}] size={self.size} does not broadcast to {shape}; its "
+                "lengths are 1 or those of the input, from the last"
+            )
+        return shape
+
+
+class CAdd(_Broadcast):
+    """y = x + b, b of `size`, which is broadcast; it starts from 0."""
+
+    def __init__(
+        self, size: Sequence[int], b_regularizer: Regularizer | None = None, **options: Any
+    ) -> None:
+        super().__init__(size, b_regularizer, options)
+
+    def make(self, shape: Shape) -> None:
+        self.add_weight("bias", self.size, "zero", self.penalty)
+
+    def compute(self, x: Tensor) -> Any:
+        return x + self.module.bias
+
+
+class CMul(_Broadcast):
+    """y = w x, w of `size`, which is broadcast; it starts from 1."""
+
+    def __init__(
+        self, size: Sequence[int], W_regularizer: Regularizer | None = None, **options: Any
+    ) -> None:
+        super().__init__(size, W_regularizer, options)
+
+    def make(self, shape: Shape) -> None:
+        self.add_weight("weight", self.size, "one", self.penalty)
+
+    def compute(self, x: Tensor) -> Any:
+        return x * self.module.weight
+
+
+class Scale(_Broadcast):
+    """y = w x + b, both of `size`, which is broadcast; they start from 1 and 0."""
+
+    def __init__(self, size: Sequence[int], **options: Any) -> None:
+        super().__init__(size, None, options)
+
+    def make(self, shape: Shape) -> None:
+        self.add_weight("weight", self.size, "one")
+        self.add_weight("bias", self.size, "zero")
+
+    def compute(self, x: Tensor) -> Any:
+        return x * self.module.weight + self.module.bias
+
+
+class _Part(Layer):
+    """dim counts from 0, the batch, which cannot be taken apart."""
+
+    dim: int
+
+    def axis(self, shape: Shape, extra: int = 0) -> int:
+        """The dimension from the left. Raises ValueError for the batch, and for one too far."""
+        rank = len(shape) + extra
+        axis = self.dim + rank if self.dim < 0 else self.dim
+        if not 1 <= axis < rank:
+            raise ValueError(
+                f"[{type(self).__name__}] dim={self.dim} for an input of shape {shape}; take 1 to "
+                f"{rank - 1}, 0 is the batch"
+            )
+        return axis
+
+
+class Select(_Part):
+    """y = x[..., index, ...] at dimension dim, which disappears; both count from 0."""
+
+    def __init__(self, dim: int, index: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.dim, self.index = dim, index
+
+    def infer(self, shape: Shape) -> Shape:
+        axis = self.axis(shape)
+        length = shape[axis]
+        if length is not None and not -length <= self.index < length:
+            raise ValueError(
+                f"[Select] index={self.index} in a length of {length}; take 0 to {length - 1}"
+            )
+        return shape[:axis] + shape[axis + 1 :]
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x.select(self.dim, self.index)
+
+
+class Narrow(_Part):
+    """y = x[..., offset : offset + length, ...] at dimension dim; length=-1 takes the rest."""
+
+    def __init__(self, dim: int, offset: int, length: int = 1, **options: Any) -> None:
+        super().__init__(**options)
+        self.dim, self.offset, self.length = dim, offset, length
+
+    def infer(self, shape: Shape) -> Shape:
+        axis = self.axis(shape)
+        have = shape[axis]
+        if have is None:
+            return (*shape[:axis], None if self.length == -1 else self.length, *shape[axis + 1 :])
+        length = have - self.offset if self.length == -1 else self.length
+        if not 0 <= self.offset < have or not 1 <= length <= have - self.offset:
+            raise ValueError(
+                f"[Narrow] {length} from {self.offset} in a length of {have}; it does not lie in it"
+            )
+        return (*shape[:axis], length, *shape[axis + 1 :])
+
+    def compute(self, x: Tensor) -> Tensor:
+        rest = x.shape[self.dim] - self.offset if self.length == -1 else self.length
+        return x.narrow(self.dim, self.offset, rest)
+
+
+class Squeeze(_Part):
+    """Without dimension dim, of length 1; without all such, but the batch, where dim is None."""
+
+    def __init__(self, dim: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.all, self.dim = dim is None, 1 if dim is None else dim
+
+    def infer(self, shape: Shape) -> Shape:
+        if self.all:
+            return (shape[0], *(n for n in shape[1:] if n != 1))
+        axis = self.axis(shape)
+        if shape[axis] != 1:
+            raise ValueError(f"[Squeeze] dimension {self.dim} of {shape} is not of length 1")
+        return shape[:axis] + shape[axis + 1 :]
+
+    def compute(self, x: Tensor) -> Tensor:
+        if self.all:
+            return x.reshape(x.shape[0], *(n for n in x.shape[1:] if n != 1))
+        return x.squeeze(self.dim)
+
+
+class ExpandDim(_Part):
+    """With a dimension of length 1 at dim."""
+
+    def __init__(self, dim: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.dim = dim
+
+    def infer(self, shape: Shape) -> Shape:
+        axis = self.axis(shape, 1)
+        return (*shape[:axis], 1, *shape[axis:])
+
+    def compute(self, x: Tensor) -> Tensor:
+        return x.unsqueeze(self.dim)

@@ -1,0 +1,181 @@
+"""Models: layers one after the other (Sequential), or in any graph (Model)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import _summary
+from ._choice import nearest
+from ._shapes import Shapes, as_list, plain
+from .base import Layer
+from .layers.inputs import Input
+from .topology import Chain, Graph, Variable, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Input", "KerasNet", "Model", "Sequential"]
+
+_S = TypeVar("_S", bound="Sequential")
+
+
+class KerasNet(Layer):
+    """What models share. A model is a layer too: it can be part of another one."""
+
+    inputs = None
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in the order in which they compute."""
+        return self.sublayers()
+
+    def flattened_layers(self, include_container: bool = False) -> list[Layer]:
+        """All layers at every depth; models and wrappers too with include_container."""
+        found = list(self.walk())[1:]
+        return [layer for layer in found if include_container or not layer.sublayers()]
+
+    def get_layer(self, name: str) -> Layer:
+        """The layer of a name, at any depth. Raises ValueError that names the nearest."""
+        layers = {layer.name(): layer for layer in self.walk()}
+        if name not in layers:
+            raise ValueError(f"[get_layer] no layer is named {name!r}; {nearest(name, layers)}")
+        return layers[name]
+
+    def summary(self, line_length: int = 100) -> None:
+        """Print the layers: class, output shape, number of weights, and what they follow."""
+        print(_summary.table(self, self._rows(), line_length))
+
+    def _rows(self) -> list[tuple[Layer, str]]:
+        raise NotImplementedError
+
+    def _check_ranks(self, shape: Any) -> None:
+        """The layers within check."""
+
+    def _check_name(self, layer: Layer, others: Sequence[Layer]) -> None:
+        """Raises ValueError where another layer has the name: parameters() goes by names."""
+        taken = {other.name(): other for o in others for other in o.walk()}
+        for inner in layer.walk():
+            if taken.get(inner.name(), inner) is not inner:
+                raise ValueError(
+                    f"[{type(self).__name__}] two layers are named {inner.name()!r}; rename one "
+                    "with set_name()"
+                )
+
+
+class Sequential(KerasNet):
+    """y = f_n(... f_1(x)); the first layer is told its input_shape, the others infer theirs."""
+
+    def __init__(self, layers: Sequence[Layer] = (), name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.module = Chain()
+        self._layers: list[Layer] = []
+        for layer in layers:
+            self.add(layer)
+
+    def sublayers(self) -> list[Layer]:
+        return self._layers
+
+    def add(self: _S, layer: Layer) -> _S:
+        """Append a layer, which makes its weights; the model itself, so that calls can be chained.
+
+        Raises ValueError for a first layer without input_shape, for one that cannot take the
+        shape before it, and for a name that is taken; the model is as before then.
+        """
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"[Sequential] add() takes a layer, is given {layer!r}; KerasLayerWrapper makes "
+                "one of an nn.Module"
+            )
+        self._check_name(layer, self._layers)
+        if any(layer is other for other in self._layers):
+            raise ValueError(
+                f"[Sequential] {layer.name()} is in the model already; make another one, or share "
+                "it in a Model"
+            )
+        shape = self._output_shape
+        if shape is None:
+            shape = layer._input_shape if layer.is_built() else layer._wanted_shape
+        if shape is None:
+            raise ValueError(
+                f"[Sequential] the first layer, {layer.name()}, needs to know its input; pass "
+                f"{type(layer).__name__}(..., input_shape=(...)), without the batch"
+            )
+        output = layer.build(shape)
+        self.module.append(layer.module)
+        self._layers.append(layer)
+        self._input_shape = self._input_shape or shape
+        self._output_shape = output
+        self._pass = None
+        return self
+
+    def infer(self, shape: Any) -> Any:
+        for layer in self._layers:
+            shape = layer.infer(shape)
+        return shape
+
+    def _require_built(self) -> None:
+        if not self._layers:
+            raise RuntimeError(f"[Sequential] {self.name()} has no layers; add() one first")
+
+    def build(self, input_shape: Any) -> Shapes:
+        self._require_built()
+        return super().build(input_shape)
+
+    def _rows(self) -> list[tuple[Layer, str]]:
+        before = ["", *(layer.name() for layer in self._layers)]
+        return list(zip(self._layers, before, strict=False))
+
+
+class Model(KerasNet):
+    """The graph of layers from inputs to outputs, variables or lists of them.
+
+    A layer that is called twice has one set of weights. Raises ValueError for an output that needs
+    another input, and for an input that no output needs.
+    """
+
+    def __init__(
+        self,
+        input: Variable | Sequence[Variable],
+        output: Variable | Sequence[Variable],
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self._inputs = _variables("input", input)
+        self._outputs = _variables("output", output)
+        self._nodes = plan(self._inputs, self._outputs)
+        self._layers = list({id(node.layer): node.layer for node in self._nodes}.values())
+        for place, layer in enumerate(self._layers):
+            self._check_name(layer, self._layers[:place])
+        self.module = Graph(self._inputs, self._outputs, self._nodes)
+        self._input_shape = plain([variable.shape for variable in self._inputs])
+        self._output_shape = plain([variable.shape for variable in self._outputs])
+
+    def sublayers(self) -> list[Layer]:
+        return self._layers
+
+    def infer(self, shape: Any) -> Any:
+        shapes = dict(zip(map(id, self._inputs), as_list(shape), strict=True))
+        for node in self._nodes:
+            found = node.layer.infer(plain([shapes[id(v)] for v in node.inputs]))
+            shapes.update(zip(map(id, node.outputs), as_list(found), strict=True))
+        return plain([shapes[id(variable)] for variable in self._outputs])
+
+    def _rows(self) -> list[tuple[Layer, str]]:
+        begin: list[tuple[Layer, str]] = [(variable.node.layer, "") for variable in self._inputs]
+        return begin + [
+            (node.layer, ", ".join(v.node.layer.name() for v in node.inputs))
+            for node in self._nodes
+        ]
+
+
+def _variables(what: str, given: Any) -> list[Variable]:
+    variables = list(given) if isinstance(given, (list, tuple)) else [given]
+    for variable in variables:
+        if not isinstance(variable, Variable):
+            raise TypeError(
+                f"[Model] {what} is a {type(variable).__name__}; pass what Input(...) or a layer "
+                "called on it returned"
+            )
+    if not variables:
+        raise ValueError(f"[Model] there is no {what}; pass one")
+    return variables

@@ -1,0 +1,137 @@
+"""The graph of a functional model: variables are what layers put out, nodes are their calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..nn.modules.module import Module
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._core import Tensor
+    from ._shapes import Shape
+    from .base import Layer
+
+__all__ = ["Chain", "Graph", "Node", "Variable", "plan"]
+
+
+class Variable:
+    """An output of a layer's call, not computed yet: its shape, and where it comes from."""
+
+    def __init__(self, node: Node, index: int, shape: Shape) -> None:
+        self.node, self.index, self.shape = node, index, shape
+
+    def get_output_shape(self) -> Shape:
+        """Its shape, None for the batch."""
+        return self.shape
+
+    get_input_shape = get_output_shape
+
+    def __repr__(self) -> str:
+        return f"Variable({self.shape} from {self.node.layer.name()})"
+
+
+class Node:
+    """A call of a layer on variables; a layer that is shared has several."""
+
+    def __init__(self, layer: Layer, inputs: Sequence[Variable], shapes: Sequence[Shape]) -> None:
+        self.layer, self.inputs = layer, tuple(inputs)
+        self.outputs = tuple(Variable(self, k, shape) for k, shape in enumerate(shapes))
+
+    def result(self) -> Variable | list[Variable]:
+        """Its output, a list where there are several."""
+        return self.outputs[0] if len(self.outputs) == 1 else list(self.outputs)
+
+
+def plan(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> list[Node]:
+    """The nodes between inputs and outputs, each after those it needs; without recursion.
+
+    Raises ValueError for an output that needs an Input that was not given, and for an input that
+    no output needs.
+    """
+    given = {id(variable.node) for variable in inputs}
+    order: list[Node] = []
+    done: set[int] = set()
+    needed: set[int] = set()
+    stack = [(variable.node, False) for variable in reversed(outputs)]
+    while stack:
+        node, ready = stack.pop()
+        if id(node) in given:
+            needed.add(id(node))
+        elif ready:
+            order.append(node)
+        elif id(node) not in done:
+            if not node.inputs:
+                raise ValueError(
+                    f"[Model] the output needs {node.layer.name()}, which is none of the inputs; "
+                    "add it to them"
+                )
+            done.add(id(node))
+            stack.append((node, True))
+            stack.extend((variable.node, False) for variable in reversed(node.inputs))
+    for variable in inputs:
+        if id(variable.node) not in needed:
+            raise ValueError(
+                f"[Model] no output depends on the input {variable.node.layer.name()}; leave it out"
+            )
+    return order
+
+
+def _tuple(values: Any) -> tuple[Any, ...]:
+    return tuple(values) if isinstance(values, (tuple, list)) else (values,)
+
+
+class Chain(Module):
+    """y = f_n(... f_1(x)): the modules of a Sequential, named by their place."""
+
+    def append(self, module: Module) -> None:
+        """Add a module at the end."""
+        self.add_module(str(len(self._modules)), module)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        values: Any = inputs if len(inputs) > 1 else inputs[0]
+        for module in self._modules.values():
+            values = module(*_tuple(values))
+        return values
+
+
+class Graph(Module):
+    """The modules of a functional model, run in the order of the plan.
+
+    A value is held only until its last use, and each module is registered once.
+    """
+
+    def __init__(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], nodes: Sequence[Node]
+    ) -> None:
+        super().__init__()
+        names: dict[int, str] = {}
+        for node in nodes:
+            if id(node.layer) not in names:
+                names[id(node.layer)] = str(len(names))
+                self.add_module(names[id(node.layer)], node.layer.module)
+        slots: dict[int, int] = {}
+        for variable in (*inputs, *(v for node in nodes for v in node.outputs)):
+            slots[id(variable)] = len(slots)
+        self.sources = [slots[id(variable)] for variable in outputs]
+        last = {slots[id(v)]: k for k, node in enumerate(nodes) for v in node.inputs}
+        self.steps = [
+            (
+                names[id(node.layer)],
+                [slots[id(v)] for v in node.inputs],
+                [slots[id(v)] for v in node.outputs],
+                [s for s, at in last.items() if at == k and s not in self.sources],
+            )
+            for k, node in enumerate(nodes)
+        ]
+
+    def forward(self, *inputs: Tensor) -> Any:
+        values: dict[int, Any] = dict(enumerate(inputs))
+        for name, sources, results, unused in self.steps:
+            found = vars(self)[name](*[values[s] for s in sources])
+            values.update(zip(results, _tuple(found), strict=True))
+            for slot in unused:
+                del values[slot]
+        outputs = tuple(values[s] for s in self.sources)
+        return outputs[0] if len(outputs) == 1 else outputs
