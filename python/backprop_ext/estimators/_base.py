@@ -40,7 +40,9 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
     """Parameters and fitting; subclasses say what targets, losses and scores are."""
 
     module_: Module
-    classes_: Any
+    n_outputs_: int
+    _generator: Tensor
+    _loop: Loop
 
     def __init__(
         self,
@@ -132,7 +134,7 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
                 seed = check_random_state(self.random_state).randint(2**31 - 1)
                 manual_seed(int(seed))
                 module = self._new_module(X)
-            loop = self._loop if partial and fitted else self._new_loop(module, weight is not None)
+            loop = self._loop if partial and fitted else self._new_loop(module)
             self._train(loop, X, y, weight, partial)
             self._generator = get_rng_state()
         self.module_, self._loop = module, loop
@@ -150,7 +152,7 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
             module = make_module(self.module, n_inputs, n_outputs)
         return module.double() if X.dtype == np.float64 else module.float()
 
-    def _new_loop(self, module: Module, weighted: bool) -> Loop:
+    def _new_loop(self, module: Module) -> Loop:
         losses = self._losses()
         given = next(iter(losses)) if self.loss is None else self.loss
         loss = named("fit", "loss", given, losses)() if isinstance(given, str) else given
@@ -177,14 +179,22 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         tensors = self._tensors(loop.module, X, y, weight)
         loop.targets = len(tensors) - 1
         size = min(200, len(X)) if self.batch_size == "auto" else min(self.batch_size, len(X))
-        check_loss(loop.step.loss, probe(loop.module, tensors[:1]), tensors[1:], size)
+        output = probe(loop.module, tensors[:1])
+        if tuple(output.shape) != (1, self._n_outputs()):
+            raise ValueError(
+                f"[fit] the module makes {tuple(output.shape)} of one sample, (1, "
+                f"{self._n_outputs()}) is needed; change its last layer"
+            )
+        check_loss(loop.step.loss, output, tensors[1:], size)
         validation, best = None, _Best(loop.module)
         if held_out is not None:
             validation = Validation(loader(held_out, _ROWS), [self._metric()])
         patience = Patience(
             self.n_iter_no_change, self.tol, on_score=validation is not None, higher_is_better=True
         )
-        callbacks = [*([best] if validation else []), *([Progress()] if self.verbose else [])]
+        callbacks: list[Callable[[State], object]] = [best] if validation else []
+        if self.verbose:
+            callbacks.append(Progress())
         loop.run(
             loader(tensors, size, self.shuffle),
             end if partial else TriggerOr(end, patience),

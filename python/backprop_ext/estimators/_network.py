@@ -6,7 +6,11 @@ from copy import copy, deepcopy
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from .. import nn, optim
+from .. import optim
+from ..nn.modules.activation import ELU, GELU, SELU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from ..nn.modules.container import Sequential
+from ..nn.modules.dropout import Dropout
+from ..nn.modules.linear import Identity, Linear
 from ..nn.modules.module import Module
 from ..training.names import named
 
@@ -18,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["ACTIVATIONS", "OPTIMIZERS", "Weighted", "make_module", "make_optimizer", "perceptron"]
 
 ACTIVATIONS: dict[str, Callable[[], Module]] = {
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "identity": nn.Identity,
-    "logistic": nn.Sigmoid,
-    "relu": nn.ReLU,
-    "selu": nn.SELU,
-    "silu": nn.SiLU,
-    "softplus": nn.Softplus,
-    "tanh": nn.Tanh,
+    "elu": ELU,
+    "gelu": GELU,
+    "identity": Identity,
+    "logistic": Sigmoid,
+    "relu": ReLU,
+    "selu": SELU,
+    "silu": SiLU,
+    "softplus": Softplus,
+    "tanh": Tanh,
 }
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adadelta": optim.Adadelta,
@@ -49,10 +53,11 @@ def perceptron(
     sizes = [n_inputs, *hidden]
     layers: list[Module] = []
     for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), ACTIVATIONS[activation]()]
+        layers += [Linear(before, after), ACTIVATIONS[activation]()]
         if dropout:
-            layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], n_outputs))
+            layers.append(Dropout(dropout))
+    layers.append(Linear(sizes[-1], n_outputs))
+    return Sequential(*layers)
 
 
 def make_module(given: Any, n_inputs: int, n_outputs: int) -> Module:
@@ -108,7 +113,7 @@ class Weighted:
                     "loss of backprop_ext.nn, or no sample_weight and class_weight"
                 )
             return self.__wrapped__(output, target)
-        losses = self.by_sample(output, target)
+        losses: Tensor = self.by_sample(output, target)
         if losses.ndim > 1:
             losses = losses.flatten(1).mean(1)
         if weight is None:

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight
 
-from .. import nn
+from ..nn.modules.loss import BCEWithLogitsLoss, CrossEntropyLoss
 from ..training import Metric
 from ._base import NeuralEstimator
 
@@ -142,8 +142,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         outputs = self._outputs(X)
         if self._labels:
             return -np.logaddexp(0.0, -outputs)
-        outputs = outputs - outputs.max(axis=1, keepdims=True)
-        return outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+        below = outputs - outputs.max(axis=1, keepdims=True)
+        return np.asarray(below - np.log(np.exp(below).sum(axis=1, keepdims=True)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -153,7 +153,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
     # What NeuralEstimator asks
 
     def _losses(self) -> dict[str, Callable[[], Any]]:
-        return {"log_loss": nn.BCEWithLogitsLoss if self._labels else nn.CrossEntropyLoss}
+        return {"log_loss": BCEWithLogitsLoss if self._labels else CrossEntropyLoss}
 
     def _n_outputs(self) -> int:
         return len(self.classes_)

@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
-from .. import nn
+from ..nn.modules.loss import HuberLoss, L1Loss, MSELoss
 from ..training import Metric
 from ._base import NeuralEstimator
 
@@ -72,9 +72,9 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):  # type: ignore[misc]
 
     def _losses(self) -> dict[str, Callable[[], Any]]:
         return {
-            "squared_error": nn.MSELoss,
-            "absolute_error": nn.L1Loss,
-            "huber": nn.HuberLoss,
+            "squared_error": MSELoss,
+            "absolute_error": L1Loss,
+            "huber": HuberLoss,
         }
 
     def _n_outputs(self) -> int:
