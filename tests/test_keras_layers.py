@@ -197,7 +197,9 @@ ROWS = [
         lambda x: x[:, :, 1:-1, 1:-1, 1:-1],
     ),
     Row("UpSampling1D", lambda: k.UpSampling1D(3), LINE, lambda x: x.repeat(3, 1)),
-    Row("UpSampling2D", lambda: k.UpSampling2D((2, 3)), IMAGE, lambda x: x.repeat(2, 2).repeat(3, 3)),
+    Row(
+        "UpSampling2D", lambda: k.UpSampling2D((2, 3)), IMAGE, lambda x: x.repeat(2, 2).repeat(3, 3)
+    ),
     Row(
         "UpSampling3D tf",
         lambda: k.UpSampling3D((1, 2, 3), "tf"),
@@ -429,6 +431,9 @@ def test_one_sample_needs_no_batch(row: Row) -> None:
     )
 
 
+NEED_LENGTHS = {"Scale", "Squeeze"}
+
+
 @rows
 def test_open_lengths_are_inferred_as_open_or_refused(row: Row) -> None:
     """Where a layer takes an open length, what it infers agrees with what it computes."""
@@ -437,14 +442,12 @@ def test_open_lengths_are_inferred_as_open_or_refused(row: Row) -> None:
     if any(len(shape) < 3 for shape in shapes):
         return
     dim = len(shapes[0]) - 2
-    opened = [
-        tuple(None if d in (0, dim) else n for d, n in enumerate(shape)) for shape in shapes
-    ]
-    try:
-        layer.build(of(opened))
-    except ValueError as error:
-        assert str(error).startswith("[")
+    opened = [tuple(None if d in (0, dim) else n for d, n in enumerate(shape)) for shape in shapes]
+    if row.name in NEED_LENGTHS:
+        with pytest.raises(ValueError, match=rf"^\[{row.name}\]"):
+            layer.build(of(opened))
         return
+    layer.build(of(opened))
     random = np.random.default_rng(0)
     y = layer.forward(of([random.uniform(max(row.low, 0.1), 2, shape) for shape in shapes]))
     inferred = layer.get_output_shape()
@@ -539,9 +542,7 @@ def test_batch_normalization_learns_running_statistics_as_keras_1() -> None:
 
 def test_embedding_counts_from_one_where_told_and_takes_given_weights() -> None:
     table = np.arange(6.0).reshape(3, 2)
-    layer = k.Embedding(
-        3, 2, weights=[table], trainable=False, zero_based_id=False, input_length=2
-    )
+    layer = k.Embedding(3, 2, weights=[table], trainable=False, zero_based_id=False, input_length=2)
     x = np.array([[1, 3]])
     np.testing.assert_array_equal(layer.forward(x), [table[[0, 2]]])
     assert not any(p.requires_grad for p in layer.module.parameters())
