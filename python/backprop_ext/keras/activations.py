@@ -14,7 +14,7 @@ from ._choice import choose
 if TYPE_CHECKING:
     from .._core import Tensor
 
-__all__ = ["ACTIVATIONS", "Activate", "get", "hard_sigmoid", "linear", "softmax"]
+__all__ = ["ACTIVATIONS", "Activate", "Named", "get", "hard_sigmoid", "linear", "softmax"]
 
 Activate: TypeAlias = "Callable[[Tensor], Tensor]"
 
@@ -55,6 +55,19 @@ ACTIVATIONS: dict[str, Activate] = {
 }
 
 
+class Named:
+    """The activation of a name; unlike the compiled functions it can be pickled."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return ACTIVATIONS[self.name](x)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
 def get(op: str, activation: Any) -> Activate:
     """The function for a name; None is `linear`, a function of a tensor stands for itself.
 
@@ -64,4 +77,4 @@ def get(op: str, activation: Any) -> Activate:
         return linear
     if callable(activation):
         return activation  # type: ignore[no-any-return]
-    return choose(op, "activation", activation, ACTIVATIONS)
+    return Named(choose(op, "activation", activation, {name: name for name in ACTIVATIONS}))

@@ -194,6 +194,10 @@ class Layer(Passes):
             )
         self.build(self._wanted_shape)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the last forward pass, whose graph cannot be copied."""
+        return {**vars(self), "_pass": None}
+
     def __getattr__(self, name: str) -> Any:
         if name == "module" and "_name" in vars(self):
             self._require_built()

@@ -17,7 +17,7 @@ from ._choice import choose
 if TYPE_CHECKING:
     from .._core import Tensor
 
-__all__ = ["INITIALIZERS", "Initialize", "fans", "get"]
+__all__ = ["INITIALIZERS", "Fill", "Initialize", "fans", "get"]
 
 Initialize: TypeAlias = "Callable[[Tensor], object]"
 
@@ -80,26 +80,39 @@ INITIALIZERS: dict[str, Initialize] = {
 }
 
 
+BOUNDED: dict[str, Callable[..., Initialize]] = {"uniform": _uniform, "normal": _normal}
+
+
+class Fill:
+    """Fills a tensor by a function, or by the one of a name; then it can be pickled."""
+
+    def __init__(self, name: str, function: Initialize | None = None, limits: Any = None) -> None:
+        self.name, self.function, self.limits = name, function, limits
+
+    def __call__(self, tensor: Tensor) -> None:
+        fill = self.function or INITIALIZERS[self.name]
+        if self.limits is not None:
+            fill = BOUNDED[self.name](*self.limits)
+        with no_grad():
+            fill(tensor)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
 def get(op: str, given: Any, limits: Any = None) -> Initialize:
     """What fills a tensor in place, for a name, or for a function of a tensor.
 
     limits are the bounds of "uniform" (-0.05, 0.05), or mean and deviation of "normal" (0, 0.05).
     Raises ValueError that names the nearest known name, TypeError for what is neither.
     """
+    if isinstance(given, Fill):
+        return given
     if callable(given):
-        function = given
-
-        def fill(tensor: Tensor) -> None:
-            with no_grad():
-                function(tensor)
-
-        return fill
-    found = choose(op, "init", given, INITIALIZERS)
-    if limits is None:
-        return found
-    bounded = {"uniform": _uniform, "normal": _normal}.get(given.lower())
-    if bounded is None:
+        return Fill(getattr(given, "__name__", "function"), given)
+    name = choose(op, "init", given, {name: name for name in INITIALIZERS})
+    if limits is not None and name not in BOUNDED:
         raise ValueError(
             f"[{op}] limits={limits} with init={given!r}; they are for 'uniform' and 'normal' only"
         )
-    return bounded(*limits)
+    return Fill(name, None, limits)

@@ -101,6 +101,7 @@ class Sequential(KerasNet):
                 f"{type(layer).__name__}(..., input_shape=(...)), without the batch"
             )
         output = layer.build(shape)
+        layer.training(self.is_training())
         self.module.append(layer.module)
         self._layers.append(layer)
         self._input_shape = self._input_shape or shape

@@ -81,7 +81,8 @@ class DistKLDivCriterion(Criterion):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         target = like("DistKLDivCriterion", output, target)
-        return F.kl_div(output, target, reduction="mean" if self.size_average else "sum")
+        total = F.kl_div(output, target, reduction="sum")
+        return total / output.numel() if self.size_average else total
 
 
 class KullbackLeiblerDivergenceCriterion(Criterion):

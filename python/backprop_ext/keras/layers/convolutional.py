@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...nn import functional as F
 from .. import activations, initializers
-from .._shapes import scaled
+from .._shapes import fits, scaled
 from ._common import add_bias, features, per_dimension, positive
 from ._spatial import Windowed
 
@@ -235,7 +235,7 @@ class Deconvolution2D(Convolution2D):
     def infer(self, shape: Shape) -> Shape:
         grown = zip(self.split(shape)[1], self.size, self.stride, strict=True)
         found = self.join(shape[0], self.nb_filter, [scaled(n, s, k - s) for n, k, s in grown])
-        if self.expected is not None and self.expected[1:] != found[1:]:
+        if self.expected is not None and not fits(self.expected, found):
             raise ValueError(
                 f"[Deconvolution2D] output_shape={self.expected}, but {found} comes out; leave it "
                 "out, or change the window or the stride"

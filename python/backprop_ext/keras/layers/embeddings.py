@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import _core
 from ...nn import functional as F
+from .. import initializers
 from ..base import Layer
 from ._common import positive
 
@@ -48,7 +49,8 @@ class Embedding(Layer):
             options.setdefault("input_shape", (input_length,))
         super().__init__(trainable=trainable, **options)
         positive("Embedding", input_dim=input_dim, output_dim=output_dim)
-        self.input_dim, self.output_dim, self.init = input_dim, output_dim, init
+        self.input_dim, self.output_dim, self.table = input_dim, output_dim, None
+        self.init = initializers.get("Embedding", init)
         self.penalty, self.first = W_regularizer, 0 if zero_based_id else 1
         self.padding = padding_value if mask_zero else None
         if weights is not None:
@@ -57,10 +59,14 @@ class Embedding(Layer):
                 raise ValueError(
                     f"[Embedding] weights has shape {table.shape}; pass {(input_dim, output_dim)}"
                 )
-            self.init = lambda weight: weight.copy_(_core.tensor(table, dtype=weight.dtype))
+            self.table = table
 
     def make(self, shape: Shape) -> None:
-        self.add_weight("weight", (self.input_dim, self.output_dim), self.init, self.penalty)
+        def given(weight: Tensor) -> None:
+            weight.copy_(_core.tensor(self.table, dtype=weight.dtype))
+
+        start = self.init if self.table is None else given
+        self.add_weight("weight", (self.input_dim, self.output_dim), start, self.penalty)
 
     def infer(self, shape: Shape) -> Shape:
         return (*shape, self.output_dim)
