@@ -46,7 +46,8 @@ class KerasNet(Layer):
         print(_summary.table(self, self._rows(), line_length))
 
     def _rows(self) -> list[tuple[Layer, str]]:
-        raise NotImplementedError
+        """The layers, each with the names of those before it."""
+        raise NotImplementedError(f"[{type(self).__name__}] defines no rows; define _rows()")
 
     def _check_ranks(self, shape: Any) -> None:
         """The layers within check."""
