@@ -357,8 +357,8 @@ def test_backward_for_another_input_is_refused_and_adds_nothing() -> None:
         model.backward(2 * ONES, np.ones((2, 2)))
     with pytest.raises(RuntimeError, match=r"of shape \(3, 3\), is not .* of shape \(2, 3\)"):
         model.backward(np.ones((3, 3)), np.ones((3, 2)))
+    model.forward(ONES[:1])
     with pytest.raises(RuntimeError, match="is not that of the last forward"):
-        model.forward(ONES[:1])
         model.backward(ONES[0], np.ones(2))
     assert (model.parameters()["d"]["gradWeight"] == 0).all()
 

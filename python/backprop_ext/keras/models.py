@@ -10,6 +10,7 @@ from ._shapes import Shapes, as_list, plain
 from .base import Layer
 from .layers.inputs import Input
 from .topology import Chain, Graph, Variable, plan
+from .training import Trainable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ __all__ = ["Input", "KerasNet", "Model", "Sequential"]
 _S = TypeVar("_S", bound="Sequential")
 
 
-class KerasNet(Layer):
+class KerasNet(Trainable, Layer):
     """What models share. A model is a layer too: it can be part of another one."""
 
     inputs = None
