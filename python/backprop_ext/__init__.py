@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from . import func as func
     from . import keras as keras
     from . import safetensors as safetensors
+    from . import training as training
     from . import utils as utils
     from . import version as version
     from ._capture import capture as capture
@@ -148,6 +149,7 @@ _lazy = [
     "safetensors",
     "signal",
     "testing",
+    "training",
     "types",
     "utils",
     "version",
