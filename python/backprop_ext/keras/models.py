@@ -24,6 +24,7 @@ class KerasNet(Trainable, Layer):
     """What models share. A model is a layer too: it can be part of another one."""
 
     inputs = None
+    module: Any
 
     @property
     def layers(self) -> list[Layer]:
