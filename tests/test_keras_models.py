@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import keras_reference as ref
@@ -497,6 +498,34 @@ def test_models_can_be_pickled_without_functions_of_ones_own() -> None:
     x = RANDOM.normal(size=(5, 3))
     y = model.forward(x)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).forward(x), y)
+
+
+def test_weights_go_into_a_file_and_into_another_model(tmp_path: Path) -> None:
+    bx.manual_seed(0)
+    model = Sequential().add(Dense(4, input_shape=(3,))).add(BatchNormalization())
+    x = RANDOM.normal(size=(8, 3))
+    model.forward(x)
+    path = tmp_path / "weights"
+    model.save_weights(path)
+    with pytest.raises(FileExistsError, match="pass over_write=True"):
+        model.save_weights(path)
+    model.save_weights(path, over_write=True)
+    other = Sequential().add(Dense(4, input_shape=(3,))).add(BatchNormalization())
+    other.load_weights(path)
+    np.testing.assert_array_equal(model.evaluate().forward(x), other.evaluate().forward(x))
+    before = mlp().get_weights()
+    with pytest.raises(RuntimeError, match="state_dict"):
+        (third := mlp()).load_weights(path)
+    for a, b in zip(before, third.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_fitted_model_has_the_penalty_in_its_loss() -> None:
+    model = Sequential().add(Dense(1, W_regularizer=L2(0.5), bias=False, input_shape=(2,)))
+    model.set_weights([np.array([[1.0, 2.0]])])
+    model.compile(optimizer=lambda p: bx.optim.SGD(p, lr=0.1), loss="mse")
+    model.fit(np.zeros((4, 2)), np.zeros((4, 1)), batch_size=4, nb_epoch=1, verbose=False)
+    np.testing.assert_allclose(model.get_weights()[0], [[0.95, 1.9]], rtol=1e-6)
 
 
 def test_a_classifier_learns_with_the_explicit_passes() -> None:

@@ -79,11 +79,13 @@ class Passes:
             for a, b in zip(given, last.inputs, strict=True)
         )
         if not same:
-            shapes = [[tuple(x.shape) for x in xs] for xs in (given, last.inputs)]
+            shapes = [_shapes(given, single), _shapes(last.inputs, last.single)]
+            what = f"the shapes are {shapes[0]} and {shapes[1]}"
+            if shapes[0] == shapes[1]:
+                what = "the numbers are others"
             raise RuntimeError(
-                f"[backward] the input, of shape {_one(shapes[0])}, is not that of the last "
-                f"forward of {self.name()}, of shape {_one(shapes[1])}: its gradients would be "
-                "wrong; call forward(input) with this input first"
+                f"[backward] the input is not that of the last forward of {self.name()}, {what}: "
+                "the gradients would be wrong; call forward(input) with this input first"
             )
         seeds = self._seeds(grad_output, last)
         for leaf in last.inputs:
@@ -248,7 +250,9 @@ class Passes:
         return bool(self.module.training)
 
 
-def _one(shapes: list[tuple[int, ...]]) -> Any:
+def _shapes(tensors: list[Tensor], single: bool) -> Any:
+    """The shapes of the arrays that the tensors were made of."""
+    shapes = [tuple(t.shape)[1 if single else 0 :] for t in tensors]
     return shapes[0] if len(shapes) == 1 else shapes
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..serialization import load, save
 from . import _summary
 from ._choice import nearest
 from ._shapes import Shapes, as_list, plain
@@ -24,6 +26,7 @@ class KerasNet(Trainable, Layer):
     """What models share. A model is a layer too: it can be part of another one."""
 
     inputs = None
+    module: Any
 
     @property
     def layers(self) -> list[Layer]:
@@ -46,8 +49,25 @@ class KerasNet(Trainable, Layer):
         """Print the layers: class, output shape, number of weights, and what they follow."""
         print(_summary.table(self, self._rows(), line_length))
 
+    def save_weights(self, path: str | os.PathLike[str], over_write: bool = False) -> None:
+        """Write weights and running statistics into a file, by the places of the layers.
+
+        Raises FileExistsError unless over_write.
+        """
+        if os.path.exists(path) and not over_write:
+            raise FileExistsError(f"[save_weights] {path} exists; pass over_write=True")
+        save(self.module.state_dict(), path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read them into a model of the same layers.
+
+        Raises RuntimeError for another model's, which changes nothing.
+        """
+        self.module.load_state_dict(load(path))
+
     def _rows(self) -> list[tuple[Layer, str]]:
-        raise NotImplementedError
+        """The layers, each with the names of those before it."""
+        raise NotImplementedError(f"[{type(self).__name__}] defines no rows; define _rows()")
 
     def _check_ranks(self, shape: Any) -> None:
         """The layers within check."""

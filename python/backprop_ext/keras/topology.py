@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 from ..nn.modules.module import Module
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .._core import Tensor
     from ._shapes import Shape
     from .base import Layer
 
-__all__ = ["Chain", "Graph", "Node", "Variable", "plan"]
+__all__ = ["Chain", "Graph", "Node", "Variable", "applied", "plan"]
 
 
 class Variable:
@@ -28,8 +29,51 @@ class Variable:
 
     get_input_shape = get_output_shape
 
+    def __add__(self, other: Any) -> Any:
+        return applied(operator.add, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return applied(operator.add, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return applied(operator.sub, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return applied(operator.sub, other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return applied(operator.mul, self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return applied(operator.mul, other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return applied(operator.truediv, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return applied(operator.truediv, other, self)
+
+    def __neg__(self) -> Any:
+        return applied(operator.neg, self)
+
     def __repr__(self) -> str:
         return f"Variable({self.shape} from {self.node.layer.name()})"
+
+
+def applied(function: Callable[..., Any], *values: Any) -> Any:
+    """function(*values); the output of a Lambda layer where variables are among the values."""
+    places = [place for place, value in enumerate(values) if isinstance(value, Variable)]
+    if not places:
+        return function(*values)
+    from .layers.core import Lambda
+
+    def compute(*tensors: Tensor) -> Any:
+        given = list(values)
+        for place, tensor in zip(places, tensors, strict=True):
+            given[place] = tensor
+        return function(*given)
+
+    return Lambda(compute)([values[place] for place in places])
 
 
 class Node:

@@ -22,6 +22,7 @@ from ..training.losses import loss_of
 from ..training.metrics import metric_of
 from ._data import OverAll, inputs_of, prepared
 from ._settings import Settings
+from .autograd import as_criterion
 from .optim_methods import maker_of
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class Trainable(Settings):
         optimizer: a name ("sgd", "adam", "adagrad", "adadelta", "adamax", "rmsprop"), a method of
         keras.optimizer, or a class, a function of the parameters or an optimizer of
         backprop_ext.optim. loss: a name of Keras', a criterion, or a function of output and
-        target. metrics: Metrics, or names ("accuracy", "top5accuracy", "binary_accuracy", "mae",
-        "mse", "auc").
+        target, or of (y_true, y_pred) where they are named so. metrics: Metrics, or names
+        ("accuracy", "top5accuracy", "binary_accuracy", "mae", "mse", "auc").
         Raises ValueError that names the nearest known name, TypeError for other objects.
         """
         given = [metrics] if isinstance(metrics, (str, Metric)) else metrics or []
@@ -82,7 +83,7 @@ class Trainable(Settings):
         names = ["loss", *(metric.name for metric in found)]
         if len(set(names)) < len(names):
             raise ValueError(f"[compile] metrics are named {names[1:]}; give each another name")
-        plan = _Plan(maker_of("compile", optimizer), loss_of(loss), found)
+        plan = _Plan(maker_of("compile", optimizer), loss_of(as_criterion(loss)), found)
         self._plan, self._loop = plan, None
 
     @property
