@@ -149,13 +149,13 @@ def test_steps_of_keras_models_are_captured_with_the_same_bits() -> None:
     bx.manual_seed(4)
     eager.fit(X, Y, nb_epoch=3, verbose=False)
     assert eager._loop is not None
-    assert "Lambda runs code of yours" in str(eager._loop.step.eager_reason)
+    assert "<lambda> is code of yours" in str(eager._loop.step.eager_reason)
     assert same_bits(weights(model), weights(eager))
     own = Sequential().add(Dense(2, input_shape=(3,))).add(Activation(lambda x: x * 1.0))
     own.compile("sgd", "mse")
     own.fit(X, X[:, :2], nb_epoch=1, verbose=False)
     assert own._loop is not None
-    assert "runs code of yours" in str(own._loop.step.eager_reason)
+    assert "is code of yours" in str(own._loop.step.eager_reason)
 
 
 def test_regularizers_enter_the_loss_that_is_trained() -> None:
