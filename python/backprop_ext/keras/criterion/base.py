@@ -96,9 +96,12 @@ def labels(
     whole.
     """
     whole = target.detach().to(_core.int64)
+    counts = _core.ones_like(whole, dtype=_core.bool) if padding is None else whole != padding
+    if _core._recording():
+        # Values cannot be read then; the loss itself refuses a label out of range at a replay.
+        return _core.where(counts, whole - first, 0), counts
     if target.is_floating_point() and bool((whole != target).any()):
         raise ValueError(f"[{op}] the target holds labels that are not whole numbers; round them")
-    counts = _core.ones_like(whole, dtype=_core.bool) if padding is None else whole != padding
     wrong = whole[counts & ((whole < first) | (whole >= first + classes))]
     if wrong.numel():
         other = "zero_based_label=True" if first else "zero_based_label=False"

@@ -65,8 +65,7 @@ class ClassNLLCriterion(Criterion):
         label, counts = labels(op, target.reshape(-1), classes, self.first, self.padding)
         weights = per_class(op, self.weights, classes, output)
         share = counts.to(output.dtype) if weights is None else weights[label] * counts
-        chosen = self.log_probabilities(rows).gather(1, label.unsqueeze(1)).squeeze(1)
-        total = -(share * chosen).sum()
+        total = (share * F.nll_loss(self.log_probabilities(rows), label, reduction="none")).sum()
         if not self.size_average:
             return total
         weight = share.sum()

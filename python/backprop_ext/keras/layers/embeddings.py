@@ -73,6 +73,14 @@ class Embedding(Layer):
 
     def compute(self, x: Tensor) -> Tensor:
         numbers = x.detach().to(_core.int64)
+        if not _core._recording():  # Values cannot be read then; F.embedding refuses them itself.
+            self._check(x, numbers)
+        y = F.embedding(numbers - self.first, self.module.weight)
+        if self.padding is None:
+            return y
+        return y * (numbers != self.padding).unsqueeze(-1).to(y.dtype)
+
+    def _check(self, x: Tensor, numbers: Tensor) -> None:
         if x.is_floating_point() and bool((numbers != x).any()):
             raise ValueError(
                 "[Embedding] the input holds numbers that are not whole; pass the numbers of rows"
@@ -84,7 +92,3 @@ class Embedding(Layer):
                 f"[Embedding] {wrong} is out of range, the table has rows {low} to {high}; give "
                 "a larger input_dim, or mend the data"
             )
-        y = F.embedding(numbers - self.first, self.module.weight)
-        if self.padding is None:
-            return y
-        return y * (numbers != self.padding).unsqueeze(-1).to(y.dtype)
