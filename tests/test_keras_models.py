@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -554,3 +555,69 @@ def test_the_package_is_loaded_only_when_it_is_asked_for() -> None:
         "assert 'backprop_ext.keras' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_step_of_every_kind_of_layer_is_recorded_and_replayed_to_the_same_bits() -> None:
+    def make() -> Sequential:
+        bx.manual_seed(0)
+        model = Sequential().add(Embedding(7, 4, input_length=6))
+        model.add(Bidirectional(GRU(3, return_sequences=True)))
+        model.add(BatchNormalization(axis=-1)).add(Dropout(0.2)).add(Flatten())
+        return model.add(Dense(3, activation="log_softmax", W_regularizer=L2(0.01)))
+
+    x = RANDOM.integers(0, 7, (12, 6))
+    labels = RANDOM.integers(1, 4, 12)
+    weights = []
+    for captured in (False, True):
+        model, nll = make(), ClassNLLCriterion(weights=[1.0, 2.0, 3.0])
+        optimizer = bx.optim.SGD(model.module.parameters(), lr=0.1)
+
+        def step(
+            inputs: Any, targets: Any, model: Any = model, nll: Any = nll, opt: Any = optimizer
+        ) -> Any:
+            opt.zero_grad()
+            loss = nll(model.module(inputs), targets) + model.regularization()
+            loss.backward()
+            opt.step()
+            return loss
+
+        run = bx.capture(step) if captured else step
+        bx.manual_seed(1)
+        (inputs,), _ = model.tensors(x)
+        for k in range(0, 12, 4):
+            run(inputs[k : k + 4].clone(), bx.tensor(labels[k : k + 4]))
+        weights.append(model.get_weights())
+        if captured:
+            assert len(run.signatures()) == 1
+            with pytest.raises(IndexError):
+                run(inputs[:4] + 7, bx.tensor(labels[:4]))
+    for eager, replayed in zip(*weights, strict=True):
+        np.testing.assert_array_equal(eager, replayed)
+
+
+def test_layers_say_whether_they_run_code_of_the_users() -> None:
+    class Own(L2):
+        def __call__(self, weight: Any) -> Any:
+            return weight.sum()
+
+    assert not Dense(2, activation="relu").runs_user_code
+    assert not LSTM(2).runs_user_code
+    assert not Activation(bx.nn.functional.relu).runs_user_code
+    assert Activation(lambda x: x).runs_user_code
+    assert Lambda(lambda x: x).runs_user_code
+    penalized = Dense(2, W_regularizer=Own(), input_dim=2)
+    penalized.build((None, 2))
+    assert penalized.runs_user_code
+
+
+def test_a_layer_of_ones_own_as_the_documentation_shows_it() -> None:
+    text = (Path(__file__).resolve().parent.parent / "docs" / "keras.md").read_text()
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(first, names)
+    assert names["loss"] == abs(names["output"][0])
+    exec(second, names)
+    model = Sequential().add(names["Scaled"](input_shape=(3,), name="scaled")).add(Dense(1))
+    model.layers[0].set_weights([np.array([1.0, 2.0, 3.0])])
+    np.testing.assert_array_equal(model.layers[0].forward(np.ones(3)), [1, 2, 3])
+    assert list(model.parameters()) == ["scaled", model.layers[1].name()]

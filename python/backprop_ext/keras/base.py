@@ -118,6 +118,12 @@ class Layer(Passes):
         """The weights by name, without those of the layers within."""
         return {n: p for n, p in self.module._parameters.items() if p is not None}
 
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether it calls functions that are not this package's, and may do anything."""
+        values = (*vars(self).values(), *self._regularizers.values())
+        return any(callable(v) and not _is_own(v) for v in values)
+
     # Shapes
 
     def is_built(self) -> bool:
@@ -258,6 +264,11 @@ class Layer(Passes):
             if (weight := getattr(layer.module, name)).requires_grad
         ]
         return sum(penalties[1:], start=penalties[0]) if penalties else None
+
+
+def _is_own(function: Any) -> bool:
+    module = str(getattr(function, "__module__", None))
+    return module.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _keywords(cls: type) -> set[str]:

@@ -73,18 +73,22 @@ class Embedding(Layer):
 
     def compute(self, x: Tensor) -> Tensor:
         numbers = x.detach().to(_core.int64)
+        if not _core._recording():
+            self._check(x, numbers)
+        y = F.embedding(numbers - self.first, self.module.weight)
+        if self.padding is None:
+            return y
+        return y * (numbers != self.padding).unsqueeze(-1).to(y.dtype)
+
+    def _check(self, x: Tensor, numbers: Tensor) -> None:
         if x.is_floating_point() and bool((numbers != x).any()):
             raise ValueError(
                 "[Embedding] the input holds numbers that are not whole; pass the numbers of rows"
             )
         low, high = self.first, self.first + self.input_dim - 1
-        if numbers.numel() and not low <= numbers.min().item() <= numbers.max().item() <= high:
-            wrong = numbers[(numbers < low) | (numbers > high)][0].item()
+        wrong = numbers[(numbers < low) | (numbers > high)]
+        if wrong.numel():
             raise IndexError(
-                f"[Embedding] {wrong} is out of range, the table has rows {low} to {high}; give "
-                "a larger input_dim, or mend the data"
+                f"[Embedding] {wrong[0].item()} is out of range, the table has rows {low} to "
+                f"{high}; give a larger input_dim, or mend the data"
             )
-        y = F.embedding(numbers - self.first, self.module.weight)
-        if self.padding is None:
-            return y
-        return y * (numbers != self.padding).unsqueeze(-1).to(y.dtype)
