@@ -156,3 +156,16 @@ def test_digits(tmp_path: Path) -> None:
     assert numbers(lines[-1])[0] >= 97
     assert (tmp_path / "digits_loss.png").read_bytes().startswith(b"\x89PNG\r\n")
     assert (tmp_path / "digits.pt").stat().st_size > 4 * (64 * 256 + 256 + 256 * 10 + 10)
+
+
+def test_grid_search_finds_the_better_settings_and_a_network_of_ones_own_beats_them() -> None:
+    pytest.importorskip("sklearn")
+    lines = run(EXAMPLES / "digits_grid_search.py", "--seed", "0").splitlines()
+    scores = {line.partition("  ")[2]: numbers(line)[0] for line in lines[:8]}
+    assert len(scores) == 8
+    best = max(scores, key=lambda settings: scores[settings])
+    assert "hidden_layer_sizes (64,)" in best
+    assert "learning_rate 0.01" in best
+    perceptron, convolutional = (numbers(line)[-1] for line in lines[8:])
+    assert perceptron > 95
+    assert convolutional > 97

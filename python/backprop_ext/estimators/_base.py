@@ -47,6 +47,7 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         module: Any = None,
+        *,
         hidden_layer_sizes: Any = (100,),
         activation: str = "relu",
         dropout: float = 0.0,

@@ -49,6 +49,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
     def __init__(
         self,
         module: Any = None,
+        *,
         hidden_layer_sizes: Any = (100,),
         activation: str = "relu",
         dropout: float = 0.0,
@@ -121,7 +122,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"[partial_fit] classes={classes!r} is not the same as on the first call, "
-                f"{self.classes_!r}; pass these, or none"
+                f"{self.classes_.tolist()}; pass these, or none"
             )
         self._fit(X, self._encode(y), self._weights(X, y, sample_weight), partial=True)
         return self
@@ -184,8 +185,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
-                f"[fit] class {unknown[0]!r} is none of {self.classes_!r}; fit without warm_start, "
-                "or tell partial_fit all classes"
+                f"[fit] class {unknown[0]} is none of {self.classes_.tolist()}; fit without "
+                "warm_start, or tell partial_fit all classes"
             )
         return np.searchsorted(self.classes_, y)
 

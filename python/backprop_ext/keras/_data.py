@@ -89,7 +89,7 @@ def prepared(
     output = probe(module, inputs)
     several = isinstance(output, (tuple, list))
     outputs = list(output) if several else [output]
-    given = list(y) if several else [y]
+    given = list(y) if several and isinstance(y, (list, tuple)) else [y]
     if len(given) != len(outputs):
         raise ValueError(
             f"[{op}] the model has {len(outputs)} outputs, y {len(given)} arrays; pass a list with "

@@ -162,6 +162,20 @@ class Optimizer:
         self.set_optim_method(SGD() if optim_method is None else optim_method)
         self.set_end_when(MaxEpoch(1) if end_trigger is None else end_trigger)
 
+    @classmethod
+    def create(
+        cls,
+        model: Any,
+        training_set: tuple[Any, Any],
+        criterion: Any,
+        end_trigger: Callable[[State], bool] | None = None,
+        batch_size: int = 32,
+        optim_method: Any = None,
+        cores: int | None = None,
+    ) -> Optimizer:
+        """The same in BigDL's other order; `cores` changes nothing."""
+        return cls(model, training_set, criterion, optim_method, end_trigger, batch_size)
+
     def set_optim_method(self, optim_method: Any) -> None:
         """Another method; what the former remembered is forgotten."""
         self._make, self._loop = maker_of("Optimizer", optim_method), None
@@ -178,17 +192,22 @@ class Optimizer:
     def set_validation(
         self,
         batch_size: int,
-        val_set: tuple[Any, Any],
-        trigger: Callable[[State], bool],
+        val_rdd: tuple[Any, Any] | None = None,
+        trigger: Callable[[State], bool] | None = None,
         val_method: Sequence[Any] | None = None,
+        *,
+        X_val: Any = None,
+        Y_val: Any = None,
     ) -> None:
         """Score (x, y) whenever `trigger` says so; the first score is the one of MaxScore.
 
-        val_method: metrics or their names; the loss by default. Raises as the constructor does.
+        val_rdd: (x, y), which may be given as X_val and Y_val too. trigger: EveryEpoch() by
+        default. val_method: metrics or their names; the loss by default. Raises as the
+        constructor does.
         """
+        x, y = (X_val, Y_val) if val_rdd is None else _pair("val_rdd", val_rdd)
         given = [Loss(self.criterion)] if val_method is None else val_method
         metrics = [metric_of(method) for method in given]
-        x, y = _pair("val_set", val_set)
         judged = [m for m in metrics if not isinstance(m, Loss)]
         inputs, targets = prepared(
             "set_validation", self.model, x, y, self.criterion, batch_size, judged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .._core import Tensor
-    from ..nn.modules.module import Module
     from ..training import State
     from .optim_methods import Made
 
@@ -62,10 +62,10 @@ class Trainable(Settings):
     """
 
     _plan: _Plan | None = None
-    _trained: tuple[int, ...] = ()
+    _trained: Sequence[Any] = ()
 
     if TYPE_CHECKING:
-        module: Module
+        module: Any
         regularization: Callable[[], Tensor | None]
 
     def compile(self, optimizer: Any, loss: Any, metrics: Sequence[Any] | None = None) -> None:
@@ -224,8 +224,9 @@ class Trainable(Settings):
     def _training_loop(self, plan: _Plan, targets: int) -> Loop:
         """The one of the last fit, unless the weights are others since."""
         parameters = list(self.module.parameters())
-        trained = (id(self.module), *map(id, parameters))
-        if self._loop is not None and self._trained == trained:
+        trained = [self.module, *parameters]
+        same = len(trained) == len(self._trained) and all(map(is_, trained, self._trained))
+        if self._loop is not None and same:
             return self._loop
         self._trained = trained
         optimizer, schedule = plan.make(parameters)

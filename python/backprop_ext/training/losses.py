@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import _core
 from .._core import Tensor
+from .._core._nn import nll_loss
 from .names import named
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def categorical_crossentropy(output: Tensor, target: Tensor) -> Tensor:
 
 def sparse_categorical_crossentropy(output: Tensor, target: Tensor) -> Tensor:
     """mean over rows of -log(o_t / sum o), t the number of the class, from 0."""
-    labels = target.reshape(output.shape[:-1]).long().unsqueeze(-1)
-    return -_log_shares(output).gather(-1, labels).mean()
+    logs = _log_shares(output).reshape(-1, output.shape[-1])
+    return nll_loss(logs, target.reshape(-1).long())
 
 
 def kullback_leibler_divergence(output: Tensor, target: Tensor) -> Tensor:

@@ -175,9 +175,9 @@ class Step:
             return "LBFGS evaluates the step several times"
         for m in modules:
             # A module of keras computes what its layer says.
-            does = getattr(m, "layer", m)
-            if not is_own(type(does)) or getattr(does, "runs_user_code", False):
-                return f"{type(does).__name__} runs code of yours; pass capture=True to record it"
+            part = getattr(m, "layer", m)
+            if not is_own(type(part)) or any(map(_is_foreign, vars(part).values())):
+                return f"{type(part).__name__} runs code of yours; pass capture=True to record it"
             if m._forward_hooks or m._forward_pre_hooks or m._backward_hooks:
                 return f"{type(m).__name__} has hooks; pass capture=True to record them"
         named = {"loss": self.loss, "penalty": self.penalty, "clip": self.clip}
@@ -194,6 +194,11 @@ def is_own(function: Any) -> bool:
     if not isinstance(getattr(function, "__module__", None), str):
         function = type(function)
     return str(function.__module__).partition(".")[0] == _PACKAGE
+
+
+def _is_foreign(member: Any) -> bool:
+    """Whether a member of a module is a function that is not this package's."""
+    return callable(member) and not isinstance(member, (Module, type)) and not is_own(member)
 
 
 def _finite(loss: Tensor, check: Tensor, before: list[_Kept]) -> float:
