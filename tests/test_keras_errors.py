@@ -479,3 +479,11 @@ def test_running_statistics_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"running_mean has shape \(3,\), is given \(2,\)"):
         layer.set_running_mean(np.ones(2))
     assert layer.get_running_mean().tolist() == [0, 0, 0]
+
+
+def test_layers_renamed_alike_are_told_apart_or_refused() -> None:
+    model = net().add(k.Dense(2, name="e"))
+    model.layers[1].set_name("d")
+    for use in (model.parameters, lambda: model.freeze("d"), lambda: model.get_layer("d")):
+        with pytest.raises(ValueError, match="two layers are named 'd'; rename one"):
+            use()

@@ -33,6 +33,7 @@ from backprop_ext.keras.layers import (
     merge,
 )
 from backprop_ext.keras.models import Input, Model, Sequential
+from backprop_ext.keras.optimizer import SGD
 from backprop_ext.keras.regularizers import L1, L1L2, L2
 
 RANDOM = np.random.default_rng(0)
@@ -621,3 +622,69 @@ def test_a_layer_of_ones_own_as_the_documentation_shows_it() -> None:
     model.layers[0].set_weights([np.array([1.0, 2.0, 3.0])])
     np.testing.assert_array_equal(model.layers[0].forward(np.ones(3)), [1, 2, 3])
     assert list(model.parameters()) == ["scaled", model.layers[1].name()]
+
+
+def test_the_only_weight_may_be_given_alone() -> None:
+    layer = Dense(1, bias=False, input_dim=2)
+    layer.set_weights(np.array([[3.0, 4.0]]))
+    assert layer.get_weights()[0].tolist() == [[3, 4]]
+
+
+def test_a_logistic_regression_of_digits_as_the_tutorial_has_it() -> None:
+    bx.manual_seed(0)
+    random = np.random.default_rng(0)
+    labels = random.integers(1, 4, 300)
+    x = np.eye(3)[labels - 1].repeat(4, 1) + 0.3 * random.normal(size=(300, 12))
+    model = Sequential()
+    model.add(Reshape([12], input_shape=[12]))
+    model.add(Dense(3))
+    model.add(Activation("SoftMax"))
+    model.compile(
+        optimizer=SGD(learningrate=0.5),
+        loss=ClassNLLCriterion(logProbAsInput=False),
+        metrics=None,
+    )
+    model.fit(x=x, y=labels, batch_size=32, nb_epoch=5, validation_data=None, verbose=False)
+    assert (model.predict(x).argmax(1) + 1 == labels).mean() > 0.95
+
+
+def test_a_convolutional_net_as_the_tutorial_has_it() -> None:
+    bx.manual_seed(0)
+    random = np.random.default_rng(0)
+    labels = random.integers(1, 3, 100)
+    x = random.normal(0, 0.3, (100, 12, 12, 1))
+    x[labels == 1, :6] += 1
+    x[labels == 2, 6:] += 1
+
+    def build_model(class_num: int) -> Model:
+        input1 = Input((12, 12, 1))
+        reshape = Reshape((1, 12, 12))(input1)
+        conv1 = Convolution2D(3, 3, 3, activation="tanh", name="conv1_3x3")(reshape)
+        pool1 = MaxPooling2D()(conv1)
+        flatten = Flatten()(pool1)
+        fc1 = Dense(10, activation="tanh", name="fc1")(flatten)
+        return Model(input1, Dense(class_num, activation="softmax", name="fc2")(fc1))
+
+    model = build_model(2)
+    model.compile(
+        optimizer=SGD(learningrate=0.1, learningrate_decay=0.0002),
+        loss=ClassNLLCriterion(logProbAsInput=False),
+    )
+    model.fit(x, labels, batch_size=20, nb_epoch=5, verbose=False)
+    assert (model.predict_classes(x, zero_based_label=False) == labels).mean() > 0.95
+
+
+def test_a_stack_of_lstms_as_the_tutorial_has_it() -> None:
+    bx.manual_seed(0)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(64, 6, 3))
+    y = x.mean((1, 2))
+    model = Sequential()
+    model.add(LSTM(input_shape=(6, 3), output_dim=8, return_sequences=True))
+    model.add(Dropout(0.1))
+    model.add(LSTM(5, return_sequences=False))
+    model.add(Dense(output_dim=1))
+    model.compile(loss="mse", optimizer="rmsprop")
+    history = model.fit(x, y, batch_size=16, nb_epoch=10, verbose=False).history["loss"]
+    assert history[-1] < 0.5 * history[0]
+    assert model.predict(x).shape == (64, 1)

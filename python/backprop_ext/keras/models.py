@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..serialization import load, save
 from . import _summary
 from ._choice import nearest
+from ._passes import by_name
 from ._shapes import Shapes, as_list, plain
 from .base import Layer
 from .layers.inputs import Input
@@ -40,7 +41,7 @@ class KerasNet(Trainable, Layer):
 
     def get_layer(self, name: str) -> Layer:
         """The layer of a name, at any depth. Raises ValueError that names the nearest."""
-        layers = {layer.name(): layer for layer in self.walk()}
+        layers = by_name("get_layer", self.walk())
         if name not in layers:
             raise ValueError(f"[get_layer] no layer is named {name!r}; {nearest(name, layers)}")
         return layers[name]
@@ -72,16 +73,6 @@ class KerasNet(Trainable, Layer):
     def _check_ranks(self, shape: Any) -> None:
         """The layers within check."""
 
-    def _check_name(self, layer: Layer, others: Sequence[Layer]) -> None:
-        """Raises ValueError where another layer has the name: parameters() goes by names."""
-        taken = {other.name(): other for o in others for other in o.walk()}
-        for inner in layer.walk():
-            if taken.get(inner.name(), inner) is not inner:
-                raise ValueError(
-                    f"[{type(self).__name__}] two layers are named {inner.name()!r}; rename one "
-                    "with set_name()"
-                )
-
 
 class Sequential(KerasNet):
     """y = f_n(... f_1(x)); the first layer is told its input_shape, the others infer theirs."""
@@ -107,7 +98,7 @@ class Sequential(KerasNet):
                 f"[Sequential] add() takes a layer, is given {layer!r}; KerasLayerWrapper makes "
                 "one of an nn.Module"
             )
-        self._check_name(layer, self._layers)
+        by_name("Sequential", [*self.walk(), *layer.walk()])
         if any(layer is other for other in self._layers):
             raise ValueError(
                 f"[Sequential] {layer.name()} is in the model already; make another one, or share "
@@ -166,8 +157,7 @@ class Model(KerasNet):
         self._outputs = _variables("output", output)
         self._nodes = plan(self._inputs, self._outputs)
         self._layers = list({id(node.layer): node.layer for node in self._nodes}.values())
-        for place, layer in enumerate(self._layers):
-            self._check_name(layer, self._layers[:place])
+        by_name("Model", self.walk())
         self.module = Graph(self._inputs, self._outputs, self._nodes)
         self._input_shape = plain([variable.shape for variable in self._inputs])
         self._output_shape = plain([variable.shape for variable in self._outputs])
