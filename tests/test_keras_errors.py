@@ -148,6 +148,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "two layers are named 'd'",
     ),
+    "a shape that is not the one before": (
+        lambda: net().add(k.Dense(2, input_shape=(3,))),
+        ValueError,
+        r"was told that its input is \(None, 3\), and is given \(None, 2\)",
+    ),
     "images for vectors": (
         lambda: net().add(k.MaxPooling2D()),
         ValueError,

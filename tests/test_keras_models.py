@@ -319,6 +319,8 @@ def test_a_graph_a_thousand_layers_deep() -> None:
         x = layer(x)
     model = Model(first, x)
     assert model.forward(np.zeros(2)).tolist() == [1000, 1000]
+    assert deepcopy(model).forward(np.zeros(2)).tolist() == [1000, 1000]
+    assert len(model.layers) == 1
 
 
 def test_a_layer_without_weights_may_be_used_at_two_shapes() -> None:

@@ -139,8 +139,15 @@ class Layer(Passes):
         op = type(self).__name__
         shape = as_shapes(op, input_shape, batch=True)
         self._check_ranks(shape)
+        if self._wanted_shape is not None and not _agree(shape, self._wanted_shape):
+            raise ValueError(
+                f"[{op}] {self.name()} was told that its input is {self._wanted_shape}, and is "
+                f"given {shape}; leave input_shape out"
+            )
         if self.is_built():
-            if any(True for _ in self.module.parameters()) and not self._takes(shape):
+            if any(True for _ in self.module.parameters()) and not _agree(
+                shape, self.get_input_shape()
+            ):
                 raise ValueError(
                     f"[{op}] {self.name()} was built for {self._input_shape} and is given {shape}; "
                     "one layer has one set of weights, make another"
@@ -159,10 +166,6 @@ class Layer(Passes):
             self.module.requires_grad_(False)
         self._input_shape, self._output_shape = shape, output
         return output  # type: ignore[no-any-return]
-
-    def _takes(self, shape: Shapes) -> bool:
-        given, wanted = as_list(shape), as_list(self.get_input_shape())
-        return len(given) == len(wanted) and all(map(fits, given, wanted))
 
     def _check_ranks(self, shape: Shapes) -> None:
         op, shapes = type(self).__name__, as_list(shape)
@@ -264,6 +267,12 @@ class Layer(Passes):
             if (weight := getattr(layer.module, name)).requires_grad
         ]
         return sum(penalties[1:], start=penalties[0]) if penalties else None
+
+
+def _agree(shape: Shapes, other: Shapes) -> bool:
+    """Whether the shapes of all inputs fit each other."""
+    first, second = as_list(shape), as_list(other)
+    return len(first) == len(second) and all(map(fits, first, second))
 
 
 def _is_own(function: Any) -> bool:

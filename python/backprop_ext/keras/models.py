@@ -153,31 +153,31 @@ class Model(KerasNet):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self._inputs = _variables("input", input)
-        self._outputs = _variables("output", output)
-        self._nodes = plan(self._inputs, self._outputs)
-        self._layers = list({id(node.layer): node.layer for node in self._nodes}.values())
+        inputs, outputs = _variables("input", input), _variables("output", output)
+        self._topology = plan(inputs, outputs)
         by_name("Model", self.walk())
-        self.module = Graph(self._inputs, self._outputs, self._nodes)
-        self._input_shape = plain([variable.shape for variable in self._inputs])
-        self._output_shape = plain([variable.shape for variable in self._outputs])
+        self.module = Graph(self._topology)
+        self._input_shape = plain([variable.shape for variable in inputs])
+        self._output_shape = plain([variable.shape for variable in outputs])
 
     def sublayers(self) -> list[Layer]:
-        return self._layers
+        return self._topology.layers
 
     def infer(self, shape: Any) -> Any:
-        shapes = dict(zip(map(id, self._inputs), as_list(shape), strict=True))
-        for node in self._nodes:
-            found = node.layer.infer(plain([shapes[id(v)] for v in node.inputs]))
-            shapes.update(zip(map(id, node.outputs), as_list(found), strict=True))
-        return plain([shapes[id(variable)] for variable in self._outputs])
+        graph, shapes = self._topology, dict(enumerate(as_list(shape)))
+        for place, takes, makes in graph.steps:
+            found = graph.layers[place].infer(plain([shapes[slot] for slot in takes]))
+            shapes.update(zip(makes, as_list(found), strict=True))
+        return plain([shapes[slot] for slot in graph.outputs])
 
     def _rows(self) -> list[tuple[Layer, str]]:
-        begin: list[tuple[Layer, str]] = [(variable.node.layer, "") for variable in self._inputs]
-        return begin + [
-            (node.layer, ", ".join(v.node.layer.name() for v in node.inputs))
-            for node in self._nodes
-        ]
+        graph = self._topology
+        rows = [(layer, "") for layer in graph.begins]
+        names = {slot: layer.name() for slot, layer in enumerate(graph.begins)}
+        for place, takes, makes in graph.steps:
+            rows.append((graph.layers[place], ", ".join(names[slot] for slot in takes)))
+            names.update(dict.fromkeys(makes, graph.layers[place].name()))
+        return rows
 
 
 def _variables(what: str, given: Any) -> list[Variable]:
