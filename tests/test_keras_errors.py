@@ -53,6 +53,16 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         "unexpected keyword 'activaton'; did you mean 'activation'",
     ),
+    "a keyword of Keras 2": (
+        lambda: k.Convolution2D(2, 3, 3, padding="same"),
+        TypeError,
+        "'padding'; here, as in Keras 1, it is 'border_mode'",
+    ),
+    "an activation in the place of an initializer": (
+        lambda: k.Dense(2, "relu"),
+        ValueError,
+        "init='relu' is an activation; pass activation='relu'",
+    ),
     "an unknown border mode": (
         lambda: k.Convolution2D(2, 3, 3, border_mode="sane"),
         ValueError,

@@ -13,7 +13,7 @@ from .. import _core
 from ..nn.modules.module import Module
 from ..nn.parameter import Parameter
 from . import initializers
-from ._choice import nearest
+from ._keywords import cure
 from ._passes import Passes
 from ._shapes import Shapes, as_list, as_shapes, fits, plain
 from .topology import Node, Variable
@@ -71,8 +71,7 @@ class Layer(Passes):
         op = type(self).__name__
         for keyword in unknown:
             raise TypeError(
-                f"[{op}] got an unexpected keyword {keyword!r}; "
-                f"{nearest(keyword, _keywords(type(self)))}"
+                f"[{op}] got an unexpected keyword {keyword!r}; {cure(type(self), keyword)}"
             )
         super().__init__()
         self._name = f"{op}{next(_numbers):08x}"
@@ -278,19 +277,3 @@ def _agree(shape: Shapes, other: Shapes) -> bool:
 def _is_own(function: Any) -> bool:
     module = str(getattr(function, "__module__", None))
     return module.partition(".")[0] == __name__.partition(".")[0]
-
-
-def _keywords(cls: type) -> set[str]:
-    """The keywords of all constructors of a class."""
-    return {
-        name
-        for base in cls.__mro__
-        if "__init__" in vars(base) and base is not object
-        for name in base.__init__.__code__.co_varnames[: _arity(base)]  # type: ignore[misc]
-        if name != "self"
-    }
-
-
-def _arity(cls: Any) -> int:
-    code = cls.__init__.__code__
-    return int(code.co_argcount + code.co_kwonlyargcount)
