@@ -12,7 +12,7 @@ import pytest
 
 import backprop_ext as bx
 from backprop_ext import nn
-from backprop_ext.keras.criterion import MSECriterion, ParallelCriterion
+from backprop_ext.keras.criterion import ClassNLLCriterion, MSECriterion, ParallelCriterion
 from backprop_ext.keras.layers import (
     Activation,
     BatchNormalization,
@@ -25,7 +25,7 @@ from backprop_ext.keras.layers import (
     merge,
 )
 from backprop_ext.keras.models import Model, Sequential
-from backprop_ext.keras.optimizer import SGD, Adam
+from backprop_ext.keras.optimizer import SGD, Adam, MaxEpoch, Optimizer
 from backprop_ext.keras.regularizers import L2Regularizer
 from backprop_ext.training import AUC, Accuracy, SeveralIteration, TrainSummary
 
@@ -149,13 +149,38 @@ def test_steps_of_keras_models_are_captured_with_the_same_bits() -> None:
     bx.manual_seed(4)
     eager.fit(X, Y, nb_epoch=3, verbose=False)
     assert eager._loop is not None
-    assert "Lambda runs code of yours" in str(eager._loop.step.eager_reason)
+    assert "<lambda> is code of yours" in str(eager._loop.step.eager_reason)
     assert same_bits(weights(model), weights(eager))
     own = Sequential().add(Dense(2, input_shape=(3,))).add(Activation(lambda x: x * 1.0))
     own.compile("sgd", "mse")
     own.fit(X, X[:, :2], nb_epoch=1, verbose=False)
     assert own._loop is not None
-    assert "runs code of yours" in str(own._loop.step.eager_reason)
+    assert "is code of yours" in str(own._loop.step.eager_reason)
+
+
+def test_labels_and_words_are_captured_and_refused_out_of_range() -> None:
+    words = RNG.integers(1, 11, (40, 4))
+    label = 1.0 + (words[:, 0] > 5)
+    found = []
+    for capture in (None, False):
+        bx.manual_seed(0)
+        model = Sequential().add(Embedding(10, 3, input_length=4, zero_based_id=False))
+        model.add(Flatten()).add(Dense(2, activation="log_softmax"))
+        made = Optimizer(
+            model, (words, label), ClassNLLCriterion(), SGD(0.1), MaxEpoch(3), 16, capture=capture
+        )
+        made.optimize()
+        assert made._loop is not None
+        assert (made._loop.step.eager_reason is None) == (capture is None)
+        found.append(weights(model))
+        for bad in (0, 11):
+            wrong = words.copy()
+            wrong[-1, 2] = bad
+            with pytest.raises(IndexError, match="out of range"):
+                Optimizer(model, (wrong, label), ClassNLLCriterion(), batch_size=40).optimize()
+    with pytest.raises(IndexError, match="label 3 is out of range"):
+        Optimizer(model, (words, label + 1), ClassNLLCriterion())
+    assert same_bits(*found)
 
 
 def test_regularizers_enter_the_loss_that_is_trained() -> None:

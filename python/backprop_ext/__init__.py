@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from . import accelerator as accelerator
     from . import backends as backends
     from . import cuda as cuda
+    from . import estimators as estimators
     from . import fft as fft
     from . import func as func
     from . import keras as keras
@@ -142,6 +143,7 @@ _lazy = [
     "accelerator",
     "backends",
     "cuda",
+    "estimators",
     "fft",
     "func",
     "keras",

@@ -1,13 +1,22 @@
 """Layers with an explicit forward and backward: the Keras-style API of Analytics Zoo and BigDL.
 
-`backprop_ext.keras.layers`, `.models`, `.autograd` and `.criterion` stand for
-`zoo.pipeline.api.keras.layers`, `zoo.pipeline.api.keras.models`, `zoo.pipeline.api.autograd` and
-`bigdl.nn.criterion`.
+`backprop_ext.keras.layers`, `.models`, `.autograd`, `.criterion` and `.optimizer` stand for
+`zoo.pipeline.api.keras.layers`, `zoo.pipeline.api.keras.models`, `zoo.pipeline.api.autograd`,
+`bigdl.nn.criterion` and `bigdl.optim.optimizer`.
 """
 
 from __future__ import annotations
 
-from . import activations, autograd, criterion, initializers, layers, models, regularizers
+from . import (
+    activations,
+    autograd,
+    criterion,
+    initializers,
+    layers,
+    models,
+    optimizer,
+    regularizers,
+)
 
 __all__ = [
     "activations",
@@ -16,5 +25,6 @@ __all__ = [
     "initializers",
     "layers",
     "models",
+    "optimizer",
     "regularizers",
 ]

@@ -11,6 +11,7 @@ from ..autograd.grad_mode import no_grad
 from ..nn.modules.module import Module
 from ..optim import LBFGS
 from ..random import get_rng_state, set_rng_state
+from .recordable import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DivergedError", "Step"]
 
-_PACKAGE: Final = __name__.partition(".")[0]
 _SHAPES: Final = 8
 
 
@@ -75,7 +75,7 @@ class Step:
         self._buffers = [
             (m, name) for m in modules for name, b in m._buffers.items() if b is not None
         ]
-        self.eager_reason = self._why_eager(modules)
+        self.eager_reason = self._why_eager()
         if self.eager_reason is not None:
             self._captured = None
         elif self._captured is None:
@@ -168,37 +168,16 @@ class Step:
     def _run_eagerly(self, reason: str) -> None:
         self._captured, self.eager_reason = None, reason
 
-    def _why_eager(self, modules: list[Module]) -> str | None:
+    def _why_eager(self) -> str | None:
         if self.capture is not None:
             return None if self.capture else "capture=False"
         if isinstance(self.optimizer, LBFGS):
             return "LBFGS evaluates the step several times"
-        for m in modules:
-            # A module of keras computes what its layer says.
-            part = getattr(m, "layer", m)
-            if not is_own(type(part)) or any(map(_is_foreign, vars(part).values())):
-                return f"{type(part).__name__} runs code of yours; pass capture=True to record it"
-            if m._forward_hooks or m._forward_pre_hooks or m._backward_hooks:
-                return f"{type(m).__name__} has hooks; pass capture=True to record them"
-        named = {"loss": self.loss, "penalty": self.penalty, "clip": self.clip}
-        for name, function in named.items():
-            if function is not None and not is_own(function):
-                return f"the {name} is code of yours; pass capture=True to record it"
+        for part in (self.module, self.loss, self.penalty, self.clip):
+            reason = None if part is None else foreign(part)
+            if reason is not None:
+                return f"{reason}; pass capture=True to record it"
         return self.eager_reason
-
-
-def is_own(function: Any) -> bool:
-    """Whether a class, function, method or callable object is this package's own code."""
-    function = getattr(function, "__wrapped__", function)
-    function = getattr(function, "__func__", function)
-    if not isinstance(getattr(function, "__module__", None), str):
-        function = type(function)
-    return str(function.__module__).partition(".")[0] == _PACKAGE
-
-
-def _is_foreign(member: Any) -> bool:
-    """Whether a member of a module is a function that is not this package's."""
-    return callable(member) and not isinstance(member, (Module, type)) and not is_own(member)
 
 
 def _finite(loss: Tensor, check: Tensor, before: list[_Kept]) -> float:

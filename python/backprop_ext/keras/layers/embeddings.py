@@ -73,7 +73,7 @@ class Embedding(Layer):
 
     def compute(self, x: Tensor) -> Tensor:
         numbers = x.detach().to(_core.int64)
-        if not _core._recording():
+        if not _core._recording():  # Values cannot be read then; F.embedding refuses them itself.
             self._check(x, numbers)
         y = F.embedding(numbers - self.first, self.module.weight)
         if self.padding is None:
@@ -86,9 +86,9 @@ class Embedding(Layer):
                 "[Embedding] the input holds numbers that are not whole; pass the numbers of rows"
             )
         low, high = self.first, self.first + self.input_dim - 1
-        wrong = numbers[(numbers < low) | (numbers > high)]
-        if wrong.numel():
+        if numbers.numel() and not low <= numbers.min().item() <= numbers.max().item() <= high:
+            wrong = numbers[(numbers < low) | (numbers > high)][0].item()
             raise IndexError(
-                f"[Embedding] {wrong[0].item()} is out of range, the table has rows {low} to "
-                f"{high}; give a larger input_dim, or mend the data"
+                f"[Embedding] {wrong} is out of range, the table has rows {low} to {high}; give "
+                "a larger input_dim, or mend the data"
             )
