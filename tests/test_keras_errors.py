@@ -53,6 +53,16 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         "unexpected keyword 'activaton'; did you mean 'activation'",
     ),
+    "a keyword of Keras 2": (
+        lambda: k.Convolution2D(2, 3, 3, padding="same"),
+        TypeError,
+        "'padding'; here, as in Keras 1, it is 'border_mode'",
+    ),
+    "an activation in the place of an initializer": (
+        lambda: k.Dense(2, "relu"),
+        ValueError,
+        "init='relu' is an activation; pass activation='relu'",
+    ),
     "an unknown border mode": (
         lambda: k.Convolution2D(2, 3, 3, border_mode="sane"),
         ValueError,
@@ -147,6 +157,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: net().add(k.Dense(2, name="d")),
         ValueError,
         "two layers are named 'd'",
+    ),
+    "a shape that is not the one before": (
+        lambda: net().add(k.Dense(2, input_shape=(3,))),
+        ValueError,
+        r"was told that its input is \(None, 3\), and is given \(None, 2\)",
     ),
     "images for vectors": (
         lambda: net().add(k.MaxPooling2D()),
@@ -479,3 +494,11 @@ def test_running_statistics_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"running_mean has shape \(3,\), is given \(2,\)"):
         layer.set_running_mean(np.ones(2))
     assert layer.get_running_mean().tolist() == [0, 0, 0]
+
+
+def test_layers_renamed_alike_are_told_apart_or_refused() -> None:
+    model = net().add(k.Dense(2, name="e"))
+    model.layers[1].set_name("d")
+    for use in (model.parameters, lambda: model.freeze("d"), lambda: model.get_layer("d")):
+        with pytest.raises(ValueError, match="two layers are named 'd'; rename one"):
+            use()

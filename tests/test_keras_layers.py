@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import keras_reference as ref
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import backprop_ext as bx
 from backprop_ext.keras import layers as k
@@ -453,6 +455,46 @@ def test_open_lengths_are_inferred_as_open_or_refused(row: Row) -> None:
     inferred = layer.get_output_shape()
     assert len(inferred) == y.ndim
     assert all(n in (None, m) for n, m in zip(inferred, y.shape, strict=True))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    length=st.integers(1, 12),
+    window=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    dilation=st.integers(1, 3),
+    same=st.booleans(),
+)
+def test_windows_of_any_size(
+    length: int, window: int, stride: int, dilation: int, same: bool
+) -> None:
+    """What is inferred, what is computed and what NumPy says agree, or nothing fits."""
+    mode = "same" if same else "valid"
+    x = np.random.default_rng(length).normal(size=(2, length, 3))
+    convolution = k.AtrousConvolution1D(2, window, border_mode=mode, atrous_rate=dilation)
+    convolution.stride = (stride,)
+    layers = [convolution] + [
+        make(window, stride, mode) for make in (k.MaxPooling1D, k.AveragePooling1D)
+    ]
+    spans = [dilation * (window - 1) + 1, window, window]
+    for layer, span in zip(layers, spans, strict=True):
+        if not same and span > length:
+            with pytest.raises(ValueError, match="does not fit into a length of"):
+                layer.build((None, length, 3))
+            continue
+        layer.build((None, length, 3))
+        y = layer.forward(x)
+        assert y.shape[1:] == layer.get_output_shape()[1:]
+        if layer is convolution:
+            weights = layer.get_weights()
+            options = {"stride": (stride,), "dilation": (dilation,), "same": same}
+            expected = first(ref.convolution, **options)(x, *weights)
+        else:
+            average = isinstance(layer, k.AveragePooling1D)
+            expected = ref.to_last(
+                ref.pooling(ref.to_first(x), (window,), (stride,), same, average)
+            )
+        np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
 
 NOISE = {

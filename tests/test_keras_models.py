@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from backprop_ext.keras.layers import (
     merge,
 )
 from backprop_ext.keras.models import Input, Model, Sequential
+from backprop_ext.keras.optimizer import SGD
 from backprop_ext.keras.regularizers import L1, L1L2, L2
 
 RANDOM = np.random.default_rng(0)
@@ -317,6 +319,8 @@ def test_a_graph_a_thousand_layers_deep() -> None:
         x = layer(x)
     model = Model(first, x)
     assert model.forward(np.zeros(2)).tolist() == [1000, 1000]
+    assert deepcopy(model).forward(np.zeros(2)).tolist() == [1000, 1000]
+    assert len(model.layers) == 1
 
 
 def test_a_layer_without_weights_may_be_used_at_two_shapes() -> None:
@@ -554,3 +558,135 @@ def test_the_package_is_loaded_only_when_it_is_asked_for() -> None:
         "assert 'backprop_ext.keras' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_step_of_every_kind_of_layer_is_recorded_and_replayed_to_the_same_bits() -> None:
+    def make() -> Sequential:
+        bx.manual_seed(0)
+        model = Sequential().add(Embedding(7, 4, input_length=6))
+        model.add(Bidirectional(GRU(3, return_sequences=True)))
+        model.add(BatchNormalization(axis=-1)).add(Dropout(0.2)).add(Flatten())
+        return model.add(Dense(3, activation="log_softmax", W_regularizer=L2(0.01)))
+
+    x = RANDOM.integers(0, 7, (12, 6))
+    labels = RANDOM.integers(1, 4, 12)
+    weights = []
+    for captured in (False, True):
+        model, nll = make(), ClassNLLCriterion(weights=[1.0, 2.0, 3.0])
+        optimizer = bx.optim.SGD(model.module.parameters(), lr=0.1)
+
+        def step(
+            inputs: Any, targets: Any, model: Any = model, nll: Any = nll, opt: Any = optimizer
+        ) -> Any:
+            opt.zero_grad()
+            loss = nll(model.module(inputs), targets) + model.regularization()
+            loss.backward()
+            opt.step()
+            return loss
+
+        run = bx.capture(step) if captured else step
+        bx.manual_seed(1)
+        (inputs,), _ = model.tensors(x)
+        for k in range(0, 12, 4):
+            run(inputs[k : k + 4].clone(), bx.tensor(labels[k : k + 4]))
+        weights.append(model.get_weights())
+        if captured:
+            assert len(run.signatures()) == 1
+            with pytest.raises(IndexError):
+                run(inputs[:4] + 7, bx.tensor(labels[:4]))
+    for eager, replayed in zip(*weights, strict=True):
+        np.testing.assert_array_equal(eager, replayed)
+
+
+def test_layers_say_whether_they_run_code_of_the_users() -> None:
+    class Own(L2):
+        def __call__(self, weight: Any) -> Any:
+            return weight.sum()
+
+    assert not Dense(2, activation="relu").runs_user_code
+    assert not LSTM(2).runs_user_code
+    assert not Activation(bx.nn.functional.relu).runs_user_code
+    assert Activation(lambda x: x).runs_user_code
+    assert Lambda(lambda x: x).runs_user_code
+    penalized = Dense(2, W_regularizer=Own(), input_dim=2)
+    penalized.build((None, 2))
+    assert penalized.runs_user_code
+
+
+def test_a_layer_of_ones_own_as_the_documentation_shows_it() -> None:
+    text = (Path(__file__).resolve().parent.parent / "docs" / "keras.md").read_text()
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(first, names)
+    assert names["loss"] == abs(names["output"][0])
+    exec(second, names)
+    model = Sequential().add(names["Scaled"](input_shape=(3,), name="scaled")).add(Dense(1))
+    model.layers[0].set_weights([np.array([1.0, 2.0, 3.0])])
+    np.testing.assert_array_equal(model.layers[0].forward(np.ones(3)), [1, 2, 3])
+    assert list(model.parameters()) == ["scaled", model.layers[1].name()]
+
+
+def test_the_only_weight_may_be_given_alone() -> None:
+    layer = Dense(1, bias=False, input_dim=2)
+    layer.set_weights(np.array([[3.0, 4.0]]))
+    assert layer.get_weights()[0].tolist() == [[3, 4]]
+
+
+def test_a_logistic_regression_of_digits_as_the_tutorial_has_it() -> None:
+    bx.manual_seed(0)
+    random = np.random.default_rng(0)
+    labels = random.integers(1, 4, 300)
+    x = np.eye(3)[labels - 1].repeat(4, 1) + 0.3 * random.normal(size=(300, 12))
+    model = Sequential()
+    model.add(Reshape([12], input_shape=[12]))
+    model.add(Dense(3))
+    model.add(Activation("SoftMax"))
+    model.compile(
+        optimizer=SGD(learningrate=0.5),
+        loss=ClassNLLCriterion(logProbAsInput=False),
+        metrics=None,
+    )
+    model.fit(x=x, y=labels, batch_size=32, nb_epoch=5, validation_data=None, verbose=False)
+    assert (model.predict(x).argmax(1) + 1 == labels).mean() > 0.95
+
+
+def test_a_convolutional_net_as_the_tutorial_has_it() -> None:
+    bx.manual_seed(0)
+    random = np.random.default_rng(0)
+    labels = random.integers(1, 3, 100)
+    x = random.normal(0, 0.3, (100, 12, 12, 1))
+    x[labels == 1, :6] += 1
+    x[labels == 2, 6:] += 1
+
+    def build_model(class_num: int) -> Model:
+        input1 = Input((12, 12, 1))
+        reshape = Reshape((1, 12, 12))(input1)
+        conv1 = Convolution2D(3, 3, 3, activation="tanh", name="conv1_3x3")(reshape)
+        pool1 = MaxPooling2D()(conv1)
+        flatten = Flatten()(pool1)
+        fc1 = Dense(10, activation="tanh", name="fc1")(flatten)
+        return Model(input1, Dense(class_num, activation="softmax", name="fc2")(fc1))
+
+    model = build_model(2)
+    model.compile(
+        optimizer=SGD(learningrate=0.1, learningrate_decay=0.0002),
+        loss=ClassNLLCriterion(logProbAsInput=False),
+    )
+    model.fit(x, labels, batch_size=20, nb_epoch=5, verbose=False)
+    assert (model.predict_classes(x, zero_based_label=False) == labels).mean() > 0.95
+
+
+def test_a_stack_of_lstms_as_the_tutorial_has_it() -> None:
+    bx.manual_seed(0)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(64, 6, 3))
+    y = x.mean((1, 2))
+    model = Sequential()
+    model.add(LSTM(input_shape=(6, 3), output_dim=8, return_sequences=True))
+    model.add(Dropout(0.1))
+    model.add(LSTM(5, return_sequences=False))
+    model.add(Dense(output_dim=1))
+    model.compile(loss="mse", optimizer="rmsprop")
+    history = model.fit(x, y, batch_size=16, nb_epoch=10, verbose=False).history["loss"]
+    assert history[-1] < 0.5 * history[0]
+    assert model.predict(x).shape == (64, 1)

@@ -13,14 +13,14 @@ from ._choice import nearest
 from ._shapes import as_list, fits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .._core import Tensor
     from ..nn.parameter import Parameter
     from ._shapes import Shapes
     from .base import Layer
 
-__all__ = ["Passes"]
+__all__ = ["Passes", "by_name"]
 
 _P = TypeVar("_P", bound="Passes")
 
@@ -181,19 +181,21 @@ class Passes:
 
     def parameters(self) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
         """{layer: {"weight": w, "bias": b, "gradWeight": dw, "gradBias": db}}, as copies."""
-        return {layer.name(): _table(own) for layer in self.walk() if (own := layer.own_weights())}
+        layers = by_name("parameters", self.walk()).items()
+        return {name: _table(own) for name, layer in layers if (own := layer.own_weights())}
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """All weights, as copies: those of the first layer first, a bias after its weight."""
         return [w.detach().numpy().copy() for w in self.module.parameters()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Copy the weights in, in the order of get_weights().
+        """Copy the weights in, in the order of get_weights(); the only one may stand alone.
 
         Raises ValueError for another number or another shape, and changes nothing then.
         """
         own = list(self.module.parameters())
-        arrays = [np.asarray(w) for w in weights]
+        given = [weights] if isinstance(weights, np.ndarray) else weights
+        arrays = [np.asarray(w) for w in given]
         shapes = [tuple(w.shape) for w in own]
         if len(arrays) != len(own):
             raise ValueError(
@@ -221,7 +223,7 @@ class Passes:
         return self._train_weights(names, True)
 
     def _train_weights(self: _P, names: str | Sequence[str] | None, train: bool) -> _P:
-        layers = {layer.name(): layer for layer in self.walk()}
+        layers = by_name("unfreeze" if train else "freeze", self.walk())
         chosen = [self.name()] if names is None else [names] if isinstance(names, str) else names
         for name in chosen:
             if name not in layers:
@@ -248,6 +250,17 @@ class Passes:
     def is_training(self) -> bool:
         """The mode."""
         return bool(self.module.training)
+
+
+def by_name(op: str, layers: Iterable[Layer]) -> dict[str, Layer]:
+    """The layers by their names. Raises ValueError where two have the same."""
+    found: dict[str, Layer] = {}
+    for layer in layers:
+        if found.setdefault(layer.name(), layer) is not layer:
+            raise ValueError(
+                f"[{op}] two layers are named {layer.name()!r}; rename one with set_name()"
+            )
+    return found
 
 
 def _shapes(tensors: list[Tensor], single: bool) -> Any:

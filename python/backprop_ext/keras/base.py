@@ -13,7 +13,7 @@ from .. import _core
 from ..nn.modules.module import Module
 from ..nn.parameter import Parameter
 from . import initializers
-from ._choice import nearest
+from ._keywords import cure
 from ._passes import Passes
 from ._shapes import Shapes, as_list, as_shapes, fits, plain
 from .topology import Node, Variable
@@ -71,8 +71,7 @@ class Layer(Passes):
         op = type(self).__name__
         for keyword in unknown:
             raise TypeError(
-                f"[{op}] got an unexpected keyword {keyword!r}; "
-                f"{nearest(keyword, _keywords(type(self)))}"
+                f"[{op}] got an unexpected keyword {keyword!r}; {cure(type(self), keyword)}"
             )
         super().__init__()
         self._name = f"{op}{next(_numbers):08x}"
@@ -118,6 +117,12 @@ class Layer(Passes):
         """The weights by name, without those of the layers within."""
         return {n: p for n, p in self.module._parameters.items() if p is not None}
 
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether it calls functions that are not this package's, and may do anything."""
+        values = (*vars(self).values(), *self._regularizers.values())
+        return any(callable(v) and not _is_own(v) for v in values)
+
     # Shapes
 
     def is_built(self) -> bool:
@@ -133,8 +138,15 @@ class Layer(Passes):
         op = type(self).__name__
         shape = as_shapes(op, input_shape, batch=True)
         self._check_ranks(shape)
+        if self._wanted_shape is not None and not _agree(shape, self._wanted_shape):
+            raise ValueError(
+                f"[{op}] {self.name()} was told that its input is {self._wanted_shape}, and is "
+                f"given {shape}; leave input_shape out"
+            )
         if self.is_built():
-            if any(True for _ in self.module.parameters()) and not self._takes(shape):
+            if any(True for _ in self.module.parameters()) and not _agree(
+                shape, self.get_input_shape()
+            ):
                 raise ValueError(
                     f"[{op}] {self.name()} was built for {self._input_shape} and is given {shape}; "
                     "one layer has one set of weights, make another"
@@ -153,10 +165,6 @@ class Layer(Passes):
             self.module.requires_grad_(False)
         self._input_shape, self._output_shape = shape, output
         return output  # type: ignore[no-any-return]
-
-    def _takes(self, shape: Shapes) -> bool:
-        given, wanted = as_list(shape), as_list(self.get_input_shape())
-        return len(given) == len(wanted) and all(map(fits, given, wanted))
 
     def _check_ranks(self, shape: Shapes) -> None:
         op, shapes = type(self).__name__, as_list(shape)
@@ -260,17 +268,12 @@ class Layer(Passes):
         return sum(penalties[1:], start=penalties[0]) if penalties else None
 
 
-def _keywords(cls: type) -> set[str]:
-    """The keywords of all constructors of a class."""
-    return {
-        name
-        for base in cls.__mro__
-        if "__init__" in vars(base) and base is not object
-        for name in base.__init__.__code__.co_varnames[: _arity(base)]  # type: ignore[misc]
-        if name != "self"
-    }
+def _agree(shape: Shapes, other: Shapes) -> bool:
+    """Whether the shapes of all inputs fit each other."""
+    first, second = as_list(shape), as_list(other)
+    return len(first) == len(second) and all(map(fits, first, second))
 
 
-def _arity(cls: Any) -> int:
-    code = cls.__init__.__code__
-    return int(code.co_argcount + code.co_kwonlyargcount)
+def _is_own(function: Any) -> bool:
+    module = str(getattr(function, "__module__", None))
+    return module.partition(".")[0] == __name__.partition(".")[0]

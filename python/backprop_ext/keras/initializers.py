@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..autograd.grad_mode import no_grad
 from ..nn import init
 from ._choice import choose
+from .activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from .._core import Tensor
@@ -110,6 +111,8 @@ def get(op: str, given: Any, limits: Any = None) -> Initialize:
         return given
     if callable(given):
         return Fill(getattr(given, "__name__", "function"), given)
+    if isinstance(given, str) and given in ACTIVATIONS:
+        raise ValueError(f"[{op}] init={given!r} is an activation; pass activation={given!r}")
     name = choose(op, "init", given, {name: name for name in INITIALIZERS})
     if limits is not None and name not in BOUNDED:
         raise ValueError(

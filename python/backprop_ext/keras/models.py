@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..serialization import load, save
 from . import _summary
 from ._choice import nearest
+from ._passes import by_name
 from ._shapes import Shapes, as_list, plain
 from .base import Layer
 from .layers.inputs import Input
@@ -40,7 +41,7 @@ class KerasNet(Trainable, Layer):
 
     def get_layer(self, name: str) -> Layer:
         """The layer of a name, at any depth. Raises ValueError that names the nearest."""
-        layers = {layer.name(): layer for layer in self.walk()}
+        layers = by_name("get_layer", self.walk())
         if name not in layers:
             raise ValueError(f"[get_layer] no layer is named {name!r}; {nearest(name, layers)}")
         return layers[name]
@@ -72,16 +73,6 @@ class KerasNet(Trainable, Layer):
     def _check_ranks(self, shape: Any) -> None:
         """The layers within check."""
 
-    def _check_name(self, layer: Layer, others: Sequence[Layer]) -> None:
-        """Raises ValueError where another layer has the name: parameters() goes by names."""
-        taken = {other.name(): other for o in others for other in o.walk()}
-        for inner in layer.walk():
-            if taken.get(inner.name(), inner) is not inner:
-                raise ValueError(
-                    f"[{type(self).__name__}] two layers are named {inner.name()!r}; rename one "
-                    "with set_name()"
-                )
-
 
 class Sequential(KerasNet):
     """y = f_n(... f_1(x)); the first layer is told its input_shape, the others infer theirs."""
@@ -107,7 +98,7 @@ class Sequential(KerasNet):
                 f"[Sequential] add() takes a layer, is given {layer!r}; KerasLayerWrapper makes "
                 "one of an nn.Module"
             )
-        self._check_name(layer, self._layers)
+        by_name("Sequential", [*self.walk(), *layer.walk()])
         if any(layer is other for other in self._layers):
             raise ValueError(
                 f"[Sequential] {layer.name()} is in the model already; make another one, or share "
@@ -162,32 +153,31 @@ class Model(KerasNet):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self._inputs = _variables("input", input)
-        self._outputs = _variables("output", output)
-        self._nodes = plan(self._inputs, self._outputs)
-        self._layers = list({id(node.layer): node.layer for node in self._nodes}.values())
-        for place, layer in enumerate(self._layers):
-            self._check_name(layer, self._layers[:place])
-        self.module = Graph(self._inputs, self._outputs, self._nodes)
-        self._input_shape = plain([variable.shape for variable in self._inputs])
-        self._output_shape = plain([variable.shape for variable in self._outputs])
+        inputs, outputs = _variables("input", input), _variables("output", output)
+        self._topology = plan(inputs, outputs)
+        by_name("Model", self.walk())
+        self.module = Graph(self._topology)
+        self._input_shape = plain([variable.shape for variable in inputs])
+        self._output_shape = plain([variable.shape for variable in outputs])
 
     def sublayers(self) -> list[Layer]:
-        return self._layers
+        return self._topology.layers
 
     def infer(self, shape: Any) -> Any:
-        shapes = dict(zip(map(id, self._inputs), as_list(shape), strict=True))
-        for node in self._nodes:
-            found = node.layer.infer(plain([shapes[id(v)] for v in node.inputs]))
-            shapes.update(zip(map(id, node.outputs), as_list(found), strict=True))
-        return plain([shapes[id(variable)] for variable in self._outputs])
+        graph, shapes = self._topology, dict(enumerate(as_list(shape)))
+        for place, takes, makes in graph.steps:
+            found = graph.layers[place].infer(plain([shapes[slot] for slot in takes]))
+            shapes.update(zip(makes, as_list(found), strict=True))
+        return plain([shapes[slot] for slot in graph.outputs])
 
     def _rows(self) -> list[tuple[Layer, str]]:
-        begin: list[tuple[Layer, str]] = [(variable.node.layer, "") for variable in self._inputs]
-        return begin + [
-            (node.layer, ", ".join(v.node.layer.name() for v in node.inputs))
-            for node in self._nodes
-        ]
+        graph = self._topology
+        rows = [(layer, "") for layer in graph.begins]
+        names = {slot: layer.name() for slot, layer in enumerate(graph.begins)}
+        for place, takes, makes in graph.steps:
+            rows.append((graph.layers[place], ", ".join(names[slot] for slot in takes)))
+            names.update(dict.fromkeys(makes, graph.layers[place].name()))
+        return rows
 
 
 def _variables(what: str, given: Any) -> list[Variable]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..nn.modules.module import Module
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._shapes import Shape
     from .base import Layer
 
-__all__ = ["Chain", "Graph", "Node", "Variable", "applied", "plan"]
+__all__ = ["Chain", "Graph", "Node", "Plan", "Variable", "applied", "plan"]
 
 
 class Variable:
@@ -88,12 +88,40 @@ class Node:
         return self.outputs[0] if len(self.outputs) == 1 else list(self.outputs)
 
 
-def plan(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> list[Node]:
-    """The nodes between inputs and outputs, each after those it needs; without recursion.
+class Plan(NamedTuple):
+    """A graph without its nodes: values are numbered, the inputs first, then as they are made."""
+
+    begins: list[Layer]  # where the inputs come from
+    layers: list[Layer]  # each once, in the order of their first calls
+    steps: list[tuple[int, list[int], list[int]]]  # a layer's place, what it takes, what it makes
+    outputs: list[int]
+
+
+def plan(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Plan:
+    """The calls between inputs and outputs, each after those it needs.
 
     Raises ValueError for an output that needs an Input that was not given, and for an input that
     no output needs.
     """
+    nodes = _sorted(inputs, outputs)
+    layers = list({id(node.layer): node.layer for node in nodes}.values())
+    places = {id(layer): place for place, layer in enumerate(layers)}
+    made = (*inputs, *(variable for node in nodes for variable in node.outputs))
+    slots = {id(variable): slot for slot, variable in enumerate(made)}
+    steps = [
+        (
+            places[id(node.layer)],
+            [slots[id(variable)] for variable in node.inputs],
+            [slots[id(variable)] for variable in node.outputs],
+        )
+        for node in nodes
+    ]
+    begins = [variable.node.layer for variable in inputs]
+    return Plan(begins, layers, steps, [slots[id(variable)] for variable in outputs])
+
+
+def _sorted(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> list[Node]:
+    """The nodes in an order in which they can be computed; found without recursion."""
     given = {id(variable.node) for variable in inputs}
     order: list[Node] = []
     done: set[int] = set()
@@ -143,39 +171,30 @@ class Chain(Module):
 class Graph(Module):
     """The modules of a functional model, run in the order of the plan.
 
-    A value is held only until its last use, and each module is registered once.
+    They are named by their place, and a value is held only until its last use.
     """
 
-    def __init__(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], nodes: Sequence[Node]
-    ) -> None:
+    def __init__(self, plan: Plan) -> None:
         super().__init__()
-        names: dict[int, str] = {}
-        for node in nodes:
-            if id(node.layer) not in names:
-                names[id(node.layer)] = str(len(names))
-                self.add_module(names[id(node.layer)], node.layer.module)
-        slots: dict[int, int] = {}
-        for variable in (*inputs, *(v for node in nodes for v in node.outputs)):
-            slots[id(variable)] = len(slots)
-        self.sources = [slots[id(variable)] for variable in outputs]
-        last = {slots[id(v)]: k for k, node in enumerate(nodes) for v in node.inputs}
+        for place, layer in enumerate(plan.layers):
+            self.add_module(str(place), layer.module)
+        self.outputs = plan.outputs
+        last = {slot: k for k, (_, takes, _) in enumerate(plan.steps) for slot in takes}
+        unused: list[list[int]] = [[] for _ in plan.steps]
+        for slot, k in last.items():
+            if slot not in plan.outputs:
+                unused[k].append(slot)
         self.steps = [
-            (
-                names[id(node.layer)],
-                [slots[id(v)] for v in node.inputs],
-                [slots[id(v)] for v in node.outputs],
-                [s for s, at in last.items() if at == k and s not in self.sources],
-            )
-            for k, node in enumerate(nodes)
+            (str(place), takes, makes, drops)
+            for (place, takes, makes), drops in zip(plan.steps, unused, strict=True)
         ]
 
     def forward(self, *inputs: Tensor) -> Any:
         values: dict[int, Any] = dict(enumerate(inputs))
-        for name, sources, results, unused in self.steps:
-            found = vars(self)[name](*[values[s] for s in sources])
-            values.update(zip(results, _tuple(found), strict=True))
-            for slot in unused:
+        for name, takes, makes, drops in self.steps:
+            found = vars(self)[name](*[values[slot] for slot in takes])
+            values.update(zip(makes, _tuple(found), strict=True))
+            for slot in drops:
                 del values[slot]
-        outputs = tuple(values[s] for s in self.sources)
+        outputs = tuple(values[slot] for slot in self.outputs)
         return outputs[0] if len(outputs) == 1 else outputs

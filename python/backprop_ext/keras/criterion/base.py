@@ -93,24 +93,26 @@ def labels(
     """(labels from 0, whether each counts); `first` is the least label, `padding` does not count.
 
     Raises IndexError that names a label out of range and the range, ValueError for one that is not
-    whole.
+    whole. While a step is recorded (docs/capture.md) no value can be looked at.
     """
     whole = target.detach().to(_core.int64)
     counts = _core.ones_like(whole, dtype=_core.bool) if padding is None else whole != padding
-    if _core._recording():
-        # Values cannot be read then; the loss itself refuses a label out of range at a replay.
-        return _core.where(counts, whole - first, 0), counts
+    if not _core._recording():
+        _check_labels(op, target, whole, counts, range(first, first + classes))
+    return _core.where(counts, whole - first, 0), counts
+
+
+def _check_labels(op: str, target: Tensor, whole: Tensor, counts: Tensor, known: range) -> None:
     if target.is_floating_point() and bool((whole != target).any()):
         raise ValueError(f"[{op}] the target holds labels that are not whole numbers; round them")
-    wrong = whole[counts & ((whole < first) | (whole >= first + classes))]
+    wrong = whole[counts & ((whole < known.start) | (whole >= known.stop))]
     if wrong.numel():
-        other = "zero_based_label=True" if first else "zero_based_label=False"
+        other = "zero_based_label=True" if known.start else "zero_based_label=False"
         raise IndexError(
-            f"[{op}] label {wrong[0].item()} is out of range, {classes} classes have labels "
-            f"{first} to {first + classes - 1}; mend the labels, or pass {other} if they start "
-            f"from {1 - first}"
+            f"[{op}] label {wrong[0].item()} is out of range, {len(known)} classes have labels "
+            f"{known.start} to {known.stop - 1}; mend the labels, or pass {other} if they start "
+            f"from {1 - known.start}"
         )
-    return _core.where(counts, whole - first, 0), counts
 
 
 def averaged(losses: Tensor, size_average: bool) -> Tensor:

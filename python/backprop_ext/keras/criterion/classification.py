@@ -63,12 +63,14 @@ class ClassNLLCriterion(Criterion):
             )
         classes = rows.shape[1]
         label, counts = labels(op, target.reshape(-1), classes, self.first, self.padding)
+        label = _core.where(counts, label, -100)
         weights = per_class(op, self.weights, classes, output)
-        share = counts.to(output.dtype) if weights is None else weights[label] * counts
-        total = (share * F.nll_loss(self.log_probabilities(rows), label, reduction="none")).sum()
+        logs = self.log_probabilities(rows)
+        total = F.nll_loss(logs, label, weights, reduction="sum")
         if not self.size_average:
             return total
-        weight = share.sum()
+        # Log-probabilities of -1 cost as much as the labels weigh.
+        weight = F.nll_loss(_core.full_like(logs.detach(), -1.0), label, weights, reduction="sum")
         return total / _core.where(weight == 0, _core.ones_like(weight), weight)
 
 
@@ -111,7 +113,7 @@ class BCECriterion(Criterion):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         target = like("BCECriterion", output, target)
-        if bool(((output < 0) | (output > 1)).any()):
+        if not _core._recording() and bool(((output < 0) | (output > 1)).any()):
             raise ValueError(
                 "[BCECriterion] the output has numbers outside [0, 1], no probabilities; end the "
                 "model with a sigmoid"
