@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from .. import _core
+from .._choice import nearest
 from ..autograd import backward as run_backward
 from ..autograd.grad_mode import enable_grad, no_grad
-from ._choice import nearest
 from ._shapes import as_list, fits
 
 if TYPE_CHECKING:
