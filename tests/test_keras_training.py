@@ -158,6 +158,16 @@ def test_steps_of_keras_models_are_captured_with_the_same_bits() -> None:
     assert "is code of yours" in str(own._loop.step.eager_reason)
 
 
+def test_passes_by_hand_may_come_between_two_fits() -> None:
+    model = compiled()
+    for _ in range(3):
+        model.fit(X, Y, nb_epoch=1, verbose=False)
+        output = model.forward(X)
+        model.backward(X, np.ones_like(output))
+    assert model._loop is not None
+    assert model._loop.step.eager_reason is None
+
+
 def test_labels_and_words_are_captured_and_refused_out_of_range() -> None:
     words = RNG.integers(1, 11, (40, 4))
     label = 1.0 + (words[:, 0] > 5)

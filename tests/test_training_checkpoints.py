@@ -192,6 +192,16 @@ def test_the_memory_of_an_end_goes_on(tmp_path: Path) -> None:
     assert same_bits(whole, resumed)
 
 
+def test_another_end_begins_without_a_memory(tmp_path: Path) -> None:
+    ends = [MaxIteration(7), TriggerOr(MaxIteration(10), Patience(50)), TriggerOr(MaxIteration(14))]
+    for end in ends:
+        _, loop = run(end, tmp_path, resume=True)
+    assert loop.state.iteration == 14
+    whole, _ = run(MaxEpoch(2))
+    resumed, _ = run(MaxEpoch(2), tmp_path, resume=True)
+    assert same_bits(whole, resumed)
+
+
 def test_resume_without_a_checkpoint_starts_and_after_the_end_does_nothing(tmp_path: Path) -> None:
     whole, _ = run(MaxEpoch(3))
     first, _ = run(MaxEpoch(3), tmp_path, resume=True, every=ITERATIONS)
@@ -320,7 +330,7 @@ def test_another_model_optimizer_schedule_or_data_is_refused_and_nothing_changes
     with pytest.raises(ValueError, match=r"optimizer is Adam .*checkpoint has SGD"):
         resumed(module, bx.optim.Adam(module.parameters()), data)
     sgd = OPTIMIZERS["momentum"](module.parameters())
-    with pytest.raises(ValueError, match="a scheduler is here, the checkpoint has none"):
+    with pytest.raises(ValueError, match="the scheduler is StepLR, the checkpoint has none"):
         resumed(module, sgd, data, bx.optim.lr_scheduler.StepLR(sgd, 1))
     with pytest.raises(ValueError, match=r"the data has 13 batches, 50 samples, .* 7 batches"):
         resumed(module, sgd, DataLoader(DATA, 4, shuffle=True))
@@ -390,6 +400,26 @@ def test_summaries_keep_the_scalars_of_every_iteration_and_validation(tmp_path: 
     accuracy = scores.read_scalar("accuracy")
     assert accuracy[:, 0].tolist() == [7.0, 14.0]
     assert accuracy[-1, 1] == loop.state.scores["accuracy"]
+
+
+def test_norms_of_parameters_and_gradients_are_noted_on_request(tmp_path: Path) -> None:
+    bx.manual_seed(0)
+    module = nn.Linear(3, 2)
+    summary = TrainSummary(tmp_path, "app").set_summary_trigger("Parameters", SeveralIteration(2))
+    seen: list[list[float]] = []
+
+    def norms(_: Any) -> None:
+        w = module.weight
+        seen.append(
+            [float((t.detach().numpy().astype(np.float64) ** 2).sum() ** 0.5) for t in (w, w.grad)]
+        )
+
+    loop = Loop(module, nn.CrossEntropyLoss(), bx.optim.SGD(module.parameters(), lr=0.1))
+    loop.run(DataLoader(DATA, 10), MaxEpoch(1), train_summary=summary, callbacks=[norms])
+    for kind, column in (("Parameters", 0), ("Gradients", 1)):
+        table = summary.read_scalar(f"{kind}/weight")
+        assert table[:, 0].tolist() == [2.0, 4.0]
+        np.testing.assert_allclose(table[:, 1], [seen[1][column], seen[3][column]], rtol=1e-6)
 
 
 def test_a_resumed_run_has_each_iteration_once_in_its_summary(tmp_path: Path) -> None:

@@ -169,6 +169,41 @@ def test_hooks_and_losses_of_ones_own_are_not_frozen_by_a_recording() -> None:
     assert "loss is code of yours" in str(loop.step.eager_reason)
 
 
+def test_settings_that_change_between_two_runs_are_recorded_anew() -> None:
+    found = []
+    for flag in (None, False):
+        bx.manual_seed(0)
+        loss = nn.HuberLoss(delta=2.0)
+        module = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.1), nn.Linear(8, 3))
+        loop = Loop(module, loss, bx.optim.SGD(module.parameters(), lr=0.1), capture=flag)
+        x = bx.tensor(X)
+        loop.run([(x, x * 3)], MaxEpoch(3))
+        module[1].p, loss.delta = 0.7, 0.5
+        loop.run([(x, x * 3)], MaxEpoch(6))
+        assert (loop.step.eager_reason is None) == (flag is None)
+        found.append(weights(module))
+    assert same_bits(*found)
+
+
+def test_tables_are_not_copied_in_every_step_but_put_back_when_written() -> None:
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("table", bx.ones(50, 3))
+            self.norm = nn.BatchNorm1d(3)
+            self.register_buffer("count", None)
+
+        def forward(self, x: Any) -> Any:
+            return self.norm(x + self.table)
+
+    module = Table()
+    loop = Loop(module, nn.MSELoss(), bx.optim.SGD(module.parameters(), lr=0.1))
+    x = bx.tensor(X)
+    loop.run([(x, x)], MaxIteration(2))
+    kept = {k.name for k in loop.step._buffers.copy()}
+    assert kept == {"running_mean", "running_var", "num_batches_tracked"}
+
+
 def test_batches_of_many_shapes_are_no_recordings_without_end() -> None:
     module = nn.Linear(3, 2)
     optimizer = bx.optim.SGD(module.parameters(), lr=0.1)

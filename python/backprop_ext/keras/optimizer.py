@@ -47,6 +47,7 @@ from .optim_methods import (
     RMSprop,
     maker_of,
 )
+from .regularizers import L1L2Regularizer, L1Regularizer, L2Regularizer
 from .schedules import (
     Default,
     EpochStep,
@@ -81,6 +82,9 @@ __all__ = [
     "EpochStep",
     "EveryEpoch",
     "Exponential",
+    "L1L2Regularizer",
+    "L1Regularizer",
+    "L2Regularizer",
     "Loss",
     "MaxEpoch",
     "MaxIteration",

@@ -139,6 +139,7 @@ class Loop:
         if summary is not None:
             throughput = samples / max(time.perf_counter() - start, 1e-9)
             summary.note(self.state, Loss=loss, LearningRate=rate, Throughput=throughput)
+            summary.note_parameters(self.state, self.module)
 
     def _validate(self, validation: Validation, summary: ValidationSummary | None) -> None:
         validation(self.module, self.state)

@@ -21,7 +21,7 @@ def snapshot(loop: Loop, batches: Batches, end: Any) -> dict[str, Any]:
         "module": dict(loop.module.state_dict()),
         "buffers": _unsaved_buffers(loop.module),
         "optimizer": {"class": _name(loop.optimizer), **loop.optimizer.state_dict()},
-        "scheduler": _plain(loop.schedule.scheduler.state_dict()) if loop.schedule else None,
+        "scheduler": _of_schedule(loop),
         "batches": batches.state_dict(),
         "state": loop.state.state_dict(),
         "end": memory(end),
@@ -44,11 +44,11 @@ def restore(content: dict[str, Any], loop: Loop, batches: Batches, end: Any) -> 
             f"[resume] the optimizer is {_name(loop.optimizer)} with groups of {sizes[0]} "
             f"parameters, the checkpoint has {name} with {sizes[1]}; pass the one of before"
         )
-    if (scheduler is None) != (loop.schedule is None):
-        have = "no" if loop.schedule is None else "a"
-        other = "none" if scheduler is None else "one"
+    ours = _of_schedule(loop)
+    if ours["class"] != scheduler["class"]:
         raise ValueError(
-            f"[resume] {have} scheduler is here, the checkpoint has {other}; pass the one of before"
+            f"[resume] the scheduler is {ours['class']}, the checkpoint has {scheduler['class']}; "
+            "pass the one of before"
         )
     own = _unsaved_buffers(loop.module)
     if own.keys() != content["buffers"].keys():
@@ -68,10 +68,27 @@ def restore(content: dict[str, Any], loop: Loop, batches: Batches, end: Any) -> 
             own[key].copy_(value)
     loop.optimizer.load_state_dict(optimizer)
     if loop.schedule is not None:
-        ours = loop.schedule.scheduler
-        ours.load_state_dict(_as_before(scheduler, ours.state_dict()))
+        present = loop.schedule.scheduler.state_dict()
+        loop.schedule.scheduler.load_state_dict(_as_before(scheduler["state"], present))
     loop.state.load_state_dict(content["state"])
-    remember(end, content["end"])
+    if _alike(memory(end), content["end"]):
+        remember(end, content["end"])
+
+
+def _of_schedule(loop: Loop) -> dict[str, Any]:
+    if loop.schedule is None:
+        return {"class": "none", "state": {}}
+    scheduler = loop.schedule.scheduler
+    return {"class": _name(scheduler), "state": _plain(scheduler.state_dict())}
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two triggers remember the same things; another end begins without a memory."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    return not isinstance(a, (dict, list)) and not isinstance(b, (dict, list))
 
 
 def _unsaved_buffers(module: Module) -> dict[str, Any]:

@@ -11,15 +11,13 @@ from ..autograd.grad_mode import no_grad
 from ..nn.modules.module import Module
 from ..optim import LBFGS
 from ..random import get_rng_state, set_rng_state
-from .recordable import foreign
+from .buffers import Buffers, Kept, put_back
+from .recordable import foreign, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..optim import Optimizer
-
-    # A buffer: whose, its name, itself, a copy of its value.
-    _Kept = tuple[Module, str, Tensor, Tensor]
 
 __all__ = ["DivergedError", "Step"]
 
@@ -59,6 +57,7 @@ class Step:
         self._refused: str | None = None
         self._captured: Callable[..., tuple[Tensor, Tensor]] | None = None
         self._shapes: set[Any] = set()
+        self._frozen: list[Any] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_captured": None, "_shapes": set()}
@@ -69,27 +68,31 @@ class Step:
 
     def prepare(self) -> None:
         """Before a run: what is a buffer, a parameter, and whether to record."""
-        modules = list(self.module.modules())
         own = self.module.parameters()
         others = (p for group in self.optimizer.param_groups for p in group["params"])
         self._parameters = list({id(p): p for p in (*own, *others)}.values())
-        self._buffers = [
-            (m, name) for m in modules for name, b in m._buffers.items() if b is not None
-        ]
+        self._buffers = Buffers(self.module)
         self.eager_reason = self._why_eager()
+        frozen = settings(self._computing)
         if self.eager_reason is not None:
             self._captured = None
-        elif self._captured is None:
+        elif self._captured is None or frozen != self._frozen:
             from .._capture import Captured
 
-            self._captured = Captured(self._gradients)
+            self._captured, self._shapes, self._frozen = Captured(self._gradients), set(), frozen
+
+    @property
+    def _computing(self) -> tuple[Any, ...]:
+        return (self.module, self.loss, self.penalty, self.clip)
 
     def __call__(self, inputs: Sequence[Any], *targets: Any) -> float:
-        before = [
-            (m, name, b, b.clone())
-            for m, name in self._buffers
-            if (b := getattr(m, name)) is not None
-        ]
+        before = self._buffers.copy()
+        value = self._step(inputs, targets, before)
+        if not self._buffers.narrowed:
+            self._buffers.narrow(before)
+        return value
+
+    def _step(self, inputs: Sequence[Any], targets: Sequence[Any], before: list[Kept]) -> float:
         if isinstance(self.optimizer, LBFGS):
             return self._by_closure(inputs, targets, before)
         value = _finite(*self._forward_and_back(inputs, targets, before), before)
@@ -118,7 +121,7 @@ class Step:
         return loss, check
 
     def _forward_and_back(
-        self, inputs: Sequence[Any], targets: Sequence[Any], before: list[_Kept]
+        self, inputs: Sequence[Any], targets: Sequence[Any], before: list[Kept]
     ) -> tuple[Tensor, Tensor]:
         if self._captured is not None:
             shapes = tuple((tuple(t.shape), t.dtype) for t in (*inputs, *targets))
@@ -131,7 +134,7 @@ class Step:
         return self._gradients(inputs, *targets)
 
     def _record(
-        self, inputs: Sequence[Any], targets: Sequence[Any], before: list[_Kept]
+        self, inputs: Sequence[Any], targets: Sequence[Any], before: list[Kept]
     ) -> tuple[Tensor, Tensor]:
         generator = get_rng_state()
         try:
@@ -139,19 +142,19 @@ class Step:
         except Exception as error:
             reason = str(error)
         # The step as it is tells whether the recording or the step itself was at fault.
-        _put_back(before)
+        put_back(before)
         set_rng_state(generator)
         try:
             result = self._gradients(inputs, *targets)
         except Exception:
-            _put_back(before)
+            put_back(before)
             set_rng_state(generator)
             raise
         self._run_eagerly(reason)
         return result
 
     def _by_closure(
-        self, inputs: Sequence[Any], targets: Sequence[Any], before: list[_Kept]
+        self, inputs: Sequence[Any], targets: Sequence[Any], before: list[Kept]
     ) -> float:
         """LBFGS asks for the loss several times; the first must be finite, as the others start
         from it."""
@@ -174,23 +177,13 @@ class Step:
             return self._refused if self.capture else "capture=False"
         if isinstance(self.optimizer, LBFGS):
             return "LBFGS evaluates the step several times"
-        for part in (self.module, self.loss, self.penalty, self.clip):
-            reason = None if part is None else foreign(part)
-            if reason is not None:
-                return f"{reason}; pass capture=True to record it"
-        return self._refused
+        reason = foreign(self._computing)
+        return f"{reason}; pass capture=True to record it" if reason else self._refused
 
 
-def _finite(loss: Tensor, check: Tensor, before: list[_Kept]) -> float:
+def _finite(loss: Tensor, check: Tensor, before: list[Kept]) -> float:
     value = float(loss.item())
     if isfinite(value) and isfinite(check.item()):
         return value
-    _put_back(before)
+    put_back(before)
     raise DivergedError(f"loss is {value}" if not isfinite(value) else "gradient is not finite")
-
-
-def _put_back(before: list[_Kept]) -> None:
-    with no_grad():
-        for module, name, buffer, value in before:
-            buffer.copy_(value)
-            setattr(module, name, buffer)

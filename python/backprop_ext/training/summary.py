@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .._choice import nearest
+from .triggers import Never
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from numpy.typing import NDArray
 
+    from ..nn.modules.module import Module
     from .state import State
 
 __all__ = ["Summary", "TrainSummary", "ValidationSummary"]
@@ -82,7 +84,8 @@ class Summary:
 class TrainSummary(Summary):
     """Of each iteration the loss, the learning rate and the throughput in samples per second.
 
-    Tags: "Loss", "LearningRate", "Throughput".
+    Tags: "Loss", "LearningRate", "Throughput"; and once "Parameters" has a trigger,
+    "Parameters/<name>" and "Gradients/<name>", the L2 norms of each parameter and its gradient.
     """
 
     _kind = "train"
@@ -92,6 +95,7 @@ class TrainSummary(Summary):
         self._triggers: dict[str, Callable[[State], bool]] = dict.fromkeys(
             ("Loss", "LearningRate", "Throughput"), lambda state: True
         )
+        self._triggers["Parameters"] = Never()
 
     def set_summary_trigger(self, name: str, trigger: Callable[[State], bool]) -> TrainSummary:
         """Note the tag `name` only when `trigger` says so. Raises ValueError for another name."""
@@ -104,6 +108,16 @@ class TrainSummary(Summary):
         for tag, value in values.items():
             if self._triggers[tag](state):
                 self.add_scalar(tag, value, state.iteration)
+
+    def note_parameters(self, state: State, module: Module) -> None:
+        """The norms of its parameters, if their trigger says so."""
+        if not self._triggers["Parameters"](state):
+            return
+        for name, p in module.named_parameters():
+            for kind, tensor in (("Parameters", p), ("Gradients", p.grad)):
+                if tensor is not None:
+                    norm = float(np.linalg.norm(tensor.detach().numpy().astype(np.float64)))
+                    self.add_scalar(f"{kind}/{name}", norm, state.iteration)
 
 
 class ValidationSummary(Summary):
