@@ -167,12 +167,21 @@ def _replacement() -> DataLoader[Any]:
     return DataLoader(DATA, 8, sampler=RandomSampler(DATA, replacement=True, num_samples=60))
 
 
+def _drawn_on_the_way() -> DataLoader[Any]:
+    """32 numbers at a time: the second draw of an epoch is made when its fifth batch is fetched."""
+    generator = bx.Generator().manual_seed(4)
+    sampler = RandomSampler(DATA, replacement=True, num_samples=60, generator=generator)
+    return DataLoader(DATA, 8, sampler=sampler)
+
+
 def _sample_by_sample() -> DataLoader[Any]:
     samples = [(x, y) for x, y in zip(DATA.tensors[0], DATA.tensors[1], strict=True)]
     return DataLoader(samples, 8, shuffle=True)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("make", [_own_generator, _replacement, _sample_by_sample])
+@pytest.mark.parametrize(
+    "make", [_own_generator, _replacement, _drawn_on_the_way, _sample_by_sample]
+)
 def test_other_orders_of_the_data_go_on_too(make: Any, tmp_path: Path) -> None:
     whole, _ = run(MaxEpoch(3), data=make())
     run(MaxIteration(13), tmp_path, data=make())
