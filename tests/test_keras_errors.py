@@ -227,6 +227,16 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "2 from 1 in a length of 2",
     ),
+    "an input that is not in the list": (
+        lambda: k.SelectTable(2)([Input((2,)), Input((2,))]),
+        ValueError,
+        "index=2 of 2 inputs; take 0 to 1",
+    ),
+    "a mean and a variance of two shapes": (
+        lambda: k.GaussianSampler()([Input((2,)), Input((3,))]),
+        ValueError,
+        "two inputs of one shape",
+    ),
     "a length that is not 1": (lambda: net().add(k.Squeeze(1)), ValueError, "not of length 1"),
     "a scale of another size": (lambda: net().add(k.CMul((3,))), ValueError, "does not broadcast"),
     "a lambda that fails": (
