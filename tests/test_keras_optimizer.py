@@ -95,10 +95,10 @@ def test_a_plain_module_and_a_loss_of_pytorch_train_too() -> None:
     module = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
     labels = Y.astype(np.int64) - 1
     made = Optimizer(module, (X, labels), nn.CrossEntropyLoss(), bx.optim.Adam, MaxEpoch(20))
-    made.set_validation(32, (X, labels), EveryEpoch(), ["accuracy", Loss(nn.CrossEntropyLoss())])
+    made.set_validation(32, (X, labels), EveryEpoch(), ["accuracy", Loss()])
     assert made.optimize() is module
     assert made.state.history[-1]["loss"] < made.state.history[0]["loss"]
-    assert set(made.state.scores) == {"accuracy", "loss"}
+    assert set(made.state.scores) == {"accuracy", "Loss"}
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
@@ -157,15 +157,15 @@ def test_summaries_and_clipping(tmp_path: Path) -> None:
     found.set_train_summary(TrainSummary(tmp_path, "app"))
     scores = ValidationSummary(tmp_path, "app")
     found.set_val_summary(scores)
-    found.set_validation(60, (X, T), EveryEpoch(), [Loss(MSECriterion())])
+    found.set_validation(60, (X, T), EveryEpoch(), [Loss()])
     found.set_gradclip_const(-0.01, 0.02)
     before = weights(model)
     found.optimize()
     for old, new in zip(before, weights(model), strict=True):
         step = old - new
         assert np.all(np.isclose(step, -0.01, rtol=1e-3) | np.isclose(step, 0.02, rtol=1e-3))
-    (loss,) = scores.read_scalar("loss")
-    assert loss[:2].tolist() == [1.0, found.state.scores["loss"]]
+    (loss,) = scores.read_scalar("Loss")
+    assert loss[:2].tolist() == [1.0, found.state.scores["Loss"]]
     found.disable_gradclip()
     found.set_end_when(MaxIteration(2))
     before = weights(model)

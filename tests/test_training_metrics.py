@@ -99,6 +99,8 @@ def test_bad_targets_are_clear_errors() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             score(metric, output, target)
+    with pytest.raises(ValueError, match="there is no criterion"):
+        score(Loss(), VALUES, AIMS)
     for metric in (Accuracy(), AUC()):
         with pytest.raises(ValueError, match=r"samples|class"):
             metric.value()

@@ -61,7 +61,7 @@ def _of_module(op: str, module: Module, x: Any) -> list[Tensor]:
         array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
         if array.dtype.kind not in "fiub" or array.ndim == 0:
             raise TypeError(f"[{op}] x is {value!r:.60}; arrays of numbers are needed")
-        tensors.append(_core.tensor(array, dtype=dtype if array.dtype.kind == "f" else None))
+        tensors.append(_core.tensor(array, dtype=dtype if array.dtype.kind == "f" else _core.int64))
     return tensors
 
 

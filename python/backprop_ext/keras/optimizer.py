@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..training import (
     AUC,
-    MAE,
     MSE,
     Accuracy,
     Checkpoint,
@@ -20,7 +19,6 @@ from ..training import (
     Clips,
     EveryEpoch,
     Loop,
-    Loss,
     MaxEpoch,
     MaxIteration,
     MaxScore,
@@ -32,7 +30,7 @@ from ..training import (
     Validation,
     ValidationSummary,
 )
-from ..training import Top5Accuracy as _Top5Accuracy
+from ..training import metrics as _metrics
 from ..training.arrays import loader
 from ..training.losses import loss_of
 from ..training.metrics import metric_of
@@ -107,6 +105,18 @@ __all__ = [
 ]
 
 
+class Loss(_metrics.Loss):
+    """Loss under BigDL's name."""
+
+    name = "Loss"
+
+
+class MAE(_metrics.MAE):
+    """MAE under BigDL's name."""
+
+    name = "MAE"
+
+
 class Top1Accuracy(Accuracy):
     """Accuracy, of labels from 1 as ClassNLLCriterion has them, unless `zero_based_label`."""
 
@@ -116,7 +126,7 @@ class Top1Accuracy(Accuracy):
         super().__init__(zero_based_label)
 
 
-class Top5Accuracy(_Top5Accuracy):
+class Top5Accuracy(_metrics.Top5Accuracy):
     """Top5Accuracy, of labels from 1 as ClassNLLCriterion has them, unless `zero_based_label`."""
 
     name = "Top5Accuracy"
@@ -206,9 +216,11 @@ class Optimizer:
         constructor does.
         """
         x, y = (X_val, Y_val) if val_rdd is None else _pair("val_rdd", val_rdd)
-        given = [Loss(self.criterion)] if val_method is None else val_method
-        metrics = [metric_of(method) for method in given]
-        judged = [m for m in metrics if not isinstance(m, Loss)]
+        metrics = [metric_of(method) for method in val_method or [Loss()]]
+        for metric in metrics:
+            if isinstance(metric, _metrics.Loss) and metric.criterion is None:
+                metric.criterion = self.criterion
+        judged = [m for m in metrics if not isinstance(m, _metrics.Loss)]
         inputs, targets = prepared(
             "set_validation", self.model, x, y, self.criterion, batch_size, judged
         )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from ..random import default_generator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator as Stream
+    from collections.abc import Iterable
 
     from .._core import Generator, Tensor
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "parts"]
 
 _END = object()
 
@@ -51,7 +52,7 @@ class Batches:
         self._start, self._now, self._skip = state_dict["start"], state_dict["now"], position
         self._restore(self._now)
 
-    def __iter__(self) -> Iterator[tuple[Any, bool]]:
+    def __iter__(self) -> Stream[tuple[Any, bool], None, None]:
         while True:
             skip, self._skip = self._skip, 0
             if skip:
@@ -83,6 +84,17 @@ class Batches:
     def _size(self) -> list[int]:
         sized: tuple[Any, Any] = (self._data, getattr(self._data, "dataset", None))
         return [len(s) if hasattr(s, "__len__") else -1 for s in sized]
+
+
+def parts(batch: Any, targets: int) -> tuple[list[Any], list[Any]]:
+    """(inputs, targets) of a batch. Raises TypeError for one that is no (*inputs, *targets)."""
+    if not isinstance(batch, (tuple, list)) or len(batch) <= targets:
+        told = len(batch) if isinstance(batch, (tuple, list)) else type(batch).__name__
+        raise TypeError(
+            f"[fit] a batch is {told}, (*inputs, target) with {targets} targets is needed; collate "
+            "the samples to that"
+        )
+    return [*batch[:-targets]], [*batch[-targets:]]
 
 
 def _generators(data: Any) -> list[Generator]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..autograd.grad_mode import no_grad
+from .batches import parts
 from .triggers import EveryEpoch
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def evaluate(
     with mode(module, False), no_grad():
         for batch in data:
             seen = True
-            output = module(*batch[:-targets])
-            target = batch[-1] if targets == 1 else list(batch[-targets:])
+            inputs, found = parts(batch, targets)
+            output = module(*inputs)
+            target = found[0] if targets == 1 else found
             for metric in metrics:
                 metric.update(output, target)
     if not seen:

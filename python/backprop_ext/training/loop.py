@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autograd.grad_mode import enable_grad
 from ..optim import Optimizer
-from .batches import Batches
+from .batches import Batches, parts
 from .evaluate import mode
 from .schedule import as_schedule
 from .snapshot import restore, snapshot
@@ -116,13 +116,14 @@ class Loop:
                             summary.flush()
                         checkpoint.write(snapshot(self, batches, end))
             finally:
+                stream.close()
                 for summary in summaries:
                     summary.flush()
         return self.state
 
     def _iterate(self, batch: Any, last: bool, summary: TrainSummary | None) -> None:
         start = time.perf_counter()
-        inputs, targets = list(batch[: -self.targets]), batch[-self.targets :]
+        inputs, targets = parts(batch, self.targets)
         rate = float(self.optimizer.param_groups[0]["lr"])
         try:
             loss = self.step(inputs, *targets)
@@ -133,7 +134,7 @@ class Loop:
                 "clip the gradients, or look for a log, root or quotient of 0. The model is as it "
                 "was before that iteration"
             ) from None
-        samples = len(targets[0])
+        samples = len(targets[0]) if targets[0].ndim else 1
         self.state.step(loss, samples, last)
         if summary is not None:
             throughput = samples / max(time.perf_counter() - start, 1e-9)

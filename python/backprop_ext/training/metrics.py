@@ -65,17 +65,22 @@ class Metric:
 
 
 class Loss(Metric):
-    """The mean over samples of criterion(output, target), itself a mean over its batch."""
+    """The mean over samples of criterion(output, target), itself a mean over its batch.
+
+    Without a criterion it is the one of the training, where Optimizer.set_validation is given it.
+    """
 
     name = "loss"
     higher_is_better = False
 
-    def __init__(self, criterion: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, criterion: Callable[[Any, Any], Any] | None = None) -> None:
         super().__init__()
         self.criterion = criterion
 
     def update(self, output: Any, target: Any) -> None:
-        """Take a batch in."""
+        """Take a batch in. Raises ValueError without a criterion."""
+        if self.criterion is None:
+            raise ValueError("[Loss] there is no criterion; pass it: Loss(criterion)")
         samples = len(target[0] if isinstance(target, list) else target)
         self._total += float(self.criterion(output, target)) * samples
         self._count += samples

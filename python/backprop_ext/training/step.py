@@ -56,6 +56,7 @@ class Step:
         self.penalty, self.clip = penalty, clip
         self.capture = capture
         self.eager_reason: str | None = None
+        self._refused: str | None = None
         self._captured: Callable[..., tuple[Tensor, Tensor]] | None = None
         self._shapes: set[Any] = set()
 
@@ -166,18 +167,18 @@ class Step:
         return first[0]
 
     def _run_eagerly(self, reason: str) -> None:
-        self._captured, self.eager_reason = None, reason
+        self._captured, self.eager_reason, self._refused = None, reason, reason
 
     def _why_eager(self) -> str | None:
         if self.capture is not None:
-            return None if self.capture else "capture=False"
+            return self._refused if self.capture else "capture=False"
         if isinstance(self.optimizer, LBFGS):
             return "LBFGS evaluates the step several times"
         for part in (self.module, self.loss, self.penalty, self.clip):
             reason = None if part is None else foreign(part)
             if reason is not None:
                 return f"{reason}; pass capture=True to record it"
-        return self.eager_reason
+        return self._refused
 
 
 def _finite(loss: Tensor, check: Tensor, before: list[_Kept]) -> float:
