@@ -289,7 +289,7 @@ def test_bad_parameters_and_data_are_clear_errors() -> None:
         ({"optimizer": "adem"}, ValueError, "did you mean 'adam'"),
         ({"optimizer": 3}, TypeError, "optimizer is a int"),
         ({"optimizer": lambda p, lr: 3}, TypeError, "optimizer made a int"),
-        ({"loss": "logloss"}, ValueError, "did you mean 'log_loss'"),
+        ({"loss": "log_lost"}, ValueError, "did you mean 'log_loss'"),
         ({"loss": 3}, TypeError, "loss is a int"),
         ({"module": 3}, TypeError, "module is a int"),
         ({"module": lambda a, b: 3}, TypeError, "module made a int"),

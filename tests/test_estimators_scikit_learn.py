@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from backprop_ext import nn, optim
 from backprop_ext.estimators import NeuralClassifier, NeuralRegressor
 
 pytestmark = [
@@ -18,6 +19,19 @@ pytestmark = [
 ]
 
 
-@parametrize_with_checks([NeuralClassifier(max_iter=100), NeuralRegressor(max_iter=100)])
+def network(n_features: int, n_outputs: int) -> nn.Module:
+    """A module of one's own."""
+    return nn.Sequential(nn.Linear(n_features, 64), nn.Tanh(), nn.Linear(64, n_outputs))
+
+
+ESTIMATORS = [
+    NeuralClassifier(max_iter=100),
+    NeuralRegressor(max_iter=100),
+    NeuralClassifier(network, optimizer=optim.AdamW, learning_rate=0.01, max_iter=100),
+    NeuralRegressor(network, loss="huber", optimizer="rmsprop", learning_rate=0.01, max_norm=5.0),
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
 def test_scikit_learns_check(estimator: Any, check: Any) -> None:
     check(estimator)

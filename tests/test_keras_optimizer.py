@@ -13,6 +13,7 @@ import pytest
 import backprop_ext as bx
 from backprop_ext import nn
 from backprop_ext.keras import optimizer as bigdl
+from backprop_ext.keras import optimizers
 from backprop_ext.keras.criterion import ClassNLLCriterion, MSECriterion
 from backprop_ext.keras.layers import Dense, Dropout
 from backprop_ext.keras.models import Sequential
@@ -196,6 +197,10 @@ METHODS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
         lambda p: bx.optim.SGD(p, 0.1, momentum=0.9, nesterov=True),
     ),
     "Adam": (Adam(0.01, beta1=0.8), lambda p: bx.optim.Adam(p, 0.01, betas=(0.8, 0.999))),
+    "Keras' Adam": (
+        optimizers.Adam(0.01, beta_1=0.8),
+        lambda p: bx.optim.Adam(p, 0.01, betas=(0.8, 0.999)),
+    ),
     "Adagrad": (
         bigdl.Adagrad(0.01, learningrate_decay=0.1),
         lambda p: bx.optim.Adagrad(p, 0.01, lr_decay=0.1),
@@ -258,8 +263,14 @@ def test_a_schedule_is_its_formula_of_the_steps_before(name: str, tmp_path: Path
 
 
 def test_the_decay_of_a_method_is_the_default_schedule(tmp_path: Path) -> None:
-    for method in (SGD(0.2, 0.5), Adam(0.2, 0.5), bigdl.RMSprop(0.2, 0.5)):
-        summary = TrainSummary(tmp_path, type(method).__name__)
+    for name, method in {
+        "SGD": SGD(0.2, 0.5),
+        "Adam": Adam(0.2, 0.5),
+        "RMSprop": bigdl.RMSprop(0.2, 0.5),
+        "Keras": optimizers.Adam(0.2, decay=0.5),
+        "schedule": optimizers.Adam(0.2, schedule=bigdl.Default(0.5)),
+    }.items():
+        summary = TrainSummary(tmp_path, name)
         found = Optimizer(nn.Linear(3, 1), (X, T), nn.MSELoss(), method, MaxIteration(3))
         found.set_train_summary(summary)
         found.optimize()
@@ -279,7 +290,7 @@ def test_plateau_lowers_the_rate_of_a_stalled_loss_or_score(tmp_path: Path) -> N
         found.optimize()
         rates = summary.read_scalar("LearningRate")[:, 1]
         np.testing.assert_allclose(rates, [0.1, 0.1, 0.1, 0.05, 0.05, 0.025])
-    with pytest.raises(ValueError, match="monitor 'scor' is not known; did you mean 'score'"):
+    with pytest.raises(ValueError, match="monitor 'scor' is unknown; did you mean 'score'"):
         bigdl.Plateau("scor")
 
 

@@ -305,10 +305,10 @@ def test_every_named_optimizer_lowers_the_loss(name: str) -> None:
 def test_unknown_names_name_the_nearest_and_leave_the_plan() -> None:
     model = compiled()
     for arguments, message in (
-        (("adem", "mse"), "optimizer 'adem' is not known; did you mean 'adam'"),
+        (("adem", "mse"), "optimizer 'adem' is unknown; did you mean 'adam'"),
         (("sgd", "mean_square_error"), "did you mean 'mean_squared_error'"),
         (("sgd", "crossentropy"), r"loss 'crossentropy' .* did you mean '.*crossentropy'"),
-        (("sgd", "mse", ["acuracy"]), "metric 'acuracy' is not known; did you mean 'accuracy'"),
+        (("sgd", "mse", ["acuracy"]), "metric 'acuracy' is unknown; did you mean 'accuracy'"),
         (("sgd", "zzz"), "known: binary_crossentropy"),
         (("sgd", "mse", [Accuracy(), "acc"]), "give each another name"),
     ):

@@ -54,11 +54,29 @@ def same_bits(a: list[Any], b: list[Any]) -> bool:
     return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+def _two_groups(parameters: Any) -> Any:
+    own = list(parameters)
+    groups = [{"params": own[:2], "lr": 0.1}, {"params": own[2:], "momentum": 0.9}]
+    return bx.optim.SGD(groups, lr=0.01)
+
+
 OPTIMIZERS: dict[str, Any] = {
     "momentum": lambda p: bx.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
     "Adam": lambda p: bx.optim.Adam(p, lr=0.01, amsgrad=True),
     "RMSprop": lambda p: bx.optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True),
     "Adagrad": lambda p: bx.optim.Adagrad(p, lr=0.05),
+}
+OTHERS: dict[str, Any] = {
+    "ASGD": lambda p: bx.optim.ASGD(p, lr=0.1, t0=5),
+    "Adadelta": lambda p: bx.optim.Adadelta(p),
+    "Adafactor": lambda p: bx.optim.Adafactor(p, lr=0.01),
+    "AdamW": lambda p: bx.optim.AdamW(p, lr=0.01),
+    "Adamax": lambda p: bx.optim.Adamax(p, lr=0.01),
+    "LBFGS": lambda p: bx.optim.LBFGS(p, lr=0.1, max_iter=2),
+    "NAdam": lambda p: bx.optim.NAdam(p, lr=0.01),
+    "RAdam": lambda p: bx.optim.RAdam(p, lr=0.01),
+    "Rprop": lambda p: bx.optim.Rprop(p, lr=0.01),
+    "groups": _two_groups,
 }
 SCHEDULES: dict[str, Any] = {
     "none": lambda o: None,
@@ -88,7 +106,7 @@ def run(
 ) -> tuple[list[Any], Loop]:
     bx.manual_seed(seed)
     module = net()
-    made = OPTIMIZERS[optimizer](module.parameters())
+    made = (OPTIMIZERS | OTHERS)[optimizer](module.parameters())
     loop = Loop(
         module,
         nn.CrossEntropyLoss(),
@@ -131,6 +149,14 @@ def test_every_optimizer_and_schedule_goes_on(
     assert same_bits(whole, resumed)
     rates = [o.optimizer.param_groups[0]["lr"] for o in (loop, again)]
     assert rates[0] == rates[1]
+
+
+@pytest.mark.parametrize("optimizer", OTHERS)
+def test_the_other_optimizers_go_on_too(optimizer: str, tmp_path: Path) -> None:
+    whole, _ = run(MaxEpoch(3), optimizer=optimizer)
+    run(MaxIteration(13), tmp_path, optimizer=optimizer)
+    resumed, _ = run(MaxEpoch(3), tmp_path, resume=True, seed=99, optimizer=optimizer)
+    assert same_bits(whole, resumed)
 
 
 def _own_generator() -> DataLoader[Any]:
@@ -386,7 +412,7 @@ def test_a_resumed_run_has_each_iteration_once_in_its_summary(tmp_path: Path) ->
 
 def test_a_summary_names_the_nearest_tag(tmp_path: Path) -> None:
     summary = TrainSummary(tmp_path, "app")
-    with pytest.raises(ValueError, match=r"tag 'Loss' is not known; known: none"):
+    with pytest.raises(ValueError, match=r"tag 'Loss' is unknown; known: none"):
         summary.read_scalar("Loss")
     summary.add_scalar("Loss", 1.5, 1)
     assert summary.read_scalar("Loss")[0, :2].tolist() == [1.0, 1.5]

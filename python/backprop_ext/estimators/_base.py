@@ -13,11 +13,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _core
+from .._choice import choose
 from ..random import fork_rng, get_rng_state, manual_seed, set_rng_state
 from ..training import ClipByNorm, Loop, MaxEpoch, Patience, Progress, TriggerOr, Validation
 from ..training.arrays import check_loss, loader, probe
 from ..training.evaluate import predict
-from ..training.names import named
 from ._network import ACTIVATIONS, Weighted, make_module, make_optimizer, perceptron
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
     def _new_loop(self, module: Module) -> Loop:
         losses = self._losses()
         given = next(iter(losses)) if self.loss is None else self.loss
-        loss = named("fit", "loss", given, losses)() if isinstance(given, str) else given
+        loss = choose("fit", "loss", given, losses)() if isinstance(given, str) else given
         if not callable(loss):
             raise TypeError(
                 f"[fit] loss is a {type(loss).__name__}; pass a name, or a function of output and "
@@ -244,7 +244,7 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
     def _check_parameters(self) -> None:
         """Raises ValueError and TypeError for parameters that make no sense."""
         if self.module is None:
-            named("fit", "activation", self.activation, ACTIVATIONS)
+            choose("fit", "activation", self.activation, ACTIVATIONS)
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
         if sizes.size and (sizes.dtype.kind not in "iu" or (sizes < 1).any()):
             raise ValueError(

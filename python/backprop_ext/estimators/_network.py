@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .. import optim
+from .._choice import choose
 from ..nn.modules.activation import ELU, GELU, SELU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from ..nn.modules.container import Sequential
 from ..nn.modules.dropout import Dropout
 from ..nn.modules.linear import Identity, Linear
 from ..nn.modules.module import Module
-from ..training.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,10 +50,10 @@ def perceptron(
     n_inputs: int, n_outputs: int, hidden: Sequence[int], activation: str, dropout: float
 ) -> Module:
     """Linear, activation and dropout for each hidden layer, then Linear."""
-    sizes = [n_inputs, *hidden]
+    sizes, make = [n_inputs, *hidden], choose("fit", "activation", activation, ACTIVATIONS)
     layers: list[Module] = []
     for before, after in pairwise(sizes):
-        layers += [Linear(before, after), ACTIVATIONS[activation]()]
+        layers += [Linear(before, after), make()]
         if dropout:
             layers.append(Dropout(dropout))
     layers.append(Linear(sizes[-1], n_outputs))
@@ -79,7 +79,7 @@ def make_optimizer(
     given: Any, module: Module, learning_rate: float, settings: dict[str, Any] | None
 ) -> optim.Optimizer:
     """given(parameters, lr=learning_rate, **settings), given being a name, class or function."""
-    make: Any = named("fit", "optimizer", given, OPTIMIZERS) if isinstance(given, str) else given
+    make: Any = choose("fit", "optimizer", given, OPTIMIZERS) if isinstance(given, str) else given
     if not callable(make):
         raise TypeError(
             f"[fit] optimizer is a {type(given).__name__}; pass a name, or a class of "

@@ -1,8 +1,8 @@
 """Layers with an explicit forward and backward: the Keras-style API of Analytics Zoo and BigDL.
 
-`backprop_ext.keras.layers`, `.models`, `.autograd`, `.criterion` and `.optimizer` stand for
-`zoo.pipeline.api.keras.layers`, `zoo.pipeline.api.keras.models`, `zoo.pipeline.api.autograd`,
-`bigdl.nn.criterion` and `bigdl.optim.optimizer`.
+`backprop_ext.keras.layers`, `.models`, `.metrics` and `.optimizers` stand for those of
+`zoo.pipeline.api.keras`, `.autograd` for `zoo.pipeline.api.autograd`, `.criterion` for
+`bigdl.nn.criterion` and `.optimizer` for `bigdl.optim.optimizer`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from . import (
     criterion,
     initializers,
     layers,
+    metrics,
     models,
     optimizer,
+    optimizers,
     regularizers,
 )
 
@@ -24,7 +26,9 @@ __all__ = [
     "criterion",
     "initializers",
     "layers",
+    "metrics",
     "models",
     "optimizer",
+    "optimizers",
     "regularizers",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ._choice import nearest
+from .._choice import nearest
 
 __all__ = ["cure"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .._choice import choose
 from ..nn import functional as F
-from ._choice import choose
 
 if TYPE_CHECKING:
     from .._core import Tensor

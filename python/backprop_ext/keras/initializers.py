@@ -10,9 +10,9 @@ from collections.abc import Callable
 from math import prod, sqrt
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .._choice import choose
 from ..autograd.grad_mode import no_grad
 from ..nn import init
-from ._choice import choose
 from .activations import ACTIVATIONS
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._choice import nearest
 from ..serialization import load, save
 from . import _summary
-from ._choice import nearest
 from ._shapes import Shapes, as_list, plain
 from ._weights import by_name
 from .base import Layer

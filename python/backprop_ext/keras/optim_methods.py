@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import optim
-from ..training.names import named
+from .._choice import choose
 from .schedules import Default, LearningRateSchedule
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def maker_of(op: str, given: Any) -> Callable[[Sequence[Tensor]], Made]:
     TypeError for another object.
     """
     if isinstance(given, str):
-        return named(op, "optimizer", given.lower(), _NAMED)().make
+        return choose(op, "optimizer", given, _NAMED)().make
     if isinstance(given, OptimMethod):
         return given.make
     if isinstance(given, optim.Optimizer):

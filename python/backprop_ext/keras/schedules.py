@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import exp
 from typing import TYPE_CHECKING, Any
 
+from .._choice import choose
 from ..optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
-from ..training.names import named
 from ..training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -140,9 +140,7 @@ class Plateau(LearningRateSchedule):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
-        self.monitor = named(
-            "Plateau", "monitor", monitor.lower(), {"loss": "loss", "score": "score"}
-        )
+        self.monitor = choose("Plateau", "monitor", monitor, {"loss": "loss", "score": "score"})
         self.settings: dict[str, Any] = {
             "mode": mode,
             "factor": factor,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import _core
+from .._choice import choose
 from .._core import Tensor
 from .._core._nn import nll_loss
-from .names import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,7 +148,7 @@ def loss_of(loss: Any) -> Callable[..., Any]:
     Raises ValueError for another name, TypeError for what cannot be called.
     """
     if isinstance(loss, str):
-        return named("compile", "loss", loss, _named_losses())
+        return choose("compile", "loss", loss, _named_losses())
     if not callable(loss):
         raise TypeError(
             f"[compile] loss is a {type(loss).__name__}; pass a name, or a function of output and "

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .._choice import choose
 from .._core import Tensor
-from .names import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,7 +237,7 @@ def metric_of(metric: Any) -> Metric:
     if isinstance(metric, Metric):
         return metric
     if isinstance(metric, str):
-        return named("metrics", "metric", metric, _NAMED)()
+        return choose("metrics", "metric", metric, _NAMED)()
     raise TypeError(
         f"[metrics] a {type(metric).__name__} is no metric; pass a name or a Metric such as "
         "Accuracy()"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .names import named
+from .._choice import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from numpy.typing import NDArray
 
@@ -67,7 +67,7 @@ class Summary:
         """
         self.flush()
         entries = self._entries()
-        named("read_scalar", "tag", tag, {entry["tag"]: None for entry in entries})
+        _require("read_scalar", tag, {entry["tag"] for entry in entries})
         rows = [[e["step"], e["value"], e["time"]] for e in entries if e["tag"] == tag]
         return np.array(rows, np.float64)
 
@@ -95,7 +95,7 @@ class TrainSummary(Summary):
 
     def set_summary_trigger(self, name: str, trigger: Callable[[State], bool]) -> TrainSummary:
         """Note the tag `name` only when `trigger` says so. Raises ValueError for another name."""
-        named("set_summary_trigger", "name", name, self._triggers)
+        _require("set_summary_trigger", name, self._triggers)
         self._triggers[name] = trigger
         return self
 
@@ -110,3 +110,8 @@ class ValidationSummary(Summary):
     """The scores of each validation; the tags are the metrics' names."""
 
     _kind = "validation"
+
+
+def _require(op: str, tag: str, have: Collection[str]) -> None:
+    if tag not in have:
+        raise ValueError(f"[{op}] the tag {tag!r} is unknown; {nearest(tag, have)}")

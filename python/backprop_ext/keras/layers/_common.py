@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _core
+from ..._choice import choose
 from ...autograd.grad_mode import no_grad
-from .._choice import choose
 from .._shapes import Shape, as_list, plain
 
 if TYPE_CHECKING:

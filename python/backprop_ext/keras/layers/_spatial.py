@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..._choice import choose
 from ...nn import functional as F
-from .._choice import choose
 from .._shapes import Shape, length_after
 from ..base import Layer
 from ._common import channels_first

@@ -7,7 +7,7 @@ from operator import add, mul
 from typing import TYPE_CHECKING, Any
 
 from ... import _core
-from .._choice import choose
+from ..._choice import choose
 from .._shapes import Shape, as_list, fits
 from ..base import Layer
 

@@ -15,7 +15,7 @@ def nearest(name: str, have: Iterable[str]) -> str:
     """What an error adds about an unknown name: the nearest one, or all of them."""
     known = sorted(have)
     near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
 
 
 def choose(op: str, what: str, name: object, table: Mapping[str, _T]) -> _T:
