@@ -134,3 +134,31 @@ def srelu(x: Array, t_left: Array, a_left: Array, t_right: Array, a_right: Array
 def highway(x: Array, w: Array, b: Array, v: Array, c: Array) -> Array:
     t = sigmoid(x @ v.T + c)
     return t * np.tanh(x @ w.T + b) + (1 - t) * x
+
+
+def local(x: Array, w: Array, b: Array, size: Any, stride: Any, same: bool = False) -> Array:
+    """A matrix for each window, which runs over the channels first."""
+    dims = len(size)
+    seen = windows(x, size, stride, (1,) * dims, same)
+    out = seen.shape[2 : 2 + dims]
+    rows = np.moveaxis(seen, 1, 1 + dims).reshape(len(x), len(w), -1)
+    y = np.einsum("nlk,lok->nol", rows, w) + b
+    return y.reshape(len(x), -1, *out)
+
+
+def lrn(x: Array, alpha: float, k: float, beta: float, n: int) -> Array:
+    padded = np.pad(x**2, ((0, 0), (n // 2, (n - 1) // 2), (0, 0), (0, 0)))
+    sums = sum(padded[:, c : c + x.shape[1]] for c in range(n))
+    return x / (k + alpha / n * sums) ** beta
+
+
+def resize(x: Array, axis: int, length: int, align: bool) -> Array:
+    """Linear interpolation along an axis."""
+    n = x.shape[axis]
+    places = np.arange(length)
+    at = places * (n - 1) / (length - 1) if align else (places + 0.5) * n / length - 0.5
+    at = np.clip(at, 0, n - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, n - 1)
+    share = (at - low).reshape([-1 if d == axis else 1 for d in range(x.ndim)])
+    return (1 - share) * x.take(low, axis) + share * x.take(high, axis)

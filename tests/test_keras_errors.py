@@ -227,6 +227,16 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "2 from 1 in a length of 2",
     ),
+    "an input that is not in the list": (
+        lambda: k.SelectTable(2)([Input((2,)), Input((2,))]),
+        ValueError,
+        "index=2 of 2 inputs; take 0 to 1",
+    ),
+    "a mean and a variance of two shapes": (
+        lambda: k.GaussianSampler()([Input((2,)), Input((3,))]),
+        ValueError,
+        "two inputs of one shape",
+    ),
     "a length that is not 1": (lambda: net().add(k.Squeeze(1)), ValueError, "not of length 1"),
     "a scale of another size": (lambda: net().add(k.CMul((3,))), ValueError, "does not broadcast"),
     "a lambda that fails": (
@@ -247,7 +257,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "two inputs for one": (
         lambda: k.Dense(2)([Input((2,)), Input((2,))]),
         ValueError,
-        "takes 1 input, is given 2",
+        "number of inputs is 1, 2 are given",
     ),
     "a sum of two shapes": (
         lambda: k.merge([Input((2,)), Input((3,))]),
@@ -401,8 +411,32 @@ def test_backward_through_weights_that_have_changed_is_refused() -> None:
     model = net().add(k.Activation("tanh")).add(k.Dense(1))
     model.forward(ONES)
     model.set_weights([2 * w for w in model.get_weights()])
-    with pytest.raises(RuntimeError, match="modified"):
+    with pytest.raises(RuntimeError, match=r"weights of Sequential.* were changed after"):
         model.backward(ONES, np.ones((2, 1)))
+    assert all((t["gradWeight"] == 0).all() for t in model.parameters().values())
+    model.forward(ONES)
+    model.backward(ONES, np.ones((2, 1)))
+    model.update_parameters(0.1)
+    with pytest.raises(RuntimeError, match="were changed after"):
+        model.backward(ONES, np.ones((2, 1)))
+
+
+def test_backward_through_weights_that_were_replaced_is_refused() -> None:
+    model = net()
+    model.forward(ONES)
+    layer = model.layers[0]
+    layer.module.weight = bx.nn.Parameter(layer.module.weight.detach().clone())
+    with pytest.raises(RuntimeError, match="were changed after"):
+        model.backward(ONES, np.ones((2, 2)))
+
+
+def test_backward_after_training_is_refused() -> None:
+    model = net()
+    model.compile(optimizer="sgd", loss="mse")
+    model.forward(ONES)
+    model.fit(ONES, np.ones((2, 2)), nb_epoch=3, verbose=False)
+    with pytest.raises(RuntimeError, match="were changed after"):
+        model.backward(ONES, np.ones((2, 2)))
 
 
 def test_backward_of_two_outputs_takes_two_gradients() -> None:

@@ -63,5 +63,6 @@ def test_scikit_learn() -> None:
     tools = {f.__name__: f for f in (GridSearchCV, make_pipeline, StandardScaler)}
     grid = {"neuralclassifier__learning_rate": [1e-3, 1e-2]}
     assert len(BLOCKS) == 4
+    bx.manual_seed(0)
     found = run(BLOCKS[3], grid=grid, x=X, y=Y, **tools)
     assert found["search"].best_params_["neuralclassifier__learning_rate"] == 1e-2

@@ -1,4 +1,4 @@
-"""The explicit passes of a layer: forward on arrays, the matching backward, and its weights."""
+"""The explicit passes of a layer: forward on arrays, and the matching backward."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from .. import _core
-from .._choice import nearest
-from ..autograd import backward as run_backward
-from ..autograd.grad_mode import enable_grad, no_grad
+from ..autograd import grad
+from ..autograd.grad_mode import enable_grad
 from ._shapes import as_list, fits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .._core import Tensor
-    from ..nn.parameter import Parameter
     from ._shapes import Shapes
     from .base import Layer
 
-__all__ = ["Passes", "by_name"]
+__all__ = ["Passes"]
 
 _P = TypeVar("_P", bound="Passes")
 
 
 class _Pass(NamedTuple):
-    """A forward pass: the leaves it began with, what came out, and whether it was one sample."""
+    """A forward pass; `weights` tells which ones it used, and how often they had been written."""
 
     inputs: list[Tensor]
     outputs: list[Tensor]
     single: bool
+    weights: list[tuple[int, int]]
 
 
 class Passes:
@@ -58,7 +57,7 @@ class Passes:
         with enable_grad():
             found = self.module(*tensors)
         outputs = list(found) if isinstance(found, (tuple, list)) else [found]
-        self._pass = _Pass(tensors, outputs, single)
+        self._pass = _Pass(tensors, outputs, single, self._used())
         return self._arrays(outputs)
 
     def backward(self, input: Any, grad_output: Any) -> Any:
@@ -87,18 +86,31 @@ class Passes:
                 f"[backward] the input is not that of the last forward of {self.name()}, {what}: "
                 "the gradients would be wrong; call forward(input) with this input first"
             )
+        if self._used() != last.weights:
+            raise RuntimeError(
+                f"[backward] weights of {self.name()} were changed after its last forward; call "
+                "forward(input) again"
+            )
         seeds = self._seeds(grad_output, last)
-        for leaf in last.inputs:
-            leaf.grad = None
         pairs = [(y, g) for y, g in zip(last.outputs, seeds, strict=True) if y.requires_grad]
-        if pairs:
-            ys, gs = zip(*pairs, strict=True)
-            run_backward(ys, gs, retain_graph=True)
         penalty = self.regularization()
         if penalty is not None:
-            penalty.backward()
-        grads = [_core.zeros_like(x) if x.grad is None else x.grad for x in last.inputs]
-        return self._arrays(grads)
+            pairs.append((penalty, _core.ones_like(penalty)))
+        weights = [w for w in self.module.parameters() if w.requires_grad]
+        leaves = [*last.inputs, *weights]
+        grads: Sequence[Tensor | None] = [None] * len(leaves)
+        if pairs:
+            roots, slopes = zip(*pairs, strict=True)
+            grads = grad(roots, leaves, slopes, retain_graph=True, allow_unused=True)
+        count = len(last.inputs)
+        for weight, g in zip(weights, grads[count:], strict=True):
+            if g is not None:
+                weight.grad = g if weight.grad is None else weight.grad + g
+        pairs_in = zip(last.inputs, grads[:count], strict=True)
+        return self._arrays([_core.zeros_like(x) if g is None else g for x, g in pairs_in])
+
+    def _used(self) -> list[tuple[int, int]]:
+        return [(id(weight), weight._version) for weight in self.module.parameters()]
 
     def tensors(self, input: Any) -> tuple[list[Tensor], bool]:
         """(a tensor with a batch dimension for each input, whether they were single samples).
@@ -166,117 +178,8 @@ class Passes:
         found = [a[0] if self._pass.single else a for a in arrays]
         return found[0] if len(found) == 1 else found
 
-    # Weights
-
-    def zero_grad_parameters(self) -> None:
-        """dw = 0 for all weights."""
-        self.module.zero_grad()
-
-    def update_parameters(self, learning_rate: float) -> None:
-        """w -= learning_rate dw, one step of gradient descent."""
-        with no_grad():
-            for weight in self.module.parameters():
-                if weight.grad is not None and weight.requires_grad:
-                    weight.sub_(weight.grad, alpha=learning_rate)
-
-    def parameters(self) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
-        """{layer: {"weight": w, "bias": b, "gradWeight": dw, "gradBias": db}}, as copies."""
-        layers = by_name("parameters", self.walk()).items()
-        return {name: _table(own) for name, layer in layers if (own := layer.own_weights())}
-
-    def get_weights(self) -> list[np.ndarray[Any, Any]]:
-        """All weights, as copies: those of the first layer first, a bias after its weight."""
-        return [w.detach().numpy().copy() for w in self.module.parameters()]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Copy the weights in, in the order of get_weights(); the only one may stand alone.
-
-        Raises ValueError for another number or another shape, and changes nothing then.
-        """
-        own = list(self.module.parameters())
-        given = [weights] if isinstance(weights, np.ndarray) else weights
-        arrays = [np.asarray(w) for w in given]
-        shapes = [tuple(w.shape) for w in own]
-        if len(arrays) != len(own):
-            raise ValueError(
-                f"[set_weights] {self.name()} has {len(own)} weights, is given {len(arrays)}; pass "
-                f"a list of arrays of shapes {shapes}"
-            )
-        for place, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
-            if array.shape != shape:
-                raise ValueError(
-                    f"[set_weights] weight {place} of {self.name()} has shape {shape}, is given "
-                    f"{array.shape}; transpose or reshape it"
-                )
-        with no_grad():
-            for weight, array in zip(own, arrays, strict=True):
-                weight.copy_(_core.tensor(array, dtype=weight.dtype))
-
-    # Mode
-
-    def freeze(self: _P, names: str | Sequence[str] | None = None) -> _P:
-        """Keep the weights as they are: all, or those of the layers of these names."""
-        return self._train_weights(names, False)
-
-    def unfreeze(self: _P, names: str | Sequence[str] | None = None) -> _P:
-        """Train the weights again: all, or those of the layers of these names."""
-        return self._train_weights(names, True)
-
-    def _train_weights(self: _P, names: str | Sequence[str] | None, train: bool) -> _P:
-        layers = by_name("unfreeze" if train else "freeze", self.walk())
-        chosen = [self.name()] if names is None else [names] if isinstance(names, str) else names
-        for name in chosen:
-            if name not in layers:
-                raise ValueError(
-                    f"[{'unfreeze' if train else 'freeze'}] no layer is named {name!r}; "
-                    f"{nearest(name, layers)}"
-                )
-        for name in chosen:
-            layers[name].module.requires_grad_(train)
-        return self
-
-    def training(self: _P, is_training: bool = True) -> _P:
-        """Set the mode: Dropout drops, and BatchNormalization learns its statistics, in training.
-
-        New layers are in training mode.
-        """
-        self.module.train(is_training)
-        return self
-
-    def evaluate(self: _P) -> _P:
-        """training(False)."""
-        return self.training(False)
-
-    def is_training(self) -> bool:
-        """The mode."""
-        return bool(self.module.training)
-
-
-def by_name(op: str, layers: Iterable[Layer]) -> dict[str, Layer]:
-    """The layers by their names. Raises ValueError where two have the same."""
-    found: dict[str, Layer] = {}
-    for layer in layers:
-        if found.setdefault(layer.name(), layer) is not layer:
-            raise ValueError(
-                f"[{op}] two layers are named {layer.name()!r}; rename one with set_name()"
-            )
-    return found
-
 
 def _shapes(tensors: list[Tensor], single: bool) -> Any:
     """The shapes of the arrays that the tensors were made of."""
     shapes = [tuple(t.shape)[1 if single else 0 :] for t in tensors]
     return shapes[0] if len(shapes) == 1 else shapes
-
-
-def _table(held: dict[str, Parameter]) -> dict[str, np.ndarray[Any, Any]]:
-    """Values, then gradients (0 before the first backward), under names as in BigDL."""
-    camel = {name: name[0] + name.title().replace("_", "")[1:] for name in held}
-    values = {camel[n]: w.detach().numpy().copy() for n, w in held.items()}
-    grads = {
-        "grad" + camel[n][0].upper() + camel[n][1:]: (
-            np.zeros_like(values[camel[n]]) if w.grad is None else w.grad.numpy().copy()
-        )
-        for n, w in held.items()
-    }
-    return values | grads

@@ -16,6 +16,7 @@ from . import initializers
 from ._keywords import cure
 from ._passes import Passes
 from ._shapes import Shapes, as_list, as_shapes, fits, plain
+from ._weights import Weights
 from .topology import Node, Variable
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class LayerModule(Module):
         return f"{self.layer.name()}, {shapes[0]} -> {shapes[1]}"
 
 
-class Layer(Passes):
+class Layer(Passes, Weights):
     """What all layers share.
 
     input_shape: the shape of one sample, without the batch; only the first layer of a model needs
@@ -172,7 +173,8 @@ class Layer(Passes):
             raise ValueError(f"[{op}] takes two inputs or more, is given {shape}; pass a list")
         if self.inputs is not None and len(shapes) != self.inputs:
             raise ValueError(
-                f"[{op}] takes {self.inputs} input, is given {len(shapes)}: {shape}; merge them"
+                f"[{op}] the number of inputs is {self.inputs}, {len(shapes)} are given: {shape}; "
+                "merge them, or pass a list"
             )
         for one in shapes:
             if self.ranks and len(one) not in self.ranks:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._choice import nearest
 from ..serialization import load, save
 from . import _summary
-from ._passes import by_name
 from ._shapes import Shapes, as_list, plain
+from ._weights import by_name
 from .base import Layer
 from .layers.inputs import Input
 from .topology import Chain, Graph, Variable, plan

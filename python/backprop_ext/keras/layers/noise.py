@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _core
 from ...nn import functional as F
+from .._shapes import Shape, fits
 from ..base import Layer
 from ._common import channels_first, probability
 
@@ -17,6 +18,7 @@ __all__ = [
     "Dropout",
     "GaussianDropout",
     "GaussianNoise",
+    "GaussianSampler",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
@@ -57,6 +59,23 @@ class GaussianDropout(Dropout):
         if not self.is_training():
             return x
         return x * (1.0 + sqrt(self.p / (1.0 - self.p)) * _core.randn_like(x))
+
+
+class GaussianSampler(Layer):
+    """y = m + exp(s / 2) n, n ~ N(0, 1), of the inputs [m, s]: a draw from N(m, exp(s)).
+
+    It draws outside of training too. Source: Kingma and Welling, arXiv:1312.6114.
+    """
+
+    inputs = 2
+
+    def infer(self, shape: list[Shape]) -> Shape:
+        if not fits(*shape):
+            raise ValueError(f"[GaussianSampler] takes two inputs of one shape, is given {shape}")
+        return shape[0]
+
+    def compute(self, mean: Tensor, log_variance: Tensor) -> Tensor:
+        return mean + (0.5 * log_variance).exp() * _core.randn_like(mean)
 
 
 class SpatialDropout1D(Dropout):

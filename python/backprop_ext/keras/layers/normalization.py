@@ -1,4 +1,4 @@
-"""Batch normalization."""
+"""Normalization over the batch, and over neighbouring channels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from ... import _core
 from ...autograd.grad_mode import no_grad
 from ...nn import functional as F
 from ..base import Layer
-from ._common import channels_first, features
+from ._common import channels_first, features, positive
+from ._spatial import Spatial
 
 if TYPE_CHECKING:
     from ..._core import Tensor
     from .._shapes import Shape
 
-__all__ = ["BatchNormalization"]
+__all__ = ["LRN2D", "BatchNormalization"]
 
 
 class BatchNormalization(Layer):
@@ -90,3 +91,28 @@ class BatchNormalization(Layer):
             )
         with no_grad():
             buffer.copy_(_core.tensor(array, dtype=buffer.dtype))
+
+
+class LRN2D(Spatial):
+    """y_c = x_c / (k + alpha / n sum x^2)^beta, the sum over the n channels around c.
+
+    Source: Krizhevsky et al., NIPS 2012, 3.3, with alpha / n for their alpha.
+    """
+
+    dims = 2
+
+    def __init__(
+        self,
+        alpha: float = 1e-4,
+        k: float = 1.0,
+        beta: float = 0.75,
+        n: int = 5,
+        dim_ordering: str = "th",
+        **options: Any,
+    ) -> None:
+        super().__init__(dim_ordering, **options)
+        positive("LRN2D", n=n)
+        self.numbers = (n, alpha, beta, k)
+
+    def compute(self, x: Tensor) -> Tensor:
+        return self.from_first(F.local_response_norm(self.to_first(x), *self.numbers))

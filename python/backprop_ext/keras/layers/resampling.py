@@ -1,4 +1,4 @@
-"""Margins added, margins cut, and lengths repeated."""
+"""Margins added, margins cut, lengths repeated, and images resized."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...nn import functional as F
 from .._shapes import scaled
-from ._common import per_dimension
+from ._common import per_dimension, positive
 from ._spatial import Spatial
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "ResizeBilinear",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
@@ -177,3 +178,33 @@ class UpSampling3D(_UpSampling):
     def __init__(self, size: Any = (2, 2, 2), dim_ordering: str = "th", **options: Any) -> None:
         super().__init__(dim_ordering, **options)
         self.size = per_dimension("UpSampling3D", "size", size, 3)
+
+
+class ResizeBilinear(Spatial):
+    """Images of another size, by linear interpolation along rows and columns.
+
+    With align_corner the corners stay where they are; otherwise the images' edges do.
+    """
+
+    dims = 2
+
+    def __init__(
+        self,
+        output_height: int,
+        output_width: int,
+        align_corner: bool = False,
+        dim_ordering: str = "th",
+        **options: Any,
+    ) -> None:
+        super().__init__(dim_ordering, **options)
+        positive("ResizeBilinear", output_height=output_height, output_width=output_width)
+        self.size, self.align_corner = (output_height, output_width), align_corner
+
+    def infer(self, shape: Shape) -> Shape:
+        return self.join(shape[0], self.split(shape)[0], self.size)
+
+    def compute(self, x: Tensor) -> Tensor:
+        y = F.interpolate(
+            self.to_first(x), self.size, mode="bilinear", align_corners=self.align_corner
+        )
+        return self.from_first(y)
