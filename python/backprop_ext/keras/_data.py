@@ -9,7 +9,8 @@ import numpy as np
 from .. import _core
 from .._core import Tensor
 from ..nn.modules.module import Module
-from ..training.arrays import as_target, check_loss, check_metrics, check_samples, probe
+from ..nn.modules.sparse import Embedding, EmbeddingBag
+from ..training.arrays import as_target, check_loss, check_metrics, check_samples, loader, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,6 +88,9 @@ def prepared(
     check_samples(op, inputs, [])
     module = module_of(model)
     output = probe(module, inputs)
+    if _has_table(module):
+        for batch in loader(inputs, batch_size):
+            probe(module, batch, len(batch[0]))
     several = isinstance(output, (tuple, list))
     outputs = list(output) if several else [output]
     given = list(y) if several and isinstance(y, (list, tuple)) else [y]
@@ -105,6 +109,14 @@ def prepared(
     check_loss(OverAll(loss) if several else loss, output, targets, batch_size)
     check_metrics(metrics, output, targets, batch_size)
     return inputs, targets
+
+
+def _has_table(module: Module) -> bool:
+    """Whether inputs may be numbers of rows, which each batch could have out of range."""
+    from .layers.embeddings import Embedding as Layer
+
+    tables = (Embedding, EmbeddingBag, Layer)
+    return any(isinstance(getattr(m, "layer", m), tables) for m in module.modules())
 
 
 def _numbers(value: Any) -> Any:

@@ -53,12 +53,12 @@ def check_finite(op: str, name: str, values: Tensor) -> None:
         )
 
 
-def probe(module: Module, inputs: Sequence[Tensor]) -> Any:
-    """The module's output for the first sample, in evaluation mode, with no draw left behind."""
+def probe(module: Module, inputs: Sequence[Tensor], samples: int = 1) -> Any:
+    """The module's output for the first samples, in evaluation mode, with no draw left behind."""
     generator = get_rng_state()
     try:
         with mode(module, False), no_grad():
-            return module(*[t[:1] for t in inputs])
+            return module(*[t[:samples] for t in inputs])
     finally:
         set_rng_state(generator)
 
