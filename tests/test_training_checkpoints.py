@@ -439,7 +439,9 @@ def test_a_resumed_run_has_each_iteration_once_in_its_summary(tmp_path: Path) ->
         }
 
     run(MaxEpoch(3), **summaries("whole"))
-    run(MaxIteration(13), tmp_path / "run", **summaries("parts"))
+    # Stopped before there was a checkpoint: what is there is from no run that goes on.
+    run(MaxIteration(2), tmp_path / "run", **summaries("parts"))
+    run(MaxIteration(13), tmp_path / "run", resume=True, **summaries("parts"))
     path = TrainSummary(tmp_path, "parts").path
     with open(path, "a", encoding="utf-8") as stream:
         stream.write('{"tag": "Loss", "st')  # Killed in the middle of a line.

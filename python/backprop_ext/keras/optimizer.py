@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ..training import (
     AUC,
     MSE,
-    Accuracy,
     Checkpoint,
     ClipByNorm,
     ClipByValue,
@@ -30,7 +29,7 @@ from ..training import (
     Validation,
     ValidationSummary,
 )
-from ..training import metrics as _metrics
+from ..training import metrics as scores
 from ..training.arrays import loader
 from ..training.losses import loss_of
 from ..training.metrics import metric_of
@@ -59,6 +58,7 @@ from .schedules import (
     Step,
     Warmup,
 )
+from .validation_methods import MAE, Loss, Top1Accuracy, Top5Accuracy
 
 if TYPE_CHECKING:
     import os
@@ -107,36 +107,6 @@ __all__ = [
     "ValidationSummary",
     "Warmup",
 ]
-
-
-class Loss(_metrics.Loss):
-    """Loss under BigDL's name."""
-
-    name = "Loss"
-
-
-class MAE(_metrics.MAE):
-    """MAE under BigDL's name."""
-
-    name = "MAE"
-
-
-class Top1Accuracy(Accuracy):
-    """Accuracy, of labels from 1 as ClassNLLCriterion has them, unless `zero_based_label`."""
-
-    name = "Top1Accuracy"
-
-    def __init__(self, zero_based_label: bool = False) -> None:
-        super().__init__(zero_based_label)
-
-
-class Top5Accuracy(_metrics.Top5Accuracy):
-    """Top5Accuracy, of labels from 1 as ClassNLLCriterion has them, unless `zero_based_label`."""
-
-    name = "Top5Accuracy"
-
-    def __init__(self, zero_based_label: bool = False) -> None:
-        super().__init__(zero_based_label)
 
 
 class Optimizer:
@@ -222,9 +192,9 @@ class Optimizer:
         x, y = (X_val, Y_val) if val_rdd is None else _pair("val_rdd", val_rdd)
         metrics = [metric_of(method) for method in val_method or [Loss()]]
         for metric in metrics:
-            if isinstance(metric, _metrics.Loss) and metric.criterion is None:
+            if isinstance(metric, scores.Loss) and metric.criterion is None:
                 metric.criterion = self.criterion
-        judged = [m for m in metrics if not isinstance(m, _metrics.Loss)]
+        judged = [m for m in metrics if not isinstance(m, scores.Loss)]
         inputs, targets = prepared(
             "set_validation", self.model, x, y, self.criterion, batch_size, judged
         )

@@ -77,26 +77,32 @@ class Loop:
     ) -> State:
         """Train until `end` says so, which is asked before each iteration.
 
-        After each iteration, in this order: the scheduler, the validation, the summaries, the
+        After each iteration, in this order: the summary, the validation, the scheduler, the
         callbacks, the checkpoint. With `resume` the run goes on from the newest checkpoint, to the
         bits of a run that was never stopped; without one it starts. Modules are in training mode
         inside, and as before afterwards.
 
         Raises FloatingPointError where a loss or gradient is not finite: parameters, buffers and
         optimizer are then as they were before that iteration. RuntimeError for a damaged
-        checkpoint, ValueError for one of another model, optimizer or data, and for no data.
+        checkpoint, ValueError for one of another model, optimizer or data, for resume without
+        checkpoints, and for no data.
         """
+        if resume and checkpoint is None:
+            raise ValueError(
+                "[run] resume=True without checkpoints; pass checkpoint=Checkpoint(path)"
+            )
         batches = Batches(data)
         summaries = [s for s in (train_summary, validation_summary) if s is not None]
-        content = checkpoint.newest() if resume and checkpoint is not None else None
+        content = checkpoint.newest() if resume and checkpoint else None
         if content is not None:
             restore(content, self, batches, end)
-            for summary in summaries:
-                summary.rewind(self.state.iteration)
         else:
             self.state.started, self.state.epoch_finished = self.state.epoch, False
             # An epoch that was left in its middle is not gone on with.
             self.state.position, self.state.samples, self.state.total = 0, 0, 0.0
+        if resume:
+            for summary in summaries:
+                summary.rewind(self.state.iteration)
         stream = iter(batches)
         with mode(self.module, True), enable_grad():
             self.step.prepare()
