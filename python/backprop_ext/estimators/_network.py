@@ -92,10 +92,10 @@ def make_optimizer(
 
 
 class Weighted:
-    """sum_i w_i l_i / sum_i w_i with the loss l_i of each sample, the mean over its outputs.
+    """The loss itself, and with weights sum_i w_i l_i / sum_i w_i of the losses of each sample.
 
-    `loss` is a loss with a `reduction`, of which a copy without one is used, or a function
-    (output, target) -> scalar, which cannot be weighted: ValueError.
+    l_i is the mean over the outputs of a sample, by a copy of `loss` with reduction="none". A
+    function (output, target) -> scalar has no such copy: ValueError.
     """
 
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -106,16 +106,14 @@ class Weighted:
             self.by_sample.reduction = "none"
 
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        if self.by_sample is None:
-            if weight is not None:
-                raise ValueError(
-                    "[fit] the loss has no reduction, so that samples cannot be weighted; pass a "
-                    "loss of backprop_ext.nn, or no sample_weight and class_weight"
-                )
+        if weight is None:
             return self.__wrapped__(output, target)
+        if self.by_sample is None:
+            raise ValueError(
+                "[fit] the loss has no reduction, so that samples cannot be weighted; pass a loss of "
+                "backprop_ext.nn, or no sample_weight and class_weight"
+            )
         losses: Tensor = self.by_sample(output, target)
         if losses.ndim > 1:
             losses = losses.flatten(1).mean(1)
-        if weight is None:
-            return losses.mean()
         return (losses * weight).sum() / weight.sum()
