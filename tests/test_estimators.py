@@ -310,7 +310,7 @@ def test_bad_parameters_and_data_are_clear_errors() -> None:
     with pytest.raises(ValueError, match="the loss has no reduction"):
         own.fit(X, Y, sample_weight=np.ones(300))
     # From 1.8 on in scikit-learn's own words.
-    with pytest.raises(ValueError, match="at least one non-zero|positive weights are needed"):
+    with pytest.raises(ValueError, match=r"at least one non-zero|positive weights are needed"):
         NeuralClassifier().fit(X, Y, sample_weight=np.zeros(300))
     with pytest.raises(ValueError, match="positive weights are needed"):
         NeuralClassifier().fit(X, Y, sample_weight=-np.ones(300))

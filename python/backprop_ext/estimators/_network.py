@@ -99,7 +99,7 @@ class Weighted:
     """
 
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.__wrapped__ = loss
+        self.loss = loss
         self.by_sample = None
         if isinstance(loss, Module) and hasattr(loss, "reduction"):
             self.by_sample = copy(loss)
@@ -107,11 +107,11 @@ class Weighted:
 
     def __call__(self, output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         if weight is None:
-            return self.__wrapped__(output, target)
+            return self.loss(output, target)
         if self.by_sample is None:
             raise ValueError(
-                "[fit] the loss has no reduction, so that samples cannot be weighted; pass a loss of "
-                "backprop_ext.nn, or no sample_weight and class_weight"
+                "[fit] the loss has no reduction, so that samples cannot be weighted; pass a loss "
+                "of backprop_ext.nn, or no sample_weight and class_weight"
             )
         losses: Tensor = self.by_sample(output, target)
         if losses.ndim > 1:

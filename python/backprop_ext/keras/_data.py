@@ -24,10 +24,10 @@ class OverAll:
     """criterion(outputs, [targets]) of outputs and single targets, for a model of several."""
 
     def __init__(self, criterion: Callable[[Any, Any], Tensor]) -> None:
-        self.__wrapped__ = criterion
+        self.criterion = criterion
 
     def __call__(self, output: Any, *targets: Tensor) -> Tensor:
-        return self.__wrapped__(output, list(targets))
+        return self.criterion(output, list(targets))
 
 
 def module_of(model: Any) -> Module:
