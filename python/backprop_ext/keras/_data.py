@@ -87,7 +87,7 @@ def prepared(
     inputs = inputs_of(op, model, x)
     check_samples(op, inputs, [])
     module = module_of(model)
-    output = probe(module, inputs)
+    output = probe(module, inputs, batch_size)
     if _has_table(module):
         for batch in loader(inputs, batch_size):
             probe(module, batch, len(batch[0]))

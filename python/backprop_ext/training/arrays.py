@@ -112,25 +112,30 @@ def _labels(op: str, array: Any, shape: tuple[int, ...]) -> Tensor:
 def check_loss(
     loss: Callable[..., Tensor], output: Any, targets: Sequence[Tensor], batch_size: int
 ) -> None:
-    """Call the loss with every target and the first sample's output, for the errors it raises."""
+    """Call the loss with every target, for the errors that it raises.
+
+    The output is that of the first samples; for later ones it is the first of these.
+    """
     several = isinstance(output, (tuple, list))
     outputs = list(output) if several else [output]
+    samples = len(outputs[0])
     with no_grad():
-        for start in range(0, len(targets[0]), batch_size):
+        loss(output, *(t[:samples] for t in targets))
+        for start in range(samples, len(targets[0]), batch_size):
             batch = [t[start : start + batch_size] for t in targets]
-            wide = [o.expand(len(batch[0]), *o.shape[1:]).clone() for o in outputs]
+            wide = [o[:1].expand(len(batch[0]), *o.shape[1:]).clone() for o in outputs]
             loss(type(output)(wide) if several else wide[0], *batch)
 
 
 def check_metrics(
     metrics: Sequence[Metric], output: Any, targets: Sequence[Tensor], batch_size: int
 ) -> None:
-    """Give the metrics every target with the first sample's output, for the errors they raise."""
+    """Give the metrics every target with the first output, for the errors that they raise."""
     for metric in metrics:
         metric.reset()
         for start in range(0, len(targets[0]), batch_size):
             target = targets[0][start : start + batch_size]
-            metric.update(output.expand(len(target), *output.shape[1:]), target)
+            metric.update(output[:1].expand(len(target), *output.shape[1:]), target)
         metric.value()
         metric.reset()
 
