@@ -528,6 +528,12 @@ def test_clear_errors_for_what_is_no_optimizer_loss_or_data() -> None:
         Loop(module, nn.CrossEntropyLoss(), optimizer).run([], MaxEpoch(1))
     with pytest.raises(ValueError, match=r"shape \(16, 2\), one number is needed; take its mean"):
         Loop(module, lambda o, t: o * 2, optimizer).run(data(), MaxEpoch(1))
+    before = weights(module)
+    with pytest.raises(TypeError, match="end is a int"):
+        Loop(module, nn.CrossEntropyLoss(), optimizer).run(data(), 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a callback is a str"):
+        Loop(module, nn.CrossEntropyLoss(), optimizer).run(data(), MaxEpoch(1), callbacks=["a"])
+    assert same_bits(before, weights(module))
     with pytest.raises(ValueError, match=r"pass checkpoint=Checkpoint\(path\)"):
         Loop(module, nn.CrossEntropyLoss(), optimizer).run(data(), MaxEpoch(1), resume=True)
     for batch, told in (({"x": 1}, "a batch is dict"), ((bx.ones(2, 3),), "a batch is 1")):

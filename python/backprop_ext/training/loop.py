@@ -85,12 +85,18 @@ class Loop:
         Raises FloatingPointError where a loss or gradient is not finite: parameters, buffers and
         optimizer are then as they were before that iteration. RuntimeError for a damaged
         checkpoint, ValueError for one of another model, optimizer or data, for resume without
-        checkpoints, and for no data.
+        checkpoints, and for no data. TypeError for an end or a callback that cannot be called.
         """
         if resume and checkpoint is None:
             raise ValueError(
                 "[run] resume=True without checkpoints; pass checkpoint=Checkpoint(path)"
             )
+        for what, function in (("end", end), *(("a callback", call) for call in callbacks)):
+            if not callable(function):
+                raise TypeError(
+                    f"[run] {what} is a {type(function).__name__}; pass a function of the State, "
+                    "such as MaxEpoch(5)"
+                )
         batches = Batches(data)
         summaries = [s for s in (train_summary, validation_summary) if s is not None]
         content = checkpoint.newest() if resume and checkpoint else None
