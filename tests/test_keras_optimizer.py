@@ -262,6 +262,34 @@ def test_a_schedule_is_its_formula_of_the_steps_before(name: str, tmp_path: Path
     np.testing.assert_allclose(rates, [0.2 * factor(n) for n in range(9)], rtol=1e-12)
 
 
+def test_schedules_one_after_another_as_bigdl_counts_them(tmp_path: Path) -> None:
+    warmup, poly, stairs = bigdl.Warmup(0.02), bigdl.Poly(1.0, 30), bigdl.EpochStep(1, 0.5)
+    schedule = bigdl.SequentialSchedule(3).add(warmup, 4).add(poly, 5).add(stairs, 100)
+    summary = TrainSummary(tmp_path, "app")
+    method = SGD(0.1, leaningrate_schedule=schedule)
+    found = Optimizer(nn.Linear(3, 1), (X, T), nn.MSELoss(), method, MaxIteration(18), 20)
+    found.set_train_summary(summary)
+    found.optimize()
+    # Its own procedure: a schedule ends when n has passed its last iteration.
+    base, current, phase, expected = 0.1, 0.1, 0, []
+    for n in range(18):
+        if phase < 2 and n > (4, 9)[phase]:
+            base, phase = current, phase + 1
+        current = (
+            base + 0.02 * n,
+            base * (1 - n / 30),
+            base * 0.5 ** ((n - 9) // 3),
+        )[phase]
+        expected.append(current)
+    np.testing.assert_allclose(summary.read_scalar("LearningRate")[:, 1], expected, rtol=1e-12)
+    with pytest.raises(TypeError, match="Plateau is no function of the iteration"):
+        bigdl.SequentialSchedule(3).add(bigdl.Plateau("Loss"), 5)
+    for bad, rate in ((bigdl.SequentialSchedule(3), 0.1), (bigdl.Warmup(0.1), 0.0)):
+        made = Optimizer(nn.Linear(3, 1), (X, T), nn.MSELoss(), SGD(rate, leaningrate_schedule=bad))
+        with pytest.raises(ValueError, match=r"add a schedule first|learningrate=0"):
+            made.optimize()
+
+
 def test_the_decay_of_a_method_is_the_default_schedule(tmp_path: Path) -> None:
     for name, method in {
         "SGD": SGD(0.2, 0.5),

@@ -55,6 +55,7 @@ from .schedules import (
     NaturalExp,
     Plateau,
     Poly,
+    SequentialSchedule,
     Step,
     Warmup,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "Plateau",
     "Poly",
     "RMSprop",
+    "SequentialSchedule",
     "SeveralIteration",
     "Step",
     "Top1Accuracy",

@@ -23,6 +23,7 @@ __all__ = [
     "NaturalExp",
     "Plateau",
     "Poly",
+    "SequentialSchedule",
     "Step",
     "Warmup",
 ]
@@ -38,6 +39,10 @@ class LearningRateSchedule:
         raise NotImplementedError(
             f"[{type(self).__name__}] has no factor(n); define it in the subclass"
         )
+
+    def rate(self, n: int, learningrate: float) -> float:
+        """The learning rate itself."""
+        return learningrate * self.factor(n)
 
     def make(self, optimizer: Optimizer) -> Schedule:
         """The scheduler of an optimizer."""
@@ -112,16 +117,67 @@ class MultiStep(LearningRateSchedule):
         return float(self.gamma ** sum(size <= n for size in self.step_sizes))
 
 
-class Warmup(LearningRateSchedule):
+class _Additive(LearningRateSchedule):
+    """A rate that is no multiple of the first."""
+
+    def make(self, optimizer: Optimizer) -> Schedule:
+        """The scheduler of an optimizer. Raises ValueError for a learning rate of 0."""
+        first = float(optimizer.param_groups[0]["lr"])
+        if first == 0.0:
+            raise ValueError(f"[{type(self).__name__}] learningrate=0; start from another one")
+        return Schedule(LambdaLR(optimizer, lambda n: self.rate(n, first) / first), self.every)
+
+
+class Warmup(_Additive):
     """learningrate + n delta."""
 
     def __init__(self, delta: float) -> None:
         self.delta = delta
 
-    def make(self, optimizer: Optimizer) -> Schedule:
-        """The scheduler of an optimizer."""
-        rate = float(optimizer.param_groups[0]["lr"])
-        return Schedule(LambdaLR(optimizer, lambda n: 1.0 + n * self.delta / rate), self.every)
+    def rate(self, n: int, learningrate: float) -> float:
+        return learningrate + n * self.delta
+
+
+class SequentialSchedule(_Additive):
+    """One schedule after another, each from the rate at which the one before it ended.
+
+    A schedule that is added with `max_iteration` rules for so many iterations, the last for ever;
+    n counts from where it begins, but for Poly, which counts all. `iteration_per_epoch` turns n
+    into epochs for those that count epochs. TypeError for Plateau, which is no function of n.
+    """
+
+    def __init__(self, iteration_per_epoch: int) -> None:
+        self.iteration_per_epoch = _positive(
+            "SequentialSchedule", iteration_per_epoch=iteration_per_epoch
+        )
+        self.parts: list[tuple[LearningRateSchedule, int]] = []
+
+    def add(self, scheduler: LearningRateSchedule, max_iteration: int) -> SequentialSchedule:
+        """Append a schedule; self, so that calls can be chained."""
+        if not isinstance(scheduler, LearningRateSchedule) or isinstance(scheduler, Plateau):
+            raise TypeError(
+                f"[SequentialSchedule] a {type(scheduler).__name__} is no function of the "
+                "iteration; add one such as Warmup(0.1) or Poly(0.5, 100)"
+            )
+        self.parts.append((scheduler, _positive("add", max_iteration=max_iteration)))
+        return self
+
+    def rate(self, n: int, learningrate: float) -> float:
+        start = 0
+        for schedule, length in self.parts[:-1]:
+            if n <= start + length:
+                return self._of(schedule, n, start, learningrate)
+            learningrate = self._of(schedule, start + length, start, learningrate)
+            start += length
+        if not self.parts:
+            raise ValueError("[SequentialSchedule] it is empty; add a schedule first")
+        return self._of(self.parts[-1][0], n, start, learningrate)
+
+    def _of(self, schedule: LearningRateSchedule, n: int, start: int, learningrate: float) -> float:
+        count = n if isinstance(schedule, Poly) else n - start
+        if schedule.every == "epoch":
+            count //= self.iteration_per_epoch
+        return schedule.rate(count, learningrate)
 
 
 class Plateau(LearningRateSchedule):
