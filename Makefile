@@ -47,6 +47,7 @@ lint: $(stamps)/lint
 	$(bin)/ruff format --quiet --check .
 	$(bin)/mypy --no-error-summary
 	$(bin)/python tools/make_stub.py --check
+	$(bin)/python tools/make_notebooks.py --check
 	$(bin)/python tools/check_layers.py
 	$(bin)/clang-format --dry-run -Werror $(cpp_files)
 
@@ -54,6 +55,7 @@ format: $(stamps)/lint
 	$(bin)/ruff check --quiet --fix .
 	$(bin)/ruff format --quiet .
 	$(bin)/python tools/make_stub.py
+	$(bin)/python tools/make_notebooks.py
 	$(bin)/clang-format -i $(cpp_files)
 
 stub: $(stamps)/lint

@@ -12,6 +12,7 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 LESSONS = sorted(path.name for path in EXAMPLES.glob("seed*.py"))
+PYTORCHS = [name for name in LESSONS if name != "seed5_layers.py"]  # its layers are BigDL's
 
 
 def run(path: Path, *arguments: str) -> str:
@@ -27,8 +28,8 @@ def numbers(line: str) -> list[float]:
     return [float(n) for n in re.findall(r"(?<![\w.])-?\d+(?:\.\d*)?(?:e-?\d+)?(?!\w)", line)]
 
 
-def test_all_four_lessons_are_there() -> None:
-    assert [name[:5] for name in LESSONS] == ["seed1", "seed2", "seed3", "seed4"]
+def test_all_five_lessons_are_there() -> None:
+    assert [name[:5] for name in LESSONS] == ["seed1", "seed2", "seed3", "seed4", "seed5"]
 
 
 def test_gradients_accumulate_until_they_are_zeroed() -> None:
@@ -92,7 +93,31 @@ def test_perceptron_equals_its_closed_forms() -> None:
     assert "J = 9.389061510172\n" in text
 
 
-@pytest.mark.parametrize("name", LESSONS)
+def test_layers_with_an_explicit_forward_and_backward() -> None:
+    lines = run(EXAMPLES / "seed5_layers.py").splitlines()
+    assert lines[0] == "(None, 2) -> (None, 1)"
+    assert re.fullmatch(
+        r"Dense[0-9a-f]{8} \{'weight': array\(\[\[ 0.5979733, -1.3809334\]\], dtype=float32\), "
+        r"'bias': array\(\[0.\], dtype=float32\), 'gradWeight': array\(\[\[0., 0.\]\], "
+        r"dtype=float32\), 'gradBias': array\(\[0.\], dtype=float32\)\}",
+        lines[1],
+    )
+    assert lines[2:8] == [
+        "output [3.3598402]",
+        "loss 3.3598402",
+        "dy [1.] dx [ 0.5979733 -1.3809334]",
+        "dW [[ 1. -2.]] db [1.]",
+        "output [1.6220247] loss 1.6220247",
+        "dW [[ 1. -2.]] db [1.]",
+    ]
+    assert lines[8].startswith("RuntimeError: [backward] the input is not that of the last forward")
+    # A step of 0.1 moves the output by 0.1 (1 + 4 + 1), the squares of x and of the bias's 1.
+    steps = [numbers(line) for line in lines[9:]]
+    outputs = [1.6220, 1.0220, 0.4220, -0.1780, 0.4220, -0.1780]
+    assert steps == [[k, y, abs(y)] for k, y in enumerate(outputs, 1)]
+
+
+@pytest.mark.parametrize("name", PYTORCHS)
 def test_pytorch_prints_the_same(name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("torch") is None:
         pytest.skip("torch is not installed")
@@ -131,3 +156,16 @@ def test_digits(tmp_path: Path) -> None:
     assert numbers(lines[-1])[0] >= 97
     assert (tmp_path / "digits_loss.png").read_bytes().startswith(b"\x89PNG\r\n")
     assert (tmp_path / "digits.pt").stat().st_size > 4 * (64 * 256 + 256 + 256 * 10 + 10)
+
+
+def test_grid_search_finds_the_better_settings_and_a_network_of_ones_own_beats_them() -> None:
+    pytest.importorskip("sklearn")
+    lines = run(EXAMPLES / "digits_grid_search.py", "--seed", "0").splitlines()
+    scores = {line.partition("  ")[2]: numbers(line)[0] for line in lines[:8]}
+    assert len(scores) == 8
+    best = max(scores, key=lambda settings: scores[settings])
+    assert "hidden_layer_sizes (64,)" in best
+    assert "learning_rate 0.01" in best
+    perceptron, convolutional = (numbers(line)[-1] for line in lines[8:])
+    assert perceptron > 95
+    assert convolutional > 97

@@ -56,9 +56,12 @@ if TYPE_CHECKING:
     from . import accelerator as accelerator
     from . import backends as backends
     from . import cuda as cuda
+    from . import estimators as estimators
     from . import fft as fft
     from . import func as func
+    from . import keras as keras
     from . import safetensors as safetensors
+    from . import training as training
     from . import utils as utils
     from . import version as version
     from ._capture import capture as capture
@@ -140,12 +143,15 @@ _lazy = [
     "accelerator",
     "backends",
     "cuda",
+    "estimators",
     "fft",
     "func",
+    "keras",
     "masked",
     "safetensors",
     "signal",
     "testing",
+    "training",
     "types",
     "utils",
     "version",
