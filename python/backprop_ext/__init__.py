@@ -56,12 +56,14 @@ if TYPE_CHECKING:
     from . import accelerator as accelerator
     from . import backends as backends
     from . import cuda as cuda
+    from . import distributions as distributions
     from . import fft as fft
     from . import func as func
     from . import safetensors as safetensors
     from . import utils as utils
     from . import version as version
     from ._capture import capture as capture
+    from .distributions._draws import binomial as binomial
 
 __version__ = "0.1.0"
 
@@ -140,6 +142,7 @@ _lazy = [
     "accelerator",
     "backends",
     "cuda",
+    "distributions",
     "fft",
     "func",
     "masked",
@@ -151,7 +154,10 @@ _lazy = [
     "version",
 ]
 __getattr__ = missing_from(
-    "torch", globals(), {name: f".{name}" for name in _lazy} | {"capture": "._capture"}
+    "torch",
+    globals(),
+    {name: f".{name}" for name in _lazy}
+    | {"binomial": ".distributions._draws", "capture": "._capture"},
 )
 guard_methods(Tensor)
 for _module in (
