@@ -8,7 +8,7 @@ Source: https://docs.pytorch.org/docs/stable/distributions.html
 from __future__ import annotations
 
 from .._names import missing_from
-from . import _kl_rules, constraints, transforms  # noqa: F401 (the rules are registered)
+from . import _kl_cross, _kl_same, constraints, transforms  # noqa: F401 (rules register)
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial

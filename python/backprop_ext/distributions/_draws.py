@@ -32,11 +32,11 @@ _SQUEEZE = float(np.float32(0.0331))
 
 
 def _uniform(generator: Any = None) -> float:
-    return _core.rand((), dtype=_core.float64, generator=generator).item()  # type: ignore[return-value]
+    return float(_core.rand((), dtype=_core.float64, generator=generator))
 
 
 def _normal() -> float:
-    return _core.randn((), dtype=_core.float64).item()  # type: ignore[return-value]
+    return float(_core.randn((), dtype=_core.float64))
 
 
 def _gamma(a: float) -> float:
@@ -77,7 +77,8 @@ class _StandardGamma(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         a, x = ctx.saved_tensors
-        return grad * gamma_slope(a, x)
+        scaled: Tensor = grad * gamma_slope(a, x)
+        return scaled
 
 
 class _Dirichlet(Function):
@@ -95,7 +96,8 @@ class _Dirichlet(Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         a, x = ctx.saved_tensors
         slope = beta_slope(a, a.sum(-1, keepdim=True) - a, x) / (1 - x)
-        return slope * (grad - (x * grad).sum(-1, keepdim=True))
+        spread: Tensor = slope * (grad - (x * grad).sum(-1, keepdim=True))
+        return spread
 
 
 def standard_gamma(concentration: Tensor) -> Tensor:
@@ -158,7 +160,7 @@ def beta_slope(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
 
 def _slope(difference: Array, log_density: Array, dtype: Any) -> Tensor:
     with np.errstate(all="ignore"):  # a density of 0 leaves no slope
-        slope = -difference / np.exp(log_density)
+        slope: Array = -difference / np.exp(log_density)
     return _core.tensor(np.where(np.isfinite(slope), slope, 0.0)).to(dtype)
 
 
@@ -166,13 +168,13 @@ def _fraction(a: Array, b: Array, x: Array) -> Array:
     """The continued fraction of the incomplete beta function, by Lentz's method (DLMF 8.17.22)."""
     d = 1 / (1 - (a + b) * x / (a + 1))
     c = np.ones_like(x)
-    found = d.copy()
+    found: Array = d.copy()
     for m in range(1, 10_000):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
             d, c = 1 / (1 + term * d), 1 + term / c
-            found = found * (c * d)
+            found *= c * d
         if np.all(np.abs(c * d - 1) < 1e-15):
             break
     return found

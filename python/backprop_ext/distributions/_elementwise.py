@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import log
-from numbers import Number
 from typing import Any
 
 from .. import _core
@@ -140,7 +139,7 @@ class PowerTransform(Transform):
         (self.exponent,) = broadcast_all(exponent)
 
     @property
-    def sign(self) -> Any:  # type: ignore[override]
+    def sign(self) -> Any:
         return self.exponent.sign()
 
     def __eq__(self, other: object) -> bool:
@@ -182,7 +181,7 @@ class AffineTransform(Transform):
     codomain = domain
 
     @property
-    def sign(self) -> Any:  # type: ignore[override]
+    def sign(self) -> Any:
         if isinstance(self.scale, Tensor):
             return self.scale.sign()
         return (self.scale > 0) - (self.scale < 0)
@@ -200,14 +199,15 @@ class AffineTransform(Transform):
         return y
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return (y - self.loc) / self.scale
+        x: Tensor = (y - self.loc) / self.scale
+        return x
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         shape = x.shape
-        if isinstance(self.scale, Number):
-            each = _core.full_like(x, log(abs(self.scale)))  # type: ignore[arg-type]
-        else:
+        if isinstance(self.scale, Tensor):
             each = self.scale.abs().log()
+        else:
+            each = _core.full_like(x, log(abs(self.scale)))
         if self.event_dim:
             each = each.view((*each.shape[: -self.event_dim], -1)).sum(-1)
             shape = shape[: -self.event_dim]
@@ -232,7 +232,7 @@ class CumulativeDistributionTransform(Transform):
         self.distribution = distribution
 
     @property
-    def domain(self) -> Any:  # type: ignore[override]
+    def domain(self) -> Any:
         return self.distribution.support
 
     def _call(self, x: Tensor) -> Tensor:

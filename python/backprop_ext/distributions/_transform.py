@@ -28,7 +28,6 @@ class Transform:
     bijective: Any = False
     domain: Any
     codomain: Any
-    sign: Any = None
 
     def __init__(self, cache_size: int = 0) -> None:
         if cache_size not in (0, 1):
@@ -49,6 +48,11 @@ class Transform:
                 f"{self.codomain.event_dim} after; ask the domain or the codomain"
             )
         return self.domain.event_dim
+
+    @property
+    def sign(self) -> Any:
+        """The sign of df/dx, of a monotone transform of numbers."""
+        raise NotImplementedError(f"[{type(self).__name__}] it is not monotone, it has no sign")
 
     @property
     def inv(self) -> Transform:

@@ -25,7 +25,7 @@ class Bernoulli(WithLogits):
     Raises ValueError unless one of probs and logits is given.
     """
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "probs": constraints.unit_interval,
         "logits": constraints.real,
     }
@@ -49,7 +49,7 @@ class Bernoulli(WithLogits):
         with no_grad():
             return _core.bernoulli(self.probs.expand(self._extended_shape(sample_shape)))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)

@@ -20,7 +20,7 @@ __all__ = ["Beta"]
 class Beta(Distribution):
     """p(x) = x^(c1 - 1) (1 - x)^(c0 - 1) / B(c1, c0) for 0 <= x <= 1"""
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "concentration1": constraints.positive,
         "concentration0": constraints.positive,
     }
@@ -43,7 +43,7 @@ class Beta(Distribution):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return self._dirichlet.rsample(sample_shape).select(-1, 0)
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return self._dirichlet.log_prob(_core.stack([value, 1.0 - value], -1))

@@ -27,7 +27,7 @@ class Categorical(WithLogits):
     """
 
     _is_binary = False
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "probs": constraints.simplex,
         "logits": constraints.real_vector,
     }
@@ -62,7 +62,7 @@ class Categorical(WithLogits):
         drawn = _core.multinomial(flat, Size(sample_shape).numel(), True)
         return drawn.T.reshape(self._extended_shape(sample_shape))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         index, logits = _core.broadcast_tensors(value.long().unsqueeze(-1), self.logits)

@@ -20,7 +20,7 @@ __all__ = ["Cauchy"]
 class Cauchy(Distribution):
     """p(x) = 1 / (pi scale (1 + ((x - loc) / scale)^2)); it has no mean."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
     has_rsample = True
     loc: Tensor
@@ -38,7 +38,7 @@ class Cauchy(Distribution):
         drawn = _core.empty(shape, dtype=self.loc.dtype).cauchy_()
         return self.loc + drawn * self.scale
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         square: Tensor = ((value - self.loc) / self.scale) ** 2

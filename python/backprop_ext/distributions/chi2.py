@@ -15,7 +15,7 @@ __all__ = ["Chi2"]
 class Chi2(Gamma):
     """The sum of df squares of standard normal numbers: Gamma(df / 2, 1 / 2)."""
 
-    arg_constraints = {"df": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"df": constraints.positive}
 
     def __init__(self, df: Any, validate_args: bool | None = None) -> None:
         (df,) = broadcast_all(df)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import _core, linalg
+from .. import _core
 from .._core import Tensor
-from .._switches import finfo
+from . import _matrices
+from ._matrices import Constraint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,21 +51,6 @@ __all__ = [
 ]
 
 
-class Constraint:
-    """A set: check(value) says for each event, the last event_dim dimensions, if it is inside."""
-
-    is_discrete: Any = False
-    event_dim: Any = 0
-    _shown: tuple[str, ...] = ()  # attributes that repr names
-
-    def check(self, value: Any) -> Tensor:
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)}" for name in self._shown)
-        return f"{type(self).__name__.lstrip('_')}({shown})"
-
-
 class _Dependent(Constraint):
     """Depends on other parameters: it cannot be checked by itself."""
 
@@ -87,7 +73,11 @@ class _DependentProperty(property, _Dependent):
     """A property of a distribution that is a constraint of an instance of it."""
 
     def __init__(
-        self, fn: Callable[[Any], Any] | None = None, *, is_discrete: Any = None, event_dim: Any = None
+        self,
+        fn: Callable[[Any], Any] | None = None,
+        *,
+        is_discrete: Any = None,
+        event_dim: Any = None,
     ) -> None:
         property.__init__(self, fn)
         self.is_discrete, self.event_dim = is_discrete, event_dim
@@ -162,12 +152,12 @@ class _Interval(Constraint):
         self.lower_bound, self.upper_bound = lower_bound, upper_bound
 
     def check(self, value: Tensor) -> Tensor:
-        return (value >= self.lower_bound) & (value <= self.upper_bound)
+        return value.ge(self.lower_bound) & value.le(self.upper_bound)
 
 
 class _HalfOpenInterval(_Interval):
     def check(self, value: Tensor) -> Tensor:
-        return (value >= self.lower_bound) & (value < self.upper_bound)
+        return value.ge(self.lower_bound) & value.lt(self.upper_bound)
 
 
 class _IntegerInterval(_Interval):
@@ -184,12 +174,12 @@ class _GreaterThan(Constraint):
         self.lower_bound = lower_bound
 
     def check(self, value: Tensor) -> Tensor:
-        return value > self.lower_bound
+        return value.gt(self.lower_bound)
 
 
 class _GreaterThanEq(_GreaterThan):
     def check(self, value: Tensor) -> Tensor:
-        return value >= self.lower_bound
+        return value.ge(self.lower_bound)
 
 
 class _IntegerGreaterThan(_GreaterThanEq):
@@ -206,15 +196,16 @@ class _LessThan(Constraint):
         self.upper_bound = upper_bound
 
     def check(self, value: Tensor) -> Tensor:
-        return value < self.upper_bound
+        return value.lt(self.upper_bound)
 
 
 class _Multinomial(_LessThan):
     is_discrete = True
     event_dim = 1
+    _shown = ()
 
     def check(self, value: Tensor) -> Tensor:
-        return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+        return (value >= 0).all(-1) & value.sum(-1).le(self.upper_bound)
 
 
 class _Real(Constraint):
@@ -227,57 +218,6 @@ class _Simplex(Constraint):
 
     def check(self, value: Tensor) -> Tensor:
         return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
-
-
-class _Matrix(Constraint):
-    event_dim = 2
-
-
-class _LowerTriangular(_Matrix):
-    def check(self, value: Tensor) -> Tensor:
-        return (value.tril() == value).all(-1).all(-1)
-
-
-class _LowerCholesky(_LowerTriangular):
-    def check(self, value: Tensor) -> Tensor:
-        return super().check(value) & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
-
-
-class _CorrCholesky(_LowerCholesky):
-    def check(self, value: Tensor) -> Tensor:
-        lengths = value.detach().square().sum(-1).sqrt()
-        near = (lengths - 1).abs() <= finfo(value.dtype).eps * value.shape[-1] * 10
-        return super().check(value) & near.all(-1)
-
-
-class _Square(_Matrix):
-    def check(self, value: Tensor) -> Tensor:
-        square = value.shape[-2] == value.shape[-1]
-        return _core.full(value.shape[:-2], square, dtype=_core.bool)
-
-
-class _Symmetric(_Square):
-    def check(self, value: Tensor) -> Tensor:
-        square = super().check(value)
-        if not bool(square.all()):
-            return square
-        return _core.isclose(value, value.mT, atol=1e-6).all(-1).all(-1)
-
-
-class _PositiveSemidefinite(_Symmetric):
-    def check(self, value: Tensor) -> Tensor:
-        symmetric = super().check(value)
-        if not bool(symmetric.all()):
-            return symmetric
-        return (linalg.eigvalsh(value) >= 0).all(-1)
-
-
-class _PositiveDefinite(_Symmetric):
-    def check(self, value: Tensor) -> Tensor:
-        symmetric = super().check(value)
-        if not bool(symmetric.all()):
-            return symmetric
-        return linalg.cholesky_ex(value).info == 0
 
 
 class _Stack(Constraint):
@@ -330,12 +270,12 @@ unit_interval = _Interval(0.0, 1.0)
 interval = _Interval
 half_open_interval = _HalfOpenInterval
 simplex = _Simplex()
-lower_triangular = _LowerTriangular()
-lower_cholesky = _LowerCholesky()
-corr_cholesky = _CorrCholesky()
-square = _Square()
-symmetric = _Symmetric()
-positive_semidefinite = _PositiveSemidefinite()
-positive_definite = _PositiveDefinite()
+lower_triangular = _matrices.LowerTriangular()
+lower_cholesky = _matrices.LowerCholesky()
+corr_cholesky = _matrices.CorrCholesky()
+square = _matrices.Square()
+symmetric = _matrices.Symmetric()
+positive_semidefinite = _matrices.PositiveSemidefinite()
+positive_definite = _matrices.PositiveDefinite()
 cat = _Cat
 stack = _Stack

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import _core
 from .._core import Tensor
@@ -23,9 +23,7 @@ class Dirichlet(Distribution):
     Raises ValueError for a concentration without dimensions.
     """
 
-    arg_constraints = {  # noqa: RUF012
-        "concentration": constraints.independent(constraints.positive, 1)
-    }
+    arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex
     has_rsample = True
 
@@ -55,7 +53,7 @@ class Dirichlet(Distribution):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         a = self.concentration

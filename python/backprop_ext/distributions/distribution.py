@@ -30,7 +30,7 @@ class Distribution:
 
     has_rsample: Any = False
     has_enumerate_support: Any = False
-    arg_constraints: Any = {}  # noqa: RUF012 (a property in some)
+    arg_constraints: Any = {}
     _validate_args = __debug__
 
     @staticmethod
@@ -145,12 +145,10 @@ class Distribution:
 
     def sample_n(self, n: int) -> Tensor:
         """sample((n,)); deprecated."""
-        warnings.warn(
-            "[sample_n] it is deprecated; use sample((n,))", FutureWarning, stacklevel=2
-        )
+        warnings.warn("[sample_n] it is deprecated; use sample((n,))", FutureWarning, stacklevel=2)
         return self.sample((n,))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), of the shape of value without the event."""
         raise NotImplementedError(self._lacks("log_prob"))
 
@@ -192,8 +190,8 @@ class Distribution:
         shape, events = Size(value.shape), len(self._event_shape)
         if shape[len(shape) - events :] != self._event_shape:
             raise ValueError(
-                f"[{name}] the value has shape {tuple(shape)}, an event {tuple(self._event_shape)}; "
-                "let its last dimensions be those of an event"
+                f"[{name}] the value has shape {tuple(shape)}, an event has "
+                f"{tuple(self._event_shape)}; let its last dimensions be those of an event"
             )
         expected = self._batch_shape + self._event_shape
         if any(1 != i != j != 1 for i, j in zip(shape[::-1], expected[::-1], strict=False)):
@@ -239,8 +237,7 @@ class WithLogits(Distribution):
 
     @property
     def _param(self) -> Tensor:
-        given: Tensor = self.__dict__["probs"] if "probs" in self.__dict__ else self.logits
-        return given
+        return self.probs if "probs" in self.__dict__ else self.logits
 
     @property
     def param_shape(self) -> Size:

@@ -18,7 +18,7 @@ __all__ = ["Exponential"]
 class Exponential(Distribution):
     """p(x) = rate exp(-rate x) for x >= 0"""
 
-    arg_constraints = {"rate": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
     rate: Tensor
@@ -35,7 +35,7 @@ class Exponential(Distribution):
         shape = self._extended_shape(sample_shape)
         return _core.empty(shape, dtype=self.rate.dtype).exponential_() / self.rate
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         found: Tensor = self.rate.log() - self.rate * value

@@ -20,7 +20,7 @@ __all__ = ["FisherSnedecor"]
 class FisherSnedecor(Distribution):
     """The ratio of two chi-squared numbers, each over its degrees of freedom df1 and df2."""
 
-    arg_constraints = {"df1": constraints.positive, "df2": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"df1": constraints.positive, "df2": constraints.positive}
     support = constraints.positive
     has_rsample = True
     df1: Tensor
@@ -53,7 +53,7 @@ class FisherSnedecor(Distribution):
         tiny = finfo(x2.dtype).tiny
         return (x1 / x2.clamp(min=tiny)).clamp(min=tiny)
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         a, b, ratio = self.df1 * 0.5, self.df2 * 0.5, self.df1 / self.df2

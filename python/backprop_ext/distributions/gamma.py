@@ -20,7 +20,7 @@ __all__ = ["Gamma"]
 class Gamma(Distribution):
     """p(x) = rate^a x^(a-1) exp(-rate x) / Gamma(a) for x >= 0, a being the concentration"""
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "concentration": constraints.positive,
         "rate": constraints.positive,
     }
@@ -43,7 +43,7 @@ class Gamma(Distribution):
         drawn.detach().clamp_(min=finfo(drawn.dtype).tiny)  # not part of the graph
         return drawn
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         value = _core.as_tensor(value, dtype=self.rate.dtype)
         if self._validate_args:
             self._validate_sample(value)

@@ -25,7 +25,7 @@ class Geometric(WithLogits):
     Raises ValueError unless one of probs and logits is given, and for probs of 0.
     """
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "probs": constraints.unit_interval,
         "logits": constraints.real,
     }
@@ -49,7 +49,7 @@ class Geometric(WithLogits):
             u = _core.empty(shape, dtype=self.probs.dtype).uniform_(tiny, 1)
             return (u.log() / (-self.probs).log1p()).floor()
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         value, probs = broadcast_all(value, self.probs)

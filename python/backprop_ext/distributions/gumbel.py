@@ -20,7 +20,7 @@ __all__ = ["Gumbel"]
 class Gumbel(TransformedDistribution):
     """p(x) = exp(-(y + exp(-y))) / scale, y = (x - loc) / scale: loc - scale log(-log u)"""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
     loc: Tensor
     scale: Tensor
@@ -28,21 +28,21 @@ class Gumbel(TransformedDistribution):
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         self._broadcast(loc=loc, scale=scale)
         limits = finfo(self.loc.dtype)
-        ends = (_core.full_like(self.loc, end) for end in (limits.tiny, 1 - limits.eps))
+        low, high = (_core.full_like(self.loc, end) for end in (limits.tiny, 1 - limits.eps))
         steps = [
             ExpTransform().inv,
             AffineTransform(0, -_core.ones_like(self.scale)),
             ExpTransform().inv,
             AffineTransform(loc, -self.scale),
         ]
-        super().__init__(Uniform(*ends, validate_args), steps, validate_args)
+        super().__init__(Uniform(low, high, validate_args), steps, validate_args)
 
     mean = property(lambda self: self.loc + self.scale * euler_constant)
     mode = property(lambda self: self.loc)
     stddev = property(lambda self: pi / sqrt(6) * self.scale)
     variance = property(lambda self: self.stddev.pow(2))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         y = (self.loc - value) / self.scale

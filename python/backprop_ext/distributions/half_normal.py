@@ -19,7 +19,7 @@ __all__ = ["HalfNormal"]
 class Folded(TransformedDistribution):
     """|x| for x of a distribution that is symmetric about 0."""
 
-    arg_constraints = {"scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"scale": constraints.positive}
     support = constraints.nonnegative
 
     def __init__(self, base: Distribution, validate_args: bool | None = None) -> None:
@@ -28,7 +28,7 @@ class Folded(TransformedDistribution):
     scale = property(lambda self: self.base_dist.scale)
     mode = property(lambda self: _core.zeros_like(self.scale))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         value = _core.as_tensor(value, dtype=self.scale.dtype)

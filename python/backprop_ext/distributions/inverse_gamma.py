@@ -18,7 +18,7 @@ __all__ = ["InverseGamma"]
 class InverseGamma(TransformedDistribution):
     """1 / x for x ~ Gamma(concentration, rate)"""
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "concentration": constraints.positive,
         "rate": constraints.positive,
     }

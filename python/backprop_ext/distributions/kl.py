@@ -49,7 +49,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     kinds = type(p), type(q)
     rule = _rules.get(kinds)
     if rule is None:
-        fit = [pair for pair in _rules if issubclass(kinds[0], pair[0]) and issubclass(kinds[1], pair[1])]
+        fit = [pair for pair in _rules if all(map(issubclass, kinds, pair))]
         if not fit:
             raise NotImplementedError(
                 f"[kl_divergence] none is known of {kinds[0].__name__} to {kinds[1].__name__}; "

@@ -45,8 +45,8 @@ class MixtureSameFamily(Distribution):
         batch = zip(mixed[-2::-1], components[-2::-1], strict=False)
         if mixed[-1:] != components[-1:] or any(1 != i != j != 1 for i, j in batch):
             raise ValueError(
-                f"[MixtureSameFamily] the mixture has probs of shape {tuple(mixed)}, the components "
-                f"batch_shape {tuple(components)}; let them broadcast, and end in the same number"
+                f"[MixtureSameFamily] probs have shape {tuple(mixed)}, the components batch_shape "
+                f"{tuple(components)}; let them broadcast, and end in the same number"
             )
         self.mixture_distribution = mixture_distribution
         self.component_distribution = component_distribution
@@ -84,7 +84,7 @@ class MixtureSameFamily(Distribution):
     def cdf(self, value: Tensor) -> Tensor:
         return self._weighted(self.component_distribution.cdf(self._pad(value)))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         each = self.component_distribution.log_prob(self._pad(value))

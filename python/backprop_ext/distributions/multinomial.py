@@ -26,7 +26,7 @@ class Multinomial(Distribution):
     Raises NotImplementedError for a total_count that is no int.
     """
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "probs": constraints.simplex,
         "logits": constraints.real_vector,
     }
@@ -62,7 +62,7 @@ class Multinomial(Distribution):
         counts = _core.zeros(self._extended_shape(sample_shape), dtype=self.probs.dtype)
         return counts.scatter_add_(-1, drawn, _core.ones_like(drawn, dtype=counts.dtype))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import log, pi
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import _core, linalg
 from .._core import Tensor
@@ -32,7 +32,7 @@ class MultivariateNormal(Distribution):
     ValueError for none or several of them, or for too few dimensions.
     """
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "loc": constraints.real_vector,
         "covariance_matrix": constraints.positive_definite,
         "precision_matrix": constraints.positive_definite,
@@ -40,6 +40,7 @@ class MultivariateNormal(Distribution):
     }
     support = constraints.real_vector
     has_rsample = True
+    _factor: Tensor  # L, of fewer dimensions where it was expanded
 
     def __init__(
         self,
@@ -70,12 +71,11 @@ class MultivariateNormal(Distribution):
         setattr(self, name, matrix.expand((*batch, -1, -1)))
         self.loc = loc.expand((*batch, -1))
         super().__init__(batch, loc.shape[-1:], validate_args)
-        # One factor serves a whole batch that it was expanded to.
-        self._factor = {
-            "covariance_matrix": linalg.cholesky,
-            "precision_matrix": _cholesky_of_inverse,
-            "scale_tril": lambda lower: lower,
-        }[name](matrix)
+        if name == "scale_tril":
+            self._factor = matrix
+        else:
+            cholesky = linalg.cholesky if name == "covariance_matrix" else _cholesky_of_inverse
+            self._factor = cholesky(matrix)
 
     def _whole(self, matrix: Tensor) -> Tensor:
         return matrix.expand(self._batch_shape + self._event_shape * 2)
@@ -109,7 +109,7 @@ class MultivariateNormal(Distribution):
     def _half_log_det(self) -> Tensor:
         return self._factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         square = mahalanobis(self._factor, value - self.loc)

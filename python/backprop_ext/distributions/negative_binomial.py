@@ -25,7 +25,7 @@ class NegativeBinomial(WithLogits):
     Raises ValueError unless one of probs and logits is given.
     """
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "total_count": constraints.greater_than_eq(0),
         "probs": constraints.half_open_interval(0.0, 1.0),
         "logits": constraints.real,
@@ -59,7 +59,7 @@ class NegativeBinomial(WithLogits):
         with no_grad():
             return _core.poisson(self._gamma.sample(sample_shape))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         n = self.total_count

@@ -21,7 +21,7 @@ __all__ = ["Normal"]
 class Normal(Distribution):
     """p(x) = exp(-((x - loc) / scale)^2 / 2) / (scale sqrt(2 pi))"""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
     has_rsample = True
     loc: Tensor
@@ -44,7 +44,7 @@ class Normal(Distribution):
         drawn = standard_normal(self._extended_shape(sample_shape), self.loc)
         return self.loc + drawn * self.scale
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         square: Tensor = (value - self.loc) ** 2 / (2 * self.scale**2)

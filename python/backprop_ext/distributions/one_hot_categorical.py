@@ -20,7 +20,7 @@ __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 class OneHotCategorical(Distribution):
     """P(e_k) = probs_k, e_k the unit vectors; as Categorical."""
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "probs": constraints.simplex,
         "logits": constraints.real_vector,
     }
@@ -47,7 +47,7 @@ class OneHotCategorical(Distribution):
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return self._one_hot(self._categorical.sample(sample_shape))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return self._categorical.log_prob(value.argmax(-1))

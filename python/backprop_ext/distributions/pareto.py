@@ -17,7 +17,7 @@ __all__ = ["Pareto"]
 class Pareto(TransformedDistribution):
     """P(x > t) = (scale / t)^alpha for t >= scale"""
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "alpha": constraints.positive,
         "scale": constraints.positive,
     }

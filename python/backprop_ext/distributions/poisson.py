@@ -20,7 +20,7 @@ __all__ = ["Poisson"]
 class Poisson(Distribution):
     """P(k) = rate^k exp(-rate) / k!"""
 
-    arg_constraints = {"rate": constraints.nonnegative}  # noqa: RUF012
+    arg_constraints = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer
     rate: Tensor
 
@@ -35,7 +35,7 @@ class Poisson(Distribution):
         with no_grad():
             return _core.poisson(self.rate.expand(self._extended_shape(sample_shape)))
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         rate, value = broadcast_all(self.rate, value)

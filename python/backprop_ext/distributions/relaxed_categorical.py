@@ -49,13 +49,11 @@ class ExpRelaxedCategorical(Distribution):
     param_shape = property(lambda self: self._categorical.param_shape)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        u = clamp_probs(
-            _core.rand(self._extended_shape(sample_shape), dtype=self.logits.dtype)
-        )
-        scores = (self.logits - (-u.log()).log()) / self.temperature
+        u = clamp_probs(_core.rand(self._extended_shape(sample_shape), dtype=self.logits.dtype))
+        scores: Tensor = (self.logits - (-u.log()).log()) / self.temperature
         return scores - scores.logsumexp(-1, keepdim=True)
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         k = float(self.event_shape[0])

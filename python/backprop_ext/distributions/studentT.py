@@ -1,4 +1,5 @@
 """Student's t distribution."""
+# ruff: noqa: N999 (PyTorch's name of the module)
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ __all__ = ["StudentT"]
 class StudentT(Distribution):
     """p(x) ~ (1 + y^2 / df)^(-(df + 1) / 2), y = (x - loc) / scale"""
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "df": constraints.positive,
         "loc": constraints.real,
         "scale": constraints.positive,
@@ -57,7 +58,7 @@ class StudentT(Distribution):
         z = self._chi2.rsample(sample_shape)
         return self.loc + self.scale * (x * (z / self.df).rsqrt())
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         y = (value - self.loc) / self.scale

@@ -16,15 +16,14 @@ from ._elementwise import (
     TanhTransform,
 )
 from ._joint import (
-    CatTransform,
     CorrCholeskyTransform,
     LowerCholeskyTransform,
     PositiveDefiniteTransform,
     ReshapeTransform,
     SoftmaxTransform,
-    StackTransform,
     StickBreakingTransform,
 )
+from ._side_by_side import CatTransform, StackTransform
 from ._transform import ComposeTransform, IndependentTransform, Transform, identity_transform
 
 __all__ = [

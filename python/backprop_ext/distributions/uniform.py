@@ -28,7 +28,7 @@ class Uniform(Distribution):
         super().__init__(self._broadcast(low=low, high=high), validate_args=validate_args)
 
     @property
-    def arg_constraints(self) -> Any:  # type: ignore[override]
+    def arg_constraints(self) -> Any:
         return {
             "low": constraints.less_than(self.high),
             "high": constraints.greater_than(self.low),
@@ -47,7 +47,7 @@ class Uniform(Distribution):
         drawn = _core.rand(self._extended_shape(sample_shape), dtype=self.low.dtype)
         return self.low + drawn * (self.high - self.low)
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         inside = (value >= self.low) & (value < self.high)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import update_wrapper
 from math import sqrt
 from numbers import Number
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import _core
 from .._core import Tensor
@@ -29,16 +29,22 @@ __all__ = [
     "vec_to_tril_matrix",
 ]
 
+R = TypeVar("R")
+
 euler_constant = 0.57721566490153286060  # of Euler and Mascheroni
 
 
-class lazy_property:  # noqa: N801 (PyTorch's name)
+class lazy_property(Generic[R]):  # noqa: N801 (PyTorch's name)
     """A property that is computed when it is first asked for, with a graph, and kept."""
 
-    def __init__(self, compute: Callable[[Any], Any]) -> None:
+    def __init__(self, compute: Callable[[Any], R]) -> None:
         self._compute = compute
         update_wrapper(self, compute)  # type: ignore[arg-type]
 
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> lazy_property[R]: ...
+    @overload
+    def __get__(self, instance: Any, owner: type | None = None) -> R: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             return self

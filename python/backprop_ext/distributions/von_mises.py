@@ -20,7 +20,7 @@ __all__ = ["VonMises"]
 class VonMises(Distribution):
     """p(x) = exp(concentration cos(x - loc)) / (2 pi I_0(concentration)), angles in radians"""
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "loc": constraints.real,
         "concentration": constraints.positive,
     }
@@ -63,7 +63,7 @@ class VonMises(Distribution):
             angle = (x + pi + self.loc.double()) % (2 * pi) - pi
             return angle.to(self.loc.dtype)
 
-    def log_prob(self, value: Any) -> Tensor:
+    def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         k = self.concentration

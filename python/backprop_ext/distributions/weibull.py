@@ -18,7 +18,7 @@ __all__ = ["Weibull"]
 class Weibull(TransformedDistribution):
     """P(x > t) = exp(-(t / scale)^concentration)"""
 
-    arg_constraints = {  # noqa: RUF012
+    arg_constraints = {
         "scale": constraints.positive,
         "concentration": constraints.positive,
     }
@@ -32,7 +32,11 @@ class Weibull(TransformedDistribution):
         steps = [PowerTransform(self.concentration_reciprocal), AffineTransform(0, self.scale)]
         super().__init__(base, steps, validate_args)
 
-    concentration_reciprocal = property(lambda self: self.concentration.reciprocal())
+    @property
+    def concentration_reciprocal(self) -> Tensor:
+        """1 / concentration"""
+        return self.concentration.reciprocal()
+
     mean = property(lambda self: self.scale * (1 + self.concentration_reciprocal).lgamma().exp())
 
     @property
