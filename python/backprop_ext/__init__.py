@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from . import utils as utils
     from . import version as version
     from ._capture import capture as capture
+    from ._vmap import vmap as vmap
     from .distributions._draws import binomial as binomial
 
 __version__ = "0.1.0"
@@ -157,7 +158,7 @@ __getattr__ = missing_from(
     "torch",
     globals(),
     {name: f".{name}" for name in _lazy}
-    | {"binomial": ".distributions._draws", "capture": "._capture"},
+    | {"binomial": ".distributions._draws", "capture": "._capture", "vmap": "._vmap"},
 )
 guard_methods(Tensor)
 for _module in (
