@@ -137,6 +137,22 @@ def test_a_schedule_of_ones_own_derives_from_either_name() -> None:
     assert schedule.get_last_lr() == [0.2]
 
 
+def test_a_schedule_counts_its_steps_from_one() -> None:
+    class Noam(bx.optim.lr_scheduler.LRScheduler):
+        def get_lr(self) -> list[float]:
+            seen.append((self._step_count, self.last_epoch))
+            return [base * self._step_count**-0.5 for base in self.base_lrs]
+
+    seen: list[tuple[int, int]] = []
+    optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=1.0)
+    schedule = Noam(optimizer)
+    for _ in range(3):
+        optimizer.step()
+        schedule.step()
+    assert seen == [(1, 0), (2, 1), (3, 2), (4, 3)]
+    assert schedule.get_last_lr() == [0.5]
+
+
 def test_a_rate_that_is_a_tensor_stays_one() -> None:
     rate = bx.tensor(0.5)
     optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=rate)

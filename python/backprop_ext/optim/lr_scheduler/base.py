@@ -54,10 +54,10 @@ class LRScheduler:
     @property
     def _is_first(self) -> bool:
         """Whether this is the first epoch, whose rate is the one in force."""
-        return self._step_count == 0
+        return self._step_count == 1
 
     def get_lr(self) -> list[float]:
-        """The rates of epoch `last_epoch`, one per group; _step_count is 0 in the first call."""
+        """The rates of epoch `last_epoch`, one per group; _step_count is 1 in the first call."""
         raise NotImplementedError(f"[get_lr] {type(self).__name__} defines no get_lr(); define it")
 
     def get_last_lr(self) -> list[float]:
@@ -76,8 +76,8 @@ class LRScheduler:
 
     def _advance(self) -> None:
         self.last_epoch += 1
-        self._set(self.get_lr())
         self._step_count += 1
+        self._set(self.get_lr())
         self._last_lr = self._rates()
 
     def _set(self, rates: list[float]) -> None:
