@@ -54,6 +54,7 @@ from .serialization import load, save
 
 if TYPE_CHECKING:
     from . import accelerator as accelerator
+    from . import amp as amp
     from . import backends as backends
     from . import cuda as cuda
     from . import distributions as distributions
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     from . import version as version
     from ._capture import capture as capture
     from ._vmap import vmap as vmap
+    from .amp import GradScaler as GradScaler
+    from .amp import autocast as autocast
     from .distributions._draws import binomial as binomial
 
 __version__ = "0.1.0"
@@ -141,6 +144,7 @@ __all__ += _switches.__all__
 # Imported when they are first asked for.
 _lazy = [
     "accelerator",
+    "amp",
     "backends",
     "cuda",
     "distributions",
@@ -158,7 +162,13 @@ __getattr__ = missing_from(
     "torch",
     globals(),
     {name: f".{name}" for name in _lazy}
-    | {"binomial": ".distributions._draws", "capture": "._capture", "vmap": "._vmap"},
+    | {
+        "GradScaler": ".amp",
+        "autocast": ".amp",
+        "binomial": ".distributions._draws",
+        "capture": "._capture",
+        "vmap": "._vmap",
+    },
 )
 guard_methods(Tensor)
 for _module in (

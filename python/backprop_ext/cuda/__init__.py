@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._device import device
-from ._names import missing_from
+from .._device import device
+from .._names import missing_from
 
 __all__ = [
     "current_device",
@@ -86,4 +86,4 @@ def set_device(device_: Any) -> None:
     device("cuda")
 
 
-__getattr__ = missing_from("torch.cuda", globals())
+__getattr__ = missing_from("torch.cuda", globals(), {"amp": ".amp"})
