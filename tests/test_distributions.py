@@ -199,6 +199,62 @@ def test_binomial_is_a_function_with_a_generator() -> None:
         torch.binomial(count.long(), prob)
 
 
+def test_a_wishart_has_scipys_density_and_its_moments() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    scale = torch.tensor(MATRIX).double()
+    for given in ({"covariance_matrix": scale}, {"scale_tril": torch.linalg.cholesky(scale)}):
+        d = dist.Wishart(torch.tensor(5.5).double(), **given)
+        torch.manual_seed(0)
+        x = d.rsample((1000,))
+        frozen = stats.wishart(5.5, scale.numpy())
+        expected = [frozen.logpdf(m) for m in x[:5].numpy()]
+        np.testing.assert_allclose(d.log_prob(x[:5]).numpy(), expected, rtol=1e-8)
+        np.testing.assert_allclose(d.entropy().item(), frozen.entropy(), rtol=1e-8)
+        assert bool(((x.mean(0) - d.mean).abs() < 5 * (d.variance / 1000).sqrt()).all())
+    with pytest.raises(ValueError, match=r"\[Wishart\] df is 2.0; pass more than 2"):
+        dist.Wishart(2.0, scale)
+
+
+def test_an_exponential_family_needs_only_its_normalizer() -> None:
+    class Coin(dist.ExponentialFamily):
+        arg_constraints = {"logits": dist.constraints.real}  # noqa: RUF012
+        _mean_carrier_measure = 0
+
+        def __init__(self, logits: torch.Tensor) -> None:
+            self.logits = logits
+            super().__init__(logits.shape)
+
+        @property
+        def _natural_params(self) -> Any:
+            return (self.logits,)
+
+        def _log_normalizer(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.softplus(x)
+
+    logits = torch.tensor([-1.0, 0.0, 2.0])
+    expected = dist.Bernoulli(logits=logits).entropy().numpy()
+    np.testing.assert_allclose(Coin(logits).entropy().detach().numpy(), expected, rtol=1e-6)
+
+
+def test_a_low_rank_normal_is_the_dense_one() -> None:
+    torch.manual_seed(0)
+    loc, w, diag = torch.randn(2, 1, 4), torch.randn(3, 4, 2), torch.rand(4) + 0.1
+    low = dist.LowRankMultivariateNormal(loc, w, diag)
+    dense = dist.MultivariateNormal(loc, w @ w.mT + torch.diag(diag))
+    x = torch.randn(2, 3, 4)
+    for ours, theirs in (
+        (low.log_prob(x), dense.log_prob(x)),
+        (low.entropy(), dense.entropy()),
+        (low.variance, dense.variance),
+        (low.scale_tril, dense.scale_tril),
+        (low.precision_matrix, dense.precision_matrix),
+    ):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(dist.kl_divergence(low, dense).numpy(), 0.0, atol=1e-4)
+    with pytest.raises(ValueError, match=r"pass \(\.\.\., d\), \(\.\.\., d, rank\)"):
+        dist.LowRankMultivariateNormal(loc, w, torch.ones(3))
+
+
 TANH = dist.transforms.TanhTransform()
 TRANSFORMS = [
     (dist.ExpTransform(), (3,)),
@@ -399,6 +455,7 @@ def test_a_mixture_is_the_weighted_sum_of_its_components() -> None:
         (dist.LogNormal(0.2, 0.5), dist.LogNormal(0.0, 0.7)),
         (dist.HalfNormal(1.0), dist.HalfNormal(2.0)),
         (dist.Cauchy(0.0, 1.0), dist.Cauchy(1.0, 2.0)),
+        (dist.Uniform(0.0, 0.8), dist.ContinuousBernoulli(0.3)),
     ],
     ids=lambda d: type(d).__name__,
 )

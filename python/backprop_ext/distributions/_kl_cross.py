@@ -11,6 +11,7 @@ from .._core import Tensor
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial
+from .continuous_bernoulli import ContinuousBernoulli
 from .exponential import Exponential
 from .gamma import Gamma
 from .gumbel import Gumbel
@@ -146,6 +147,11 @@ def _to_beta(p: Uniform, q: Beta) -> Tensor:
     return _outside(p, found, 0, 1)
 
 
+def _to_continuous_bernoulli(p: Any, q: ContinuousBernoulli) -> Tensor:
+    found: Tensor = -p.mean * q.logits - (-q.probs).log1p() - q._log_norm()
+    return _outside(p, found, 0, 1)
+
+
 def _to_pareto(p: Uniform, q: Pareto) -> Tensor:
     found = (q.alpha + 1) * _mean_log(p) - q.alpha.log() - q.alpha * q.scale.log()
     return _outside(p, found, low=q.scale)
@@ -162,15 +168,20 @@ def _outside(p: Any, found: Tensor, low: Any = -inf, high: Any = inf) -> Tensor:
     return found.masked_fill((p.low < low) | (p.high > high), inf)
 
 
-_register([Beta, Exponential, Gamma, Gumbel, Laplace, Pareto, Uniform], Normal, _to_normal)
-_register([Beta, Gamma, Pareto, Uniform], Exponential, _to_exponential)
+_register(
+    [Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Pareto, Uniform],
+    Normal,
+    _to_normal,
+)
+_register([Beta, ContinuousBernoulli, Gamma, Pareto, Uniform], Exponential, _to_exponential)
 _register([Beta, Exponential, Pareto, Uniform], Gamma, _to_gamma)
 _register([Exponential, Gamma, Gumbel, Normal, Uniform], Gumbel, _to_gumbel)
 _register([Bernoulli], Poisson, _to_poisson)
 _register([Normal], Laplace, _to_laplace)
 _register([Uniform], Beta, _to_beta)
 _register([Uniform], Pareto, _to_pareto)
-_register([Beta], Uniform, _to_uniform)
+_register([Beta, ContinuousBernoulli], Uniform, _to_uniform)
+_register([Beta, Uniform], ContinuousBernoulli, _to_continuous_bernoulli)
 
 
 def _infinite(p: Any, q: Any) -> Tensor:
@@ -179,12 +190,13 @@ def _infinite(p: Any, q: Any) -> Tensor:
 
 _apart: dict[type, list[type]] = {
     Beta: [Pareto],
-    Exponential: [Beta, Pareto, Uniform],
-    Gamma: [Beta, Pareto, Uniform],
-    Gumbel: [Beta, Exponential, Gamma, Pareto, Uniform],
-    Laplace: [Beta, Exponential, Gamma, Pareto, Uniform],
-    Normal: [Beta, Exponential, Gamma, Pareto, Uniform],
-    Pareto: [Beta, Uniform],
+    ContinuousBernoulli: [Pareto],
+    Exponential: [Beta, ContinuousBernoulli, Pareto, Uniform],
+    Gamma: [Beta, ContinuousBernoulli, Pareto, Uniform],
+    Gumbel: [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform],
+    Laplace: [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform],
+    Normal: [Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform],
+    Pareto: [Beta, ContinuousBernoulli, Uniform],
     Poisson: [Bernoulli, Binomial],
 }
 for _kind, _others in _apart.items():

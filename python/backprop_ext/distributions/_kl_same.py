@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
 from .._core import Tensor
 from ..nn import functional as F
+from ._covariance import mahalanobis
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial
 from .categorical import Categorical
 from .cauchy import Cauchy
+from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
 from .exponential import Exponential
 from .gamma import Gamma
@@ -19,7 +22,8 @@ from .half_normal import HalfNormal
 from .independent import Independent
 from .kl import kl_divergence, register_kl
 from .laplace import Laplace
-from .multivariate_normal import MultivariateNormal, mahalanobis
+from .lowrank_multivariate_normal import LowRankMultivariateNormal
+from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
 from .pareto import Pareto
@@ -129,6 +133,23 @@ def _(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
     trace = mahalanobis(q._factor.unsqueeze(-3), columns).sum(-1)
     square = mahalanobis(q._factor, q.loc - p.loc)
     return q._half_log_det() - p._half_log_det() + 0.5 * (trace + square - p.event_shape[0])
+
+
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+def _(p: Any, q: Any) -> Tensor:
+    return kl_divergence(_dense(p), _dense(q))
+
+
+def _dense(p: Any) -> MultivariateNormal:
+    return MultivariateNormal(p.loc, scale_tril=p.scale_tril, validate_args=False)
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    norms = p._log_norm() + (-p.probs).log1p() - q._log_norm() - (-q.probs).log1p()
+    return p.mean * (p.logits - q.logits) + norms
 
 
 @register_kl(Normal, Normal)

@@ -63,10 +63,10 @@ class Binomial(WithLogits):
         if self._validate_args:
             self._validate_sample(value)
         n, logits = self.total_count, self.logits
-        ways = (n + 1).lgamma() - (value + 1).lgamma() - (n - value + 1).lgamma()
-        # log(1 + e^logits), with a slope of one half where its two branches meet
+        # n log(1 + e^logits), with a slope of one half where its two branches meet
         positive = (logits.clamp(min=0) + logits - logits.clamp(max=0)) / 2
-        found: Tensor = value * logits + ways - n * (positive + (-logits.abs()).exp().log1p())
+        norm = n * positive + n * (-logits.abs()).exp().log1p() - (n + 1).lgamma()
+        found: Tensor = value * logits - (value + 1).lgamma() - (n - value + 1).lgamma() - norm
         return found
 
     def entropy(self) -> Tensor:

@@ -68,10 +68,7 @@ def _register(registry: ConstraintRegistry) -> None:
     put = registry.register
     put(constraints.real, lambda c: transforms.identity_transform)
     for kind in (constraints.greater_than, constraints.greater_than_eq):
-        put(
-            kind,
-            lambda c: transforms.ExpTransform() if _is_zero(c) else _beyond(c.lower_bound, 1),
-        )
+        put(kind, lambda c: _beyond(c.lower_bound, 1))
     put(constraints.less_than, lambda c: _beyond(c.upper_bound, -1))
     put(constraints.interval, _to_interval)
     put(constraints.half_open_interval, _to_interval)
@@ -89,10 +86,6 @@ def _register(registry: ConstraintRegistry) -> None:
     put(
         constraints.stack, lambda c: transforms.StackTransform([registry(p) for p in c.cseq], c.dim)
     )
-
-
-def _is_zero(c: Any) -> bool:
-    return isinstance(c.lower_bound, (int, float)) and c.lower_bound == 0
 
 
 _register(biject_to)
