@@ -131,3 +131,20 @@ def test_new_makes_tensors_of_a_dtype_as_old_scripts_do() -> None:
     assert t.new([1, 2]).tolist() == [1.0, 2.0]
     assert t.new().shape == (0,)
     assert bx.FloatTensor(bx.Size([2, 2])).shape == (2, 2)
+
+
+def test_old_names_of_initializers_warn_and_work() -> None:
+    w = bx.empty(3, 4)
+    for name in ("xavier_uniform", "kaiming_normal", "orthogonal", "normal", "uniform"):
+        bx.manual_seed(0)
+        with pytest.warns(FutureWarning, match=rf"\[{name}\] the name is deprecated; use {name}_"):
+            first = getattr(nn.init, name)(w).tolist()
+        bx.manual_seed(0)
+        assert getattr(nn.init, f"{name}_")(w).tolist() == first
+    with pytest.warns(FutureWarning, match="constant_"):
+        assert nn.init.constant(w, 2.0).sum() == 24
+    p = bx.ones(2, requires_grad=True)
+    p.grad = bx.ones(2) * 10
+    with pytest.warns(FutureWarning, match="clip_grad_norm_"):
+        nn.utils.clip_grad_norm([p], 1.0)
+    assert p.grad.norm().item() == pytest.approx(1.0)
