@@ -118,6 +118,8 @@ torch.distributions.studentT.StudentT
 prune.l1_unstructured
 torch.func.vmap(torch.vmap)
 torch.func.linearize
+if torch.distributed.is_available() and torch.distributed.is_initialized():
+    torch.distributed.all_reduce
 torch.binomial, torch.autocast, torch.Tensor.new, torch.nn.DataParallel
 constraints.positive
 """
@@ -126,7 +128,10 @@ constraints.positive
         "torch.distributions.transforms.Nothing",
         "torch.distributions.Normals",
         "torch.func.linearize",
+        "torch.distributed.all_reduce",
     ]
+    assert not bx.distributed.is_available()
+    assert not bx.distributed.is_initialized()
     assert findings[1].reason == "torch has none either; did you mean 'Normal'?"
     assert used > 15
     with pytest.raises(AttributeError, match="torch has none either; did you mean 'Normal'"):

@@ -42,6 +42,7 @@ NAMESPACES: Final = (
     "torch.utils",
     "torch.utils.checkpoint",
     "torch.utils.data",
+    "torch.distributed",
     "torch.distributions",
     "torch.distributions.constraints",
     "torch.distributions.kl",

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from . import amp as amp
     from . import backends as backends
     from . import cuda as cuda
+    from . import distributed as distributed
     from . import distributions as distributions
     from . import fft as fft
     from . import func as func
@@ -147,6 +148,7 @@ _lazy = [
     "amp",
     "backends",
     "cuda",
+    "distributed",
     "distributions",
     "fft",
     "func",
