@@ -120,6 +120,7 @@ def test_data_parallel_is_the_module_under_a_name() -> None:
     x = bx.ones(1, 3)
     assert bx.equal(model(x), model.module(x))
     assert list(model.state_dict()) == ["module.weight", "module.bias"]
+    assert bx.equal(nn.parallel.data_parallel(model, x), model.module(x))
     with pytest.raises(RuntimeError, match=r"device_ids is \[0\], there is no GPU"):
         nn.DataParallel(nn.Linear(1, 1), device_ids=[0])
 

@@ -22,6 +22,7 @@ NAMESPACES: Final = (
     "torch.nn",
     "torch.nn.functional",
     "torch.nn.init",
+    "torch.nn.parallel",
     "torch.nn.parameter",
     "torch.nn.utils",
     "torch.nn.utils.parametrizations",
