@@ -104,3 +104,35 @@ def test_stand_ins_are_not_seen() -> None:
     assert "to_mkldnn" in torch_names()["torch.Tensor"]
     with pytest.raises(ImportError):
         from backprop_ext.nn import Nothing  # noqa: F401
+
+
+def test_the_doctor_knows_the_modules_that_are_imported_late() -> None:
+    script = """
+import torch
+from torch.distributions.normal import Normal
+from torch.distributions.transforms import TanhTransform, Nothing
+from torch.distributions import kl_divergence, constraints, Normals
+from torch.nn.utils import prune
+from torch.cuda.amp import GradScaler, autocast
+torch.distributions.studentT.StudentT
+prune.l1_unstructured
+torch.func.vmap(torch.vmap)
+torch.func.linearize
+if torch.distributed.is_available() and torch.distributed.is_initialized():
+    torch.distributed.all_reduce
+torch.binomial, torch.autocast, torch.Tensor.new, torch.nn.DataParallel
+constraints.positive
+"""
+    findings, used = doctor.check(script)
+    assert [f.name for f in findings] == [
+        "torch.distributions.transforms.Nothing",
+        "torch.distributions.Normals",
+        "torch.func.linearize",
+        "torch.distributed.all_reduce",
+    ]
+    assert not bx.distributed.is_available()
+    assert not bx.distributed.is_initialized()
+    assert findings[1].reason == "torch has none either; did you mean 'Normal'?"
+    assert used > 15
+    with pytest.raises(AttributeError, match="torch has none either; did you mean 'Normal'"):
+        bx.distributions.Normals  # noqa: B018

@@ -206,6 +206,16 @@ def test_gumbel_softmax_is_one_hot_with_the_soft_gradient() -> None:
     assert float(x.grad.abs().sum()) > 0
 
 
+def test_gumbel_softmax_draws_torchs_numbers() -> None:
+    torch = pytest.importorskip("torch")
+    found = []
+    for module in (bx, torch):
+        module.manual_seed(3)
+        soft = module.nn.functional.gumbel_softmax(module.zeros(4, 6), tau=0.7)
+        found.append([*soft.flatten().tolist(), module.rand(1).item()])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
 def _images(*shape: int) -> bx.Tensor:
     return bx.zeros(*shape)
 

@@ -206,3 +206,30 @@ def test_fork_rng() -> None:
     first = bx.rand(1).item()
     bx.manual_seed(1)
     assert bx.rand(1).item() == first
+
+
+def test_a_device_is_a_name_and_tensors_go_to_the_cpu_only() -> None:
+    cuda = bx.device("cuda:1")
+    assert (cuda.type, cuda.index, str(cuda)) == ("cuda", 1, "cuda:1")
+    assert cuda == bx.device("cuda", 1) == bx.device(1) != bx.device("cuda")
+    assert repr(bx.device("cuda")) == "device(type='cuda')"
+    # As libraries choose: ask for a GPU, and take the CPU where there is none.
+    wanted = bx.device("cuda")
+    if wanted.type == bx.device("cuda").type and not bx.cuda.is_available():
+        wanted = bx.device("cpu")
+    assert bx.ones(1, device=wanted).device == wanted
+    with bx.device("cpu"):
+        assert bx.ones(1).device.type == "cpu"
+    for use in (
+        lambda: bx.ones(1, device=cuda),
+        lambda: bx.ones(1).to(cuda),
+        lambda: bx.nn.Linear(1, 1).to(cuda),
+        lambda: bx.set_default_device(cuda),
+        lambda: bx.asarray([1.0], device=cuda),
+        cuda.__enter__,
+    ):
+        with pytest.raises(RuntimeError, match="cuda:1"):
+            use()
+    for wrong in ("gpu", "cuda:x", "cuda:"):
+        with pytest.raises(RuntimeError, match="pass one of cpu, cuda"):
+            bx.device(wrong, 0)

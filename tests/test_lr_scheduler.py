@@ -137,6 +137,52 @@ def test_a_schedule_of_ones_own_derives_from_either_name() -> None:
     assert schedule.get_last_lr() == [0.2]
 
 
+def test_a_schedule_counts_its_steps_from_one() -> None:
+    class Noam(bx.optim.lr_scheduler.LRScheduler):
+        def get_lr(self) -> list[float]:
+            seen.append((self._step_count, self.last_epoch))
+            return [base * self._step_count**-0.5 for base in self.base_lrs]
+
+    seen: list[tuple[int, int]] = []
+    optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=1.0)
+    schedule = Noam(optimizer)
+    for _ in range(3):
+        optimizer.step()
+        schedule.step()
+    assert seen == [(1, 0), (2, 1), (3, 2), (4, 3)]
+    assert schedule.get_last_lr() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("StepLR", {"step_size": 3}),
+        ("MultiStepLR", {"milestones": [2, 5]}),
+        ("ExponentialLR", {"gamma": 0.8}),
+        ("CosineAnnealingLR", {"T_max": 6}),
+        ("LinearLR", {"total_iters": 4}),
+        ("LambdaLR", {"lr_lambda": lambda epoch: 0.9**epoch}),
+    ],
+)
+def test_a_step_to_a_given_epoch_is_pytorchs(name: str, settings: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    found = []
+    for module in (bx, torch):
+        optimizer = module.optim.SGD([module.ones(1, requires_grad=True)], lr=0.5)
+        schedule = getattr(module.optim.lr_scheduler, name)(optimizer, **settings)
+        rates: list[float] = []
+        for epoch in (1, 2, 5, 3, None, 4):
+            optimizer.step()
+            if epoch is None:
+                schedule.step()
+            else:
+                with pytest.warns(UserWarning, match="deprecated"):
+                    schedule.step(epoch)
+            rates += [schedule.last_epoch, optimizer.param_groups[0]["lr"]]
+        found.append(rates)
+    assert found[0] == pytest.approx(found[1])
+
+
 def test_a_rate_that_is_a_tensor_stays_one() -> None:
     rate = bx.tensor(0.5)
     optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=rate)

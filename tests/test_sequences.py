@@ -199,3 +199,20 @@ def test_adaptive_softmax_is_pytorchs() -> None:
         return [out, module.log_prob(x), module.predict(x), *learn([loss], module), repr(module)]
 
     assert_same_numbers(build)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_weights_that_are_computed_from_others_are_used(kind: str) -> None:
+    bx.manual_seed(0)
+    network = getattr(bx.nn, kind)(3, 4, num_layers=2, bidirectional=True)
+    x = bx.randn(5, 2, 3)
+    plain = network(x)[0].detach()
+    bx.nn.utils.parametrizations.weight_norm(network, "weight_hh_l0")
+    computed = network(x)[0]
+    np.testing.assert_allclose(computed.detach().numpy(), plain.numpy(), rtol=1e-5, atol=1e-6)
+    computed.sum().backward()
+    assert network.parametrizations.weight_hh_l0.original0.grad is not None
+    bx.nn.utils.prune.l1_unstructured(network, "weight_hh_l1", amount=16)
+    network(x)[0].sum().backward()
+    assert bool((network.weight_hh_l1 == 0).any())
+    assert [len(w) for w in network.all_weights] == [4, 4, 4, 4]

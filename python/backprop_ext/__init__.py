@@ -54,8 +54,11 @@ from .serialization import load, save
 
 if TYPE_CHECKING:
     from . import accelerator as accelerator
+    from . import amp as amp
     from . import backends as backends
     from . import cuda as cuda
+    from . import distributed as distributed
+    from . import distributions as distributions
     from . import estimators as estimators
     from . import fft as fft
     from . import func as func
@@ -65,6 +68,10 @@ if TYPE_CHECKING:
     from . import utils as utils
     from . import version as version
     from ._capture import capture as capture
+    from ._vmap import vmap as vmap
+    from .amp import GradScaler as GradScaler
+    from .amp import autocast as autocast
+    from .distributions._draws import binomial as binomial
 
 __version__ = "0.1.0"
 
@@ -141,8 +148,11 @@ __all__ += _switches.__all__
 # Imported when they are first asked for.
 _lazy = [
     "accelerator",
+    "amp",
     "backends",
     "cuda",
+    "distributed",
+    "distributions",
     "estimators",
     "fft",
     "func",
@@ -157,7 +167,16 @@ _lazy = [
     "version",
 ]
 __getattr__ = missing_from(
-    "torch", globals(), {name: f".{name}" for name in _lazy} | {"capture": "._capture"}
+    "torch",
+    globals(),
+    {name: f".{name}" for name in _lazy}
+    | {
+        "GradScaler": ".amp",
+        "autocast": ".amp",
+        "binomial": ".distributions._draws",
+        "capture": "._capture",
+        "vmap": "._vmap",
+    },
 )
 guard_methods(Tensor)
 for _module in (

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CPU", "device"]
+__all__ = ["CPU", "device", "on_cpu"]
+
+_TYPES: Final = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "xla", "meta")
 
 
 class device:  # noqa: N801 (PyTorch's name)
-    """device("cpu"): the only one there is.
+    """The name of a place, as "cpu" or "cuda:0". Tensors can only be on the CPU.
 
-    Raises RuntimeError for any other. Source: PyTorch's torch.device.
+    Raises RuntimeError for a name that PyTorch does not know, or two indices.
+    Source: PyTorch's torch.device.
     """
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
-        kind, _, number = str(type).partition(":")
-        if kind != "cpu" or (number or "0") != "0" or index not in (None, 0):
-            asked = type if index is None else f"{type}:{index}"
+    def __init__(self, type: str | int | device = "cpu", index: int | None = None) -> None:
+        name = f"cuda:{type}" if isinstance(type, int) else str(type)
+        kind, colon, number = name.partition(":")
+        if kind not in _TYPES or (colon and (index is not None or not number.isdecimal())):
             raise RuntimeError(
-                f"[device] {asked!s} was asked for, cpu is what there is: "
-                "this package runs on the CPU only; drop the device or write device('cpu')"
+                f"[device] {name!r} with index {index}; pass one of {', '.join(_TYPES)}, "
+                "with one index at most, as 'cuda:0'"
             )
-        self.type: Final = "cpu"
-        self.index: Final = 0 if number or index == 0 else None
+        self.type: Final = kind
+        self.index: Final = int(number) if number else index
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) and self.index == other.index
+        return isinstance(other, device) and str(self) == str(other)
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
@@ -41,6 +44,23 @@ class device:  # noqa: N801 (PyTorch's name)
 
     def __reduce__(self) -> tuple[type[device], tuple[str]]:
         return device, (str(self),)
+
+    def __enter__(self) -> device:
+        on_cpu(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+
+def on_cpu(place: str | int | device) -> None:
+    """Raises RuntimeError for another place than the CPU, where a tensor is to go there."""
+    found = device(place)
+    if found.type != "cpu" or found.index not in (None, 0):
+        raise RuntimeError(
+            f"[device] {found} was asked for, cpu is what there is: "
+            "this package runs on the CPU only; drop the device or write device('cpu')"
+        )
 
 
 CPU: Final = device("cpu")

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _core
 from ._core import Tensor
-from ._device import device as _device
+from ._device import on_cpu
 
 __all__ = ["asarray", "from_dlpack", "frombuffer"]
 
@@ -23,7 +23,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     Source: https://data-apis.org/array-api/latest/API_specification/generated/array_api.from_dlpack.html
     """
     if device is not None:
-        _device(device)
+        on_cpu(device)
     if isinstance(ext_tensor, Tensor):
         shared = ext_tensor.detach()
     elif hasattr(ext_tensor, "__dlpack__"):
@@ -112,7 +112,7 @@ def asarray(
     Source: PyTorch's torch.asarray.
     """
     if device is not None:
-        _device(device)
+        on_cpu(device)
     if isinstance(obj, Tensor):
         found = obj
     elif isinstance(obj, np.ndarray) or not hasattr(obj, "__dlpack__"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _core
 from ._core import Tensor
-from ._device import device
+from ._device import device, on_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +140,7 @@ def get_default_device() -> device:
 def set_default_device(device_: Any) -> None:
     """Accepts the CPU. Raises RuntimeError for another device."""
     if device_ is not None:
-        device(device_)
+        on_cpu(device_)
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

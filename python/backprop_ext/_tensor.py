@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _core
 from ._core import Tensor
-from ._device import CPU, device
+from ._device import CPU, on_cpu
 from ._layout import strided
 from ._tensor_str import tensor_str
 from .autograd.engine import leaves, seed
@@ -265,7 +265,7 @@ def _cpu(self: Tensor) -> Tensor:
 @_method("cuda")
 def _cuda(self: Tensor, device_: Any = None, non_blocking: bool = False) -> Tensor:
     """Raises RuntimeError: there is no GPU."""
-    device("cuda")
+    on_cpu("cuda")
     raise AssertionError
 
 

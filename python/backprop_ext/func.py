@@ -1,24 +1,58 @@
-"""Derivatives of functions as functions.
+"""Derivatives of functions as functions, and functions over examples.
 
-Source: https://docs.pytorch.org/docs/stable/func.api.html
+Arguments and results may be nested tuples, lists and dicts of tensors, such as a dict of
+parameters. Source: https://docs.pytorch.org/docs/stable/func.api.html
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from . import _core, _tree
 from ._core import Tensor
-from .autograd import engine, functional
+from ._names import missing_from
+from ._vmap import vmap
+from .autograd import functional
 from .autograd.grad_mode import enable_grad
 from .nn.utils.stateless import functional_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacrev", "vjp"]
+    from .nn.modules.module import Module
+
+__all__ = [
+    "functional_call",
+    "grad",
+    "grad_and_value",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "stack_module_state",
+    "vjp",
+    "vmap",
+]
+
+__getattr__ = missing_from("torch.func", globals())
 
 Numbers = int | tuple[int, ...]
+
+_level = 0  # how many of these transforms are at work around the caller
+
+
+@contextmanager
+def _inside() -> Iterator[None]:
+    """While a function runs: a derivative that it takes may be differentiated from outside."""
+    global _level
+    _level += 1
+    try:
+        with enable_grad():
+            yield
+    finally:
+        _level -= 1
 
 
 def grad(
@@ -46,77 +80,165 @@ def grad_and_value(
 
     @wraps(func)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        nested = any(t.requires_grad for t in _picked(args, argnums))
-        with enable_grad():
-            changed, wanted = _with_leaves(args, argnums)
-            result = func(*changed, **kwargs)
-            y, *more = result if has_aux else (result,)
-            if not isinstance(y, Tensor) or y.numel() != 1:
-                shape = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
-                raise RuntimeError(f"[grad] the function returned {shape}; one element is needed")
-            found = functional._grads("grad", (y,), wanted, None, nested, False)
-        y = y if nested else y.detach()
-        value = (y, *more) if has_aux else y
-        return found if isinstance(argnums, tuple) else found[0], value
+        call = _Call(args, argnums)
+        y, more = call.run(func, kwargs, has_aux)
+        if not isinstance(y, Tensor) or y.numel() != 1:
+            shape = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+            raise RuntimeError(f"[grad] the function returned {shape}; one element is needed")
+        found = functional._grads("grad", (y,), call.leaves, None, call.nested, False)
+        value = y if call.nested else y.detach()
+        return call.build(found), (value, *more) if has_aux else value
 
     return gradient
 
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """(func(primals), f) with f(v) = J^T v, a tuple; has_aux as in grad."""
-    with enable_grad():
-        xs = tuple(
-            x.view_as(x) if x.requires_grad else x.detach().requires_grad_() for x in primals
-        )
-        result = func(*xs)
-    y, more = (result[0], result[1:]) if has_aux else (result, ())
-    ys = (y,) if isinstance(y, Tensor) else tuple(y)
+    call = _Call(primals, tuple(range(len(primals))))
+    y, more = call.run(func, {}, has_aux)
+    ys, build = _tree.flatten(y)
 
-    def back(v: Any) -> tuple[Tensor, ...]:
-        vs = (v,) if isinstance(v, Tensor) else tuple(v)
-        return engine.grad(ys, xs, vs, retain_graph=True, materialize_grads=True)
+    def back(v: Any) -> Any:
+        vs = tuple(_tree.leaves(v))
+        return call.build(functional._grads("vjp", tuple(ys), call.leaves, vs, call.nested, False))
 
-    shown = y.detach() if isinstance(y, Tensor) else tuple(t.detach() for t in y)
-    return (shown, back, *more)
+    return (build([t if call.nested else t.detach() for t in ys]), back, *more)
 
 
-def jacrev(func: Callable[..., Any], argnums: Numbers = 0, **options: Any) -> Callable[..., Any]:
-    """x -> d func / d x, of shape result.shape + x.shape; a tuple for several argnums."""
+def jvp(
+    func: Callable[..., Any],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    *,
+    strict: bool = False,
+    has_aux: bool = False,
+) -> Any:
+    """(func(primals), J v), v the tangents, by two backward passes; has_aux as in grad.
+
+    strict: a result that does not depend on the primals is an error. Raises RuntimeError for
+    tangents of other shapes.
+    """
+    xs, build = _tree.flatten(tuple(primals))
+    more: list[Any] = []
+    shape_of: list[Any] = []
+
+    def flat(*values: Tensor) -> tuple[Tensor, ...]:
+        with _inside():
+            result = func(*build(list(values)))
+        if has_aux:
+            result, *rest = result
+            more[:] = rest
+        found, rebuild = _tree.flatten(result)
+        shape_of[:] = [rebuild]
+        return tuple(found)
+
+    nested = bool(_level) or any(x.requires_grad for x in xs)
+    vs = tuple(_tree.leaves(tuple(tangents)))
+    ys, found = functional.jvp(flat, tuple(xs), vs, nested, strict)
+    (rebuild,) = shape_of
+    return (rebuild(list(ys)), rebuild(list(found)), *more)
+
+
+def jacrev(
+    func: Callable[..., Any],
+    argnums: Numbers = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """x -> d func / d x, of shape result.shape + x.shape; a tuple for several argnums.
+
+    One backward pass for each element of the result; chunk_size changes nothing. A nested result
+    gives a nest of Jacobians, each in the structure of x. has_aux as in grad.
+    """
 
     @wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        def of_picked(*xs: Tensor) -> Any:
-            return func(*_replaced(args, argnums, xs), **kwargs)
-
-        picked = _picked(args, argnums)
-        found = functional.jacobian(
-            of_picked, picked, create_graph=any(x.requires_grad for x in picked)
-        )
-        if isinstance(argnums, tuple):
-            return found
-        return tuple(row[0] for row in found) if isinstance(found[0], tuple) else found[0]
+        call = _Call(args, argnums)
+        y, more = call.run(func, kwargs, has_aux)
+        ys, build = _tree.flatten(y)
+        rows = [functional._row(t, call.leaves, call.nested, False) for t in ys]
+        found = build([call.build(row) for row in rows])
+        return (found, *more) if has_aux else found
 
     return jacobian
 
 
+def jacfwd(func: Callable[..., Any], argnums: Numbers = 0, **options: Any) -> Callable[..., Any]:
+    """The Jacobian as jacrev returns it, and computes it."""
+    options.pop("randomness", None)
+    return jacrev(func, argnums, **options)
+
+
 def hessian(func: Callable[..., Any], argnums: Numbers = 0) -> Callable[..., Any]:
-    """x -> d^2 func / d x^2."""
-    return jacrev(grad(func, argnums), argnums)
+    """x -> d^2 func / d x^2, of shape result.shape + x.shape + x.shape."""
+    return jacrev(jacrev(func, argnums), argnums)
 
 
-def _picked(args: tuple[Any, ...], argnums: Numbers) -> tuple[Tensor, ...]:
-    return tuple(args[i] for i in (argnums if isinstance(argnums, tuple) else (argnums,)))
+def stack_module_state(
+    models: Sequence[Module],
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(parameters, buffers) of modules of one kind, by name, stacked along a new first dimension.
+
+    Raises RuntimeError for no modules, or of different classes or modes.
+    """
+    kinds = {(type(m).__name__, m.training) for m in models}
+    if len(kinds) != 1:
+        shown = ", ".join(f"{kind} in {'train' if on else 'eval'} mode" for kind, on in kinds)
+        raise RuntimeError(
+            f"[stack_module_state] the modules are {shown or 'none'}; "
+            "pass modules of one class and mode"
+        )
+    parameters: dict[str, Tensor] = {}
+    for name, first in models[0].named_parameters():
+        each = [dict(m.named_parameters())[name].detach() for m in models]
+        parameters[name] = _core.stack(each).requires_grad_(first.requires_grad)
+    buffers = {
+        name: _core.stack([dict(m.named_buffers())[name] for m in models])
+        for name, _ in models[0].named_buffers()
+    }
+    return parameters, buffers
 
 
-def _replaced(
-    args: tuple[Any, ...], argnums: Numbers, values: tuple[Tensor, ...]
-) -> tuple[Any, ...]:
-    changed = [*args]
-    for i, x in zip(argnums if isinstance(argnums, tuple) else (argnums,), values, strict=True):
-        changed[i] = x
-    return tuple(changed)
+class _Call:
+    """A call of a function, with the tensors of some arguments as leaves to differentiate to.
 
+    nested: a derivative is taken of the derivative, from outside; it needs a graph.
+    """
 
-def _with_leaves(args: tuple[Any, ...], argnums: Numbers) -> tuple[Any, tuple[Tensor, ...]]:
-    wanted = tuple(functional.as_input(x, True) for x in _picked(args, argnums))
-    return _replaced(args, argnums, wanted), wanted
+    def __init__(self, args: tuple[Any, ...], argnums: Numbers) -> None:
+        several = isinstance(argnums, tuple)
+        picked = [args[i] for i in argnums] if isinstance(argnums, tuple) else [args[argnums]]
+        tensors, build = _tree.flatten(picked)
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(
+                    f"[func] a {type(tensor).__name__} is to be differentiated to; pass tensors, "
+                    "or choose other argnums"
+                )
+        inputs = [t for t in _tree.leaves(args) if isinstance(t, Tensor)]
+        self.nested = bool(_level) or any(t.requires_grad for t in inputs)
+        with enable_grad():
+            self.leaves = tuple(functional.as_input(t, self.nested) for t in tensors)
+        self._build, self._several = build, several
+        self._args = [*args]
+        for i, value in zip(
+            argnums if isinstance(argnums, tuple) else (argnums,),
+            build(list(self.leaves)),
+            strict=True,
+        ):
+            self._args[i] = value
+
+    def run(self, func: Callable[..., Any], kwargs: Any, has_aux: bool) -> tuple[Any, list[Any]]:
+        """(result, what comes with it)."""
+        with _inside():
+            result = func(*self._args, **kwargs)
+        if has_aux:
+            y, *more = result
+            return y, more
+        return result, []
+
+    def build(self, found: Sequence[Tensor]) -> Any:
+        """Derivatives in the structure of the arguments."""
+        built = self._build(list(found))
+        return tuple(built) if self._several else built[0]

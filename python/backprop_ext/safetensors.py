@@ -23,7 +23,7 @@ import numpy as np
 
 from . import _core
 from ._core import Tensor
-from ._device import device as _device
+from ._device import on_cpu
 
 if TYPE_CHECKING:
     Path: TypeAlias = str | os.PathLike[str]
@@ -63,7 +63,7 @@ def save(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> 
 
 def load_file(filename: Path, device: Any = "cpu") -> dict[str, Tensor]:
     """The tensors of a file by name. Raises RuntimeError for a file that breaks the format."""
-    _device(device)
+    on_cpu(device)
     with open(filename, "rb") as stream:
         return _read(stream, os.fstat(stream.fileno()).st_size, os.fspath(filename))
 

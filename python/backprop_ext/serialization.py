@@ -19,7 +19,7 @@ import numpy as np
 
 from . import _core
 from ._core import Tensor
-from ._device import device
+from ._device import device, on_cpu
 from ._size import Size
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def load(
     Raises FileNotFoundError, and RuntimeError for a file that is damaged or of another format.
     """
     if isinstance(map_location, (str, device)):
-        device(map_location)
+        on_cpu(map_location)
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as stream:
             return _read(stream, os.fspath(f))

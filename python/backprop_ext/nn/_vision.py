@@ -204,8 +204,8 @@ def gumbel_softmax(
 
     The gradient of the hard form is that of the soft one. Source: Jang et al., ICLR 2017.
     """
-    exponential = -(-_core.empty_like(logits).uniform_()).log1p()
-    soft = _core.softmax((logits - exponential.log()) / tau, dim)
+    gumbels = -_core.empty_like(logits).exponential_().log()
+    soft = _core.softmax((logits + gumbels) / tau, dim)
     if not hard:
         return soft
     best = soft.argmax(dim, keepdim=True)

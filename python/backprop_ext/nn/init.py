@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import _core, linalg
 from ..autograd.grad_mode import no_grad
+from ._old_names import old_names
 
 if TYPE_CHECKING:
     from .._core import Generator, Tensor
@@ -291,3 +292,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         q, r = linalg.qr(x.t() if wide else x)
         q = q * _core.diagonal(r).sign()
         return tensor.copy_((q.t() if wide else q).reshape(tensor.shape)).mul_(gain)
+
+
+constant, dirac, eye, sparse = old_names(constant_, dirac_, eye_, sparse_)
+normal, uniform, orthogonal = old_names(normal_, uniform_, orthogonal_)
+xavier_normal, xavier_uniform = old_names(xavier_normal_, xavier_uniform_)
+kaiming_normal, kaiming_uniform = old_names(kaiming_normal_, kaiming_uniform_)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import _core
 from ..._core import Tensor
-from ..._device import device as as_device
+from ..._device import on_cpu
 from . import _state
 from ._hooked import Hooked
 from ._hooks import call_with_hooks, global_hooks
@@ -121,7 +121,7 @@ class Module(Hooked, Tree):
             elif not isinstance(arg, bool):
                 device = arg
         if device is not None:
-            as_device(device)
+            on_cpu(device)
         if dtype is None:
             return self
         if not dtype.is_floating_point:
@@ -145,7 +145,7 @@ class Module(Hooked, Tree):
     def to_empty(self: _M, *, device: Device, recurse: bool = True) -> _M:
         """Give parameters and buffers new memory, its values undefined."""
         if device is not None:
-            as_device(device)
+            on_cpu(device)
         return self._apply(_core.empty_like)
 
     def cpu(self: _M) -> _M:

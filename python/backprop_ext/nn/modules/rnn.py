@@ -57,6 +57,7 @@ class RNNBase(Module):
         self._check_sizes(dropout)
         out, gates = proj_size or hidden_size, _GATES[mode] * hidden_size
         directions = 2 if bidirectional else 1
+        self._flat_weights_names: list[str] = []
         for layer in range(num_layers):
             inputs = input_size if layer == 0 else out * directions
             for suffix in ("", "_reverse")[:directions]:
@@ -70,7 +71,8 @@ class RNNBase(Module):
                     shapes["weight_hr"] = (proj_size, hidden_size)
                 for name, shape in shapes.items():
                     weight = Parameter(_core.empty(shape, dtype=dtype, device=device))
-                    self.register_parameter(f"{name}_l{layer}{suffix}", weight)
+                    self._flat_weights_names.append(f"{name}_l{layer}{suffix}")
+                    self.register_parameter(self._flat_weights_names[-1], weight)
         self.reset_parameters()
 
     def _check_sizes(self, dropout: Any) -> None:
@@ -102,9 +104,15 @@ class RNNBase(Module):
         """Nothing: the weights need no common memory on a CPU."""
 
     @property
+    def _flat_weights(self) -> list[Any]:
+        """The weights in order, also those that are computed from other parameters."""
+        own = self._parameters
+        return [own[n] if n in own else getattr(self, n) for n in self._flat_weights_names]
+
+    @property
     def all_weights(self) -> list[list[Parameter]]:
         """The weights of each layer and direction."""
-        weights = list(self._parameters.values())
+        weights = self._flat_weights
         each = len(weights) // (self.num_layers * (2 if self.bidirectional else 1))
         return [weights[k : k + each] for k in range(0, len(weights), each)]
 
@@ -159,7 +167,7 @@ class RNNBase(Module):
             self._state(f"hidden[{k}]", s, batch, sizes[k], data) for k, s in enumerate(states)
         ]
         arguments: list[Any] = [
-            states if lstm else states[0], list(self._parameters.values()), self.bias,
+            states if lstm else states[0], self._flat_weights, self.bias,
             self.num_layers, self.dropout, self.training, self.bidirectional,
         ]  # fmt: skip
         network = getattr(_core, self.mode.lower())

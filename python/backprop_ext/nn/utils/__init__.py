@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..._names import missing_from
+from .._old_names import old_names
 from . import parametrizations, parametrize, rnn, stateless
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .convert_parameters import parameters_to_vector, vector_to_parameters
 from .init import skip_init
 from .weight_norm import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
+
+if TYPE_CHECKING:
+    from . import prune as prune
 
 __all__ = [
     "clip_grad_norm_",
@@ -25,3 +32,8 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+(clip_grad_norm,) = old_names(clip_grad_norm_)
+
+# Imported when it is first asked for.
+__getattr__ = missing_from("torch.nn.utils", globals(), {"prune": ".prune"})

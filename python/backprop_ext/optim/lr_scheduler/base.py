@@ -54,30 +54,41 @@ class LRScheduler:
     @property
     def _is_first(self) -> bool:
         """Whether this is the first epoch, whose rate is the one in force."""
-        return self._step_count == 0
+        return self._step_count == 1
 
     def get_lr(self) -> list[float]:
-        """The rates of epoch `last_epoch`, one per group; _step_count is 0 in the first call."""
+        """The rates of epoch `last_epoch`, one per group; _step_count is 1 in the first call."""
         raise NotImplementedError(f"[get_lr] {type(self).__name__} defines no get_lr(); define it")
 
     def get_last_lr(self) -> list[float]:
         """The rates in force, one per group."""
         return self._last_lr
 
-    def step(self) -> None:
-        """The next epoch."""
+    def step(self, epoch: int | None = None) -> None:
+        """The next epoch; or, as old scripts do, the one that is given, counted from the start."""
         if self._step_count == 1 and not self.optimizer._opt_called:
             warnings.warn(
                 "[lr_scheduler] step() came before optimizer.step(): the first rate was not used; "
                 "call optimizer.step() first",
                 stacklevel=2,
             )
-        self._advance()
+        if epoch is None:
+            self._advance()
+            return
+        warnings.warn(
+            f"[lr_scheduler] step({epoch}) is deprecated; call step() once in each epoch",
+            stacklevel=2,
+        )
+        steps = self._step_count
+        self._restart()
+        for _ in range(epoch):
+            self._advance()
+        self._step_count = steps + 1
 
     def _advance(self) -> None:
         self.last_epoch += 1
-        self._set(self.get_lr())
         self._step_count += 1
+        self._set(self.get_lr())
         self._last_lr = self._rates()
 
     def _set(self, rates: list[float]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._device import device
-from ._names import missing_from
+from .._device import on_cpu
+from .._names import missing_from
 
 __all__ = [
     "current_device",
@@ -67,23 +67,24 @@ def max_memory_allocated(device: Any = None) -> int:
 
 def init() -> None:
     """Raises RuntimeError: there is no GPU."""
-    device("cuda")
+    on_cpu("cuda")
 
 
 def current_device() -> int:
     """Raises RuntimeError: there is no GPU."""
-    device("cuda")
+    on_cpu("cuda")
     return 0
 
 
 def get_device_name(device_: Any = None) -> str:
     """Raises RuntimeError: there is no GPU."""
-    return str(device("cuda"))
+    on_cpu("cuda")
+    return ""
 
 
 def set_device(device_: Any) -> None:
     """Raises RuntimeError: there is no GPU."""
-    device("cuda")
+    on_cpu("cuda")
 
 
-__getattr__ = missing_from("torch.cuda", globals())
+__getattr__ = missing_from("torch.cuda", globals(), {"amp": ".amp"})

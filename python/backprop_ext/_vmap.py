@@ -1,0 +1,92 @@
+"""vmap as what it means: a loop over examples.
+
+Source: https://docs.pytorch.org/docs/stable/generated/torch.func.vmap.html
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from . import _core, _tree
+from ._core import Tensor
+from .random import get_rng_state, set_rng_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["vmap"]
+
+
+def vmap(
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """f(x_0, x_1, ...) for every example: y[k] = f(x[k]), the results stacked along out_dims.
+
+    in_dims: the dimension of the examples in each argument, None for one that all examples share;
+    it may follow the structure of nested arguments. The examples are taken one after the other in
+    Python: the results, derivatives and nesting are those of PyTorch, the speed is that of a loop.
+    So func may be any code, also with `if` on a value and `item()`. randomness: "same" draws the
+    same numbers for every example; "different" and "error" draw on. chunk_size changes nothing.
+    Raises ValueError for in_dims that do not fit, for no or different numbers of examples, for
+    another randomness, and for a result that holds something else than tensors.
+    """
+    if randomness not in ("error", "different", "same"):
+        raise ValueError(
+            f"[vmap] randomness is {randomness!r}; pass 'error', 'different' or 'same'"
+        )
+
+    @wraps(func)
+    def over_examples(*args: Any, **kwargs: Any) -> Any:
+        values, build = _tree.flatten(args)
+        whole = tuple(in_dims) if isinstance(in_dims, list) else in_dims
+        dims = _tree.broadcast_prefix("vmap", whole, args)
+        start = get_rng_state() if randomness == "same" else None
+        results = []
+        for k in range(_examples(values, dims)):
+            if start is not None:
+                set_rng_state(start)
+            pairs = zip(values, dims, strict=True)
+            one = [v if d is None else v.select(d, k) for v, d in pairs]
+            results.append(func(*build(one), **kwargs))
+        return _stacked(results, out_dims)
+
+    return over_examples
+
+
+def _examples(values: list[Any], dims: list[Any]) -> int:
+    """How many examples the arguments hold."""
+    sizes: dict[int, None] = {}
+    for value, dim in zip(values, dims, strict=True):
+        if dim is None:
+            continue
+        if not isinstance(value, Tensor) or not -value.ndim <= dim < value.ndim:
+            what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+            raise ValueError(
+                f"[vmap] in_dims says {dim} for {what}; pass a dimension of a tensor, or None"
+            )
+        sizes[value.shape[dim]] = None
+    if len(sizes) != 1:
+        held = f"{list(sizes)} examples" if sizes else "no argument with examples"
+        raise ValueError(f"[vmap] there are {held}; pass one number of examples, by in_dims")
+    (size,) = sizes
+    if not size:
+        raise ValueError("[vmap] there are 0 examples; what the function returns is not known")
+    return size
+
+
+def _stacked(results: list[Any], out_dims: Any) -> Any:
+    _, build = _tree.flatten(results[0])
+    dims = _tree.broadcast_prefix("vmap", out_dims, results[0])
+    columns = zip(*map(_tree.leaves, results), strict=True)
+    for value in _tree.leaves(results[0]):
+        if not isinstance(value, Tensor):
+            raise ValueError(
+                f"[vmap] the function returned a {type(value).__name__}; return tensors"
+            )
+    return build([_core.stack(c, d) for c, d in zip(columns, dims, strict=True)])

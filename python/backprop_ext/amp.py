@@ -1,0 +1,196 @@
+"""Mixed precision, of which there is one precision here: autocast changes nothing.
+
+Scripts that are written for GPUs run as PyTorch runs them where there is none: with a warning,
+and in float32. Source: https://docs.pytorch.org/docs/stable/amp.html
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import ContextDecorator
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._core import Tensor
+from ._names import missing_from
+from .autograd.grad_mode import no_grad
+
+if TYPE_CHECKING:
+    from .optim.optimizer import Optimizer
+
+__all__ = ["GradScaler", "autocast", "is_autocast_available"]
+
+__getattr__ = missing_from("torch.amp", globals())
+
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+def is_autocast_available(device_type: str) -> bool:
+    """False: there is no float16 or bfloat16."""
+    return False
+
+
+class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
+    """A `with` block or a decorator in which everything stays in its precision; enabled, it warns.
+
+    Raises ValueError for a device_type that is no string, RuntimeError for one that PyTorch has
+    not either.
+    """
+
+    def __init__(
+        self,
+        device_type: str,
+        dtype: Any = None,
+        enabled: bool = True,
+        cache_enabled: bool | None = None,
+    ) -> None:
+        if not isinstance(device_type, str):
+            raise ValueError(f"[autocast] device_type is {device_type!r}; pass a string, as 'cpu'")
+        if device_type not in _DEVICES:
+            raise RuntimeError(f"[autocast] device_type is {device_type!r}; one of {_DEVICES}")
+        self.device = device_type
+        if enabled:
+            warnings.warn(
+                f"[autocast] there is no {'bfloat16' if device_type == 'cpu' else 'GPU'} here; "
+                "everything stays in float32, pass enabled=False",
+                stacklevel=2,
+            )
+
+    def __enter__(self) -> autocast:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+
+class GradScaler:
+    """Multiplies a loss by a scale, and gradients by its inverse before a step.
+
+    A step with infinite gradients is left out and the scale multiplied by backoff_factor; after
+    growth_interval good ones it is multiplied by growth_factor. For device="cuda", the default,
+    it warns and does nothing. Raises AssertionError for factors on the wrong side of 1.
+    """
+
+    def __init__(
+        self,
+        device: str = "cuda",
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
+        if enabled and device == "cuda":
+            warnings.warn(
+                "[GradScaler] there is no GPU here; it does nothing, pass enabled=False",
+                stacklevel=2,
+            )
+            enabled = False
+        if enabled and not backoff_factor < 1.0 < growth_factor:
+            raise AssertionError(
+                f"[GradScaler] growth_factor={growth_factor}, backoff_factor={backoff_factor}; "
+                "the first must be above 1, the second below"
+            )
+        self._enabled = enabled
+        self._scale, self._growth_tracker = init_scale, 0
+        self._factors = {"growth_factor": growth_factor, "backoff_factor": backoff_factor}
+        self._growth_interval = growth_interval
+        # Of each optimizer since the last update: whether its gradients were infinite.
+        self._unscaled: dict[int, bool] = {}
+        self._stepped: set[int] = set()
+
+    def is_enabled(self) -> bool:
+        """Whether it does anything."""
+        return self._enabled
+
+    def get_scale(self) -> float:
+        """The scale, 1 when disabled."""
+        return self._scale if self._enabled else 1.0
+
+    def scale(self, outputs: Any) -> Any:
+        """outputs * scale, of a tensor or of a list or tuple of them."""
+        if not self._enabled:
+            return outputs
+        if isinstance(outputs, Tensor):
+            return outputs * self._scale
+        if not isinstance(outputs, (list, tuple)):
+            raise ValueError(
+                f"[scale] a {type(outputs).__name__} was given; pass a tensor or a list of them"
+            )
+        return type(outputs)(self.scale(output) for output in outputs)
+
+    def unscale_(self, optimizer: Optimizer) -> None:
+        """Divide the gradients by the scale, to clip them before `step`.
+
+        Raises RuntimeError for a second time since the last update, or after step.
+        """
+        if not self._enabled:
+            return
+        key = id(optimizer)
+        if key in self._unscaled or key in self._stepped:
+            when = "after step()" if key in self._stepped else "twice"
+            raise RuntimeError(f"[unscale_] it was called {when}; call update() in between")
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        infinite = False
+        with no_grad():
+            for grad in grads:
+                if grad is not None:
+                    infinite = infinite or not bool(_core.isfinite(grad).all())
+                    grad.mul_(1.0 / self._scale)
+        self._unscaled[key] = infinite
+
+    def step(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        """optimizer.step(), unless a gradient is infinite or NaN.
+
+        Raises RuntimeError for a second step since the last update, or a closure.
+        """
+        if not self._enabled:
+            return optimizer.step(*args, **kwargs)
+        if "closure" in kwargs:
+            raise RuntimeError("[GradScaler] a closure cannot be scaled; call step without one")
+        if id(optimizer) in self._stepped:
+            raise RuntimeError("[GradScaler] step() was called twice; call update() in between")
+        if id(optimizer) not in self._unscaled:
+            self.unscale_(optimizer)
+        self._stepped.add(id(optimizer))
+        return None if self._unscaled[id(optimizer)] else optimizer.step(*args, **kwargs)
+
+    def update(self, new_scale: float | Tensor | None = None) -> None:
+        """The scale for the next step. Raises AssertionError when no gradients were looked at."""
+        if not self._enabled:
+            return
+        if new_scale is not None:
+            self._scale = float(new_scale)
+        elif not self._unscaled:
+            raise AssertionError("[update] no step() since the last update(); call it first")
+        elif any(self._unscaled.values()):
+            self._scale *= self._factors["backoff_factor"]
+            self._growth_tracker = 0
+        else:
+            self._growth_tracker += 1
+            if self._growth_tracker == self._growth_interval:
+                self._scale *= self._factors["growth_factor"]
+                self._growth_tracker = 0
+        self._unscaled, self._stepped = {}, set()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scale and how it changes; empty when disabled."""
+        if not self._enabled:
+            return {}
+        return {
+            "scale": self._scale,
+            **self._factors,
+            "growth_interval": self._growth_interval,
+            "_growth_tracker": self._growth_tracker,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state_dict. Raises RuntimeError for an empty one."""
+        if not self._enabled:
+            return
+        if not state_dict:
+            raise RuntimeError("[load_state_dict] the state is empty; it was saved when disabled")
+        self._scale = state_dict["scale"]
+        self._factors = {name: state_dict[name] for name in self._factors}
+        self._growth_interval = state_dict["growth_interval"]
+        self._growth_tracker = state_dict["_growth_tracker"]

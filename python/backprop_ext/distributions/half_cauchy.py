@@ -1,0 +1,22 @@
+"""The half-Cauchy distribution."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from .cauchy import Cauchy
+from .half_normal import Folded
+from .utils import constant
+
+__all__ = ["HalfCauchy"]
+
+
+class HalfCauchy(Folded):
+    """|x| for x ~ Cauchy(0, scale)"""
+
+    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
+        super().__init__(Cauchy(0, scale, validate_args=False), validate_args)
+
+    mean = property(lambda self: constant(inf, self._extended_shape(), self.scale))
+    variance = property(lambda self: self.base_dist.variance)

@@ -1,0 +1,49 @@
+"""Wrappers for several GPUs, as they are without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._names import missing_from
+from .modules.module import Module
+
+__all__ = ["DataParallel", "data_parallel"]
+
+__getattr__ = missing_from("torch.nn.parallel", globals())
+
+
+class DataParallel(Module):
+    """module(...), under the name `module`, as in PyTorch on a machine without a GPU.
+
+    The names of its state have the prefix "module.". Raises RuntimeError for device_ids.
+    """
+
+    def __init__(
+        self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0
+    ) -> None:
+        super().__init__()
+        _no_gpu("DataParallel", device_ids)
+        self.module = module
+        self.device_ids: list[int] = []
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        return self.module(*inputs, **kwargs)
+
+
+def data_parallel(
+    module: Module,
+    inputs: Any,
+    device_ids: Any = None,
+    output_device: Any = None,
+    dim: int = 0,
+    module_kwargs: dict[str, Any] | None = None,
+) -> Any:
+    """module(*inputs). Raises RuntimeError for device_ids."""
+    _no_gpu("data_parallel", device_ids)
+    several = inputs if isinstance(inputs, tuple) else (inputs,)
+    return module(*several, **(module_kwargs or {}))
+
+
+def _no_gpu(op: str, device_ids: Any) -> None:
+    if device_ids:
+        raise RuntimeError(f"[{op}] device_ids is {device_ids}, there is no GPU; leave it out")
