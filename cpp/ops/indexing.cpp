@@ -179,8 +179,11 @@ Tensor index(const Tensor& t, const Tensors& indices) {
     Tensors kept(static_cast<size_t>(s.axes.back()) + 1);
     for (int k = 0; k < s.axes.size(); ++k)
       kept[static_cast<size_t>(s.axes[k])] = s.indices[static_cast<size_t>(k)];
-    r.done("IndexBackward0", out, [kept, shape = t.shape()](const Backward& b) {
-      b.give(0, index_backward(b.grad(), kept, shape));
+    for (const Tensor& indices : kept) r.save(indices);
+    r.done("IndexBackward0", out, [count = kept.size(), shape = t.shape()](const Backward& b) {
+      Tensors indices;
+      for (size_t i = 0; i < count; ++i) indices.push_back(b.saved(static_cast<int>(i)));
+      b.give(0, index_backward(b.grad(), indices, shape));
     });
   }
   return out;

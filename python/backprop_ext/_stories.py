@@ -1,0 +1,102 @@
+"""What an error adds for the reader: the name of a tensor, and the lines that made and broke it.
+
+The engine asks for it when it raises. Names come from the variables of the program; lines are known
+of what ran inside `explain.record()`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from ._core import Node, Tensor
+
+__all__ = ["NOTE", "call_frames", "here", "name_in_frames", "name_of", "story_of", "writes"]
+
+NOTE: Final = "explain"  # the key of a recording's note in Node.metadata
+FRAMES: Final = 20
+# By the address of the memory: (version before, operation, line) of writes in place.
+writes: dict[int, list[tuple[int, str, str]]] = {}
+
+
+def call_frames() -> Iterator[FrameType]:
+    """The frames outside of this package, the innermost first."""
+    frame = sys._getframe(1)
+    found = 0
+    while frame is not None and found < FRAMES:
+        if frame.f_globals.get("__name__", "").partition(".")[0] != "backprop_ext":
+            found += 1
+            yield frame
+        frame = frame.f_back  # type: ignore[assignment]
+
+
+def here() -> str:
+    """The line of the program that runs, "train.py:12"."""
+    for frame in call_frames():
+        return f"{_file(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return "?"
+
+
+def _file(path: str) -> str:
+    """A short name; a notebook's cell has none."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    return "cell" if "ipykernel_" in path or name.startswith("<ipython") else name
+
+
+def name_in_frames(tensor: Tensor) -> str:
+    """The variable that holds a tensor, or the parameter of a module that one holds; else ""."""
+    from .nn.modules.module import Module
+
+    modules: list[tuple[str, Module]] = []
+    for frame in call_frames():
+        for scope in (frame.f_locals, frame.f_globals):
+            for name, value in list(scope.items()):
+                if value is tensor:
+                    return name
+                if isinstance(value, Module):
+                    modules.append((name, value))
+                    modules += [(f"{name}.{path}", m) for path, m in value.named_modules() if path]
+    for name, module in modules:
+        for path, parameter in module._parameters.items():
+            if parameter is tensor:
+                return f"{name}.{path}"
+    return ""
+
+
+def name_of(tensor: Tensor) -> str:
+    """" 'w'", to stand after "a tensor"; nothing where the program has no name for it."""
+    name = name_in_frames(tensor)
+    return f" {name!r}" if name else ""
+
+
+def note_of(node: Node) -> Any:
+    """What a recording wrote about a node, or None."""
+    from . import _core
+
+    notes = _core._inspect_node(node)[5]
+    return None if notes is None else notes.get(NOTE)
+
+
+def story_of(node: Node, tensor: Tensor | None) -> str:
+    """Where a node was recorded and freed, or its value written; how to find out where unknown."""
+    note = note_of(node)
+    if note is None:
+        return "; to see the lines, run the step inside `with backprop_ext.explain.record():`"
+    told = [f"{node.name()} was recorded at {note.place()}"]
+    if tensor is not None:
+        told += [f"the tensor was written by {op} at {line}" for op, line in _later(tensor)]
+    elif note.freed:
+        told.append(f"the earlier backward ran at {note.freed}")
+    return "; " + ", ".join(told)
+
+
+def _later(tensor: Tensor) -> list[tuple[str, str]]:
+    """The last write to the memory of a tensor."""
+    from . import _core
+
+    noted = writes.get(_core._memory_of(tensor)[0], [])
+    return [(op, line) for version, op, line in noted[-1:] if version < tensor._version]
