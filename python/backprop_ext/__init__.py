@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from . import accelerator as accelerator
     from . import backends as backends
     from . import cuda as cuda
+    from . import explain as explain
     from . import fft as fft
     from . import func as func
     from . import safetensors as safetensors
@@ -140,6 +141,7 @@ _lazy = [
     "accelerator",
     "backends",
     "cuda",
+    "explain",
     "fft",
     "func",
     "masked",

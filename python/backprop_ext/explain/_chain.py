@@ -36,7 +36,10 @@ def rule(graph: Graph, op: Op, one: Input) -> str:
         return f"∂L/∂{x} = ∂L/∂{y} {times} ∂{y}/∂{x} = {up} {times} {factor} = {product}"
     if op.gradient is not None and op.gradient.size == 1:
         return f"∂L/∂{x} = ∂L/∂{y} · ∂{y}/∂{x} = {up} · {factor} = {product}"
-    return f"∂L/∂{x} = (∂{y}/∂{x})ᵀ ∂L/∂{y} = {factor}ᵀ {up} = {product}"
+    start = f"∂L/∂{x} = (∂{y}/∂{x})ᵀ ∂L/∂{y}"
+    if local.value.size > _LONGEST:
+        return f"{start} = {product}"
+    return f"{start} = {factor}ᵀ {up} = {product}"
 
 
 def local_text(graph: Graph, op: Op, one: Input) -> str:

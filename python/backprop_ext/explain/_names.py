@@ -98,7 +98,11 @@ class Names:
     def __init__(self) -> None:
         self._tensors: dict[int, str] = {}
         self._keep: list[Any] = []  # so that no identity is used twice
+        self._variables: dict[str, Tensor] = {}
+        self._modules: dict[str, Module] = {}
         self.places: dict[tuple[int, int], str] = {}  # results: (node, output)
+        self.results: dict[tuple[int, int], Tensor] = {}
+        self.prefixes: dict[int, str] = {}  # of outermost modules
 
     def hold(self, tensor: Tensor | None) -> None:
         """Keep a tensor while its identity counts."""
@@ -108,39 +112,19 @@ class Names:
         """The first name stays."""
         if tensor.grad_fn is not None:
             node = tensor.grad_fn
+            place = (id(node), tensor.output_nr)
             self._keep.append(node)
-            self.places.setdefault((id(node), tensor.output_nr), name)
+            self.places.setdefault(place, name)
+            self.results.setdefault(place, tensor)
         elif id(tensor) not in self._tensors:
             self._keep.append(tensor)
             self._tensors[id(tensor)] = name
 
     def add_module(self, module: Module, prefix: str = "") -> None:
         """Parameters and buffers by their paths, "layers.2.weight"."""
+        self.prefixes[id(module)] = prefix
         for path, tensor in (*module.named_parameters(), *module.named_buffers()):
             self.add(tensor, prefix + path)
-
-    def add_frame(self, frame: FrameType) -> None:
-        """The variables of a function and of its module."""
-        found: dict[str, Any] = {}
-        for scope in (frame.f_locals, frame.f_globals):
-            for name, value in list(scope.items()):
-                if name not in _HISTORY and not name.startswith(("_i", "__")):
-                    found.setdefault(name, value)
-        modules = {name: m for name, m in found.items() if isinstance(m, Module)}
-        self.add_modules(modules)
-        for name, value in found.items():
-            if isinstance(value, Tensor):
-                self.add(value, name)
-
-    def add_modules(self, modules: Mapping[str, Module]) -> None:
-        """Those that no other one holds; where there are several with parameters, by their names."""
-        held = {id(child) for m in modules.values() for child in list(m.modules())[1:]}
-        roots: dict[int, tuple[str, Module]] = {}
-        for name, module in modules.items():
-            if id(module) not in held and any(True for _ in module.parameters()):
-                roots.setdefault(id(module), (name, module))
-        for name, module in roots.values():
-            self.add_module(module, f"{name}." if len(roots) > 1 else "")
 
     def add_all(self, names: Mapping[str, Any]) -> None:
         """Names that were given: of tensors, and of modules."""
@@ -149,6 +133,43 @@ class Names:
                 self.add_module(value, f"{name}." if name else "")
             else:
                 self.add(value, name)
+
+    def add_frame(self, frame: FrameType) -> None:
+        """The variables of a function and of its module; they count when `resolve` is called."""
+        for scope in (frame.f_locals, frame.f_globals):
+            for name, value in list(scope.items()):
+                if name in _HISTORY or name.startswith(("_i", "__")):
+                    continue
+                if isinstance(value, Module):
+                    self._modules.setdefault(name, value)
+                elif isinstance(value, Tensor):
+                    self._variables.setdefault(name, value)
+
+    def resolve(self, leaves: Iterable[Tensor], roots: Iterable[Module]) -> None:
+        """Name what is in a graph: parameters by paths, after the module where there are several.
+
+        `roots` are modules that were called, which no variable may hold.
+        """
+        known = {id(module) for module in self._modules.values()}
+        for module in roots:
+            if id(module) not in known:
+                name = type(module).__name__.lower()
+                self._modules.setdefault(name, module)
+        inside = {id(leaf) for leaf in leaves}
+        used = {
+            name: module
+            for name, module in self._modules.items()
+            if id(module) not in self.prefixes and any(id(p) in inside for p in module.parameters())
+        }
+        held = {id(child) for m in used.values() for child in list(m.modules())[1:]}
+        found: dict[int, tuple[str, Module]] = {}
+        for name, module in used.items():
+            if id(module) not in held:
+                found.setdefault(id(module), (name, module))
+        for name, module in found.values():
+            self.add_module(module, f"{name}." if len(found) > 1 else "")
+        for name, tensor in self._variables.items():
+            self.add(tensor, name)
 
     def of(self, tensor: Tensor) -> str:
         """The name of a leaf, or ""."""

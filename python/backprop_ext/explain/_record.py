@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, _stories
+from ..autograd.grad_mode import no_grad
 from ..nn.modules._hooks import register_module_forward_hook, register_module_forward_pre_hook
 from ._value import Value
 
@@ -70,7 +71,7 @@ class Recording:
     """Hooks on the tape and on modules. One at a time notes; a second inside goes on with it."""
 
     def __init__(self) -> None:
-        self._calls: list[Call] = []
+        self.calls: list[Call] = []
         self._number = 0
 
     def start(self) -> None:
@@ -90,28 +91,24 @@ class Recording:
 
     def _enter(self, module: Module, args: Any) -> None:
         self._number += 1
-        self._calls.append(Call(module, self._number, self._calls[-1] if self._calls else None))
+        self.calls.append(Call(module, self._number, self.calls[-1] if self.calls else None))
 
     def _leave(self, module: Module, args: Any, output: Any) -> None:
-        while self._calls and self._calls.pop().module() is not module:
+        while self.calls and self.calls.pop().module() is not module:
             pass
 
     def _recorded(
         self, node: Node, inputs: tuple[Tensor | None, ...], outputs: tuple[Tensor, ...]
     ) -> None:
-        enabled = _core._is_grad_enabled()
-        _core._set_grad_enabled(False)
-        try:
+        with no_grad():
             # What has a graph is drawn where it was made; of the rest this is the only trace.
             noted = [
                 None if t is None or t.requires_grad else (weakref.ref(t), Value.of(t))
                 for t in inputs
             ]
-            call = self._calls[-1] if self._calls else None
             values = [Value.of(t) for t in outputs]
-            node.metadata[_stories.NOTE] = Note(_stories.here(), call, noted, values)
-        finally:
-            _core._set_grad_enabled(enabled)
+        call = self.calls[-1] if self.calls else None
+        node.metadata[_stories.NOTE] = Note(_stories.here(), call, noted, values)
 
     def _writes(self, op: str, tensor: Tensor) -> None:
         address = _core._memory_of(tensor)[0]

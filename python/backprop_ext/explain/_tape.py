@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .. import _core, _stories
+from ..autograd.grad_mode import no_grad
 from ..nn.parameter import Parameter
 from ._graph import Graph, Input, Kept, Local, Op, Variable
 from ._names import formula_of, symbol_of
@@ -29,8 +30,10 @@ JACOBIAN: Final = 256  # elements up to which a Jacobian is computed
 _GATE: Final = "BackwardHookFunctionBackward"  # runs the hooks of a module: passed by
 
 
-def read(loss: Tensor, gradient: Tensor, names: Names) -> Graph:
+def read(loss: Tensor, gradient: Tensor | None, names: Names) -> Graph:
     """The graph below `loss`, with the numbers of a backward pass that starts with `gradient`.
+
+    Without a gradient there is no backward pass.
 
     Raises RuntimeError for a tensor without a graph, or with a freed one.
     """
@@ -65,6 +68,7 @@ class _Reader:
     def __init__(self, root: Node, loss: Tensor, names: Names) -> None:
         self.names = names
         self.root, self.root_output = root, loss.output_nr
+        self.names.results[id(root), loss.output_nr] = loss
         self.items: list[Variable | Op] = []
         self.numbered = 0  # results without a name
         self.places: dict[int, int] = {}  # from id(node), or a constant, to its item
@@ -78,30 +82,23 @@ class _Reader:
             key: f.node.variable for key, f in self.found.items() if f.name == "AccumulateGrad"
         }
         self.parameters = {_core._memory_of(leaf)[0] for leaf in self.leaves.values()}
-        self._name_modules()
+        names.resolve(self.leaves.values(), self._called())
 
-    def _name_modules(self) -> None:
-        roots: dict[str, Any] = {}
-        for f in self.ops:
-            if f.note and f.note.call:
-                call = f.note.call.chain()[0]
-                module = call.module()
-                if module is not None and not any(m is module for m in roots.values()):
-                    roots[f"{call.kind.lower()}{len(roots) or ''}"] = module
-        self.names.add_modules(roots)
+    def _called(self) -> list[Any]:
+        """The outermost modules that were called."""
+        calls = {f.note.call.chain()[0].number: f.note.call for f in self.ops if f.note and f.note.call}
+        found = (call.chain()[0].module() for call in calls.values())
+        return [module for module in found if module is not None]
 
-    def read(self, gradient: Tensor) -> Graph:
+    def read(self, gradient: Tensor | None) -> Graph:
         """Forward, then backward."""
         values = self._values()
         for f in self.ops:
             self._add_op(f, values)
         detailed = len(self.ops) <= LOCAL_OPS
-        enabled = _core._is_grad_enabled()
-        _core._set_grad_enabled(False)
-        try:
-            self._backward(gradient, detailed)
-        finally:
-            _core._set_grad_enabled(enabled)
+        if gradient is not None:
+            with no_grad():
+                self._backward(gradient, detailed)
         recorded = sum(f.note is not None for f in self.ops)
         root = self.places[id(self.root)]
         return Graph(self.items, root, recorded > 0, detailed, self._notes(recorded, detailed))
@@ -122,7 +119,11 @@ class _Reader:
 
     def _values(self) -> dict[tuple[int, int], Value]:
         """Forward values that the tape keeps anyway, by (node, output)."""
-        values: dict[tuple[int, int], Value] = {}
+        values = {
+            place: Value.of(tensor)
+            for place, tensor in self.names.results.items()
+            if place[0] in self.found
+        }
         for f in self.ops:
             for tensor, _, stale in f.kept:
                 if tensor is None or stale or tensor.grad_fn is None:
@@ -141,11 +142,7 @@ class _Reader:
         ]
         note, outputs = f.note, range(f.outputs)
         label = self.names.of_result(f.node, outputs) or f"v{self._number()}"
-        calls = (
-            tuple((c.number, c.path, c.kind) for c in note.call.chain())
-            if note and note.call
-            else ()
-        )
+        calls = self._calls(note)
         op = Op(
             len(self.items),
             f.name,
@@ -153,7 +150,7 @@ class _Reader:
             label,
             formula_of(f.name),
             note.line if note else "",
-            note.path if note else self._path_of(inputs),
+            calls[-1][1] if calls else "" if note else self._path_of(inputs),
             calls,
             f.outputs,
         )
@@ -166,6 +163,16 @@ class _Reader:
         self.places[id(f.node)] = op.index
         self.items.append(op)
         op.kept = [self._kept(*kept) for kept in f.kept]
+
+    def _calls(self, note: Note | None) -> tuple[tuple[int, str, str], ...]:
+        """The modules around an operation: number, path and class of each call."""
+        if note is None or note.call is None:
+            return ()
+        chain = note.call.chain()
+        module = chain[0].module()
+        prefix = self.names.prefixes.get(id(module), "") if module is not None else ""
+        paths = [prefix.rstrip("."), *(prefix + call.path for call in chain[1:])]
+        return tuple((c.number, path, c.kind) for c, path in zip(chain, paths, strict=True))
 
     def _number(self) -> int:
         self.numbered += 1

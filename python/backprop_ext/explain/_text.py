@@ -101,7 +101,8 @@ def _cells(graph: Graph, item: Variable | Op) -> list[str]:
     if isinstance(item, Variable):
         kind = "parameter" if item.is_parameter else "leaf" if item.requires_grad else "constant"
         head = [str(item.index), item.name, kind, ""]
-        return [*head, _shape(item.value), _text(item.value), _text(item.gradient), "", "", ""]
+        gradient = _text(item.gradient) if item.requires_grad else "-"
+        return [*head, _shape(item.value), _text(item.value), gradient, "-", "", ""]
     sources = ", ".join(graph.name(i.source, i.output) for i in item.inputs if i.source >= 0)
     return [
         str(item.index),

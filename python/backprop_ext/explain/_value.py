@@ -68,7 +68,8 @@ class Value:
         if self.size == 0:
             return "[]"
         facts = self.statistics or Value._facts(self.array)
-        return f"{number(facts['min'])} .. {number(facts['max'])}, mean {number(facts['mean'])}"
+        low, mean, high = (number(facts[k]) for k in ("min", "mean", "max"))
+        return f"⟨{low} … {high}, mean {mean}⟩"
 
     @staticmethod
     def _facts(array: Any) -> dict[str, float]:
