@@ -232,7 +232,7 @@ def explain(
     if isinstance(what, Module):
         known.add_module(what)
     known.add_frame(frame)
-    known.add(loss, "loss" if not called else "result")
+    known.add_last(loss, "result" if called else "loss")
     return Explanation(read(loss, _seed(loss, gradient), known))
 
 

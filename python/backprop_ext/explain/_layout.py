@@ -119,10 +119,10 @@ def _coordinates(
             for k in row:
                 near = above[k] + below[k]
                 # A floating box follows what it feeds; the row of operations stays straight.
-                pull = [(4.0 if not all_[n].floats else 0.25, all_[n].x) for n in near]
+                pull = [(0.01 if all_[n].floats else 1.0, all_[n].x) for n in near]
                 weight = sum(w for w, _ in pull)
                 wanted.append(sum(w * x for w, x in pull) / weight if pull else all_[k].x)
-                weights.append((weight or 0.1) * (0.2 if all_[k].floats else 1.0))
+                weights.append((weight or 0.1) * (0.01 if all_[k].floats else 1.0))
             _settle(all_, row, wanted, weights)
 
 

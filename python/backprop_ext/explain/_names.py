@@ -100,6 +100,7 @@ class Names:
         self._keep: list[Any] = []  # so that no identity is used twice
         self._variables: dict[str, Tensor] = {}
         self._modules: dict[str, Module] = {}
+        self._last: list[tuple[Tensor, str]] = []
         self.places: dict[tuple[int, int], str] = {}  # results: (node, output)
         self.results: dict[tuple[int, int], Tensor] = {}
         self.prefixes: dict[int, str] = {}  # of outermost modules
@@ -119,6 +120,10 @@ class Names:
         elif id(tensor) not in self._tensors:
             self._keep.append(tensor)
             self._tensors[id(tensor)] = name
+
+    def add_last(self, tensor: Tensor, name: str) -> None:
+        """A name for what has none otherwise."""
+        self._last.append((tensor, name))
 
     def add_module(self, module: Module, prefix: str = "") -> None:
         """Parameters and buffers by their paths, "layers.2.weight"."""
@@ -169,6 +174,8 @@ class Names:
         for name, module in found.values():
             self.add_module(module, f"{name}." if len(found) > 1 else "")
         for name, tensor in self._variables.items():
+            self.add(tensor, name)
+        for tensor, name in self._last:
             self.add(tensor, name)
 
     def of(self, tensor: Tensor) -> str:

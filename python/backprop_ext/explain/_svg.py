@@ -112,9 +112,9 @@ def _box(item: Variable) -> Part:
         if item.value.shape:
             lines.append(("soft", shape_text(item.value.shape)))
         if item.value.text() != item.name:
-            lines.append(("value", _cut(item.value.text())))
+            lines.append(("value", _cut(item.value.short())))
     if item.gradient is not None:
-        lines.append(("gradient", _cut("∂ " + item.gradient.text())))
+        lines.append(("gradient", _cut("∂ " + item.gradient.short())))
     half = max(26.0, _wide(lines) / 2 + 9)
     return Part(item, Vertex(half, half, 14.0 * len(lines) + 10, [], floats=True), lines)
 
@@ -122,9 +122,9 @@ def _box(item: Variable) -> Part:
 def _circle(op: Op) -> Part:
     lines = [("name", _cut(op.label))]
     if op.value is not None:
-        lines.append(("value", _cut(op.value.text())))
+        lines.append(("value", _cut(op.value.short())))
     if op.gradient is not None:
-        lines.append(("gradient", _cut("∂ " + op.gradient.text())))
+        lines.append(("gradient", _cut("∂ " + op.gradient.short())))
     if op.path:
         lines.append(("soft", _cut(op.path)))
     half = max(RADIUS, len(op.symbol) * 7.2 / 2 + 7)
@@ -142,7 +142,7 @@ def _group(group: Group, ops: list[Op]) -> Part:
 
 
 def svg(graph: Graph, top: Group, opened: Iterable[str], view: str = "") -> str:
-    """The picture as one SVG element that brings its style along."""
+    """The picture as one SVG element that brings its style along; as a `view`, part of a page."""
     drawn = scene(graph, top, opened)
     vertices = [part.vertex for part in drawn.parts]
     placed = place(vertices)
@@ -152,9 +152,9 @@ def svg(graph: Graph, top: Group, opened: Iterable[str], view: str = "") -> str:
         f'<svg class="bx-graph" xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
         f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="group" '
         f'aria-label="computation graph of {escape(graph.name(graph.root), True)}">',
-        f"<style>{STYLE}</style>",
-        f'<defs><marker id="{marker}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>',
+        "" if view else f"<style>{STYLE}</style>",
+        f'<defs><marker id="{marker}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" '
+        'markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>',
         f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>',
         f'<g transform="translate({MARGIN:.0f} {MARGIN:.0f})">',
     ]
@@ -202,12 +202,12 @@ def _local(
         return []
     for one in op.inputs:
         if one.source == source.index and one.local is not None:
-            value = one.local.value.text()
-            if len(value) > 16 or one.local.kind == "sums":
-                value = "J"
+            value = one.local.value.short()
+            if len(value) > 8 or one.local.kind == "sums" or "…" in value:
+                return []
             (x0, _), (x1, y1) = points[-2], points[-1]
             side = "end" if x0 < x1 - 4 else "start"
-            x = x1 + (-8 if side == "end" else 6) + (x0 - x1) * 0.18
+            x = x1 + (-7 if side == "end" else 7)
             title = escape(local_text(graph, op, one))
             return [
                 f'<text class="local" data-item="{op.index}" x="{x:.1f}" y="{y1 - 10:.1f}" '

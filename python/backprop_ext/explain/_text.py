@@ -46,10 +46,19 @@ def headline(graph: Graph) -> str:
     ops, variables = graph.ops(), graph.variables()
     leaves = sum(v.requires_grad for v in variables)
     kept = sum({k.memory: k.bytes for op in ops for k in op.kept}.values())
+    counts = [
+        _count(len(ops), "operation"),
+        _count(leaves, "leaf", "leaves") + " with a gradient",
+        _count(len(variables) - leaves, "constant"),
+    ]
     return (
-        f"{graph.name(graph.root)}: {len(ops):,} operations, {leaves:,} leaves with a gradient, "
-        f"{len(variables) - leaves:,} constants; {size_text(kept)} kept for the backward pass"
+        f"{graph.name(graph.root)}: {', '.join(counts)}; "
+        f"{size_text(kept)} kept for the backward pass"
     )
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def text(graph: Graph, limit: int | None = ROWS) -> str:

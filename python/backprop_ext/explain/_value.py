@@ -71,6 +71,15 @@ class Value:
         low, mean, high = (number(facts[k]) for k in ("min", "mean", "max"))
         return f"⟨{low} … {high}, mean {mean}⟩"
 
+    def short(self) -> str:
+        """The same in few characters, for pictures: ⟨-1.2 … 3⟩ for many elements."""
+        if self.array is not None and (self.size <= 3 or self.size == 1):
+            return _nested(self.array)
+        if self.size == 0:
+            return "[]"
+        facts = self.statistics or Value._facts(self.array)
+        return f"⟨{facts['min']:.3g} … {facts['max']:.3g}⟩"
+
     @staticmethod
     def _facts(array: Any) -> dict[str, float]:
         with np.errstate(all="ignore"):
