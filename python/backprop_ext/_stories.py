@@ -68,7 +68,7 @@ def name_in_frames(tensor: Tensor) -> str:
 
 
 def name_of(tensor: Tensor) -> str:
-    """" 'w'", to stand after "a tensor"; nothing where the program has no name for it."""
+    """ " 'w'", to stand after "a tensor"; nothing where the program has no name for it."""
     name = name_in_frames(tensor)
     return f" {name!r}" if name else ""
 
@@ -82,16 +82,26 @@ def note_of(node: Node) -> Any:
 
 
 def story_of(node: Node, tensor: Tensor | None) -> str:
-    """Where a node was recorded and freed, or its value written; how to find out where unknown."""
+    """What a node used, where it was recorded and freed, and where its value was written."""
+    told = []
+    if leaves := _leaves_of(node):
+        told.append(f"{node.name()} used {', '.join(leaves)}")
     note = note_of(node)
     if note is None:
-        return "; to see the lines, run the step inside `with backprop_ext.explain.record():`"
-    told = [f"{node.name()} was recorded at {note.place()}"]
+        told.append("to see the lines, run the step inside `with backprop_ext.explain.record():`")
+        return "; " + "; ".join(told)
+    told.append(f"{node.name()} was recorded at {note.place()}")
     if tensor is not None:
         told += [f"the tensor was written by {op} at {line}" for op, line in _later(tensor)]
     elif note.freed:
         told.append(f"the earlier backward ran at {note.freed}")
     return "; " + ", ".join(told)
+
+
+def _leaves_of(node: Node) -> list[str]:
+    """The names of the leaves among the inputs."""
+    leaves = (to.variable for to, _ in node.next_functions if to and to.name() == "AccumulateGrad")
+    return [repr(name) for name in dict.fromkeys(map(name_in_frames, leaves)) if name]
 
 
 def _later(tensor: Tensor) -> list[tuple[str, str]]:

@@ -1220,6 +1220,23 @@ def _push_saved_tensors_hooks(
     pack: Callable[[Tensor], Any], unpack: Callable[[Any], Tensor]
 ) -> None: ...
 def _pop_saved_tensors_hooks() -> None: ...
+def _set_watch(
+    recorded: Callable[[Node, tuple[Tensor | None, ...], tuple[Tensor, ...]], None] | None,
+    writes: Callable[[str, Tensor], None] | None,
+    released: Callable[[Node], None] | None,
+) -> None: ...
+def _inspect_node(
+    node: Node,
+) -> tuple[
+    str,
+    _int,
+    _bool,
+    tuple[tuple[Node | None, _int], ...],
+    list[tuple[Tensor | None, tuple[_int, _int, _bool] | None, _bool]],
+    dict[str, Any] | None,
+]: ...
+def _run_node(node: Node, grads: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]: ...
+def _memory_of(tensor: Tensor) -> tuple[_int, _int, _bool]: ...
 def _run_backward(
     tensors: Sequence[Tensor],
     grad_tensors: Sequence[Tensor],

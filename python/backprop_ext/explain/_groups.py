@@ -26,6 +26,7 @@ class Group:
 
     key: str
     label: str
+    kind: str = ""  # the class of a module
     members: list[Group | Op] = field(default_factory=list)
 
     def ops(self) -> Iterator[Op]:
@@ -55,19 +56,29 @@ def group_ops(graph: Graph) -> Group:
     top = Group("", "")
     open_: list[tuple[Any, Group]] = []
     for op in graph.ops():
-        calls = [(number, path or kind) for number, path, kind in op.calls if path]
+        calls = [call for call in op.calls if call[1]]
         same = 0
         while same < len(calls) and same < len(open_) and open_[same][0] == calls[same]:
             same += 1
         del open_[same:]
         for call in calls[same:]:
             parent = open_[-1][1] if open_ else top
-            group = Group(f"{parent.key}/{call[1]}#{call[0]}", call[1])
+            group = Group(f"{parent.key}/{call[1]}#{call[0]}", call[1], call[2])
             parent.members.append(group)
             open_.append((call, group))
         (open_[-1][1] if open_ else top).members.append(op)
+    _simplify(top)
     _split(top)
     return top
+
+
+def _simplify(top: Group) -> None:
+    """A module of one operation is drawn as that; one with one module inside as the inner one."""
+    for group in [*[*walk(top)][::-1], top]:
+        group.members = [
+            m.members[0] if isinstance(m, Group) and len(m.members) == 1 else m
+            for m in group.members
+        ]
 
 
 def _split(group: Group) -> None:
@@ -86,7 +97,7 @@ def _split(group: Group) -> None:
 
 
 def _part(parent: Group, members: list[Group | Op]) -> Group:
-    part = Group("", "", members)
+    part = Group("", "", members=members)
     part.key = f"{parent.key}/{part.first}-{part.last}"
     count = sum(1 for _ in part.ops())
     part.label = f"{count:,} operations"

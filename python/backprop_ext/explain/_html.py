@@ -27,16 +27,12 @@ STEPS: Final = 2000  # operations that can be stepped through in one page
 def html(graph: Graph, top: Group, opened: set[str]) -> str:
     """The page, with a picture for each module or part that can be unfolded."""
     views = _views(top, opened)
-    ops = {
-        member.index: member
-        for view in views
-        for member in visible(top, view["opened"])
-        if isinstance(member, Op)
-    }
+    ops = graph.ops()
     if len(ops) > STEPS:
-        ops = dict(list(ops.items())[:STEPS])
-    shown = set(ops)
-    for op in ops.values():
+        drawn = {id(m): m for view in views for m in visible(top, view["opened"])}
+        ops = [m for m in drawn.values() if isinstance(m, Op)][:STEPS]
+    shown = {op.index for op in ops}
+    for op in ops:
         shown |= {one.source for one in op.inputs if one.source >= 0}
     pictures = [
         f'<div data-view="{escape(view["key"], True)}" hidden>'

@@ -8,6 +8,7 @@ by pooling adjacent violators [Ayer et al. 1955].
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 __all__ = ["Placed", "Vertex", "place"]
@@ -56,7 +57,7 @@ def place(vertices: list[Vertex]) -> Placed:
     above: list[list[int]] = [[] for _ in all_]
     below: list[list[int]] = [[] for _ in all_]
     for chain in chains.values():
-        for a, b in zip(chain, chain[1:], strict=False):
+        for a, b in pairwise(chain):
             below[a].append(b)
             above[b].append(a)
     rows: list[list[int]] = [[] for _ in range(1 + max((v.layer for v in all_), default=0))]

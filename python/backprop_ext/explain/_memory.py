@@ -70,8 +70,20 @@ class MemoryReport:
             lines.append(f"... {len(self.rows) - limit:,} more; .text(limit=None) has all")
         lines.append("")
         sums = [[f"{self.bytes[k]:,}", text] for k, text in _KINDS.items() if self.bytes[k]]
-        lines += columns([[f"{self.total:,}", "bytes kept until the backward pass", ], *sums],
-                         frozenset({0})) if sums else ["nothing is kept"]
+        lines += (
+            columns(
+                [
+                    [
+                        f"{self.total:,}",
+                        "bytes kept until the backward pass",
+                    ],
+                    *sums,
+                ],
+                frozenset({0}),
+            )
+            if sums
+            else ["nothing is kept"]
+        )
         if self.packed:
             lines.append(f"{self.packed} tensors are packed by a hook: their bytes are not known")
         lines += [

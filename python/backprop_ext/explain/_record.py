@@ -25,11 +25,10 @@ class Call:
     def __init__(self, module: Module, number: int, parent: Call | None) -> None:
         self.module, self.kind = weakref.ref(module), type(module).__name__
         self.number, self.parent = number, parent
-        self.path, self.paths = "", parent.paths if parent else {}
-        if id(module) in self.paths:
-            self.path = self.paths[id(module)]
-        else:  # the outermost one, or one that no module owns
-            self.paths = {id(m): path for path, m in module.named_modules()}
+        paths: dict[int, str] = parent.paths if parent else {}
+        if id(module) not in paths:  # the outermost one, or one that no module owns
+            paths = {id(m): path for path, m in module.named_modules()}
+        self.paths, self.path = paths, paths[id(module)]
 
     def chain(self) -> list[Call]:
         """The calls from the outermost to this one."""

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import _core, nn
+from .. import _core
 from .._core import Tensor
 from ..autograd.grad_mode import enable_grad
+from ..nn.modules import conv, linear, rnn
 from ..nn.modules._hooks import register_module_forward_hook, register_module_forward_pre_hook
+from ..nn.modules.attention import MultiheadAttention
 from ..random import get_rng_state, set_rng_state
 from ._memory import MemoryReport
 from ._names import Names
@@ -125,9 +127,7 @@ def _run(model: Module, data: list[Any]) -> Summary:
         assert active is not None
         call = active.calls[-1]
         own = sum(p.numel() for p in module.parameters(recurse=False))
-        rows.append(
-            Row(len(call.chain()) - 1, call.path, call.kind, None, own, 0, 0, call.number)
-        )
+        rows.append(Row(len(call.chain()) - 1, call.path, call.kind, None, own, 0, 0, call.number))
         open_.append(rows[-1])
 
     def leave(module: Module, args: Any, output: Any) -> None:
@@ -135,7 +135,7 @@ def _run(model: Module, data: list[Any]) -> Summary:
         found = _first_tensor(output)
         if found is not None:
             row.output = tuple(found.shape)
-            row.multiply_adds = _multiply_adds(module, _first_tensor(args), found)
+            row.multiply_adds = _multiply_adds(module, _tensors(args), found)
 
     with record(), enable_grad():
         hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
@@ -154,7 +154,9 @@ def _kept_by_call(output: Any, rows: list[Row]) -> int:
     if not tensors:
         return 0
     by_number = {row.number: row for row in rows}
-    root = tensors[0] if len(tensors) == 1 else sum((t.sum() for t in tensors[1:]), tensors[0].sum())
+    root = (
+        tensors[0] if len(tensors) == 1 else sum((t.sum() for t in tensors[1:]), tensors[0].sum())
+    )
     report = MemoryReport(read(root, None, Names()))
     for op, kept, first in report.rows:
         if first and op.calls and kept.kind in ("activation", "constant"):
@@ -176,30 +178,30 @@ def _first_tensor(value: Any) -> Tensor | None:
     return next(iter(_tensors(value)), None)
 
 
-def _multiply_adds(module: Module, x: Tensor | None, y: Tensor) -> int:
-    """Of the matrix products of a layer, for input x and output y."""
+def _multiply_adds(module: Module, args: list[Tensor], y: Tensor) -> int:
+    """Of the matrix products of a layer, for its inputs and its output y."""
     weight: Any = getattr(module, "weight", None)
-    if isinstance(module, nn.Linear):
+    if isinstance(module, linear.Linear):
         return y.numel() * module.in_features
-    if x is None:
-        return 0
-    if isinstance(module, nn.Bilinear):
+    if isinstance(module, linear.Bilinear):
         return y.numel() * module.in1_features * (module.in2_features + 1)
-    if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
-        return x.numel() * math.prod(weight.shape[1:])
-    if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+    if isinstance(module, conv._ConvTranspose):
+        return args[0].numel() * math.prod(weight.shape[1:])
+    if isinstance(module, conv._ConvNd):
         return y.numel() * math.prod(weight.shape[1:])
-    if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
+    if isinstance(module, (rnn.RNNBase, rnn.RNNCellBase)):
         matrices = sum(p.numel() for p in module.parameters() if p.ndim == 2)
-        return matrices * (x.numel() // x.shape[-1])
-    if isinstance(module, nn.MultiheadAttention):
-        return _attention(module, x)
+        return matrices * (args[0].numel() // args[0].shape[-1])
+    if isinstance(module, MultiheadAttention):
+        return _attention(module, *args[:3])
     return 0
 
 
-def _attention(module: Any, x: Tensor) -> int:
-    """Self-attention over x (..., length, width): four projections, scores and their use."""
-    batch_first = module.batch_first
-    length = x.shape[-2] if batch_first or x.ndim == 2 else x.shape[0]
-    width, tokens = x.shape[-1], x.numel() // x.shape[-1]
-    return tokens * width * width * 4 + 2 * tokens * length * width
+def _attention(module: Any, query: Tensor, key: Tensor, value: Tensor) -> int:
+    """Projections of query, key, value and result, then the scores and their use."""
+    width, batched = module.embed_dim, query.ndim == 3
+    at = 1 if module.batch_first and batched else 0
+    batch = query.shape[1 - at] if batched else 1
+    length, keys = query.shape[at], key.shape[at]
+    projections = 2 * length * width + keys * (key.shape[-1] + value.shape[-1])
+    return int(batch * width * (projections + 2 * length * keys))

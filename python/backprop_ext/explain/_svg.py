@@ -134,8 +134,8 @@ def _circle(op: Op) -> Part:
 def _group(group: Group, ops: list[Op]) -> Part:
     kept = sum({k.memory: k.bytes for op in ops for k in op.kept}.values())
     lines = [("name mid", _cut(group.label))]
-    if not group.label.endswith("operations"):
-        lines.append(("soft mid", f"{len(ops):,} operations"))
+    if group.kind:
+        lines.append(("soft mid", _cut(f"{group.kind}, {len(ops):,} operations")))
     lines.append(("soft mid", f"{size_text(kept)} kept"))
     half = max(50.0, _wide(lines) / 2 + 12)
     return Part(group, Vertex(half, half, 14.0 * len(lines) + 14, []), lines)
@@ -154,7 +154,8 @@ def svg(graph: Graph, top: Group, opened: Iterable[str], view: str = "") -> str:
         f'aria-label="computation graph of {escape(graph.name(graph.root), True)}">',
         "" if view else f"<style>{STYLE}</style>",
         f'<defs><marker id="{marker}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" '
-        'markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>',
+        'markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">'
+        '<path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>',
         f'<rect class="paper" width="{width:.0f}" height="{height:.0f}"/>',
         f'<g transform="translate({MARGIN:.0f} {MARGIN:.0f})">',
     ]
@@ -172,9 +173,7 @@ def _ends(parts: list[Part], k: int) -> tuple[int, int]:
     return (item.first, item.last) if isinstance(item, Group) else (item.index, item.index)
 
 
-def _wire(
-    points: list[tuple[float, float]], parts: list[Part], s: int, t: int, marker: str
-) -> str:
+def _wire(points: list[tuple[float, float]], parts: list[Part], s: int, t: int, marker: str) -> str:
     (x0, y0), *rest = points
     target = parts[t]
     if isinstance(target.item, Op):  # to the rim of the circle
@@ -236,7 +235,9 @@ def _symbol(part: Part) -> str:
             else f'<rect x="{v.x - half:.1f}" y="{v.y - RADIUS:.1f}" width="{2 * half:.1f}" '
             f'height="{2 * RADIUS:.0f}" rx="{RADIUS:.0f}" style="fill:var(--circle)"/>'
         )
-        shape += f'<text class="symbol" x="{v.x:.1f}" y="{v.y + 4.5:.1f}">{escape(item.symbol)}</text>'
+        shape += (
+            f'<text class="symbol" x="{v.x:.1f}" y="{v.y + 4.5:.1f}">{escape(item.symbol)}</text>'
+        )
         said = f"{item.label} by {item.name}"
     x = v.x + v.left + 6 if isinstance(item, Op) else v.x
     anchor = "" if isinstance(item, Op) else " mid"

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from .. import _core, _stories
 from ..autograd.grad_mode import no_grad
 from ..nn.parameter import Parameter
-from ._graph import Graph, Input, Kept, Local, Op, Variable
+from ._graph import Graph, Input, Kept, Op, Variable
+from ._local import add_local
 from ._names import formula_of, symbol_of
-from ._value import SMALL, Value
+from ._value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._core import Node, Tensor
     from ._names import Names
     from ._record import Note
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 LOCAL_OPS: Final = 2000  # operations up to which local derivatives are computed
-JACOBIAN: Final = 256  # elements up to which a Jacobian is computed
 _GATE: Final = "BackwardHookFunctionBackward"  # runs the hooks of a module: passed by
 
 
@@ -86,7 +82,9 @@ class _Reader:
 
     def _called(self) -> list[Any]:
         """The outermost modules that were called."""
-        calls = {f.note.call.chain()[0].number: f.note.call for f in self.ops if f.note and f.note.call}
+        calls = {
+            f.note.call.chain()[0].number: f.note.call for f in self.ops if f.note and f.note.call
+        }
         found = (call.chain()[0].module() for call in calls.values())
         return [module for module in found if module is not None]
 
@@ -134,9 +132,7 @@ class _Reader:
         return values
 
     def _add_op(self, f: _Found, values: dict[tuple[int, int], Value]) -> None:
-        sources = [
-            None if node is None else (self._leaf(node), nr) for node, nr in f.edges
-        ]
+        sources = [None if node is None else (self._leaf(node), nr) for node, nr in f.edges]
         inputs = [
             place if place is not None else self._constant(f, k) for k, place in enumerate(sources)
         ]
@@ -155,9 +151,7 @@ class _Reader:
             f.outputs,
         )
         op.inputs = [Input(*place) if place else Input(-1) for place in inputs]
-        op.values = {
-            nr: values[id(f.node), nr] for nr in outputs if (id(f.node), nr) in values
-        }
+        op.values = {nr: values[id(f.node), nr] for nr in outputs if (id(f.node), nr) in values}
         if note:
             op.values.update(enumerate(note.outputs))
         self.places[id(f.node)] = op.index
@@ -183,9 +177,7 @@ class _Reader:
         if id(node) not in self.places:
             leaf = self.leaves[id(node)]
             name = self.names.of(leaf) or f"leaf{len(self.items)}"
-            self._enter(
-                id(node), name, Value.of(leaf), True, isinstance(leaf, Parameter)
-            )
+            self._enter(id(node), name, Value.of(leaf), True, isinstance(leaf, Parameter))
         return self.places[id(node)]
 
     def _enter(self, key: Any, name: str, value: Value | None, grad: bool, parameter: bool) -> int:
@@ -262,7 +254,7 @@ class _Reader:
                 sum_ = gradients.get((id(node), nr))
                 gradients[id(node), nr] = g if sum_ is None else sum_ + g
             if detailed and not gate and f.outputs == 1 and upstream[0] is not None:
-                _add_local(op, f.node, upstream[0])
+                add_local(op, f.node, upstream[0])
         for key, _ in self.leaves.items():
             leaf = self.items[self.places[key]]
             if isinstance(leaf, Variable) and (key, 0) in gradients:
@@ -278,41 +270,3 @@ def _collect(root: Node) -> dict[int, _Found]:
                 found[id(node)] = _Found(node)
                 stack.append(node)
     return found
-
-
-def _add_local(op: Op, node: Node, like: Tensor) -> None:
-    """d output / d input for each input, found by running the node on chosen gradients."""
-
-    def run(weights: Tensor) -> tuple[Tensor | None, ...]:
-        return _core._run_node(node, [weights])
-
-    sums = run(_core.ones_like(like))
-    probe = _probe(like)
-    probed = run(probe)
-    for k, (d, p) in enumerate(zip(sums, probed, strict=True)):
-        if d is not None:
-            op.inputs[k].local = _local(like, d, p, probe, lambda w, k=k: run(w)[k])
-
-
-def _local(
-    like: Tensor, d: Tensor, p: Tensor | None, probe: Tensor, run: Callable[[Tensor], Any]
-) -> Local:
-    if d.shape == like.shape and p is not None and _equal(p, probe * d):
-        return Local("elementwise", Value.of(d))
-    if like.numel() == 1:
-        return Local("jacobian", Value.of(d.reshape((*like.shape, *d.shape))))
-    if 0 < like.numel() <= SMALL and like.numel() * d.numel() <= JACOBIAN:
-        rows = [run(row.reshape(tuple(like.shape))) for row in _core.eye(like.numel(), dtype=like.dtype)]
-        return Local("jacobian", Value.of(_core.stack(rows).reshape((*like.shape, *d.shape))))
-    return Local("sums", Value.of(d))
-
-
-def _probe(like: Tensor) -> Tensor:
-    """Weights that no two neighbours share: J^T w = w * (J^T 1) then says that J is diagonal."""
-    steps = np.arange(like.numel()) * 0.6180339887498949
-    return _core.tensor(1 + steps % 1, dtype=like.dtype).reshape(tuple(like.shape))
-
-
-def _equal(a: Tensor, b: Tensor) -> bool:
-    tolerance = 1e-4 if a.dtype == _core.float32 else 1e-9
-    return np.allclose(a.numpy(), b.numpy(), rtol=tolerance, atol=1e-30, equal_nan=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ._chain import rule, sum_rule
 from ._graph import Variable
@@ -11,6 +11,8 @@ from ._value import shape_text
 if TYPE_CHECKING:
     from ._graph import Graph, Op
     from ._value import Value
+
+_Item = TypeVar("_Item")
 
 __all__ = ["columns", "headline", "size_text", "text"]
 
@@ -83,13 +85,15 @@ def _rules(graph: Graph, limit: int | None) -> list[str]:
         if op is None:
             found.append(_more(len(graph.ops()) - (limit or 0)))
             continue
-        found += [f"  {op.label} = {op.symbol}:  {rule(graph, op, i)}" for i in op.inputs if i.gradient]
+        found += [
+            f"  {op.label} = {op.symbol}:  {rule(graph, op, i)}" for i in op.inputs if i.gradient
+        ]
     used_twice = [v for v in graph.items if len(v.parts) > 1]
     found += [f"  sum of uses:  {sum_rule(graph, v)}" for v in used_twice[:limit]]
     return found
 
 
-def _cut(items: list[Variable | Op] | list[Op], limit: int | None) -> list[Variable | Op | None]:
+def _cut(items: list[_Item], limit: int | None) -> list[_Item | None]:
     """The first and the last items, with None for those between."""
     if limit is None or len(items) <= limit:
         return [*items]
