@@ -7,15 +7,25 @@ of what ran inside `explain.record()`.
 from __future__ import annotations
 
 import sys
+from inspect import CO_OPTIMIZED
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from ._core import Node, Tensor
 
-__all__ = ["NOTE", "call_frames", "here", "name_in_frames", "name_of", "story_of", "writes"]
+__all__ = [
+    "NOTE",
+    "call_frames",
+    "here",
+    "name_in_frames",
+    "name_of",
+    "story_of",
+    "variables",
+    "writes",
+]
 
 NOTE: Final = "explain"  # the key of a recording's note in Node.metadata
 FRAMES: Final = 20
@@ -32,6 +42,18 @@ def call_frames() -> Iterator[FrameType]:
             found += 1
             yield frame
         frame = frame.f_back  # type: ignore[assignment]
+
+
+def variables(frame: FrameType) -> Mapping[str, Any]:
+    """The variables of a frame. Before Python 3.13 a frame keeps what it was asked for once, which
+    would keep graphs alive: it is made to forget, unless a debugger may be looking at it."""
+    found = frame.f_locals
+    if not frame.f_code.co_flags & CO_OPTIMIZED:
+        return found
+    copied = dict(found)
+    if isinstance(found, dict) and sys.gettrace() is None:
+        found.clear()
+    return copied
 
 
 def here() -> str:
@@ -53,7 +75,7 @@ def name_in_frames(tensor: Tensor) -> str:
 
     modules: list[tuple[str, Module]] = []
     for frame in call_frames():
-        for scope in (frame.f_locals, frame.f_globals):
+        for scope in (variables(frame), frame.f_globals):
             for name, value in list(scope.items()):
                 if value is tensor:
                     return name

@@ -89,7 +89,7 @@ def _in_frames() -> Iterator[tuple[Tensor, str]]:
                 seen.add(id(frame))
                 function = frame.f_code.co_name
                 prefix = "" if function == "<module>" else f"{function}: "
-                for variable, value in list(frame.f_locals.items()):
+                for variable, value in list(_stories.variables(frame).items()):
                     yield from _inside(value, prefix + variable, _DEPTH)
             frame = frame.f_back
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import _core
+from .. import _core, _stories
 from .._core import Tensor
 from ..nn.modules.module import Module
 
@@ -141,7 +141,7 @@ class Names:
 
     def add_frame(self, frame: FrameType) -> None:
         """The variables of a function and of its module; they count when `resolve` is called."""
-        for scope in (frame.f_locals, frame.f_globals):
+        for scope in (_stories.variables(frame), frame.f_globals):
             for name, value in list(scope.items()):
                 if name in _HISTORY or name.startswith(("_i", "__")):
                     continue

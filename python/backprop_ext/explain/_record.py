@@ -23,12 +23,14 @@ class Call:
     __slots__ = ("kind", "module", "number", "parent", "path", "paths")
 
     def __init__(self, module: Module, number: int, parent: Call | None) -> None:
+        self.paths: dict[int, str]
         self.module, self.kind = weakref.ref(module), type(module).__name__
         self.number, self.parent = number, parent
         paths: dict[int, str] = parent.paths if parent else {}
         if id(module) not in paths:  # the outermost one, or one that no module owns
             paths = {id(m): path for path, m in module.named_modules()}
-        self.paths, self.path = paths, paths[id(module)]
+        self.paths = paths
+        self.path = paths[id(module)]
 
     def chain(self) -> list[Call]:
         """The calls from the outermost to this one."""

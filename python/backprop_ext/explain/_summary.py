@@ -180,15 +180,15 @@ def _first_tensor(value: Any) -> Tensor | None:
 
 def _multiply_adds(module: Module, args: list[Tensor], y: Tensor) -> int:
     """Of the matrix products of a layer, for its inputs and its output y."""
-    weight: Any = getattr(module, "weight", None)
+    each = math.prod(getattr(module, "weight", y).shape[1:])
     if isinstance(module, linear.Linear):
         return y.numel() * module.in_features
     if isinstance(module, linear.Bilinear):
         return y.numel() * module.in1_features * (module.in2_features + 1)
     if isinstance(module, conv._ConvTranspose):
-        return args[0].numel() * math.prod(weight.shape[1:])
+        return args[0].numel() * each
     if isinstance(module, conv._ConvNd):
-        return y.numel() * math.prod(weight.shape[1:])
+        return y.numel() * each
     if isinstance(module, (rnn.RNNBase, rnn.RNNCellBase)):
         matrices = sum(p.numel() for p in module.parameters() if p.ndim == 2)
         return matrices * (args[0].numel() // args[0].shape[-1])
