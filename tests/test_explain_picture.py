@@ -173,3 +173,17 @@ def test_names_are_escaped_in_svg_and_dot() -> None:
     e: Any = explain((w * w).sum(), names={'<w & "v" \\>': w})
     assert '<w & "v" \\>' in [t.text for t in ElementTree.fromstring(e.svg()).iter(f"{SVG}text")]
     assert '<w & \\"v\\" \\\\>' in e.dot()
+
+
+def test_a_long_row_is_cut_into_even_parts_and_its_page_can_be_stepped_through() -> None:
+    x = bx.tensor(1.0, requires_grad=True)
+    y = x
+    for _ in range(5_000):
+        y = y + 1
+    e = explain(y)
+    counts = [t.text for g in symbols(e.svg([]), "group") for t in g.iter(f"{SVG}text")][::2]
+    assert counts == ["125 operations"] * 40
+    data = e.html().split('<script id="data" type="application/json">')[1].split("</script>")[0]
+    shown = [item["title"] for item in json.loads(data)["items"]]
+    assert shown[0] == "x, leaf"
+    assert shown[-1] == "y by AddBackward0"

@@ -86,13 +86,10 @@ def _split(group: Group) -> None:
     stack = [group]
     while stack:
         one = stack.pop()
-        while len(one.members) > VISIBLE:
-            size = VISIBLE
-            while size * VISIBLE < len(one.members):
-                size *= VISIBLE
-            one.members = [
-                _part(one, one.members[k : k + size]) for k in range(0, len(one.members), size)
-            ]
+        count = len(one.members)
+        if count > VISIBLE:
+            size = -(-count // min(VISIBLE, -(-count // VISIBLE)))
+            one.members = [_part(one, one.members[k : k + size]) for k in range(0, count, size)]
         stack += [m for m in one.members if isinstance(m, Group)]
 
 

@@ -16,6 +16,8 @@ from ._text import headline, size_text
 from ._value import shape_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ._graph import Graph
 
 __all__ = ["html"]
@@ -65,23 +67,46 @@ def _views(top: Group, opened: set[str]) -> list[dict[str, Any]]:
     views: list[dict[str, Any]] = [
         {"key": "fits", "label": "what fits", "parent": "folded", "opened": opened}
     ]
-    groups = list(walk(top))
-    if not groups:
+    if not any(True for _ in walk(top)):
         views[0]["parent"] = "fits"
         return views
     views.append({"key": "folded", "label": "all folded", "parent": "folded", "opened": set()})
-    paths: dict[str, set[str]] = {"": set()}
-    stack: list[tuple[Group, str]] = [(top, "folded")]
-    while stack and len(views) < VIEWS:
-        group, key = stack.pop(0)
-        for member in group.members:
-            if isinstance(member, Group) and len(views) < VIEWS:
-                paths[member.key] = paths[group.key] | {member.key}
-                label = f"{member.label} unfolded"
-                view = {"key": member.key, "label": label, "parent": key}
-                views.append({**view, "opened": paths[member.key]})
-                stack.append((member, member.key))
+    # The ways to the first and to the last operation, then the outer groups before the inner ones.
+    ways = [*_way(top, 0), *_way(top, -1), *_by_depth([(top, [])])]
+    seen: set[str] = set()
+    for way in ways:
+        group = way[-1]
+        if group.key in seen:
+            continue
+        if len(views) == VIEWS:
+            break
+        seen.add(group.key)
+        outer = way[-2].key if len(way) > 1 and way[-2].key in seen else "folded"
+        view = {"key": group.key, "label": f"{group.label} unfolded", "parent": outer}
+        views.append({**view, "opened": {one.key for one in way}})
     return views
+
+
+def _way(top: Group, end: int) -> list[list[Group]]:
+    """From the outermost group to the one that holds an end, a list for each step on the way."""
+    way: list[Group] = []
+    member = top.members[end]
+    while isinstance(member, Group):
+        way.append(member)
+        member = member.members[end]
+    return [way[: k + 1] for k in range(len(way))]
+
+
+def _by_depth(level: list[tuple[Group, list[Group]]]) -> Iterator[list[Group]]:
+    while level:
+        below = [
+            (member, [*way, member])
+            for group, way in level
+            for member in group.members
+            if isinstance(member, Group)
+        ]
+        yield from (way for _, way in below)
+        level = below
 
 
 def _item(graph: Graph, item: Variable | Op) -> dict[str, Any]:
