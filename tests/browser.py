@@ -39,6 +39,8 @@ class Browser:
                 "about:blank",
             ],
             pass_fds=(read_there, write_there),
+            # What a sanitized test run preloads is not for the browser.
+            env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

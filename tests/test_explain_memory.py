@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gc
 import itertools
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,3 +236,27 @@ def test_shared_layers_count_their_parameters_once_in_the_sum() -> None:
     s = explain.summary(bx.nn.Sequential(layer, layer), (1, 3))
     assert s.parameters == 12
     assert s.multiply_adds == 18
+
+
+def test_growth_of_training_and_of_prediction() -> None:
+    model = mlp(16, 16, 16, 16)
+    data = bx.randn(40, 16)
+    growth = explain.memory_growth(lambda n: lambda: model(data[:n]).sum(), [10, 20, 40], "batch")
+    assert [row.size for row in growth.rows] == [10, 20, 40]
+    assert [row.activations for row in growth.rows] == [2 * n * 16 * 4 for n in (10, 20, 40)]
+    assert [row.constants for row in growth.rows] == [data.nbytes] * 3  # a view keeps all of it
+    # Two results at once: that of a layer, and that of the one before.
+    assert [row.prediction for row in growth.rows] == [2 * n * 16 * 4 for n in (10, 20, 40)]
+    assert "prediction, at its peak" in str(growth)
+    svg = ElementTree.fromstring(growth._repr_svg_())
+    assert len(list(svg.iter("{http://www.w3.org/2000/svg}circle"))) == 6
+    with pytest.raises(ValueError, match="no sizes"):
+        explain.memory_growth(lambda n: lambda: data, [])
+
+
+def test_the_table_of_the_documentation_is_what_is_measured() -> None:
+    tool = Path(__file__).resolve().parent.parent / "tools" / "make_pictures.py"
+    if not tool.exists():
+        pytest.skip("the documentation is not here")
+    done = subprocess.run([sys.executable, str(tool), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

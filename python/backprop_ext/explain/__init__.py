@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ._explanation import Explanation, explain
+from ._growth import Growth, memory_growth
 from ._living import LivingGraphs, living_graphs
 from ._memory import MemoryReport, memory_report
 from ._record import record
@@ -17,11 +18,13 @@ from ._summary import Summary, summary
 
 __all__ = [
     "Explanation",
+    "Growth",
     "LivingGraphs",
     "MemoryReport",
     "Summary",
     "explain",
     "living_graphs",
+    "memory_growth",
     "memory_report",
     "record",
     "summary",

@@ -122,7 +122,12 @@ def _item(graph: Graph, item: Variable | Op) -> dict[str, Any]:
             "facts": _facts(item, []),
         }
         return found
-    names = [graph.name(one.source, one.output) for one in item.inputs if one.source >= 0]
+    unknown = ["?"] if len(item.inputs) == 2 and len(item.symbol) == 1 else []
+    names = [
+        name
+        for one in item.inputs
+        for name in ([graph.name(one.source, one.output)] if one.source >= 0 else unknown)
+    ]
     used = [one for one in item.inputs if one.source >= 0]
     up = upstream_text(item) if len(item.parts) < 2 else sum_rule(graph, item)
     found |= {

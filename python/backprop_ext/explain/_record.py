@@ -128,7 +128,7 @@ class record:  # noqa: N801 (used like a function)
     ...     loss = loss_fn(model(x), y)
     >>> explain(loss)
 
-    It costs some ten microseconds an operation, in all threads, and nothing outside. The notes
+    It costs ten to thirty microseconds an operation, in all threads, and nothing outside. The notes
     hang on the graph and go with it; values of more than 64 elements are kept as statistics.
     Errors of autograd then name the lines that recorded, wrote and freed.
     """
