@@ -194,6 +194,7 @@ def test_recording_notes_lines_modules_and_constants() -> None:
     lines = [op.line for op in e.ops]
     assert all(line.startswith("test_explain.py:") for line in lines)
     assert len(set(lines)) == 2  # of the model, and of the loss
+    assert [e.ops[0].code, e.ops[-1].code] == ["out = model(x)", "loss = loss_fn(out, y)"]
 
 
 def test_several_models_are_told_apart_by_their_names() -> None:

@@ -71,6 +71,7 @@ def test_the_three_stages_by_keyboard(browser: Browser, lecture: str) -> None:
     assert seen == ["w", "x", "y_hat", "y", "v1", "loss"]
     assert "loss = v1 ^ 16" not in details(browser)
     assert "= 16" in details(browser)
+    assert "loss = (y_hat - y) ** 2" in details(browser)
     browser.press("2")
     browser.press("End")
     assert status(browser) == "Local gradients, 3 of 3"

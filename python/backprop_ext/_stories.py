@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from inspect import CO_OPTIMIZED
+from linecache import getline
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "NOTE",
     "call_frames",
     "here",
+    "line_and_code",
     "name_in_frames",
     "name_of",
     "story_of",
@@ -58,9 +60,15 @@ def variables(frame: FrameType) -> Mapping[str, Any]:
 
 def here() -> str:
     """The line of the program that runs, "train.py:12"."""
+    return line_and_code()[0]
+
+
+def line_and_code() -> tuple[str, str]:
+    """The line of the program that runs, and what stands there."""
     for frame in call_frames():
-        return f"{_file(frame.f_code.co_filename)}:{frame.f_lineno}"
-    return "?"
+        path, number = frame.f_code.co_filename, frame.f_lineno
+        return f"{_file(path)}:{number}", getline(path, number, frame.f_globals).strip()
+    return "?", ""
 
 
 def _file(path: str) -> str:

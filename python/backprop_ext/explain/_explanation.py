@@ -167,6 +167,7 @@ def _item(graph: Graph, item: Variable | Op) -> dict[str, Any]:
         "formula": item.formula,
         "module": item.path,
         "line": item.line,
+        "code": item.code,
         **common,
         "inputs": [
             {
@@ -249,4 +250,4 @@ def _seed(loss: Tensor, gradient: Tensor | None) -> Tensor:
             f"[explain] a gradient of shape {tuple(gradient.shape)} for a tensor of shape "
             f"{tuple(loss.shape)}; they must be equal"
         )
-    return gradient.detach()
+    return gradient.detach().to(loss.dtype)

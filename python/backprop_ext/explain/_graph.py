@@ -69,6 +69,7 @@ class Op:
     label: str  # of its result: the program's variable, else v3
     formula: str
     line: str
+    code: str  # what stands in that line
     path: str
     calls: tuple[tuple[int, str, str], ...]  # (number, path, class) of the modules around it
     outputs: int

@@ -156,7 +156,7 @@ def _of_op(op: Op) -> list[tuple[str, str]]:
         + (" (written to since!)" if k.stale else "")
         for k in op.kept
     ]
-    facts = [("formula", op.formula), ("module", op.path), ("line", op.line)]
+    facts = [("formula", op.formula), ("module", op.path), ("line", op.line), ("code", op.code)]
     return [*facts, ("kept", "; ".join(kept) or "nothing")]
 
 

@@ -32,7 +32,7 @@ _SYMBOLS: Final = {
     "Mv": "@",
     "Bmm": "@",
     "Dot": "·",
-    "Addmm": "@+b",
+    "Addmm": "Wx+b",
     "Sqrt": "√",
     "Reciprocal": "1/x",
     "Abs": "|x|",
@@ -143,7 +143,7 @@ class Names:
         """The variables of a function and of its module; they count when `resolve` is called."""
         for scope in (_stories.variables(frame), frame.f_globals):
             for name, value in list(scope.items()):
-                if name in _HISTORY or name.startswith(("_i", "__")):
+                if name in _HISTORY or name.startswith(("_i", "__")) or not name.isidentifier():
                     continue
                 if isinstance(value, Module):
                     self._modules.setdefault(name, value)

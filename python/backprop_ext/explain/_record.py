@@ -45,16 +45,16 @@ class Call:
 class Note:
     """What a recording knows of one node."""
 
-    __slots__ = ("call", "freed", "inputs", "line", "outputs")
+    __slots__ = ("call", "code", "freed", "inputs", "line", "outputs")
 
     def __init__(
         self,
-        line: str,
+        line: tuple[str, str],
         call: Call | None,
         inputs: list[tuple[Any, Value] | None],
         outputs: list[Value],
     ) -> None:
-        self.line, self.call = line, call
+        (self.line, self.code), self.call = line, call
         self.inputs, self.outputs = inputs, outputs
         self.freed = ""
 
@@ -109,7 +109,7 @@ class Recording:
             ]
             values = [Value.of(t) for t in outputs]
         call = self.calls[-1] if self.calls else None
-        node.metadata[_stories.NOTE] = Note(_stories.here(), call, noted, values)
+        node.metadata[_stories.NOTE] = Note(_stories.line_and_code(), call, noted, values)
 
     def _writes(self, op: str, tensor: Tensor) -> None:
         address = _core._memory_of(tensor)[0]

@@ -146,6 +146,7 @@ class _Reader:
             label,
             formula_of(f.name),
             note.line if note else "",
+            note.code if note else "",
             calls[-1][1] if calls else "" if note else self._path_of(inputs),
             calls,
             f.outputs,
