@@ -85,6 +85,8 @@ def name_in_frames(tensor: Tensor) -> str:
     for frame in call_frames():
         for scope in (variables(frame), frame.f_globals):
             for name, value in list(scope.items()):
+                if not name.isidentifier():  # a temporary of a comprehension
+                    continue
                 if value is tensor:
                     return name
                 if isinstance(value, Module):
