@@ -187,3 +187,15 @@ def test_a_long_row_is_cut_into_even_parts_and_its_page_can_be_stepped_through()
     shown = [item["title"] for item in json.loads(data)["items"]]
     assert shown[0] == "x, leaf"
     assert shown[-1] == "y by AddBackward0"
+
+
+def test_each_call_of_a_module_that_is_called_again_folds_by_itself() -> None:
+    cell = bx.nn.RNNCell(2, 3)
+    gate = bx.nn.Sequential(cell, bx.nn.Tanh(), bx.nn.Linear(3, 2))
+    x = bx.ones(1, 2)
+    with explain.record():
+        for _ in range(30):
+            x = gate(x)
+    folded = explain(x.sum()).svg(unfolded=[])
+    assert len(symbols(folded, "group")) == 30
+    assert len(symbols(folded, "op")) == 1

@@ -5,6 +5,7 @@ A group is an interval of the forward order, so that a folded graph has no cycle
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,15 +56,19 @@ def group_ops(graph: Graph) -> Group:
     """The tree of module calls, no group with more than a picture can show."""
     top = Group("", "")
     open_: list[tuple[Any, Group]] = []
+    # The outermost module is drawn as one only where it was called more than once.
+    outermost = {op.calls[0] for op in graph.ops() if op.calls}
+    repeated = Counter(call[1:] for call in outermost)
     for op in graph.ops():
-        calls = [call for call in op.calls if call[1]]
+        calls = [call for call in op.calls if call[1] or repeated[call[1:]] > 1]
         same = 0
         while same < len(calls) and same < len(open_) and open_[same][0] == calls[same]:
             same += 1
         del open_[same:]
         for call in calls[same:]:
             parent = open_[-1][1] if open_ else top
-            group = Group(f"{parent.key}/{call[1]}#{call[0]}", call[1], call[2])
+            label = call[1] or call[2]
+            group = Group(f"{parent.key}/{label}#{call[0]}", label, call[2])
             parent.members.append(group)
             open_.append((call, group))
         (open_[-1][1] if open_ else top).members.append(op)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, _stories
@@ -72,8 +74,14 @@ class Recording:
     """Hooks on the tape and on modules. One at a time notes; a second inside goes on with it."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self._number = 0
+        self._local = threading.local()
+        self._numbers = count(1)
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls that run on this thread, the innermost last."""
+        found: list[Call] = self._local.__dict__.setdefault("calls", [])
+        return found
 
     def start(self) -> None:
         """Begin to listen."""
@@ -91,11 +99,12 @@ class Recording:
             hook.remove()
 
     def _enter(self, module: Module, args: Any) -> None:
-        self._number += 1
-        self.calls.append(Call(module, self._number, self.calls[-1] if self.calls else None))
+        calls = self.calls
+        calls.append(Call(module, next(self._numbers), calls[-1] if calls else None))
 
     def _leave(self, module: Module, args: Any, output: Any) -> None:
-        while self.calls and self.calls.pop().module() is not module:
+        calls = self.calls
+        while calls and calls.pop().module() is not module:
             pass
 
     def _recorded(
@@ -108,7 +117,8 @@ class Recording:
                 for t in inputs
             ]
             values = [Value.of(t) for t in outputs]
-        call = self.calls[-1] if self.calls else None
+        calls = self.calls
+        call = calls[-1] if calls else None
         node.metadata[_stories.NOTE] = Note(_stories.line_and_code(), call, noted, values)
 
     def _writes(self, op: str, tensor: Tensor) -> None:

@@ -29,9 +29,8 @@ _GATE: Final = "BackwardHookFunctionBackward"  # runs the hooks of a module: pas
 def read(loss: Tensor, gradient: Tensor | None, names: Names) -> Graph:
     """The graph below `loss`, with the numbers of a backward pass that starts with `gradient`.
 
-    Without a gradient there is no backward pass.
-
-    Raises RuntimeError for a tensor without a graph, or with a freed one.
+    Without a gradient there is no backward pass. Raises RuntimeError for a tensor without a graph,
+    and for a freed graph.
     """
     root = loss.grad_fn
     if root is None:
