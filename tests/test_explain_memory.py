@@ -260,3 +260,17 @@ def test_the_table_of_the_documentation_is_what_is_measured() -> None:
         pytest.skip("the documentation is not here")
     done = subprocess.run([sys.executable, str(tool), "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_foreign_objects_are_not_asked_for_their_class() -> None:
+    class Lazy:
+        @property
+        def __class__(self) -> type:  # type: ignore[override]
+            raise AssertionError("asked")
+
+    lazy, w = Lazy(), bx.ones(2, requires_grad=True)
+    assert explain((w * w).sum())["w"].requires_grad
+    explain.living_graphs()
+    with pytest.raises(RuntimeError, match="'w'"):
+        w.add_(1)
+    assert type(lazy) is Lazy

@@ -89,7 +89,7 @@ def name_in_frames(tensor: Tensor) -> str:
                     continue
                 if value is tensor:
                     return name
-                if isinstance(value, Module):
+                if issubclass(type(value), Module):
                     modules.append((name, value))
                     modules += [(f"{name}.{path}", m) for path, m in value.named_modules() if path]
     for name, module in modules:

@@ -75,7 +75,8 @@ def _enter(held: dict[int, tuple[Tensor, list[str]]], tensor: Tensor, holder: st
 
 
 def _has_graph(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.grad_fn is not None
+    # By its type: to ask a foreign object for its __class__ may run code of its own.
+    return issubclass(type(value), Tensor) and value.grad_fn is not None
 
 
 def _in_frames() -> Iterator[tuple[Tensor, str]]:
@@ -110,24 +111,24 @@ def _in_objects(held: dict[int, tuple[Tensor, list[str]]]) -> list[tuple[Tensor,
     own = {id(pair) for pair in held.values()}
     found = []
     for owner in gc.get_objects():
-        if isinstance(owner, FrameType) or id(owner) in own or owner is held:
+        if type(owner) is FrameType or id(owner) in own or owner is held:
             continue
         for one in gc.get_referents(owner):
-            if isinstance(one, Tensor) and id(one) not in held and _has_graph(one):
+            if _has_graph(one) and id(one) not in held:
                 found.append((one, _described(owner, one)))
     return found
 
 
 def _described(owner: Any, tensor: Tensor) -> str:
     """An object by what it calls the tensor."""
-    if isinstance(owner, ModuleType):
+    if type(owner) is ModuleType:
         owner = vars(owner)
-    if isinstance(owner, dict):
+    if type(owner) is dict:
         keys = [key for key, value in owner.items() if value is tensor]
         module = owner.get("__name__")
         key = str(keys[0]) if keys else "?"
         return f"{module}.{key}" if isinstance(module, str) else f"{key!r} of an object or dict"
-    if isinstance(owner, (list, tuple)):
+    if type(owner) in (list, tuple):
         return f"a {type(owner).__name__} of {len(owner)}"
     return f"a {type(owner).__name__}"
 

@@ -145,9 +145,10 @@ class Names:
             for name, value in list(scope.items()):
                 if name in _HISTORY or name.startswith(("_i", "__")) or not name.isidentifier():
                     continue
-                if isinstance(value, Module):
+                # By its type: a foreign object may run code when it is asked for its __class__.
+                if issubclass(type(value), Module):
                     self._modules.setdefault(name, value)
-                elif isinstance(value, Tensor):
+                elif issubclass(type(value), Tensor):
                     self._variables.setdefault(name, value)
 
     def resolve(self, leaves: Iterable[Tensor], roots: Iterable[Module]) -> None:

@@ -135,7 +135,8 @@ def _group(group: Group, ops: list[Op]) -> Part:
     kept = sum({k.memory: k.bytes for op in ops for k in op.kept}.values())
     lines = [("name mid", _cut(group.label))]
     if group.kind:
-        lines.append(("soft mid", _cut(f"{group.kind}, {len(ops):,} operations")))
+        lines.append(("soft mid", _cut(group.kind)))
+        lines.append(("soft mid", f"{len(ops):,} operations"))
     lines.append(("soft mid", f"{size_text(kept)} kept"))
     half = max(50.0, _wide(lines) / 2 + 12)
     return Part(group, Vertex(half, half, 14.0 * len(lines) + 14, []), lines)
