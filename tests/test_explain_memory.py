@@ -48,6 +48,7 @@ MODELS = {
         (3, 1, 8, 8),
     ),
     "residual": lambda: (Residual(), (19, 7)),
+    "rows of a table": lambda: (Rows(), (19, 7)),
 }
 
 
@@ -62,6 +63,20 @@ class Residual(bx.nn.Module):
         y = self.inner(x)
         y = (y + x).exp()
         return (y[:, :3] * y[:, 3:6])[bx.tensor([0, 2, 4])]
+
+
+class Rows(bx.nn.Module):
+    """An embedding, a write at indices, and a factorization."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = bx.nn.Embedding(19, 7, scale_grad_by_freq=True)
+
+    def forward(self, x: bx.Tensor) -> bx.Tensor:
+        y = self.table(bx.arange(len(x))) * x
+        y = y.clone()
+        y[bx.tensor([1, 3])] = y[bx.tensor([2, 4])].exp()
+        return bx.linalg.det(y[:7] + 9 * bx.eye(7))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -80,7 +80,8 @@ Tensor by_frequency(const Tensor& rows, int64_t size, DType dtype) {
 Tensor scale_gradient(const Tensor& x, const Tensor& scale) {
   Tensor out = detached(x);
   if (Recorder r{&x}; r)
-    r.done("EmbeddingBackward0", out, [scale](const Backward& b) { b.give(0, b.grad() * scale); });
+    r.save(scale).done("EmbeddingBackward0", out,
+                       [](const Backward& b) { b.give(0, b.grad() * b.saved(0)); });
   return out;
 }
 

@@ -20,13 +20,12 @@ __all__ = ["dot", "png"]
 
 def dot(graph: Graph, top: Group, opened: Iterable[str]) -> str:
     """A digraph in the DOT language."""
-    drawn = scene(graph, top, opened)
     lines = [
         "digraph explanation {",
         '  node [fontname="monospace" fontsize=10];',
         '  edge [color="#8a94a3"];',
     ]
-    for k, part in enumerate(drawn.parts):
+    for k, part in enumerate(scene(graph, top, opened)):
         item = part.item
         text = "\\n".join(_escaped(line) for _, line in part.lines)
         if isinstance(item, Variable):

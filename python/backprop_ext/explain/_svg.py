@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ._chain import local_text
 from ._graph import Op, Variable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ._graph import Graph
 
-__all__ = ["STYLE", "Scene", "scene", "svg"]
+__all__ = ["STYLE", "Part", "scene", "svg"]
 
 RADIUS: Final = 20.0
 CHARACTER: Final = 6.4  # of the 11 px font
@@ -55,47 +55,40 @@ class Part:
     lines: list[tuple[str, str]]  # (class, text)
 
 
-@dataclass
-class Scene:
-    """The symbols that are shown, and which of them feeds which."""
+def scene(graph: Graph, top: Group, opened: Iterable[str]) -> list[Part]:
+    """The visible operations and groups with the variables that feed them.
 
-    parts: list[Part]
-    ends: dict[int, int]  # from an item of the graph to its symbol
-
-
-def scene(graph: Graph, top: Group, opened: Iterable[str]) -> Scene:
-    """The visible operations and groups with the variables that feed them."""
-    shown = visible(top, opened)
+    Their vertices say which feeds which. A variable that only one folded group uses is folded with
+    it.
+    """
+    shown = [(m, [m] if isinstance(m, Op) else list(m.ops())) for m in visible(top, opened)]
+    uses: dict[int, set[int]] = {}
+    for number, (_, ops) in enumerate(shown):
+        for source in _sources(ops):
+            uses.setdefault(source, set()).add(number)
     parts: list[Part] = []
     ends: dict[int, int] = {}
-    uses: dict[int, set[int]] = {}  # variable -> the symbols that use it
-    for number, member in enumerate(shown):
-        for op in [member] if isinstance(member, Op) else member.ops():
-            for one in op.inputs:
-                if one.source >= 0 and isinstance(graph.items[one.source], Variable):
-                    uses.setdefault(one.source, set()).add(number)
-    for number, member in enumerate(shown):
-        ops = [member] if isinstance(member, Op) else list(member.ops())
-        sources: list[int] = []
-        for op in ops:
-            for one in op.inputs:
-                item: Any = graph.items[one.source] if one.source >= 0 else None
-                if item is None:
+    for number, (member, ops) in enumerate(shown):
+        sources: dict[int, None] = {}
+        for source in _sources(ops):
+            item = graph.items[source]
+            if isinstance(item, Variable) and source not in ends:
+                if isinstance(member, Group) and uses[source] == {number}:
                     continue
-                if isinstance(item, Variable):
-                    hidden = isinstance(member, Group) and uses[item.index] == {number}
-                    if hidden:
-                        continue
-                    if item.index not in ends:
-                        ends[item.index] = len(parts)
-                        parts.append(_box(item))
-                if ends.get(one.source, -1) >= 0 and ends[one.source] not in sources:
-                    sources.append(ends[one.source])
+                ends[source] = len(parts)
+                parts.append(_box(item))
+            if source in ends:
+                sources[ends[source]] = None
         part = _circle(member) if isinstance(member, Op) else _group(member, ops)
-        part.vertex.sources = sources
+        part.vertex.sources = list(sources)
         ends.update({op.index: len(parts) for op in ops})
         parts.append(part)
-    return Scene(parts, ends)
+    return parts
+
+
+def _sources(ops: Iterable[Op]) -> dict[int, None]:
+    """The items that feed operations, each once, in order."""
+    return {one.source: None for op in ops for one in op.inputs if one.source >= 0}
 
 
 def _cut(text: str) -> str:
@@ -144,9 +137,8 @@ def _group(group: Group, ops: list[Op]) -> Part:
 
 def svg(graph: Graph, top: Group, opened: Iterable[str], view: str = "") -> str:
     """The picture as one SVG element that brings its style along; as a `view`, part of a page."""
-    drawn = scene(graph, top, opened)
-    vertices = [part.vertex for part in drawn.parts]
-    placed = place(vertices)
+    parts = scene(graph, top, opened)
+    placed = place([part.vertex for part in parts])
     width, height = placed.width + 2 * MARGIN, placed.height + 2 * MARGIN
     marker = f"bx-tip-{view}" if view else "bx-tip"
     out = [
@@ -161,10 +153,10 @@ def svg(graph: Graph, top: Group, opened: Iterable[str], view: str = "") -> str:
         f'<g transform="translate({MARGIN:.0f} {MARGIN:.0f})">',
     ]
     for (s, t), points in placed.edges.items():
-        out.append(_wire(points, drawn.parts, s, t, marker))
+        out.append(_wire(points, parts, s, t, marker))
     for (s, t), points in placed.edges.items():
-        out += _local(graph, drawn.parts, s, t, points)
-    out += [_symbol(part) for part in drawn.parts]
+        out += _local(graph, parts, s, t, points)
+    out += [_symbol(part) for part in parts]
     return "\n".join([*out, "</g></svg>"])
 
 
