@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from itertools import combinations
 from pathlib import Path
@@ -199,3 +200,14 @@ def test_each_call_of_a_module_that_is_called_again_folds_by_itself() -> None:
     folded = explain(x.sum()).svg(unfolded=[])
     assert len(symbols(folded, "group")) == 30
     assert len(symbols(folded, "op")) == 1
+
+
+def test_graphviz_of_python_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    e = lecture()
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+    with pytest.raises(ImportError, match=r"pip install graphviz, or take \.svg"):
+        e.graphviz()
+    monkeypatch.undo()
+    graphviz = pytest.importorskip("graphviz")
+    assert isinstance(e.graphviz(), graphviz.Source)
+    assert e.graphviz().source == e.dot()

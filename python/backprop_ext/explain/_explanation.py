@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,17 @@ class Explanation:
     def dot(self, unfolded: Sequence[str] | None = None) -> str:
         """The picture in Graphviz's language."""
         return dot(self.graph, self._top, self._opened(unfolded))
+
+    def graphviz(self, unfolded: Sequence[str] | None = None) -> Any:
+        """The picture as a `Source` of Graphviz's Python package. Raises ImportError without it."""
+        try:
+            package = import_module("graphviz")
+        except ImportError as error:
+            raise ImportError(
+                "[explain] Graphviz's Python package is not installed; pip install graphviz, or "
+                "take .svg() or .dot(), which need nothing"
+            ) from error
+        return package.Source(self.dot(unfolded))
 
     def html(self, unfolded: Sequence[str] | None = None) -> str:
         """A page that steps through forward pass, local gradients and backward pass."""
