@@ -68,7 +68,8 @@ class Browser:
         self._out.close()
 
     def _page(self) -> str:
-        for _ in range(100):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             for target in self.send("Target.getTargets")["targetInfos"]:
                 if target["type"] == "page":
                     return str(target["targetId"])
@@ -108,10 +109,9 @@ class Browser:
     def open(self, url: str) -> None:
         """Load a page and wait for it."""
         self.send("Page.navigate", url=url)
-        for _ in range(200):
-            if self.run("document.readyState") == "complete" and self.run("location.href") != (
-                "about:blank"
-            ):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.run("document.readyState") == "complete":
                 return
             time.sleep(0.02)
         raise RuntimeError(f"{url} did not load")

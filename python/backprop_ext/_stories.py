@@ -31,8 +31,8 @@ __all__ = [
 
 NOTE: Final = "explain"  # the key of a recording's note in Node.metadata
 FRAMES: Final = 20
-# By the address of the memory: (version before, operation, line) of writes in place.
-writes: dict[int, list[tuple[int, str, str]]] = {}
+# By the address of the memory: (version before, operation, line) of its last write in place.
+writes: dict[int, tuple[int, str, str]] = {}
 
 
 def call_frames() -> Iterator[FrameType]:
@@ -140,5 +140,5 @@ def _later(tensor: Tensor) -> list[tuple[str, str]]:
     """The last write to the memory of a tensor."""
     from . import _core
 
-    noted = writes.get(_core._memory_of(tensor)[0], [])
-    return [(op, line) for version, op, line in noted[-1:] if version < tensor._version]
+    noted = writes.get(_core._memory_of(tensor)[0])
+    return [noted[1:]] if noted and noted[0] < tensor._version else []

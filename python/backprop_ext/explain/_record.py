@@ -123,7 +123,7 @@ class Recording:
 
     def _writes(self, op: str, tensor: Tensor) -> None:
         address = _core._memory_of(tensor)[0]
-        _stories.writes.setdefault(address, []).append((tensor._version, op, _stories.here()))
+        _stories.writes[address] = (tensor._version, op, _stories.here())
 
     def _released(self, node: Node) -> None:
         note = _stories.note_of(node)
