@@ -124,6 +124,7 @@ def test_kinds_are_told_apart_and_shared_memory_counts_once() -> None:
     assert report.by_module() == {"0": x.nbytes, "1": 80}
     assert "(above)" in str(report)
     assert report.as_dict()["total"] == report.total == 120
+    assert "120 B kept for the backward pass" in str(explain(loss))
 
 
 def test_borrowed_memory_is_counted_apart() -> None:

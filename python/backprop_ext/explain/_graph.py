@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ._value import Value
 
-__all__ = ["Graph", "Input", "Kept", "Local", "Op", "Variable"]
+__all__ = ["LIVING", "Graph", "Input", "Kept", "Local", "Op", "Variable", "kept_bytes"]
+
+LIVING: Final = ("activation", "constant")  # kinds of memory that are there for the graph alone
 
 
 @dataclass
@@ -89,10 +93,11 @@ class Op:
         """d L / d (the first output that has one): the upstream gradient."""
         return next(iter(self.gradients.values()), None)
 
-    @property
-    def bytes(self) -> int:
-        """What it keeps for the backward pass."""
-        return sum({k.memory: k.bytes for k in self.kept}.values())
+
+def kept_bytes(ops: Iterable[Op]) -> int:
+    """What lives for the backward pass of operations: memory that is shared counts once, that of
+    parameters and of other libraries not at all."""
+    return sum({k.memory: k.bytes for op in ops for k in op.kept if k.kind in LIVING}.values())
 
 
 @dataclass

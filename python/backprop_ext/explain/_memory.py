@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .. import _stories
+from ._graph import LIVING
 from ._names import Names
 from ._tape import read
 from ._text import ROWS, columns, size_text
@@ -51,13 +52,13 @@ class MemoryReport:
     @property
     def total(self) -> int:
         """Bytes that live as long as the graph does: all but parameters and borrowed memory."""
-        return self.bytes["activation"] + self.bytes["constant"]
+        return sum(self.bytes[kind] for kind in LIVING)
 
     def by_module(self) -> dict[str, int]:
         """The same by module path, "" for what is outside of modules."""
         found: dict[str, int] = {}
         for op, kept, first in self.rows:
-            if first and kept.kind in ("activation", "constant"):
+            if first and kept.kind in LIVING:
                 found[op.path] = found.get(op.path, 0) + kept.bytes
         return found
 
@@ -69,21 +70,12 @@ class MemoryReport:
         if limit is not None and len(self.rows) > limit:
             lines.append(f"... {len(self.rows) - limit:,} more; .text(limit=None) has all")
         lines.append("")
-        sums = [[f"{self.bytes[k]:,}", text] for k, text in _KINDS.items() if self.bytes[k]]
-        lines += (
-            columns(
-                [
-                    [
-                        f"{self.total:,}",
-                        "bytes kept until the backward pass",
-                    ],
-                    *sums,
-                ],
-                frozenset({0}),
-            )
-            if sums
-            else ["nothing is kept"]
-        )
+        sums = [(self.total, "bytes kept until the backward pass")]
+        sums += [(self.bytes[kind], text) for kind, text in _KINDS.items() if self.bytes[kind]]
+        if len(sums) > 1:
+            lines += columns([[f"{n:,}", text] for n, text in sums], frozenset({0}))
+        else:
+            lines.append("nothing is kept")
         if self.packed:
             lines.append(f"{self.packed} tensors are packed by a hook: their bytes are not known")
         lines += [

@@ -13,6 +13,7 @@ from ..nn.modules import conv, linear, rnn
 from ..nn.modules._hooks import register_module_forward_hook, register_module_forward_pre_hook
 from ..nn.modules.attention import MultiheadAttention
 from ..random import get_rng_state, set_rng_state
+from ._graph import LIVING
 from ._memory import MemoryReport
 from ._names import Names
 from ._record import record
@@ -159,7 +160,7 @@ def _kept_by_call(output: Any, rows: list[Row]) -> int:
     )
     report = MemoryReport(read(root, None, Names()))
     for op, kept, first in report.rows:
-        if first and op.calls and kept.kind in ("activation", "constant"):
+        if first and op.calls and kept.kind in LIVING:
             by_number[op.calls[-1][0]].kept += kept.bytes
     return sum(row.kept for row in rows)
 

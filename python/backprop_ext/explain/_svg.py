@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from ._chain import local_text
-from ._graph import Op, Variable
+from ._graph import Op, Variable, kept_bytes
 from ._groups import Group, visible
 from ._layout import Vertex, place
 from ._text import size_text
@@ -125,12 +125,11 @@ def _circle(op: Op) -> Part:
 
 
 def _group(group: Group, ops: list[Op]) -> Part:
-    kept = sum({k.memory: k.bytes for op in ops for k in op.kept}.values())
     lines = [("name mid", _cut(group.label))]
     if group.kind:
         lines.append(("soft mid", _cut(group.kind)))
         lines.append(("soft mid", f"{len(ops):,} operations"))
-    lines.append(("soft mid", f"{size_text(kept)} kept"))
+    lines.append(("soft mid", f"{size_text(kept_bytes(ops))} kept"))
     half = max(50.0, _wide(lines) / 2 + 12)
     return Part(group, Vertex(half, half, 14.0 * len(lines) + 14, []), lines)
 

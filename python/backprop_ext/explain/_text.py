@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ._chain import rule, sum_rule
-from ._graph import Variable
+from ._graph import Variable, kept_bytes
 from ._value import shape_text
 
 if TYPE_CHECKING:
@@ -23,12 +23,11 @@ def size_text(n: int) -> str:
     """12 B, 3.4 kB, 5.0 MB."""
     if n < 1000:
         return f"{n} B"
-    for unit in ("kB", "MB", "GB"):
-        n_ = n / 1000
-        if n_ < 1000 or unit == "GB":
-            return f"{n_:.1f} {unit}"
-        n = n_  # type: ignore[assignment]
-    raise AssertionError
+    size, units = n / 1000, ["kB", "MB", "GB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        del units[0]
+    return f"{size:.1f} {units[0]}"
 
 
 def columns(rows: list[list[str]], right: frozenset[int] = frozenset()) -> list[str]:
@@ -47,7 +46,6 @@ def headline(graph: Graph) -> str:
     """What is in the graph, in one line."""
     ops, variables = graph.ops(), graph.variables()
     leaves = sum(v.requires_grad for v in variables)
-    kept = sum({k.memory: k.bytes for op in ops for k in op.kept}.values())
     counts = [
         _count(len(ops), "operation"),
         _count(leaves, "leaf", "leaves") + " with a gradient",
@@ -55,7 +53,7 @@ def headline(graph: Graph) -> str:
     ]
     return (
         f"{graph.name(graph.root)}: {', '.join(counts)}; "
-        f"{size_text(kept)} kept for the backward pass"
+        f"{size_text(kept_bytes(ops))} kept for the backward pass"
     )
 
 
@@ -125,7 +123,7 @@ def _cells(graph: Graph, item: Variable | Op) -> list[str]:
         _shape(item.value or item.gradient),
         _text(item.value),
         _text(item.gradient),
-        size_text(item.bytes) if item.kept else "-",
+        size_text(kept_bytes([item])) if item.kept else "-",
         item.path,
         item.line,
     ]
