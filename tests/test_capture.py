@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import warnings
 from collections.abc import Callable
@@ -445,3 +446,72 @@ def test_a_dropped_recording_gives_its_memory_back() -> None:
     del run, w, optimizer, step
     gc.collect()
     assert bx._core._memory_stats()["in_use"] == before
+
+
+def test_a_step_on_nothing_is_replayed() -> None:
+    w = bx.ones(3, requires_grad=True)
+
+    @bx.capture
+    def step(x):
+        w.grad = None
+        y = (x * w + 1.5).exp()
+        (y * y.t().t()).sum().backward()
+        return y
+
+    for _ in range(3):
+        assert step(bx.zeros(0, 3)).shape == (0, 3)
+        assert w.grad.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_chain_of_a_hundred_thousand_operations_is_recorded_replayed_and_freed() -> None:
+    x = bx.tensor([1.0, -2.0, 3.0])
+
+    @bx.capture
+    def step(x):
+        for _ in range(50_000):
+            x = (x + x) / 2.0
+        return x
+
+    for _ in range(3):
+        assert step(x).tolist() == x.tolist()
+    launches, instructions = re.search(r"(\d+) launches in (\d+)", step.signatures()[0]).groups()
+    assert int(launches) == 100_000
+    assert int(instructions) < 10_000
+
+
+def test_forward_and_backward_of_a_chain_become_one_walk() -> None:
+    x = bx.randn(5000, requires_grad=True)
+
+    def chain():
+        x.grad = None
+        y = ((x * 1.5 + 0.3).exp() + 1).log().tanh() * x
+        loss = y.sum()
+        loss.backward()
+        return loss
+
+    want, gradient = chain(), x.grad.clone()
+    step = bx.capture(chain)
+    for _ in range(3):
+        assert bx.equal(step(), want)
+        assert bx.equal(x.grad, gradient)
+    walks = [line for line in step.explain().splitlines() if "tanh" in line]
+    assert len(walks) == 1
+    assert walks[0].count("+") > 10
+
+
+def test_what_is_made_of_constants_is_computed_once() -> None:
+    x = bx.tensor([1.0, 2.0])
+
+    @bx.capture
+    def step(x):
+        scale = bx.arange(1.0, 3.0) * 2 + bx.ones(2)  # 3, 5
+        half = bx.full((), 3.0) / 6
+        return (x * scale * half).exp()
+
+    for _ in range(3):
+        np.testing.assert_allclose(step(x).numpy(), np.exp([1.5, 5.0]), rtol=1e-6)
+        x.add_(1.0).sub_(1.0)
+    text = step.explain()
+    assert "div" not in text
+    assert "fill" not in text
+    assert "3 launches" in text

@@ -11,6 +11,7 @@ constexpr size_t kMaxSettings = 8;
 
 /// The names of a rule as Python strings, made once.
 struct Names {
+  PyObject* params = PyUnicode_InternFromString("params");
   struct Setting {
     PyObject* key;
     Py_ssize_t index;  // of an element of a sequence; -1: the value itself
@@ -31,6 +32,17 @@ struct Names {
     for (const auto& slot : rule.slots) slots.push_back(PyUnicode_InternFromString(slot.name));
   }
 };
+
+const UpdateRule& rule_numbered(size_t number) {
+  if (number >= update_rules().size())
+    fail_index("step", "there is no update rule ", number, "; take one of _update_rules");
+  return update_rules()[number];
+}
+
+const Names& names_numbered(size_t number) {
+  static const auto& all = *new std::vector<Names>(update_rules().begin(), update_rules().end());
+  return all[number];
+}
 
 double number(PyObject* value) {
   const double x = PyFloat_AsDouble(value);  // of a number, a bool, a tensor of one element
@@ -100,34 +112,113 @@ void read_state(const UpdateRule& rule, const Names& names, UpdateItem& item, Py
                              [&] { return new_slot(slot, settings, item.param); });
 }
 
-/// One step of the parameters of a group that have a gradient. Nothing is written before all of
-/// them are checked.
-void step(size_t number, const py::dict& group, const py::dict& states) {
-  static const auto& all_names =
-      *new std::vector<Names>(update_rules().begin(), update_rules().end());
-  if (number >= update_rules().size())
-    fail_index("step", "there is no update rule ", number, "; take one of _update_rules");
-  const UpdateRule& rule = update_rules()[number];
-  const Names& names = all_names[number];
-  double settings[kMaxSettings];
-  read_settings(rule, names, group.ptr(), settings);
-  std::vector<PyObject*> params;
-  const py::sequence list(group["params"]);
-  for (py::handle param : list)
-    if (is_tensor(param.ptr()) && tensor_of(param.ptr())->grad) {
-      check_gradient(rule, tensor_of(param.ptr()));
-      params.push_back(param.ptr());
-    }
-  std::vector<UpdateItem> items(params.size());
-  for (size_t i = 0; i < params.size(); ++i) {
-    UpdateItem& item = items[i];
-    item.param = tensor_of(params[i]);
-    item.grad = Tensor(item.param->grad);
-    read_state(rule, names, item, states.ptr(), params[i], settings);
-    check_state(rule, item);
+/// The steps of one group. What was read and checked is kept from step to step, and read anew where
+/// a parameter, a gradient or a piece of state is another than it was.
+class GroupStep {
+ public:
+  GroupStep(size_t number, py::dict group, py::dict states)
+      : rule_(rule_numbered(number)),
+        names_(names_numbered(number)),
+        group_(std::move(group)),
+        states_(std::move(states)) {}
+
+  void run() {
+    double settings[kMaxSettings];
+    read_settings(rule_, names_, group_.ptr(), settings);
+    if (!unchanged(settings)) return run_anew(settings);
+    for (Kept& kept : kept_) kept.ready.run(settings);
   }
-  for (const UpdateItem& item : items) run_update(rule, item, settings);
-}
+
+ private:
+  struct Kept {
+    PyObject* param;  // group["params"] holds it, or another is found in its place
+    py::object state;
+    std::vector<PyObject*> entries;  // of the state: counters, then slots
+    ReadyUpdate ready;
+  };
+
+  /// Nothing is written before all parameters are checked.
+  void run_anew(const double* settings) {
+    kept_.clear();
+    params_.clear();
+    std::vector<PyObject*> params;
+    const py::sequence list(group_["params"]);
+    for (py::handle param : list) {
+      params_.push_back(param.ptr());
+      if (is_tensor(param.ptr()) && tensor_of(param.ptr())->grad) {
+        check_gradient(rule_, tensor_of(param.ptr()));
+        params.push_back(param.ptr());
+      }
+    }
+    std::vector<UpdateItem> items(params.size());
+    bool can_be_kept = PyList_CheckExact(list.ptr());
+    for (size_t i = 0; i < params.size(); ++i) {
+      UpdateItem& item = items[i];
+      item.param = tensor_of(params[i]);
+      item.grad = Tensor(item.param->grad);
+      read_state(rule_, names_, item, states_.ptr(), params[i], settings);
+      check_state(rule_, item);
+      can_be_kept = can_be_kept && ReadyUpdate::possible(item);
+    }
+    for (const UpdateItem& item : items) run_update(rule_, item, settings);
+    if (!can_be_kept) return params_.clear();
+    for (size_t i = 0; i < params.size(); ++i) {
+      Kept kept{params[i], {}, {}, ReadyUpdate(rule_, items[i])};
+      if (!rule_.counters.empty() || !rule_.slots.empty()) keep_entries(kept);
+      kept_.push_back(std::move(kept));
+    }
+    std::copy_n(settings, rule_.settings.size(), settings_);
+  }
+
+  void keep_entries(Kept& kept) {
+    PyObject* state = entry_of(states_.ptr(), kept.param);
+    if (!state) return;  // nothing is kept of this parameter
+    kept.state = py::reinterpret_borrow<py::object>(state);
+    for (PyObject* name : names_.counters) kept.entries.push_back(entry_of(state, name));
+    for (PyObject* name : names_.slots) kept.entries.push_back(entry_of(state, name));
+  }
+
+  bool unchanged(const double* settings) const {
+    if (params_.empty()) return false;
+    // A setting that switches a slot on or off.
+    for (const auto& slot : rule_.slots)
+      if (slot.when >= 0 && (settings[slot.when] != 0) != (settings_[slot.when] != 0)) return false;
+    PyObject* list = entry_of(group_.ptr(), names_.params);
+    if (!list || !PyList_CheckExact(list) ||
+        PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(params_.size()))
+      return false;
+    size_t next = 0;
+    for (size_t i = 0; i < params_.size(); ++i) {
+      PyObject* param = PyList_GET_ITEM(list, static_cast<Py_ssize_t>(i));
+      if (param != params_[i]) return false;
+      if (next == kept_.size() || kept_[next].param != param) {
+        if (is_tensor(param) && tensor_of(param)->grad) return false;  // it had none
+        continue;
+      }
+      const Kept& kept = kept_[next++];
+      if (!kept.ready.holds() || !same_state(kept)) return false;
+    }
+    return true;
+  }
+
+  bool same_state(const Kept& kept) const {
+    if (!kept.state) return true;
+    PyObject* state = kept.state.ptr();
+    if (entry_of(states_.ptr(), kept.param) != state) return false;
+    size_t next = 0;
+    for (const auto* names : {&names_.counters, &names_.slots})
+      for (PyObject* name : *names)
+        if (entry_of(state, name) != kept.entries[next++]) return false;
+    return true;
+  }
+
+  const UpdateRule& rule_;
+  const Names& names_;
+  py::dict group_, states_;
+  std::vector<PyObject*> params_;  // all of the group's at the last step
+  std::vector<Kept> kept_;
+  double settings_[kMaxSettings] = {};
+};
 
 }  // namespace
 
@@ -139,8 +230,9 @@ void bind_optim(py::module_& m) {
       "_update",
       [](size_t rule, const py::dict& group, const py::dict& state) {
         // A replay reads the settings anew: schedulers go on working.
-        if (!capture::active()) return step(rule, group, state);
-        capture::host_call("update", [rule, group, state] { step(rule, group, state); });
+        if (!capture::active()) return GroupStep(rule, group, state).run();
+        auto step = std::make_shared<GroupStep>(rule, group, state);
+        capture::host_call("update", [step] { step->run(); });
       },
       py::arg("rule"), py::arg("group"), py::arg("state"),
       "One step of a group's parameters by a rule of _update_rules; settings and state are read "

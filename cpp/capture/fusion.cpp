@@ -1,4 +1,8 @@
-// Which launches run together, block by block in cache.
+// Which launches run together, block by block in cache: a launch joins an earlier group of its index
+// space where nothing between them stands in its way.
+#include <algorithm>
+#include <optional>
+
 #include "capture/replay.h"
 #include "launch/pointwise_driver.h"
 
@@ -46,17 +50,79 @@ class Group {
   size_t steps_ = 0;
 };
 
+constexpr int kLookBack = 32;     // items that a launch may pass
+constexpr int64_t kSmall = 64;    // elements of a launch that moves up alone, out of others' way
+
+/// A launch or a group of them, or something that nothing may pass.
+struct Item {
+  explicit Item(size_t event) : events{event} {}
+
+  bool conflicts(const Launch& launch, bool effects) const {
+    if (barrier || (effects && has_effects)) return true;
+    const auto touches = [&](const std::vector<int>& list, const Operand& o) {
+      return std::find(list.begin(), list.end(), o.buffer) != list.end();
+    };
+    for (const Operand& o : launch.in)
+      if (touches(written, o)) return true;
+    for (const Operand& o : launch.out)
+      if (touches(written, o) || touches(read, o)) return true;
+    return false;
+  }
+  void take(const Launch& launch, bool effects) {
+    for (const Operand& o : launch.in) read.push_back(o.buffer);
+    for (const Operand& o : launch.out) written.push_back(o.buffer);
+    has_effects = has_effects || effects;
+  }
+
+  std::vector<size_t> events;
+  std::optional<Group> group;
+  std::vector<int> read, written;
+  bool barrier = false, has_effects = false;
+};
+
 }  // namespace
 
-size_t fusion_end(const std::vector<Event>& events, size_t begin) {
-  Group group;
-  size_t end = begin;
-  while (end < events.size()) {
-    const auto* launch = std::get_if<Launch>(&events[end]);
-    if (!launch || !group.add(*launch)) break;
-    ++end;
+std::vector<size_t> schedule(std::vector<Event>& events) {
+  std::vector<Item> items;
+  items.reserve(events.size());
+  for (size_t e = 0; e < events.size(); ++e) {
+    const auto* launch = std::get_if<Launch>(&events[e]);
+    if (!launch) {
+      items.emplace_back(e).barrier = true;
+      continue;
+    }
+    const bool effects = has_effects(*launch);
+    size_t place = items.size();
+    bool joined = false;
+    for (int passed = 0; place > 0 && passed < kLookBack; ++passed, --place) {
+      Item& item = items[place - 1];
+      if (item.group && item.group->add(*launch)) {
+        item.events.push_back(e);
+        item.take(*launch, effects);
+        joined = true;
+        break;
+      }
+      if (item.conflicts(*launch, effects)) break;
+    }
+    if (joined) continue;
+    const bool small = std::all_of(launch->out.begin(), launch->out.end(),
+                                   [](const Operand& o) { return o.numel() <= kSmall; });
+    const auto at = items.emplace(small && !effects ? items.begin() + static_cast<ptrdiff_t>(place)
+                                                    : items.end(),
+                                  e);
+    at->take(*launch, effects);
+    Group group;
+    if (group.add(*launch)) at->group = std::move(group);
   }
-  return end;
+  std::vector<Event> ordered;
+  std::vector<size_t> ends;
+  ordered.reserve(events.size());
+  for (const Item& item : items) {
+    for (size_t e : item.events) ordered.push_back(std::move(events[e]));
+    ends.push_back(ordered.size());
+  }
+  events = std::move(ordered);
+  return ends;
 }
 
 }  // namespace bx::capture

@@ -2,18 +2,12 @@
 #include "capture/replay.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "capture/instructions.h"
 
 namespace bx::capture {
-
-namespace {
-
-/// A launch that changes more than the memory it writes: it draws from a generator.
-bool has_effects(const Launch& launch) { return launch.params.object != nullptr; }
-
-}  // namespace
 
 Program::Program(Record record, const Tensors& results) : record_(std::move(record)) {
   for (const Tensor& t : results) {
@@ -25,16 +19,60 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
           b.start == t->storage->root()->data())
         buffer = static_cast<int>(k);
     }
-    results_.push_back({buffer, t->offset * size_of(t.dtype()), t.shape(), t.strides(), t.dtype(),
-                        buffer < 0 ? t : Tensor()});
+    results_.push_back({buffer, 0, t->offset * size_of(t.dtype()), t.shape(), t.strides(),
+                        t.dtype(), buffer < 0 ? t : Tensor()});
   }
-  for (size_t k = 0; k < record_.buffers.size(); ++k)
-    if (record_.buffers[k].origin == Origin::Result) result_buffers_.push_back(static_cast<int>(k));
+  for (size_t k = 0; k < record_.buffers.size(); ++k) {
+    const int number = static_cast<int>(k);
+    if (record_.buffers[k].origin == Origin::Argument) argument_buffers_.push_back(number);
+    if (record_.buffers[k].origin != Origin::Result) continue;
+    for (ResultView& r : results_)
+      if (r.buffer == number) r.fresh = static_cast<int>(result_buffers_.size());
+    result_buffers_.push_back(number);
+  }
+  fold_constants();
   drop_dead();
   build();
 }
 
 Program::~Program() = default;
+
+/// What is computed from constants alone is a constant too: its memory holds it still, since what a
+/// recording has used is given back at its end.
+void Program::fold_constants() {
+  constexpr int64_t kMost = 1 << 14;  // bytes worth keeping
+  std::vector<int> writes(record_.buffers.size());
+  for (const Event& event : record_.events)
+    if (const auto* launch = std::get_if<Launch>(&event))
+      for (const Operand& o : launch->out) ++writes[static_cast<size_t>(o.buffer)];
+  const auto buffer = [&](const Operand& o) -> Buffer& {
+    return record_.buffers[static_cast<size_t>(o.buffer)];
+  };
+  const auto folds = [&](const Launch& launch) {
+    if (has_effects(launch)) return false;
+    for (const Operand& o : launch.in)
+      if (const Buffer& b = buffer(o);
+          b.origin != Origin::Internal || b.initial.empty() || b.written)
+        return false;
+    for (const Operand& o : launch.out)
+      if (const Buffer& b = buffer(o); b.origin != Origin::Internal || !b.initial.empty() ||
+                                       writes[static_cast<size_t>(o.buffer)] != 1 ||
+                                       b.bytes == 0 || b.bytes > kMost)
+        return false;
+    return true;
+  };
+  std::erase_if(record_.events, [&](const Event& event) {
+    const auto* launch = std::get_if<Launch>(&event);
+    if (!launch || !folds(*launch)) return false;
+    for (const Operand& o : launch->out) {
+      Buffer& b = buffer(o);
+      const auto* start = static_cast<const char*>(b.start);
+      b.initial.assign(start, start + b.bytes);
+      b.written = false;
+    }
+    return true;
+  });
+}
 
 /// Launches that nobody sees the result of.
 void Program::drop_dead() {
@@ -57,6 +95,10 @@ void Program::drop_dead() {
   }
   record_.events.assign(std::make_move_iterator(kept.rbegin()),
                         std::make_move_iterator(kept.rend()));
+}
+
+/// Which events touch each buffer first and last.
+void Program::find_lifetimes() {
   for (Buffer& b : record_.buffers) b.first = b.last = -1;
   auto touch = [&](int buffer, int e) {
     Buffer& b = record_.buffers[static_cast<size_t>(buffer)];
@@ -94,16 +136,15 @@ void Program::place(int buffer, void* start) {
 
 void Program::build() {
   std::vector<Buffer>& buffers = record_.buffers;
-  const std::vector<Event>& events = record_.events;
-  pointers_.resize(buffers.size());
   // Groups first: what lives inside one needs no memory.
-  std::vector<size_t> ends;
+  const std::vector<size_t> ends = schedule(record_.events);
+  const std::vector<Event>& events = record_.events;
+  find_lifetimes();
+  pointers_.resize(buffers.size());
   std::vector<int> groups(events.size());
-  for (size_t e = 0; e < events.size();) {
-    const size_t end = std::max(fusion_end(events, e), e + 1);
-    for (size_t k = e; k < end; ++k) groups[k] = static_cast<int>(ends.size());
-    ends.push_back(end);
-    e = end;
+  for (size_t e = 0, g = 0; e < events.size(); ++e) {
+    if (e == ends[g]) ++g;
+    groups[e] = static_cast<int>(g);
   }
   auto within_one_group = [&](const Buffer& b) {
     return b.origin == Origin::Internal && b.initial.empty() && b.first >= 0 &&
@@ -117,7 +158,7 @@ void Program::build() {
     Buffer& b = buffers[k];
     scratch[k] = within_one_group(b);
     if (scratch[k]) b.first = b.last = -1;
-    else if (!b.initial.empty() && b.origin == Origin::Internal) {
+    else if (!b.initial.empty() && b.origin == Origin::Internal && b.first >= 0) {
       b.first = 0;  // there from the start, and untouched until it is read
       if (!b.written) b.last = static_cast<int>(events.size());
     }
@@ -147,6 +188,7 @@ void Program::build() {
     point(static_cast<int>(k), &restore->to, 0);
     instructions_.push_back(std::move(restore));
   }
+  restores_ = instructions();
   for (size_t begin = 0, g = 0; g < ends.size(); begin = ends[g++]) {
     const size_t end = ends[g];
     if (const auto* set = std::get_if<GradSet>(&events[begin])) {
@@ -168,7 +210,6 @@ void Program::build() {
       instructions_.push_back(std::move(one));
       continue;
     }
-    if (first.out[0].numel() == 0) continue;
     const bool straight =
         end - begin == 1 && first.out[0].numel() < (1 << 16) &&
         is_contiguous(first.out[0].shape, first.out[0].strides) &&
@@ -246,18 +287,19 @@ void Program::watch(const Tensors& tensors) {
 bool Program::applies() const {
   for (const Watched& w : watched_)
     if (w.tensor->leaf_requires_grad != w.requires_grad || w.tensor->offset != w.offset ||
-        !(w.tensor->storage->root() == w.root) || !(w.tensor.shape() == w.shape))
+        w.tensor->storage->root_address() != w.root.get() || !(w.tensor.shape() == w.shape))
       return false;
   for (const GradBefore& b : record_.before) {
     const Ref<TensorImpl>& now = b.leaf->grad;
     if (!b.grad != !now) return false;
-    if (now && !(now->storage->root() == b.grad->storage->root() && now->offset == b.grad->offset))
+    if (now && !(now->storage->root_address() == b.grad->storage->root_address() &&
+                 now->offset == b.grad->offset))
       return false;
   }
   return true;
 }
 
-Tensors Program::run(const Tensors& arguments) {
+Tensors Program::run(const Tensors& arguments, std::vector<double>* seconds) {
   if (running_)
     fail_runtime("capture", "the captured function was called while it runs; one call at a time");
   struct Running {
@@ -265,18 +307,21 @@ Tensors Program::run(const Tensors& arguments) {
     explicit Running(bool& f) : flag(f) { flag = true; }
     ~Running() { flag = false; }
   } running(running_);
-  for (size_t k = 0; k < record_.buffers.size(); ++k) {
-    const Buffer& b = record_.buffers[k];
-    if (b.origin != Origin::Argument) continue;
+  for (int k : argument_buffers_) {
+    const Buffer& b = record_.buffers[static_cast<size_t>(k)];
     const Tensor& t = arguments[static_cast<size_t>(b.position)];
-    place(static_cast<int>(k), static_cast<char*>(t.raw()) - b.argument_offset);
+    place(k, static_cast<char*>(t.raw()) - b.argument_offset);
   }
-  std::vector<Ref<Storage>> memory(record_.buffers.size());
+  InlineVector<Ref<Storage>, 8> memory;
   for (int k : result_buffers_) {
-    memory[static_cast<size_t>(k)] = make<Storage>(record_.buffers[static_cast<size_t>(k)].bytes);
-    place(k, memory[static_cast<size_t>(k)]->data());
+    memory.push_back(make<Storage>(record_.buffers[static_cast<size_t>(k)].bytes));
+    place(k, memory[memory.size() - 1]->data());
   }
-  for (const auto& instruction : instructions_) instruction->run();
+  if (seconds) {
+    run_timed(*seconds);
+  } else {
+    for (const auto& instruction : instructions_) instruction->run();
+  }
   for (const Ref<Storage>& s : written_) s->bump_version();
   Tensors results;
   for (const ResultView& r : results_) {
@@ -286,8 +331,10 @@ Tensors Program::run(const Tensors& arguments) {
     }
     const Buffer& b = record_.buffers[static_cast<size_t>(r.buffer)];
     int64_t offset = r.offset;
-    Ref<Storage> storage = memory[static_cast<size_t>(r.buffer)];
-    if (b.origin == Origin::Argument) {
+    Ref<Storage> storage;
+    if (b.origin == Origin::Result) {
+      storage = memory[r.fresh];
+    } else {
       const Tensor& t = arguments[static_cast<size_t>(b.position)];
       storage = t->storage;
       offset += t->offset * size_of(t.dtype()) - b.argument_offset;
@@ -298,10 +345,36 @@ Tensors Program::run(const Tensors& arguments) {
   return results;
 }
 
+void Program::run_timed(std::vector<double>& seconds) {
+  using Clock = std::chrono::steady_clock;
+  seconds.assign(instructions_.size(), 0);
+  for (size_t k = 0; k < instructions_.size(); ++k) {
+    const auto start = Clock::now();
+    instructions_[k]->run();
+    seconds[k] = std::chrono::duration<double>(Clock::now() - start).count();
+  }
+}
+
+std::vector<std::string> Program::texts() const {
+  std::vector<std::string> lines;
+  for (const auto& instruction : instructions_) lines.push_back(instruction->text());
+  return lines;
+}
+
+std::vector<Program::Placed> Program::placed() const {
+  std::vector<Placed> all;
+  const int end = instructions() - 1;
+  for (const Buffer& b : record_.buffers)
+    if (b.arena_offset >= 0)
+      all.push_back({b.arena_offset, b.bytes, std::min(b.first + restores_, end),
+                     std::min(b.last + restores_, end)});
+  return all;
+}
+
 std::string Program::explain() const {
   std::string text = str(launches_, " launches in ", instructions_.size(), " instructions; arena ",
                          arena_bytes_, " bytes, live at most ", live_bytes_, "\n");
-  for (const auto& instruction : instructions_) text += "  " + instruction->text() + "\n";
+  for (const std::string& line : texts()) text += "  " + line + "\n";
   return text;
 }
 

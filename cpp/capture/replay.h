@@ -33,10 +33,19 @@ class Program {
   bool applies() const;
 
   /// Runs the step on arguments laid out as the recorded ones; the results are fresh tensors.
-  Tensors run(const Tensors& arguments);
+  /// `seconds`, where given, is what each instruction took.
+  Tensors run(const Tensors& arguments, std::vector<double>* seconds = nullptr);
 
   /// What was recorded, fused and planned.
   std::string explain() const;
+  /// A line for each instruction.
+  std::vector<std::string> texts() const;
+  /// A buffer of the arena: its place, and the instructions that touch it first and last.
+  struct Placed {
+    int64_t offset, bytes;
+    int first, last;
+  };
+  std::vector<Placed> placed() const;
   int64_t arena_bytes() const { return arena_bytes_; }
   int64_t live_bytes() const { return live_bytes_; }
   int launches() const { return launches_; }
@@ -52,13 +61,17 @@ class Program {
   };
   struct ResultView {
     int buffer;  // -1: a tensor that lives on, handed out as it is
+    int fresh;   // which of the fresh buffers
     int64_t offset;
     Dims shape, strides;
     DType dtype;
     Tensor same;
   };
 
+  void run_timed(std::vector<double>& seconds);
+  void fold_constants();
   void drop_dead();
+  void find_lifetimes();
   void build();
   void plan_memory();
   void point(int buffer, void** place, int64_t offset);
@@ -69,20 +82,25 @@ class Program {
   std::vector<std::vector<Pointer>> pointers_;  // per buffer
   std::vector<ResultView> results_;
   std::vector<Watched> watched_;
-  std::vector<int> result_buffers_;
+  std::vector<int> argument_buffers_, result_buffers_;
   std::vector<Ref<Storage>> written_;  // their version grows with every replay
   std::vector<Ref<Storage>> held_;
   Ref<Storage> arena_;
   int64_t arena_bytes_ = 0, live_bytes_ = 0;
   int launches_ = 0;
+  int restores_ = 0;  // instructions before the first recorded one
   bool running_ = false;
 };
 
 /// Puts the internal buffers into one arena, reusing what is dead; returns its bytes. [Best fit]
 int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak);
 
-/// How far a run of pointwise launches can be fused: the events [begin, result) share one index
-/// space, and nothing in it is read in another layout than it was written.
-size_t fusion_end(const std::vector<Event>& events, size_t begin);
+/// A launch that changes more than the memory it writes: it draws from a generator.
+inline bool has_effects(const Launch& launch) { return launch.params.object != nullptr; }
+
+/// Orders the events anew, so that pointwise launches of one index space stand together where their
+/// inputs and outputs allow; returns where each group ends. What a group writes is not read in
+/// another layout within it.
+std::vector<size_t> schedule(std::vector<Event>& events);
 
 }  // namespace bx::capture

@@ -37,6 +37,8 @@ class Storage final : public Object {
   /// Two storages share memory exactly when their roots are the same.
   Ref<Storage> root() const { return root_ ? root_ : Ref<Storage>(const_cast<Storage*>(this)); }
 
+  const Storage* root_address() const { return root_ ? root_.get() : this; }
+
   /// Counts in-place writes, so that a saved tensor can tell that it is stale.
   uint32_t version() const { return version_; }
   void bump_version() { ++version_; }

@@ -1,22 +1,18 @@
-// Convolutions as matrix products over windows unfolded block by block, so that a block stays in
-// the cache; group-wise ones with few channels directly, tap by tap.
+// Convolutions as matrix products: over a padded image read at shifted places where windows move by
+// one (conv_shifted.h), else over windows unfolded block by block, so that a block stays in the
+// cache; group-wise ones with few channels directly, tap by tap.
 #include <Eigen/Core>
 #include <algorithm>
+#include <optional>
 #include <vector>
 
+#include "kernels/conv_shifted.h"
 #include "kernels/families.h"
-#include "kernels/windows.h"
+#include "kernels/gemm.h"
 
 namespace bx::kernels {
 
 namespace {
-
-template <class T>
-using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-template <class T>
-using Map = Eigen::Map<RowMajor<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
-template <class T>
-using ConstMap = Eigen::Map<const RowMajor<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
 constexpr int64_t kBlockBytes = 1 << 18;     // of unfolded windows at a time
 constexpr int64_t kWork = int64_t{1} << 18;  // multiply-adds that are worth a thread
@@ -96,6 +92,7 @@ bool is_matrix(const ConvGeometry& g) {
         plain && g.window[d] == 1 && g.stride[d] == 1 && g.padding[d] == 0 && g.in[d] == g.out[d];
   return plain;
 }
+bool is_shifted(const ConvGeometry& g) { return moves_by_one(g) && !is_matrix(g); }
 bool is_direct(const ConvGeometry& g) { return g.in_channels * g.out_channels <= kDirectChannels; }
 
 template <class T>
@@ -106,19 +103,17 @@ int64_t block_width(const ConvGeometry& g) {
   return std::min(positions, std::max<int64_t>(64, fits / 16 * 16));
 }
 
-/// Positions [begin, end) of a group of channels unfolded: [channels * taps, end - begin], in
-/// `buffer` or where they lie.
+/// Positions [begin, end) of a group of channels unfolded: [channels * taps, end - begin], in the
+/// thread's scratch or where they lie.
 template <class T>
-ConstMap<T> unfolded(const ConvGeometry& g, const T* x, int64_t begin, int64_t end,
-                     std::vector<T>& buffer) {
+Strided2d<T> unfolded(const ConvGeometry& g, const T* x, int64_t begin, int64_t end) {
   const int64_t rows = g.in_channels * g.taps(), width = end - begin;
-  if (is_matrix(g)) return ConstMap<T>(x + begin, rows, width, Eigen::OuterStride<>(g.positions()));
-  buffer.resize(static_cast<size_t>(rows * width));
+  if (is_matrix(g)) return {x + begin, g.positions(), 1};
+  T* buffer = scratch<T>(ScratchUse::Windows, rows * width);
   for (int64_t c = 0; c < g.in_channels; ++c)
     for (int64_t tap = 0; tap < g.taps(); ++tap)
-      unfold_tap(g, x + c * g.inputs(), tap, begin, end,
-                 buffer.data() + (c * g.taps() + tap) * width);
-  return ConstMap<T>(buffer.data(), rows, width, Eigen::OuterStride<>(width));
+      unfold_tap(g, x + c * g.inputs(), tap, begin, end, buffer + (c * g.taps() + tap) * width);
+  return {buffer, width, 1};
 }
 
 /// f(input channel, output channel, tap) over a group that is computed directly.
@@ -141,19 +136,25 @@ void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
   auto* y = static_cast<T*>(out[0].data);
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const bool direct = is_direct(g);
-  const int64_t width = direct ? positions : block_width<T>(g);
+  const bool shifted = !direct && is_shifted(g) && positions > 0;
+  const int64_t width = direct || shifted ? positions : block_width<T>(g);
   const int64_t blocks = ceil_div(positions, std::max<int64_t>(1, width));
   const int64_t work = std::max<int64_t>(1, width * depth * g.out_channels);
   parallel_for(
       g.batch * g.groups * blocks, std::max<int64_t>(1, kWork / work),
       [&](int64_t first, int64_t last) {
-        std::vector<T> buffer;
+        const std::optional<PaddedLine> padded = shifted ? std::optional<PaddedLine>(g) : std::nullopt;
         for (int64_t task = first; task < last; ++task) {
           const int64_t image = task / blocks, group = image % g.groups;
           const int64_t begin = task % blocks * width, end = std::min(positions, begin + width);
           const T* source = x + image * g.in_channels * g.inputs();
           const T* weight = w + group * g.out_channels * depth;
           T* target = y + image * g.out_channels * positions;
+          if (shifted) {
+            convolve_shifted(g, *padded, source, weight,
+                             bias ? bias + group * g.out_channels : nullptr, target);
+            continue;
+          }
           if (direct) {
             for (int64_t o = 0; o < g.out_channels; ++o)
               std::fill_n(target + o * positions, positions,
@@ -175,19 +176,38 @@ void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
             });
             continue;
           }
-          Map<T> result(target + begin, g.out_channels, end - begin,
-                        Eigen::OuterStride<>(positions));
-          const ConstMap<T> matrix(weight, g.out_channels, depth, Eigen::OuterStride<>(depth));
-          const ConstMap<T> windows = unfolded(g, source, begin, end, buffer);
-          if (bias) {
-            for (int64_t o = 0; o < g.out_channels; ++o)
-              result.row(o).setConstant(bias[group * g.out_channels + o]);
-            result.noalias() += matrix * windows;
-          } else {
-            result.noalias() = matrix * windows;
-          }
+          const Strided2d<T> matrix{weight, depth, 1};
+          const Strided2d<T> windows = unfolded(g, source, begin, end);
+          T* result = target + begin;
+          for (int64_t o = 0; bias && o < g.out_channels; ++o)
+            std::fill_n(result + o * positions, end - begin, bias[group * g.out_channels + o]);
+          gemm(g.out_channels, end - begin, depth, matrix, windows,
+               bias ? Start<T>{result, positions} : Start<T>{}, result, positions);
         }
       });
+}
+
+/// conv_input where windows move by one: a convolution of the gradient with the taps turned round.
+template <class T>
+void conv_input_shifted(const ConvGeometry& g, const T* y, const T* w, T* x) {
+  const ConvGeometry t = turned_round(g);
+  const int64_t taps = g.taps(), size = g.out_channels * g.in_channels * taps;
+  std::vector<T> turned(static_cast<size_t>(g.groups * size));
+  for (int64_t group = 0; group < g.groups; ++group)
+    for (int64_t o = 0; o < g.out_channels; ++o)
+      for (int64_t c = 0; c < g.in_channels; ++c)
+        for (int64_t tap = 0; tap < taps; ++tap)
+          turned[static_cast<size_t>(group * size + (c * g.out_channels + o) * taps + taps - 1 - tap)] =
+              w[group * size + (o * g.in_channels + c) * taps + tap];
+  const int64_t work = std::max<int64_t>(1, t.positions() * size);
+  parallel_for(g.batch * g.groups, std::max<int64_t>(1, kWork / work),
+               [&](int64_t first, int64_t last) {
+                 const PaddedLine padded(t);
+                 for (int64_t image = first; image < last; ++image)
+                   convolve_shifted<T>(t, padded, y + image * t.in_channels * t.inputs(),
+                                       turned.data() + image % g.groups * size, nullptr,
+                                       x + image * t.out_channels * t.positions());
+               });
 }
 
 /// out [N, G C, inputs] = the transpose of `conv` in its input, of in0 [N, G O, positions];
@@ -198,6 +218,7 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
   const auto* y = static_cast<const T*>(in[0].data);
   const auto* w = static_cast<const T*>(in[1].data);
   auto* x = static_cast<T*>(out[0].data);
+  if (is_shifted(g) && !is_direct(g) && g.positions() > 0) return conv_input_shifted(g, y, w, x);
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const int64_t images = g.batch * g.groups;
   const int64_t channels =
@@ -207,7 +228,6 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
   const int64_t work = std::max<int64_t>(1, positions * channels * g.taps() * g.out_channels);
   parallel_for(images * parts, std::max<int64_t>(1, kWork / work),
                [&](int64_t first, int64_t last) {
-                 std::vector<T> buffer;
                  for (int64_t task = first; task < last; ++task) {
                    const int64_t image = task / parts, group = image % g.groups;
                    const int64_t c0 = task % parts * channels,
@@ -236,23 +256,19 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
                      continue;
                    }
                    const int64_t rows = count * g.taps();
-                   const ConstMap<T> matrix(weight + c0 * g.taps(), g.out_channels, rows,
-                                            Eigen::OuterStride<>(depth));
+                   const Strided2d<T> matrix{weight + c0 * g.taps(), 1, depth};
                    for (int64_t begin = 0; begin < positions; begin += width) {
                      const int64_t end = std::min(positions, begin + width), n = end - begin;
-                     const ConstMap<T> gradient(source + begin, g.out_channels, n,
-                                                Eigen::OuterStride<>(positions));
+                     const Strided2d<T> gradient{source + begin, positions, 1};
                      if (is_matrix(g)) {
-                       Map<T>(target + begin, rows, n, Eigen::OuterStride<>(positions)).noalias() =
-                           matrix.transpose() * gradient;
+                       gemm(rows, n, g.out_channels, matrix, gradient, {}, target + begin, positions);
                        continue;
                      }
-                     buffer.resize(static_cast<size_t>(rows * n));
-                     Map<T>(buffer.data(), rows, n, Eigen::OuterStride<>(n)).noalias() =
-                         matrix.transpose() * gradient;
+                     T* buffer = scratch<T>(ScratchUse::Windows, rows * n);
+                     gemm(rows, n, g.out_channels, matrix, gradient, {}, buffer, n);
                      for (int64_t c = 0; c < count; ++c)
                        for (int64_t tap = 0; tap < g.taps(); ++tap)
-                         fold_tap(g, buffer.data() + (c * g.taps() + tap) * n, tap, begin, end,
+                         fold_tap(g, buffer + (c * g.taps() + tap) * n, tap, begin, end,
                                   target + c * g.inputs());
                    }
                  }
@@ -271,7 +287,8 @@ void conv_weight(const View* out, const View* in, const Params& params, FaultInf
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const int64_t size = g.out_channels * depth, total = g.groups * size;
   const bool direct = is_direct(g);
-  const int64_t width = direct ? std::max<int64_t>(1, positions) : block_width<T>(g);
+  const bool shifted = !direct && is_shifted(g) && positions > 0;
+  const int64_t width = direct || shifted ? std::max<int64_t>(1, positions) : block_width<T>(g);
   const int64_t blocks = ceil_div(positions, width), units = g.batch * blocks;
   const bool large = units * width * size >= kWork && g.groups < kPieces;
   const int64_t per_piece = std::max<int64_t>(1, large ? ceil_div(units, kPieces) : units);
@@ -280,22 +297,27 @@ void conv_weight(const View* out, const View* in, const Params& params, FaultInf
   const int64_t work = std::max<int64_t>(1, per_piece * width * size);
   parallel_for(
       pieces * g.groups, std::max<int64_t>(1, kWork / work), [&](int64_t first, int64_t last) {
-        std::vector<T> buffer;
+        const std::optional<PaddedLine> padded = shifted ? std::optional<PaddedLine>(g) : std::nullopt;
+        const int64_t turned_step = ceil_div(g.out_channels, kPanelCols<T>) * kPanelCols<T>;
         for (int64_t task = first; task < last; ++task) {
           const int64_t piece = task / g.groups, group = task % g.groups;
           T* sums = (piece ? partial.data() + (piece - 1) * total : w) + group * size;
           std::fill_n(sums, size, T(0));
-          Map<T> result(sums, g.out_channels, depth, Eigen::OuterStride<>(depth));
+          T* turned = shifted ? scratch<T>(ScratchUse::Product, depth * turned_step) : nullptr;
+          const int64_t begin_unit = piece * per_piece;
           for (int64_t u = piece * per_piece; u < std::min(units, (piece + 1) * per_piece); ++u) {
             const int64_t image = u / blocks * g.groups + group, begin = u % blocks * width;
             const int64_t end = std::min(positions, begin + width);
             const T* source = x + image * g.in_channels * g.inputs();
             const T* gradient = y + image * g.out_channels * positions;
+            if (shifted) {
+              weigh_shifted(g, *padded, source, gradient, u == begin_unit, turned, turned_step);
+              continue;
+            }
             if (!direct) {
-              const ConstMap<T> windows = unfolded(g, source, begin, end, buffer);
-              result.noalias() += ConstMap<T>(gradient + begin, g.out_channels, end - begin,
-                                              Eigen::OuterStride<>(positions)) *
-                                  windows.transpose();
+              const Strided2d<T> windows = unfolded(g, source, begin, end);
+              gemm(g.out_channels, depth, end - begin, {gradient + begin, positions, 1},
+                   windows.transposed(), {sums, depth}, sums, depth);
               continue;
             }
             for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
@@ -315,6 +337,8 @@ void conv_weight(const View* out, const View* in, const Params& params, FaultInf
               sums[at] += sum;
             });
           }
+          for (int64_t o = 0; turned && begin_unit < units && o < g.out_channels; ++o)
+            for (int64_t r = 0; r < depth; ++r) sums[o * depth + r] = turned[r * turned_step + o];
         }
       });
   for (int64_t p = 1; p < pieces; ++p)

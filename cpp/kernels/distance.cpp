@@ -3,28 +3,13 @@
 
 #include "kernels/families.h"
 #include "kernels/lanes_math.h"
+#include "kernels/lanes_partial.h"
 
 namespace bx::kernels {
 
 namespace {
 
 constexpr int64_t kGrain = 16384;  // elements of a thread's task
-
-/// Lanes from p, the last few 0.
-template <class T>
-Lanes<T> load_padded(const T* p, int64_t n) {
-  if (n >= Lanes<T>::width) return Lanes<T>::load(p);
-  T buffer[Lanes<T>::width] = {};
-  std::copy_n(p, n, buffer);
-  return Lanes<T>::load(buffer);
-}
-template <class T>
-void store_part(Lanes<T> v, T* p, int64_t n) {
-  if (n >= Lanes<T>::width) return v.store(p);
-  T buffer[Lanes<T>::width];
-  v.store(buffer);
-  std::copy_n(buffer, n, p);
-}
 
 /// The norms. `term` of |d|, `total` of their sum (or largest), and for the derivative `slope` of
 /// d beside the distance, whose factor is per pair.
@@ -80,7 +65,7 @@ T distance(const T* a, const T* b, int64_t n, double p, Norm) {
   constexpr bool largest = requires { Norm::is_largest; };
   L all(T(0));
   for (int64_t i = 0; i < n; i += L::width) {
-    const L term = Norm::term(abs(load_padded(a + i, n - i) - load_padded(b + i, n - i)), p);
+    const L term = Norm::term(abs(load_padded(a + i, n - i, T(0)) - load_padded(b + i, n - i, T(0))), p);
     if constexpr (largest) all = maximum(all, term);
     else all = all + term;
   }
@@ -132,12 +117,12 @@ void cdist_backward(const View* out, const View* in, const Params& params, Fault
                  [&](int64_t begin, int64_t end) {
                    for (int64_t r = begin; r < end; ++r)
                      for (int64_t i = 0; i < n; i += L::width) {
-                       const L x = load_padded(a + r * n + i, n - i);
+                       const L x = load_padded(a + r * n + i, n - i, T(0));
                        L total(T(0));
                        for (int64_t j = 0; j < others; ++j) {
                          const T s = size[r * others + j];
                          if (s == 0) continue;
-                         const L d = x - load_padded(b + (r / rows * others + j) * n + i, n - i);
+                         const L d = x - load_padded(b + (r / rows * others + j) * n + i, n - i, T(0));
                          total = total + L(g[r * others + j]) * norm.slope(d, s, p);
                        }
                        store_part(total, dx + r * n + i, n - i);

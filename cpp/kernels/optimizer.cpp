@@ -14,7 +14,7 @@ template <class T, class Rule, unsigned Mask>
 void update(const View* out, const View* in, const Params& params) {
   using L = Lanes<T>;
   constexpr int slots = static_cast<int>(Rule::slots.size());
-  const auto& scalars = *static_cast<const typename Rule::Scalars*>(params.object);
+  const auto& given = *static_cast<const typename Rule::Scalars*>(params.object);
   T* const p = static_cast<T*>(out[0].data);
   const T* const g = static_cast<const T*>(in[0].data);
   T* s[slots] = {};
@@ -24,6 +24,7 @@ void update(const View* out, const View* in, const Params& params) {
   int64_t n = 1;
   for (int d = 0; d < out[0].ndim; ++d) n *= out[0].shape[d];
   parallel_for(n, 1 << 16, [&](int64_t i, int64_t end) {
+    const auto scalars = given;  // a copy that no store can change stays in registers
     L state[slots];
     for (; i + L::width <= end; i += L::width) {
       L value = L::load(p + i);

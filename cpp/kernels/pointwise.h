@@ -14,9 +14,19 @@ namespace bx::kernels {
 
 using formulas::Domain;
 
+/// A row's scalars: a copy that no store can change, so that they stay in registers.
+template <int P>
+struct RowParams {
+  explicit RowParams(const double* from) {
+    for (int k = 0; k < P; ++k) values[k] = from[k];
+  }
+  double operator[](int k) const { return values[k]; }
+  double values[P > 0 ? P : 1];
+};
+
 /// Calls f(args..., params...) with a row's scalars appended.
 template <int P, class F, class... Args>
-inline auto with_params(F f, const double* p, Args... args) {
+inline auto with_params(F f, const RowParams<P>& p, Args... args) {
   if constexpr (P == 0) return f(args...);
   else if constexpr (P == 1) return f(args..., p[0]);
   else if constexpr (P == 2) return f(args..., p[0], p[1]);
@@ -76,7 +86,7 @@ void forward(void* const* out, const void* const* in, int64_t n, const double* p
   using Out = std::conditional_t<bool_out, bool, T>;
   for_lanes<Out, T, !bool_out && std::is_floating_point_v<T>, Row::inputs, Row::masked ? 0 : -1>(
       static_cast<Out*>(out[0]), in, n,
-      [p](auto... x) { return with_params<Row::params>(Row::f, p, x...); });
+      [p = RowParams<Row::params>(p)](auto... x) { return with_params(Row::f, p, x...); });
   if constexpr (std::is_integral_v<T>) {
     if (divided_by_zero) {
       divided_by_zero = false;
@@ -91,7 +101,7 @@ void partial(void* const* out, const void* const* in, int64_t n, const double* p
   constexpr unsigned mask = decltype(dependence<Row, I>())::mask;
   constexpr int used = __builtin_popcount(mask);
   constexpr int condition = Row::masked && (mask & 2u) ? __builtin_popcount(mask & 1u) : -1;
-  for_lanes<T, T, true, used, condition>(static_cast<T*>(out[0]), in, n, [p](auto... read) {
+  for_lanes<T, T, true, used, condition>(static_cast<T*>(out[0]), in, n, [p = RowParams<Row::params>(p)](auto... read) {
     const auto given = std::tuple{read...};
     auto argument = [&]<int Bit>(std::integral_constant<int, Bit>) {
       if constexpr (mask & (1u << Bit))
@@ -99,8 +109,8 @@ void partial(void* const* out, const void* const* in, int64_t n, const double* p
       else return Lanes<T>{};  // never read
     };
     return [&]<int... Bit>(std::integer_sequence<int, Bit...>) {
-      return with_params<Row::params>(std::get<I>(Row::partials), p,
-                                      argument(std::integral_constant<int, Bit>{})...);
+      return with_params(std::get<I>(Row::partials), p,
+                         argument(std::integral_constant<int, Bit>{})...);
     }(std::make_integer_sequence<int, Row::inputs + 2>{});
   });
 }

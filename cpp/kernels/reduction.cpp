@@ -7,6 +7,7 @@
 
 #include "kernels/families.h"
 #include "kernels/lanes_math.h"
+#include "kernels/lanes_partial.h"
 
 namespace bx::kernels {
 
@@ -131,40 +132,52 @@ T reduce_run(const T* x, int64_t n) {
   return reduce_pairwise<Step>(reinterpret_cast<const T*>(sums.data()), pieces);
 }
 
-/// Columns [0, width) of `rows` rows, Registers registers at a time.
-template <class Step, class T, int Registers>
-void reduce_strip(const T* x, int64_t rows, int64_t stride, T* out) {
+/// `width` columns, Registers registers of them, of `rows` rows. Chains of rows are joined apart, as
+/// many as hide the time that one join takes.
+template <class Step, class T, int Registers, int Chains>
+void reduce_strip(const T* x, int64_t rows, int64_t stride, int64_t width, T* out) {
   using L = LanesOf<T>;
   constexpr int w = L::width;
+  const L identity(Step::template identity<T>());
   L total[Registers];
-  for (auto& lane : total) lane = L(Step::template identity<T>());
+  for (auto& lane : total) lane = identity;
+  const auto load = [&](const T* p, int k) {
+    if constexpr (w == 1) return L::load(p + k);
+    else return load_padded(p + k * w, width - k * w, Step::template identity<T>());
+  };
   for (int64_t r0 = 0; r0 < rows; r0 += kRowsPerSum) {
-    L sum[Registers];
-    for (auto& lane : sum) lane = L(Step::template identity<T>());
-    for (int64_t r = r0; r < std::min(rows, r0 + kRowsPerSum); ++r)
-      for (int k = 0; k < Registers; ++k)
-        sum[k] = Step::join(sum[k], L::load(x + r * stride + k * w));
-    for (int k = 0; k < Registers; ++k) total[k] = Step::join(total[k], sum[k]);
+    L sum[Chains][Registers];
+    for (auto& chain : sum)
+      for (auto& lane : chain) lane = identity;
+    const int64_t end = std::min(rows, r0 + kRowsPerSum);
+    int64_t r = r0;
+    for (; r + Chains <= end; r += Chains)
+      for (int c = 0; c < Chains; ++c)
+        for (int k = 0; k < Registers; ++k)
+          sum[c][k] = Step::join(sum[c][k], load(x + (r + c) * stride, k));
+    for (; r < end; ++r)
+      for (int k = 0; k < Registers; ++k) sum[0][k] = Step::join(sum[0][k], load(x + r * stride, k));
+    for (int half = Chains / 2; half > 0; half /= 2)
+      for (int c = 0; c < half; ++c)
+        for (int k = 0; k < Registers; ++k) sum[c][k] = Step::join(sum[c][k], sum[c + half][k]);
+    for (int k = 0; k < Registers; ++k) total[k] = Step::join(total[k], sum[0][k]);
   }
-  for (int k = 0; k < Registers; ++k) total[k].store(out + k * w);
+  for (int k = 0; k < Registers; ++k) {
+    if constexpr (w == 1) total[k].store(out + k);
+    else store_part(total[k], out + k * w, width - k * w);
+  }
 }
 
 template <class Step, class T>
 void reduce_columns(const T* x, int64_t rows, int64_t stride, int64_t begin, int64_t end, T* out) {
   constexpr int w = LanesOf<T>::width;
   int64_t c = begin;
-  for (; c + 8 * w <= end; c += 8 * w) reduce_strip<Step, T, 8>(x + c, rows, stride, out + c);
-  for (; c + w <= end; c += w) reduce_strip<Step, T, 1>(x + c, rows, stride, out + c);
-  for (; c < end; ++c) {
-    T total = Step::template identity<T>();
-    for (int64_t r0 = 0; r0 < rows; r0 += kRowsPerSum) {
-      T sum = Step::template identity<T>();
-      for (int64_t r = r0; r < std::min(rows, r0 + kRowsPerSum); ++r)
-        sum = join_scalars<Step>(sum, x[r * stride + c]);
-      total = join_scalars<Step>(total, sum);
-    }
-    out[c] = total;
-  }
+  for (; c + 8 * w <= end; c += 8 * w)
+    reduce_strip<Step, T, 8, 1>(x + c, rows, stride, 8 * w, out + c);
+  for (; c + 2 * w <= end; c += 2 * w)
+    reduce_strip<Step, T, 2, 4>(x + c, rows, stride, 2 * w, out + c);
+  for (; c < end; c += w)
+    reduce_strip<Step, T, 1, 8>(x + c, rows, stride, std::min<int64_t>(w, end - c), out + c);
 }
 
 /// out [outer, inner] = join over the middle of in [outer, reduced, inner], both contiguous.

@@ -21,41 +21,56 @@ void for_rows(const View& v, F f) {
                });
 }
 
+/// The largest element; of a row with a NaN any, since its sum is NaN.
 template <class T>
 T row_max(const T* x, int64_t n) {
   constexpr T lowest = -std::numeric_limits<T>::infinity();
   Lanes<T> best(lowest);
   for (int64_t i = 0; i < n; i += Lanes<T>::width)
-    best = maximum(best, load_padded(x + i, n - i, lowest));
-  T lanes[Lanes<T>::width];
-  best.store(lanes);
-  T result = lanes[0];
-  for (T v : lanes) result = result != result ? result : v != v ? v : std::max(result, v);
-  return result;
+    best.v = ei::pmax(best.v, load_padded(x + i, n - i, lowest).v);
+  return ei::predux_max(best.v);
 }
 
-/// out = softmax or log softmax of in along the last dimension; both [rows, classes].
+/// out = softmax or log softmax of in along the last dimension; both [rows, classes]. The rows of a
+/// block take every stage together: short rows do not wait for one another's sums and logarithms.
 template <class T, bool Log>
 void softmax(const View* out, const View* in, const Params&, FaultInfo*) {
   using L = Lanes<T>;
-  const int64_t n = in[0].shape[1];
-  for_rows(in[0], [&](int64_t at) {
-    const T* x = static_cast<const T*>(in[0].data) + at;
-    T* y = static_cast<T*>(out[0].data) + at;
-    const T top = row_max(x, n);
-    const L shift(top);
-    L sum(T(0));
-    for (int64_t i = 0; i < n; i += L::width) {
-      const L e = exp(load_padded(x + i, n - i, -std::numeric_limits<T>::infinity()) - shift);
-      sum = sum + e;
-      if constexpr (!Log) store_part(e, y + i, n - i);
-    }
-    const T total = add_lanes(sum);
-    const L scale(Log ? static_cast<T>(std::log(total)) : T(1) / total);
-    for (int64_t i = 0; i < n; i += L::width) {
-      if constexpr (Log)
-        store_part((load_padded(x + i, n - i, T(0)) - shift) - scale, y + i, n - i);
-      else store_part(load_padded(y + i, n - i, T(0)) * scale, y + i, n - i);
+  constexpr T lowest = -std::numeric_limits<T>::infinity();
+  const int64_t rows = in[0].shape[0], n = in[0].shape[1];
+  parallel_for(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n)), [&](int64_t begin,
+                                                                                 int64_t end) {
+    constexpr int64_t block = 32;
+    T top[block], total[block] = {};
+    for (int64_t r0 = begin; r0 < end; r0 += block) {
+      const int64_t count = std::min(block, end - r0);
+      const T* x = static_cast<const T*>(in[0].data) + r0 * n;
+      T* y = static_cast<T*>(out[0].data) + r0 * n;
+      for (int64_t r = 0; r < count; ++r) top[r] = row_max(x + r * n, n);
+      for (int64_t r = 0; r < count; ++r) {
+        const L shift(top[r]);
+        L sum(T(0));
+        for (int64_t i = 0; i < n; i += L::width) {
+          const L e = exp(load_padded(x + r * n + i, n - i, lowest) - shift);
+          sum = sum + e;
+          if constexpr (!Log) store_part(e, y + r * n + i, n - i);
+        }
+        total[r] = add_lanes(sum);
+      }
+      for (int64_t r = 0; r < count; r += L::width) {
+        const L sum = L::load(total + r);
+        (Log ? log(sum) : 1. / sum).store(total + r);
+      }
+      for (int64_t r = 0; r < count; ++r) {
+        const L shift(top[r]), scale(total[r]);
+        for (int64_t i = 0; i < n; i += L::width) {
+          if constexpr (Log)
+            store_part((load_padded(x + r * n + i, n - i, T(0)) - shift) - scale, y + r * n + i,
+                       n - i);
+          else
+            store_part(load_padded(y + r * n + i, n - i, T(0)) * scale, y + r * n + i, n - i);
+        }
+      }
     }
   });
 }

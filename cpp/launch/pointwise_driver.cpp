@@ -3,16 +3,19 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/inline_vector.h"
 #include "launch/parallel.h"
 
 namespace bx {
 
 namespace {
 
-constexpr int64_t kBlock = 1024;           // elements that stay in L1 between two kernels
+constexpr int64_t kBlock = 1024;           // elements at a time, where few operands are in use
+constexpr int64_t kLeast = 128;            // and where many are
+constexpr int64_t kInnermost = 24 << 10;   // bytes in use that stay in L1 between two kernels
 constexpr int64_t kScratch = 64 << 10;     // bytes of buffers per thread
 constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
-static_assert(kMaxPointwiseOperands * 128 * 8 <= kScratch);
+static_assert(kMaxPointwiseOperands * kLeast * 8 <= kScratch);
 
 /// Merges neighbouring dimensions that every operand crosses evenly; drops sizes of 1.
 void coalesce(Dims& shape, std::span<PointwiseOperand> operands) {
@@ -100,15 +103,61 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
     for (auto& o : operands) o.strides.push_back(1);
   }
   total = shape.product();
-  int64_t bytes = 0;
-  for (const auto& o : operands) bytes += o.item;
+  block = 1;
+  if (total == 0) return;
+  const int64_t bytes = assign_slots();
   const int64_t inner = shape.back();
   int64_t most = kBlock;
-  while (most * bytes > kScratch) most /= 2;
+  while (most > kLeast && most * bytes > kInnermost) most /= 2;
   // Whole rows per block, so that a row that repeats is gathered once.
   block = inner <= most ? most / inner * inner : most;
   for (auto& o : operands)
     if (o.layout != Layout::Scratch) o.layout = layout_of(shape, o, block);
+}
+
+/// Gives every operand a buffer that it may need, and returns the bytes per element in use, memory
+/// included. An operand without memory lives from the step that writes it to the last that reads it.
+int64_t PointwisePlan::assign_slots() {
+  int last_use[kMaxPointwiseOperands] = {};
+  for (size_t s = 0; s < steps.size(); ++s)
+    for (int k = 0; k < steps[s].input_count; ++k) last_use[steps[s].inputs[k]] = static_cast<int>(s);
+  int32_t end = 0;
+  int64_t bytes = 0;
+  InlineVector<std::pair<int64_t, int32_t>, 16> free;  // (item, slot)
+  const auto take = [&](int64_t item) {
+    for (int k = 0; k < free.size(); ++k)
+      if (free[k].first == item) {
+        const int32_t slot = free[k].second;
+        free[k].first = 0;
+        return slot;
+      }
+    const int32_t slot = end;
+    end += static_cast<int32_t>(item);
+    return slot;
+  };
+  bool seen[kMaxPointwiseOperands] = {};
+  for (size_t k = 0; k < operands.size(); ++k) {
+    if (operands[k].layout == Layout::Scratch) continue;
+    bytes += operands[k].item;
+    slots_[k] = take(operands[k].item);
+  }
+  const int32_t own = end;
+  for (size_t s = 0; s < steps.size(); ++s) {
+    const PointwiseStep& step = steps[s];
+    // An output may take the place of an input that is not needed any more.
+    for (int k = 0; k < step.input_count; ++k) {
+      const int in = step.inputs[k];
+      if (operands[in].layout != Layout::Scratch || last_use[in] != static_cast<int>(s)) continue;
+      bool again = false;
+      for (int j = 0; j < k; ++j) again = again || step.inputs[j] == in;
+      if (!again && in != step.output) free.push_back({operands[in].item, slots_[in]});
+    }
+    const int out = step.output;
+    if (operands[out].layout != Layout::Scratch || seen[out]) continue;
+    seen[out] = true;
+    slots_[out] = take(operands[out].item);
+  }
+  return bytes + end - own;
 }
 
 /// Blocks [begin, end). Buffers that repeat are filled once.
@@ -116,12 +165,10 @@ void PointwisePlan::run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* f
   const int count = static_cast<int>(operands.size());
   alignas(64) char scratch[kScratch + kMaxPointwiseOperands * 64];
   char* buffers[kMaxPointwiseOperands];
-  char* next = scratch;
   const int64_t first = std::min(block, total - begin * block);
   for (int k = 0; k < count; ++k) {
     const PointwiseOperand& o = operands[k];
-    buffers[k] = next;
-    if (o.layout != Layout::Straight) next += (block * o.item + 63) / 64 * 64;
+    buffers[k] = scratch + slots_[k] * ((block + 63) / 64 * 64);
     if (o.layout == Layout::Constant || o.layout == Layout::Periodic)
       transfer(shape, o, 0, first, buffers[k], true);
   }
@@ -149,6 +196,7 @@ void PointwisePlan::run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* f
 
 void PointwisePlan::run(kernels::FaultInfo* fault) const {
   const int64_t blocks = (total + block - 1) / block;
+  if (blocks == 0) return;
   if (total < 2 * kThreadGrain) return run_blocks(0, blocks, fault);
   struct Context {
     const PointwisePlan& plan;

@@ -23,6 +23,9 @@ enum class Layout : uint8_t {
   Scratch,   // no memory behind it: lives in the block's buffer alone
 };
 
+/// Operands that a plan may have.
+inline constexpr int kMaxPointwiseOperands = 48;
+
 /// One operand of a list: a tensor's memory read or written with the common shape's strides.
 struct PointwiseOperand {
   char* data;
@@ -47,10 +50,11 @@ struct PointwisePlan {
   int64_t total, block;
 
  private:
+  int64_t assign_slots();
+  // Where each operand's buffer begins, in bytes per element of a block: those that are never
+  // alive at the same time share one.
+  int32_t slots_[kMaxPointwiseOperands];
   void run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* fault) const;
 };
-
-/// Operands that a plan may have.
-inline constexpr int kMaxPointwiseOperands = 48;
 
 }  // namespace bx

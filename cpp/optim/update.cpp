@@ -1,5 +1,6 @@
 #include "optim/update.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -8,6 +9,8 @@
 #include "ops/ops.h"
 
 namespace bx {
+
+using kernels::FaultInfo;
 
 namespace {
 
@@ -46,6 +49,10 @@ struct Straight {
   Tensor original, elements;
 };
 
+kernels::View view_of(const Tensor& t) {
+  return {t.raw(), t.shape().data(), t.strides().data(), t.dim(), t.dtype()};
+}
+
 void check_like(const UpdateRule& rule, const char* what, const Tensor& t, const Tensor& param) {
   if (!(t.shape() == param.shape() && t.dtype() == param.dtype()))
     fail_runtime(rule.name, what, " has shape ", t.shape(), " and type ", name_of(t.dtype()),
@@ -53,6 +60,9 @@ void check_like(const UpdateRule& rule, const char* what, const Tensor& t, const
                  "; they must be equal");
 }
 
+double read_number(const Tensor& t) {
+  return t.dtype() == DType::Float64 ? *t.data<double>() : static_cast<double>(*t.data<float>());
+}
 void write_number(const Tensor& t, double value) {
   if (t.dtype() == DType::Float64) *t.data<double>() = value;
   else *t.data<float>() = static_cast<float>(value);
@@ -89,28 +99,83 @@ void check_state(const UpdateRule& rule, const UpdateItem& item) {
                    name_of(t.dtype()), "; it must be one floating-point number");
 }
 
-void run_update(const UpdateRule& rule, const UpdateItem& item, const double* settings) {
-  GradMode off(false);
+namespace {
+
+/// Reads an item's counters, moves them one step on, and hands on what the kernel is given.
+template <class Run>
+void count_and_run(const UpdateRule& rule, const UpdateItem& item, const double* settings,
+                   int64_t kept, Run run) {
   double counters[formulas::kMaxCounters] = {};
-  for (size_t k = 0; k < rule.counters.size(); ++k) counters[k] = item_double(item.counters[k]);
+  for (size_t k = 0; k < rule.counters.size(); ++k) counters[k] = read_number(item.counters[k]);
   ScalarSpace scalars;
   rule.scalars(settings, counters, item.first, &scalars);
   Params params;
   params.i[0] = &rule - update_rules().data();
+  params.i[1] = kept;
   params.object = &scalars;
+  run(params);
+  for (size_t k = 0; k < rule.counters.size(); ++k) write_number(item.counters[k], counters[k]);
+}
+
+}  // namespace
+
+void run_update(const UpdateRule& rule, const UpdateItem& item, const double* settings) {
+  GradMode off(false);
   const Straight p(item.param), g(item.grad);
   Operands out(p.elements);
   InlineVector<Straight, formulas::kMaxSlots> slots;
+  int64_t kept = 0;
   for (size_t k = 0; k < rule.slots.size(); ++k) {
     if (!item.slots[k].defined()) continue;
     slots.push_back(Straight(item.slots[k]));
-    params.i[1] |= int64_t{1} << k;
+    kept |= int64_t{1} << k;
   }
   for (const Straight& slot : slots) out.add(slot.elements);
-  launch(rule.name, kernel(kernels::Id::Update, item.param.dtype()), out, g.elements, params);
+  count_and_run(rule, item, settings, kept, [&](const Params& params) {
+    launch(rule.name, kernel(kernels::Id::Update, item.param.dtype()), out, g.elements, params);
+  });
   p.written();
   for (const Straight& slot : slots) slot.written();
-  for (size_t k = 0; k < rule.counters.size(); ++k) write_number(item.counters[k], counters[k]);
+}
+
+bool ReadyUpdate::possible(const UpdateItem& item) {
+  if (item.first || !item.param.is_contiguous() || !item.grad.is_contiguous()) return false;
+  return std::all_of(std::begin(item.slots), std::end(item.slots),
+                     [](const Tensor& t) { return !t.defined() || t.is_contiguous(); });
+}
+
+ReadyUpdate::ReadyUpdate(const UpdateRule& rule, UpdateItem item)
+    : rule_(&rule),
+      item_(std::move(item)),
+      kernel_(&kernel(kernels::Id::Update, item_.param.dtype())),
+      in_(view_of(item_.grad)),
+      numel_(item_.param.numel()) {
+  out_[0] = view_of(item_.param);
+  for (size_t k = 0, next = 1; k < rule.slots.size(); ++k) {
+    if (!item_.slots[k].defined()) continue;
+    out_[next++] = view_of(item_.slots[k]);
+    kept_ |= int64_t{1} << k;
+  }
+}
+
+bool ReadyUpdate::holds() const {
+  if (item_.param->grad.get() != item_.grad.impl() || item_.grad.raw() != in_.data ||
+      item_.param.raw() != out_[0].data || item_.param.numel() != numel_ ||
+      item_.grad.numel() != numel_)
+    return false;
+  for (size_t k = 0, next = 1; k < rule_->slots.size(); ++k)
+    if (item_.slots[k].defined() && item_.slots[k].raw() != out_[next++].data) return false;
+  return true;
+}
+
+void ReadyUpdate::run(const double* settings) {
+  count_and_run(*rule_, item_, settings, kept_, [&](const Params& params) {
+    FaultInfo fault;
+    kernel_->general(out_, &in_, params, &fault);
+  });
+  item_.param->storage->bump_version();
+  for (size_t k = 0; k < rule_->slots.size(); ++k)
+    if (item_.slots[k].defined()) item_.slots[k]->storage->bump_version();
 }
 
 }  // namespace bx

@@ -6,6 +6,7 @@
 
 #include "core/tensor.h"
 #include "formulas/update.h"
+#include "kernels/table.h"
 
 namespace bx {
 
@@ -39,5 +40,26 @@ void check_gradient(const UpdateRule& rule, const Tensor& param);
 void check_state(const UpdateRule& rule, const UpdateItem& item);
 /// One step, written in place.
 void run_update(const UpdateRule& rule, const UpdateItem& item, const double* settings);
+
+/// An item made ready to be updated again and again, for as long as its memory stays where it is.
+class ReadyUpdate {
+ public:
+  /// Whether an item can be: its tensors are contiguous.
+  static bool possible(const UpdateItem& item);
+  explicit ReadyUpdate(const UpdateRule& rule, UpdateItem item);
+
+  /// Whether the parameter, its gradient and its state still lie where they lay.
+  bool holds() const;
+  /// As run_update.
+  void run(const double* settings);
+
+ private:
+  const UpdateRule* rule_;
+  UpdateItem item_;
+  const kernels::Kernel* kernel_;
+  int64_t kept_ = 0;  // a bit for each slot that is there
+  kernels::View out_[formulas::kMaxSlots + 1], in_;
+  int64_t numel_;
+};
 
 }  // namespace bx
