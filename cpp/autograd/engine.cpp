@@ -56,6 +56,7 @@ class Pass {
   Pass& operator=(const Pass&) = delete;
 
   int64_t number() const { return number_; }
+  bool is_first() const { return first_; }
   bool runs(const Node& node) {
     const int place = map_.at(const_cast<Node*>(&node));
     if (place < 0) return false;
@@ -98,6 +99,7 @@ class Pass {
       fail_runtime("backward", "a gradient of shape ", g.shape(), " for a tensor of shape ",
                    root.shape(), "; they must be equal");
     }
+    first_ = first_ && !edge.node->ran;
     roots_.emplace_back(std::move(edge), to(g, root.dtype()));
   }
 
@@ -205,7 +207,11 @@ class Pass {
     if (node.hooks)
       run_node_hooks(node.hooks->on_inputs, {results, static_cast<size_t>(count)}, entry);
     entry.grads.clear();
-    if (!options_.retain_graph) node.release_saved();
+    if (!options_.retain_graph) {
+      node.release_saved();
+      if (watch.enabled) [[unlikely]]
+        watch.released(node);
+    }
     for (int i = 0; i < count; ++i) {
       if (!wanted[i] || !results[i].defined()) continue;
       const Edge& edge = node.edges[i];
@@ -300,6 +306,7 @@ class Pass {
   Tensors results_;
   Pass* outer_;
   int64_t number_ = passes++;
+  bool first_ = true;
 };
 
 }  // namespace
@@ -311,5 +318,6 @@ Tensors run_backward(const Tensors& roots, const Tensors& grads,
 
 int64_t current_pass() { return current ? current->number() : -1; }
 bool current_pass_runs(const Node& node) { return current && current->runs(node); }
+bool current_pass_is_first() { return current && current->is_first(); }
 
 }  // namespace bx

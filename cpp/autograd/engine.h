@@ -24,5 +24,7 @@ Tensors run_backward(const Tensors& roots, const Tensors& grads,
 /// The backward pass that runs on this thread: its number (-1: none), and whether a node is in it.
 int64_t current_pass();
 bool current_pass_runs(const Node& node);
+/// Whether none of its roots has been a root of, or inside, a pass that freed its graph.
+bool current_pass_is_first();
 
 }  // namespace bx

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "autograd/anomaly.h"
+#include "autograd/engine.h"
 #include "autograd/views.h"
 #include "core/thread_local.h"
 
@@ -59,10 +60,14 @@ Tensor SavedTensor::unpack(const Node& owner) const {
   }
   const Ref<Storage> storage(held_);
   if (storage->version() != version_)
-    fail_runtime("backward", "a tensor of shape ", tensor_->shape, " that ", owner.name(),
+    fail_runtime("backward", "a tensor", name_for_error(Tensor(tensor_)), " of shape ",
+                 tensor_->shape, " that ", owner.name(),
                  " kept for its gradient was modified by an inplace operation: it is at version ",
                  storage->version(), ", version ", version_,
-                 " is needed; write out of place (x = x + 1) or clone() it first");
+                 " is needed; write out of place (x = x + 1) or clone() it first", [&] {
+                   const Tensor kept(tensor_);
+                   return story_for_error(owner, &kept);
+                 }());
   // `.data = ...` since then: the value of that time is what the gradient needs.
   Tensor t(tensor_);
   if (!(tensor_->storage == storage)) {
@@ -108,13 +113,41 @@ void rebase_history(const Tensor& t, const Ref<Node>& node) {
   else set_history(t, node);
 }
 
+void fail_freed(const Node& node) {
+  const bool shared = current_pass_is_first();
+  fail_runtime(
+      "backward", "the values that ", node.name(), " kept were freed by an earlier backward",
+      shared ? ", that of another loss which shares this part of the graph; detach() what is "
+               "carried over from step to step (h = h.detach(), total += loss.item()), or "
+               "call the earlier one with retain_graph=True"
+             : "; call the earlier one with retain_graph=True, or compute the loss again",
+      story_for_error(node));
+}
+
+Tensors run_node(Node& node, const Tensors& grads) {
+  if (grads.size() != node.output_count)
+    fail_runtime("backward", node.name(), " has ", node.output_count, " outputs, but ",
+                 grads.size(), " gradients are given; give one, or None, for each");
+  GradMode off(false);
+  const auto count = static_cast<size_t>(node.edges.size());
+  Tensors results(count);
+  std::unique_ptr<bool[]> wanted(new bool[count]);
+  for (size_t i = 0; i < count; ++i)
+    wanted[i] = static_cast<bool>(node.edges[static_cast<int>(i)].node);
+  node.backward({node, grads.data(), results.data(), wanted.get()});
+  return results;
+}
+
 void check_inplace(const char* op, const Tensor& t) {
+  if (watch.enabled) [[unlikely]]
+    watch.writes(op, t);
   if (grad_enabled() && requires_grad(t)) {
     if (t->leaf_requires_grad && !t->grad_fn)
-      fail_runtime(op, "a leaf tensor that requires grad (shape ", t.shape(),
+      fail_runtime(op, "a leaf tensor", name_for_error(t), " that requires grad (shape ", t.shape(),
                    ") is written in place; do it under no_grad(), or on .data");
     if (t->view_base && t->view_base->leaf_requires_grad)
-      fail_runtime(op, "a view of a leaf tensor that requires grad (shape ", t->view_base->shape,
+      fail_runtime(op, "a view of a leaf tensor", name_for_error(Tensor(t->view_base)),
+                   " that requires grad (shape ", t->view_base->shape,
                    ") is written in place; do it under no_grad(), or on .data");
   }
   for (int d = 0; d < t.dim(); ++d)
@@ -122,6 +155,11 @@ void check_inplace(const char* op, const Tensor& t) {
       fail_runtime(op, "an expanded tensor of shape ", t.shape(),
                    " is written in place, but several elements share one memory location; "
                    "clone() it first");
+}
+
+void Recorder::note_input(const Tensor& t) {
+  if (!inputs_) inputs_ = std::make_unique<Tensors>();
+  inputs_->push_back(t);
 }
 
 void Recorder::fill(Node& node, const Tensor& output) {
@@ -136,6 +174,15 @@ void Recorder::finish(Ref<Node> node, Operand outputs) {
       set_history(outputs.first[i], node, static_cast<uint32_t>(i));
   fill(*node, outputs.first[0]);
   node->output_count = static_cast<uint32_t>(outputs.count);
+  if (inputs_) [[unlikely]]
+    watch.recorded(*node, *inputs_, {outputs.first, static_cast<size_t>(outputs.count)});
+}
+
+void Recorder::finish_inplace(Ref<Node> node, const Tensor& output) {
+  fill(*node, output);
+  rebase_history(output, node);
+  if (inputs_) [[unlikely]]
+    watch.recorded(*node, *inputs_, {&output, 1});
 }
 
 }  // namespace bx

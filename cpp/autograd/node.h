@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "autograd/watch.h"
 #include "core/inline_vector.h"
 #include "core/tensor.h"
 
@@ -67,6 +68,10 @@ class SavedTensor {
   Tensor unpack(const Node& owner) const;
   /// The bare tensor, unchecked, for reports.
   Tensor peek() const { return tensor_ || !held_ ? Tensor(tensor_) : packed().unpack(); }
+  bool is_packed() const { return held_ && !tensor_; }
+  /// Of one that is not packed: the memory that is kept, and whether it was written to since.
+  Ref<Storage> storage() const { return is_packed() ? nullptr : Ref<Storage>(held_); }
+  bool is_stale() const { return storage() && storage()->version() != version_; }
 
  private:
   PackedTensor& packed() const { return static_cast<PackedTensor&>(*held_); }
@@ -106,13 +111,17 @@ class Node : public Object {
 
   /// Frees what was kept for the backward pass; running the node again is then an error.
   virtual void release_saved() {
+    ran = true;
     if (!saved.empty()) released = true;
     saved.clear();
   }
+  /// The node that runs inside this one, if any: it keeps values of its own.
+  virtual const Node* inner() const { return nullptr; }
 
   InlineVector<Edge, 2> edges;
   InlineVector<SavedTensor, 3> saved;
   bool released = false;
+  bool ran = false;  // in a backward pass that kept no graph
   uint32_t output_count = 1;
   std::unique_ptr<NodeHooks> hooks;
   void* python_object = nullptr;
@@ -127,11 +136,11 @@ class Node : public Object {
   uint64_t number_;
 };
 
+/// RuntimeError: the node ran before, and what it kept is gone.
+[[noreturn]] void fail_freed(const Node& node);
+
 inline Tensor Backward::saved(int i) const {
-  if (node.released || i >= node.saved.size())
-    fail_runtime("backward", "the values that ", node.name(),
-                 " kept were freed by an earlier backward; call the earlier one with "
-                 "retain_graph=True, or compute the loss again");
+  if (node.released || i >= node.saved.size()) fail_freed(node);
   return node.saved[i].unpack(node);
 }
 
@@ -186,6 +195,10 @@ void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr = 0);
 /// The same for a tensor just written in place: where t is a view, its base is rebased.
 void rebase_history(const Tensor& t, const Ref<Node>& node);
 
+/// The gradients of a node's inputs for these of its outputs (undefined: zero), by itself: no hook
+/// runs, nothing is freed and no `.grad` changes. RuntimeError for a wrong count or shape.
+Tensors run_node(Node& node, const Tensors& grads);
+
 /// Checks that t may be written in place; `op` names the caller. Bumps nothing yet.
 void check_inplace(const char* op, const Tensor& t);
 
@@ -208,13 +221,13 @@ class Recorder {
     if (!grad_enabled()) return;
     for (const Tensor* t : inputs) active_ = active_ || requires_grad(*t);
     if (active_)
-      for (const Tensor* t : inputs) edges_.push_back(gradient_edge(*t));
+      for (const Tensor* t : inputs) add_input(*t);
   }
   explicit Recorder(const Tensors& inputs) {
     if (!grad_enabled()) return;
     for (const Tensor& t : inputs) active_ = active_ || requires_grad(t);
     if (active_)
-      for (const Tensor& t : inputs) edges_.push_back(gradient_edge(t));
+      for (const Tensor& t : inputs) add_input(t);
   }
 
   explicit operator bool() const { return active_; }
@@ -246,9 +259,7 @@ class Recorder {
   /// The output was written in place.
   template <class F>
   void done_inplace(const char* name, const Tensor& output, F run) {
-    Ref<Node> node = make<LambdaNode<F>>(name, std::move(run));
-    fill(*node, output);
-    rebase_history(output, node);
+    finish_inplace(make<LambdaNode<F>>(name, std::move(run)), output);
   }
 
  private:
@@ -256,13 +267,21 @@ class Recorder {
     const Tensor* first;
     int count;
   };
+  void add_input(const Tensor& t) {
+    edges_.push_back(gradient_edge(t));
+    if (watch.enabled) [[unlikely]]
+      note_input(t);
+  }
+  void note_input(const Tensor& t);
   void fill(Node& node, const Tensor& output);
   void finish(Ref<Node> node, Operand outputs);
+  void finish_inplace(Ref<Node> node, const Tensor& output);
 
   bool active_ = false;
   int output_slot_ = -1;
   InlineVector<Edge, 4> edges_;
   InlineVector<SavedTensor, 4> saved_;
+  std::unique_ptr<Tensors> inputs_;  // for who watches
 };
 
 }  // namespace bx

@@ -89,6 +89,7 @@ class CopySlices final : public Node {
     Node::release_saved();
     write_->release_saved();
   }
+  const Node* inner() const override { return write_.get(); }
 
  private:
   MemoryPart where_;
@@ -140,7 +141,10 @@ void refresh_view(const Tensor& view) {
 
 void rebase_view(const Tensor& view, const Ref<Node>& node) {
   const Tensor base(view->view_base);
-  set_history(base, make<CopySlices>(base, view, node));
+  const auto rebased = make<CopySlices>(base, view, node);
+  set_history(base, rebased);
+  if (watch.enabled) [[unlikely]]
+    watch.recorded(*rebased, {}, {&base, 1});
   refresh_view(view);
 }
 

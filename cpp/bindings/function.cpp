@@ -161,6 +161,13 @@ py::object placed(py::handle value, uint32_t nr, const Ref<FunctionNode>& node,
   return object;
 }
 
+Tensors tensors_in(const py::tuple& values) {
+  Tensors tensors;
+  for (py::handle value : values)
+    if (is_tensor(value.ptr())) tensors.push_back(tensor_of(value.ptr()));
+  return tensors;
+}
+
 /// Records one call; `outputs` become results of the node. Returns them.
 py::tuple record_function(const std::string& name, const py::object& context, const py::tuple& args,
                           const py::tuple& outputs, const py::tuple& saved, const py::tuple& dirty,
@@ -187,6 +194,8 @@ py::tuple record_function(const std::string& name, const py::object& context, co
     node->saved.push_back(!t.defined() ? SavedTensor()
                                        : SavedTensor(t, t->grad_fn == Ref<Object>(node)));
   }
+  if (watch.enabled) [[unlikely]]
+    watch.recorded(*node, tensors_in(args), tensors_in(placed_outputs));
   return placed_outputs;
 }
 

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, m) {
   bx::bind_dlpack(m);       // tensors to and from other libraries
   bx::bind_autograd(m);     // nodes, hooks, grad mode, backward
   bx::bind_function(m);     // operations whose derivative is written in Python
+  bx::bind_watch(m);        // what explain sees: nodes from inside, the tape as it grows
   bx::bind_module_call(m);  // Module.__call__
   bx::bind_random(m);       // Generator
   bx::bind_optim(m);        // fused update steps

@@ -87,6 +87,7 @@ void bind_numpy(py::module_& m);
 void bind_dlpack(py::module_& m);
 void bind_autograd(py::module_& m);
 void bind_function(py::module_& m);
+void bind_watch(py::module_& m);
 void bind_module_call(py::module_& m);
 void bind_random(py::module_& m);
 void bind_optim(py::module_& m);

@@ -31,6 +31,8 @@ class Storage final : public Object {
 
   void* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
+  /// Its memory is not the pool's: another library's, or an alias of a root's.
+  bool is_borrowed() const { return borrowed_; }
 
   /// Two storages share memory exactly when their roots are the same.
   Ref<Storage> root() const { return root_ ? root_ : Ref<Storage>(const_cast<Storage*>(this)); }

@@ -62,10 +62,9 @@ Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor
 }
 
 /// The same by kernels: one pass for two sums per channel, one for the gradient of x.
-void give_fused(const Backward& call, const ChannelShape& s, const Tensor& mean_,
-                const Tensor& rstd_) {
+void give_fused(const Backward& call, const ChannelShape& s) {
   const char* op = "normalization_backward";
-  const Tensor x = call.saved(0), w = call.saved(1);
+  const Tensor x = call.saved(0), w = call.saved(1), mean_ = call.saved(2), rstd_ = call.saved(3);
   const Tensor g = flat3(call.grad(), s.outer, s.channels, s.inner);
   const Tensor mean = per_channel(mean_, s), rstd = per_channel(rstd_, s);
   Tensor sums = empty({s.channels}, x.dtype()), products = empty({s.channels}, x.dtype());
@@ -102,9 +101,9 @@ Tensor normalized(const char* op, const char* node, const Tensor& x, const Tenso
     out = affine(op, x, scale, shift, s);
   }
   if (Recorder r{&x, &w, &b}; r)
-    r.save(x).save(w).done(node, out, [s, eps, mean = m.mean, rstd](const Backward& call) {
+    r.save(x).save(w).save(m.mean).save(rstd).done(node, out, [s, eps](const Backward& call) {
       if (grad_enabled()) give_recorded(call, s.layout(), eps);
-      else give_fused(call, s, mean, rstd);
+      else give_fused(call, s);
     });
   return out;
 }

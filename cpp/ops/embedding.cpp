@@ -19,9 +19,10 @@ Tensor row_gather(const char* op, const Tensor& table, const Tensor& rows, int64
   const Tensor source = contiguous(detached(table));
   launch(op, kernel(Id::RowGather, table.dtype()), out, {&source, &rows});
   if (Recorder r{&table}; r)
-    r.done("EmbeddingBackward0", out, [op, rows, skip, size = table.size(0)](const Backward& b) {
-      b.give(0, row_add(op, b.grad(), rows, size, skip));
-    });
+    r.save(rows).done("EmbeddingBackward0", out,
+                      [op, skip, size = table.size(0)](const Backward& b) {
+                        b.give(0, row_add(op, b.grad(), b.saved(0), size, skip));
+                      });
   return out;
 }
 
@@ -33,7 +34,8 @@ Tensor row_add(const char* op, const Tensor& x, const Tensor& rows, int64_t size
   params.i[0] = skip;
   launch(op, kernel(Id::RowAdd, x.dtype()), out, {&source, &rows}, params);
   if (Recorder r{&x}; r)
-    r.done("EmbeddingBagBackward0", out, [op, rows, skip](const Backward& b) {
+    r.save(rows).done("EmbeddingBagBackward0", out, [op, skip](const Backward& b) {
+      const Tensor rows = b.saved(0);
       Tensor g = row_gather(op, b.grad(), rows, kNoRow);
       if (skip != kNoRow) g = select(unsqueeze(rows, 1) == static_cast<double>(skip), 0., g);
       b.give(0, g);
@@ -78,7 +80,8 @@ Tensor by_frequency(const Tensor& rows, int64_t size, DType dtype) {
 Tensor scale_gradient(const Tensor& x, const Tensor& scale) {
   Tensor out = detached(x);
   if (Recorder r{&x}; r)
-    r.done("EmbeddingBackward0", out, [scale](const Backward& b) { b.give(0, b.grad() * scale); });
+    r.save(scale).done("EmbeddingBackward0", out,
+                       [](const Backward& b) { b.give(0, b.grad() * b.saved(0)); });
   return out;
 }
 

@@ -113,12 +113,22 @@ void put_values(const Tensor& base, const Selection& s, const Tensor& value, boo
          with_indices(source, s), index_params(s));
 }
 
+/// What an indexing node kept: its indices, undefined where a dimension had none.
+Tensors saved_indices(const Backward& b, size_t count) {
+  Tensors indices;
+  for (size_t i = 0; i < count; ++i) indices.push_back(b.saved(static_cast<int>(i)));
+  return indices;
+}
+
 Tensor index_backward(const Tensor& g, const Tensors& indices, const Dims& shape) {
   Tensor out = zeros(shape, g.dtype());
   put_values(out, Selection("index", out, indices), g, true);
-  if (Recorder r{&g}; r)
-    r.done("IndexPutBackward0", out,
-           [indices](const Backward& b) { b.give(0, index(b.grad(), indices)); });
+  if (Recorder r{&g}; r) {
+    for (const Tensor& i : indices) r.save(i);
+    r.done("IndexPutBackward0", out, [count = indices.size()](const Backward& b) {
+      b.give(0, index(b.grad(), saved_indices(b, count)));
+    });
+  }
   return out;
 }
 
@@ -179,8 +189,9 @@ Tensor index(const Tensor& t, const Tensors& indices) {
     Tensors kept(static_cast<size_t>(s.axes.back()) + 1);
     for (int k = 0; k < s.axes.size(); ++k)
       kept[static_cast<size_t>(s.axes[k])] = s.indices[static_cast<size_t>(k)];
-    r.done("IndexBackward0", out, [kept, shape = t.shape()](const Backward& b) {
-      b.give(0, index_backward(b.grad(), kept, shape));
+    for (const Tensor& indices : kept) r.save(indices);
+    r.done("IndexBackward0", out, [count = kept.size(), shape = t.shape()](const Backward& b) {
+      b.give(0, index_backward(b.grad(), saved_indices(b, count), shape));
     });
   }
   return out;
@@ -204,8 +215,10 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
   for (int k = 0; k < s.axes.size(); ++k)
     kept[static_cast<size_t>(s.axes[k])] = s.indices[static_cast<size_t>(k)];
   Recorder r{&old, &source};
+  for (const Tensor& i : kept) r.save(i);
   r.done_inplace("IndexPutBackward0", self,
-                 [kept, accumulate, shape = source.shape()](const Backward& b) {
+                 [count = kept.size(), accumulate, shape = source.shape()](const Backward& b) {
+                   const Tensors kept = saved_indices(b, count);
                    if (b.wants(0)) {
                      Tensor g = b.grad();
                      if (!accumulate)

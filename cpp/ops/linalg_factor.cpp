@@ -122,10 +122,10 @@ Factored lu_factor(const Tensor& a) {
   const Tensor in = as_batch(a), packed = as_batch(out);
   if (out.numel()) launch("lu", decompositions::lu(a.dtype()), {&packed, &pivots, &info}, in);
   if (Recorder r{&a}; r)
-    r.save_output().done("LinalgLuFactorExBackward0", out,
-                         [rows = permutation_of(pivots, a.size(-2))](const Backward& b) {
-                           b.give(0, lu_backward(b.saved(0), rows, b.grad()));
-                         });
+    r.save_output()
+        .save(permutation_of(pivots, a.size(-2)))
+        .done("LinalgLuFactorExBackward0", out,
+              [](const Backward& b) { b.give(0, lu_backward(b.saved(0), b.saved(1), b.grad())); });
   return {out, pivots, info};
 }
 

@@ -68,6 +68,8 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
     node->saved.push_back(SavedTensor(t, false));
   }
   set_history(out, node);
+  if (watch.enabled) [[unlikely]]
+    watch.recorded(*node, {in, 2}, {&out, 1});
   return out;
 }
 

@@ -208,6 +208,12 @@ Ref<Node> make_node(const PointwiseOp& op, const Prepared& p, const Tensor& out,
   return node;
 }
 
+/// Tells who watches; `in` are the inputs of the node.
+void note_recorded(const Ref<Node>& node, const PointwiseOp& op, const Tensor* in,
+                   const Tensor& out) {
+  watch.recorded(*node, {in, static_cast<size_t>(op.inputs)}, {&out, 1});
+}
+
 bool wants_recording(const PointwiseOp& op, const Tensor* in) {
   if (!grad_enabled() || op.domain == Domain::Compare || op.domain == Domain::Bits) return false;
   for (int k = 0; k < op.inputs; ++k)
@@ -245,7 +251,12 @@ Tensor pointwise(const PointwiseOp& op, const Tensor* in, const double* params) 
   Tensor out = empty(p.shape, op.domain == Domain::Compare ? DType::Bool : p.dtype);
   launch(op.name, row_kernel(op.row, 0, p.dtype), out, operands_of(op, p.in),
          kernel_params(op, params));
-  if (wants_recording(op, p.in)) set_history(out, make_node(op, p, out, params, nullptr));
+  if (wants_recording(op, p.in)) {
+    const Ref<Node> node = make_node(op, p, out, params, nullptr);
+    set_history(out, node);
+    if (watch.enabled) [[unlikely]]
+      note_recorded(node, op, p.in, out);
+  }
   return out;
 }
 
@@ -291,7 +302,12 @@ Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* 
   launch(op.name, row_kernel(op.row, 0, p.dtype), self, operands_of(op, p.in),
          kernel_params(op, params));
   self->storage->bump_version();
-  if (record) rebase_history(self, make_node(op, p, self, params, &old_self));
+  if (record) {
+    const Ref<Node> node = make_node(op, p, self, params, &old_self);
+    rebase_history(self, node);
+    if (watch.enabled) [[unlikely]]
+      note_recorded(node, op, p.in, self);
+  }
   return self;
 }
 

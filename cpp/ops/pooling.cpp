@@ -36,8 +36,8 @@ Tensor plane_gather(const char* op, const Tensor& x, const Tensor& places, int d
     launch(op, kernel(Id::PlaneGather, x.dtype()), planes_of(out, dims), {&source, &at});
   }
   if (Recorder r{&x}; r)
-    r.done("GatherBackward0", out, [op, places, dims, shape = x.shape()](const Backward& b) {
-      b.give(0, plane_scatter(op, b.grad(), places, shape, dims, true));
+    r.save(places).done("GatherBackward0", out, [op, dims, shape = x.shape()](const Backward& b) {
+      b.give(0, plane_scatter(op, b.grad(), b.saved(0), shape, dims, true));
     });
   return out;
 }
@@ -55,8 +55,8 @@ Tensor plane_scatter(const char* op, const Tensor& x, const Tensor& places, cons
   static constexpr const char* nodes[] = {"MaxUnpool2DBackward0", "MaxUnpool2DBackward0",
                                           "MaxUnpool3DBackward0"};
   if (Recorder r{&x}; r)
-    r.done(nodes[dims - 1], out, [op, places, dims](const Backward& b) {
-      b.give(0, plane_gather(op, b.grad(), places, dims));
+    r.save(places).done(nodes[dims - 1], out, [op, dims](const Backward& b) {
+      b.give(0, plane_gather(op, b.grad(), b.saved(0), dims));
     });
   return out;
 }
@@ -154,8 +154,8 @@ Tensors max_over(const char* op, const char* node, const Tensor& x, std::vector<
     launch(op, kernel(Id::MaxPool, x.dtype()), {&y, &p}, source, params, own);
   }
   if (Recorder r{&x}; r)
-    r.done(node, out, [op, places, dims, in = x.shape()](const Backward& b) {
-      b.give(0, plane_scatter(op, b.grad(), places, in, dims, true));
+    r.save(places).done(node, out, [op, dims, in = x.shape()](const Backward& b) {
+      b.give(0, plane_scatter(op, b.grad(), b.saved(0), in, dims, true));
     });
   return {out, places};
 }

@@ -49,10 +49,9 @@ std::pair<Tensor, Tensor> frexp(const Tensor& t) {
   const Tensor mantissa = apply<formulas::FrexpMantissa>(t);
   const Tensor exponent = apply<formulas::FrexpExponent>(t);
   if (Recorder r{&t}; r)
-    r.done("FrexpBackward0", mantissa,
-           [scale = pow(wrapped_number(2., t.dtype()), -exponent)](const Backward& b) {
-             b.give(0, b.grad() * scale);
-           });
+    r.save(pow(wrapped_number(2., t.dtype()), -exponent))
+        .done("FrexpBackward0", mantissa,
+              [](const Backward& b) { b.give(0, b.grad() * b.saved(0)); });
   return {mantissa, to(exponent, DType::Int32)};
 }
 

@@ -52,25 +52,24 @@ Tensor layer_norm(const Tensor& x, const Dims& shape, const std::optional<Tensor
   }
   Recorder r{&x, &w, &b};
   if (!r) return out;
-  r.save(x).save(w).done("NativeLayerNormBackward0", out,
-                         [op, as_rows, means, rstds, rows, n, eps, shape](const Backward& call) {
-                           const Tensor x = call.saved(0), w = call.saved(1);
-                           if (grad_enabled())
-                             return give_recorded(call, {{rows, n}, {1}, {n}, {0}, shape}, eps);
-                           const Tensor g = as_rows(call.grad()), in = as_rows(x);
-                           const Tensor dx = empty(x.shape(), x.dtype()), to = as_rows(dx);
-                           const Tensor dw = empty(shape, x.dtype()), db = empty(shape, x.dtype());
-                           const Tensor wd = w.defined() ? contiguous(w) : w;
-                           Operands inputs{&g, &in, &means, &rstds};
-                           Params params;
-                           params.i[0] = w.defined();
-                           if (w.defined()) inputs.add(wd);
-                           launch(op, kernel(Id::LayerNormBackward, x.dtype()), {&to, &dw, &db},
-                                  inputs, params);
-                           if (call.wants(0)) call.give(0, dx);
-                           if (call.wants(1)) call.give(1, dw);
-                           if (call.wants(2)) call.give(2, db);
-                         });
+  r.save(x).save(w).save(means).save(rstds).done(
+      "NativeLayerNormBackward0", out, [op, as_rows, rows, n, eps, shape](const Backward& call) {
+        const Tensor x = call.saved(0), w = call.saved(1);
+        if (grad_enabled()) return give_recorded(call, {{rows, n}, {1}, {n}, {0}, shape}, eps);
+        const Tensor g = as_rows(call.grad()), in = as_rows(x);
+        const Tensor dx = empty(x.shape(), x.dtype()), to = as_rows(dx);
+        const Tensor dw = empty(shape, x.dtype()), db = empty(shape, x.dtype());
+        const Tensor wd = w.defined() ? contiguous(w) : w;
+        const Tensor means = call.saved(2), rstds = call.saved(3);
+        Operands inputs{&g, &in, &means, &rstds};
+        Params params;
+        params.i[0] = w.defined();
+        if (w.defined()) inputs.add(wd);
+        launch(op, kernel(Id::LayerNormBackward, x.dtype()), {&to, &dw, &db}, inputs, params);
+        if (call.wants(0)) call.give(0, dx);
+        if (call.wants(1)) call.give(1, dw);
+        if (call.wants(2)) call.give(2, db);
+      });
   return out;
 }
 

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from . import distributed as distributed
     from . import distributions as distributions
     from . import estimators as estimators
+    from . import explain as explain
     from . import fft as fft
     from . import func as func
     from . import keras as keras
@@ -154,6 +155,7 @@ _lazy = [
     "distributed",
     "distributions",
     "estimators",
+    "explain",
     "fft",
     "func",
     "keras",

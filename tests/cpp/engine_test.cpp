@@ -53,6 +53,49 @@ TEST_CASE("diamonds are walked once per node") {
   CHECK(gradient(x) == Values{1});
 }
 
+TEST_CASE("a node runs by itself: nothing is freed, and no gradient changes") {
+  const Tensor x = leaf({2, 3}), y = x * x;
+  const Tensor g = testing::from({10, 100}, {2});
+  for (int i = 0; i < 2; ++i) {
+    const Tensors results = run_node(*grad_fn(y), {g});
+    CHECK(elements(results[0]) == Values{20, 300});
+    CHECK(elements(results[1]) == Values{20, 300});
+  }
+  CHECK(!x->grad);
+  CHECK_THROWS_AS(run_node(*grad_fn(y), {g, g}), Error);
+  backward(y, false, g);
+  CHECK(gradient(x) == Values{40, 600});
+  CHECK_THROWS_AS(run_node(*grad_fn(y), {g}), Error);
+}
+
+namespace {
+int recorded_inputs, written, freed;
+}  // namespace
+
+TEST_CASE("who watches hears of nodes with their inputs, of writes, and of what is freed") {
+  const Watch before = watch;
+  recorded_inputs = written = freed = 0;
+  watch.recorded = [](Node& node, std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
+    CHECK(node.edges.size() == static_cast<int>(inputs.size()));
+    CHECK(outputs.size() == 1);
+    recorded_inputs += static_cast<int>(inputs.size());
+  };
+  watch.writes = [](const char*, const Tensor&) { ++written; };
+  watch.released = [](Node&) { ++freed; };
+  watch.enabled = true;
+  const Tensor x = leaf({2, 3});
+  const Tensor y = sum(x * x);
+  CHECK(recorded_inputs == 3);  // of the product, and of the sum
+  const Tensor t = testing::from({1}, {1});
+  const Tensor in[] = {t, t};
+  pointwise_inplace(pointwise_op(formulas::row_index<formulas::Add>), in);
+  CHECK(written == 1);
+  backward(y);
+  CHECK(freed == 2);
+  watch = before;
+  CHECK(!watch.enabled);
+}
+
 TEST_CASE("a million operations in a row are built, walked and freed") {
   const auto before = memory::stats().in_use;
   {
