@@ -72,9 +72,10 @@ def _checked(workload: Workload, here: dict[str, Peer], row: Row) -> dict[str, R
     running: dict[str, Running] = {}
     for key, peer in here.items():
         try:
-            candidate = workload.set_up(key, peer.module, peer.how)
-            if candidate is None:
+            made = workload.set_up(key, peer.module, peer.how)
+            if made is None:
                 continue
+            candidate = made
             start = time.perf_counter()
             candidate.run(1)
             first = time.perf_counter() - start

@@ -10,6 +10,7 @@ import numpy as np
 from measure import Answer, changes
 from problems import SCALAR_RATE, SCALAR_X, SCALAR_Y, Net, Start
 
+
 class Handwritten:
     """The library of `cpp/handwritten.h`."""
 

@@ -33,17 +33,17 @@ class ScalarStep:
     """`loss = (x w - y)^2`, its gradient and the update in one function."""
 
     def __init__(self, jax: Jax) -> None:
-        def loss_of(w: Array, x: Any, y: Any) -> Array:
+        def loss_of(w: Array, x: Array, y: Array) -> Array:
             return ((x * w - y) ** 2).sum()
 
-        @jax.jit
-        def step(w: Array, x: Any, y: Any) -> tuple[Array, Array]:
+        def step(w: Array, x: Array, y: Array) -> tuple[Array, Array]:
             loss, gradient = jax.value_and_grad(loss_of)(w, x, y)
             return w - SCALAR_RATE * gradient, loss
 
-        self._step = step
+        self._step = jax.jit(step)
         self._w = jax.numpy.ones(1)
-        self._samples = cycle(zip(SCALAR_X, SCALAR_Y, strict=True))
+        arrays = ([jax.numpy.float32(value) for value in values] for values in (SCALAR_X, SCALAR_Y))
+        self._samples = cycle(zip(*arrays, strict=True))
         self._loss: Array = None
 
     def run(self, steps: int) -> None:

@@ -19,7 +19,7 @@ SCALAR_Y = 3.0 * SCALAR_X
 
 @dataclass(frozen=True)
 class Optimizer:
-    """`sgd`, with momentum or without, `adam` or `adamw`; what is not named is PyTorch's default."""
+    """`sgd` with momentum or without, `adam` or `adamw`; the rest as PyTorch's defaults."""
 
     kind: str
     rate: float

@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from problems import Array, Optimizer, Start, uniform
 
+_MOMENTUM = Optimizer("sgd", 0.01, momentum=0.9)
+_ADAM = Optimizer("adam", 0.001)
+_ADAMW = Optimizer("adamw", 0.001, decay=0.01)
+
 
 @dataclass(frozen=True)
 class LeNet:
@@ -15,7 +19,7 @@ class LeNet:
 
     name: str = "LeNet-5, batch 64"
     loss: str = "cross_entropy"
-    optimizer: Optimizer = Optimizer("sgd", 0.01, momentum=0.9)
+    optimizer: Optimizer = _MOMENTUM
     batch: int = 64
 
     def start(self) -> Start:
@@ -48,7 +52,7 @@ class Lstm:
 
     name: str = "LSTM 16-64, length 32, batch 32, Adam"
     loss: str = "mse"
-    optimizer: Optimizer = Optimizer("adam", 0.001)
+    optimizer: Optimizer = _ADAM
     inputs: int = 16
     hidden: int = 64
     length: int = 32
@@ -81,7 +85,7 @@ class Gpt:
 
     name: str = "GPT 4 x 128, context 64, batch 16, AdamW"
     loss: str = "cross_entropy"
-    optimizer: Optimizer = Optimizer("adamw", 0.001, decay=0.01)
+    optimizer: Optimizer = _ADAMW
     layers: int = 4
     width: int = 128
     heads: int = 4

@@ -19,10 +19,12 @@ def text(runs: list[Results]) -> str:
     return "\n\n".join(_text(run) for run in runs)
 
 
-def markdown(runs: list[Results]) -> str:
-    """The tables for the README: the elementwise rows as one small table of ratios to PyTorch."""
+def markdown(runs: list[Results], figure: str = "") -> str:
+    """The tables for the README, the elementwise rows as one small one, and the figure."""
     first, *others = runs
     parts = [_table(first, [row for row in first.rows if row.section != ELEMENTWISE])]
+    if figure:
+        parts.append(f"![Each peer's time over that of the captured step]({figure})")
     for run in others:
         parts += [f"With {run.threads} threads, the large workloads:", _table(run, run.rows)]
     parts += _first_steps(first) + _elementwise(first)
@@ -136,7 +138,7 @@ def _first_cells(row: Row, keys: list[str]) -> list[str]:
 
 
 def _ratio_cell(row: Row | None) -> str:
-    ratio = row and row.ratio("ours", "torch")
+    ratio = None if row is None else row.ratio("ours", "torch")
     if row is None or ratio is None:
         return "-" if row is None or not row.refused else "refused"
     missed = any(verdict.met is False for verdict in row.verdicts)

@@ -41,20 +41,41 @@ class How:
 
 
 class ScalarStep:
-    """`loss = (x w - y)^2` with a NumPy scalar x and the update written out, as beginners do."""
+    """`loss = (x w - y)^2` with the update written out, as beginners do.
 
-    def __init__(self, m: Module, _: How) -> None:
-        self._w = m.tensor([1.0], requires_grad=True)
-        self._samples = cycle(zip(SCALAR_X, SCALAR_Y, strict=True))
+    Eagerly x and y are NumPy scalars; of a step that is a function they are tensors.
+    """
+
+    def __init__(self, m: Module, how: How) -> None:
+        self._w = w = m.tensor([1.0], requires_grad=True)
+        samples = list(zip(SCALAR_X, SCALAR_Y, strict=True))
         self._loss: Tensor = None
+        self._step: Function | None = None
+        if how != How():
+            forward = how.forward(lambda x, y: (x * w - y) ** 2)
+
+            def step(x: Tensor, y: Tensor) -> Tensor:
+                loss = forward(x, y)
+                loss.backward()
+                w.data -= SCALAR_RATE * w.grad.data
+                w.grad.data.zero_()
+                return loss
+
+            self._step = how.step(step)
+            samples = [(m.tensor([float(x)]), m.tensor([float(y)])) for x, y in samples]
+        self._samples = cycle(samples)
 
     def run(self, steps: int) -> None:
-        w = self._w
-        for x, y in islice(self._samples, steps):
-            loss = (x * w - y) ** 2
-            loss.backward()
-            w.data -= SCALAR_RATE * w.grad.data
-            w.grad.data.zero_()
+        w, step = self._w, self._step
+        if step is None:
+            for x, y in islice(self._samples, steps):
+                loss = (x * w - y) ** 2
+                loss.backward()
+                w.data -= SCALAR_RATE * w.grad.data
+                w.grad.data.zero_()
+        else:
+            for x, y in islice(self._samples, steps):
+                loss = step(x, y)
         self._loss = loss
 
     def answer(self) -> Answer:

@@ -10,6 +10,7 @@ from typing import Any
 import by_hand
 import jax_deep
 import jax_like
+import numpy as np
 import torch_deep
 import torch_like
 from bars import SIZES, sized
@@ -17,6 +18,7 @@ from handwritten import Handwritten, HandwrittenMlp, HandwrittenScalar
 from measure import Running
 from problems import BINARY, NETS, UNARY, Net, Problem
 from problems_deep import Gpt, LeNet, Lstm
+from torch_like import How
 
 TRAINING, CHAIN, ELEMENTWISE = "training step", "chain with reductions", "elementwise"
 # Who runs a step only where it is a function of arrays.
@@ -29,7 +31,7 @@ class Workload:
 
     name: str
     section: str
-    torch_like: Callable[[Any, torch_like.How], Running]
+    torch: Callable[[Any, How], Running]
     numpy: Callable[[by_hand.Float], Running] | None = None
     eigen: Callable[[Handwritten], Running] | None = None
     jax: Callable[[Any], Running] | None = None
@@ -40,17 +42,17 @@ class Workload:
     wrapped: frozenset[str] = FUNCTIONAL
     large: bool = False  # measured with several threads too
 
-    def set_up(self, key: str, module: Any, how: torch_like.How) -> Running | None:
+    def set_up(self, key: str, module: Any, how: How) -> Running | None:
         """The workload set up for a peer, or None if it is not one of its peers."""
         if key == "numpy":
-            return self.numpy and self.numpy(by_hand.np.float32)
+            return self.numpy and self.numpy(np.float32)
         if key == "eigen":
             return self.eigen and self.eigen(module)
         if key == "jax":
             return self.jax and self.jax(module)
         if key in FUNCTIONAL - self.wrapped:
             return None
-        return self.torch_like(module, how)
+        return self.torch(module, how)
 
 
 def workloads(quick: bool) -> Iterator[Workload]:
@@ -63,7 +65,6 @@ def workloads(quick: bool) -> Iterator[Workload]:
         HandwrittenScalar,
         jax_like.ScalarStep,
         tolerance=1e-5,
-        wrapped=frozenset(),
     )
     for net in NETS:
         if not (quick and max(net.widths) > 784):
@@ -109,7 +110,7 @@ def _deep(
         TRAINING,
         training,
         jax=partial(jax_like.Training, problem=problem, forward=forward),
-        double=partial(training, how=torch_like.How(), double=True),
+        double=partial(training, how=How(), double=True),
         large=large,
     )
 
