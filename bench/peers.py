@@ -6,7 +6,6 @@ import importlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,7 +32,7 @@ def find_peers(ours: str, threads: int) -> dict[str, Peer]:
     here, torch = _python_peer("ours", ours, ours), _python_peer("torch", "PyTorch", "torch")
     peers = (
         here,
-        _other_way(here, "captured", "captured", lambda m: How(step=m.capture)),
+        _captured_peer(here),
         torch,
         _compiled_peer(torch),
         _python_peer("jax", "JAX jit", "jax"),
@@ -54,19 +53,23 @@ def _python_peer(key: str, label: str, name: str) -> Peer:
     return Peer(key, label, str(getattr(module, "__version__", "unknown")), module)
 
 
-def _other_way(peer: Peer, key: str, label: str, how: Callable[[Any], How]) -> Peer:
-    """The same module with its steps wrapped; without a version, so that it is named once."""
+def _captured_peer(ours: Peer) -> Peer:
+    # The same module once more: its version is named once.
+    peer = replace(ours, key="captured", label="captured", version="")
     if peer.absent:
-        return replace(peer, key=key, label=label)
-    return replace(peer, key=key, label=label, version="", how=how(peer.module))
+        return peer
+    if not hasattr(peer.module, "capture"):
+        return replace(peer, absent=f"{peer.module.__name__} has no capture")
+    return replace(peer, how=How(step=peer.module.capture))
 
 
 def _compiled_peer(torch: Peer) -> Peer:
-    key, label = "compile", "torch.compile"
-    compilers = (os.environ.get("CXX", "g++"), "clang++")
-    if not torch.absent and not any(map(shutil.which, compilers)):
-        return Peer(key, label, absent="it needs a C++ compiler; on Debian: apt install g++")
-    return _other_way(torch, key, label, _compiled)
+    peer = replace(torch, key="compile", label="torch.compile", version="")
+    if peer.absent:
+        return peer
+    if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+        return replace(peer, absent="it needs a C++ compiler; on Debian: apt install g++")
+    return replace(peer, how=_compiled(peer.module))
 
 
 def _compiled(torch: Any) -> How:

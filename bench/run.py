@@ -39,6 +39,7 @@ def main() -> int:
         runs = [run for i in range(len(options.threads)) for run in _run(options, i)]
         if options.json or not (options.quick or options.only):
             results.save(runs, path)
+    runs = [run for run in runs if run.rows] or runs[:1]
     print(report.text(runs))
     drawn = bool(options.plot) and _plot(runs, options.plot)
     if options.readme:
