@@ -130,9 +130,13 @@ def measure(product: Product, probes: dict[str, Probe], rounds: int) -> dict[str
 def main() -> int:
     """Print a line for each product."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
     rounds = 1 if "--quick" in sys.argv[1:] else ROUNDS
-    probes = find_probes()
+    try:
+        probes = find_probes()
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"gemm: {native.reason(error)}", file=sys.stderr)
+        return 2
     peers = [name for name in ("OpenBLAS", "MKL") if name in probes]
     print(f"{'m x n x k':16}{'form':5}" + "".join(f"{n:>10}" for n in probes) + "  ours / best")
     ratios, wrong = [], 0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -67,9 +65,15 @@ def _compiled_peer(torch: Peer) -> Peer:
     peer = replace(torch, key="compile", label="torch.compile", version="")
     if peer.absent:
         return peer
-    if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
-        return replace(peer, absent="it needs a C++ compiler; on Debian: apt install g++")
-    return replace(peer, how=_compiled(peer.module))
+    how = _compiled(peer.module)
+    try:
+        # Whether it works here, for it needs a C++ compiler and Python's headers. What it loads at
+        # its first use is loaded now, and in no workload's first step.
+        how.forward(lambda x: x * 2.0)(peer.module.ones(8))
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        return replace(peer, absent=f"{type(error).__name__}: {reason}")
+    return replace(peer, how=how)
 
 
 def _compiled(torch: Any) -> How:

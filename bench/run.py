@@ -80,7 +80,7 @@ def _measure(options: argparse.Namespace) -> int:
     (threads,) = options.threads
     # As many processors as threads: then no library can have more than it was given.
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
     import driver
     import results
 
