@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from results import Results
+from results import Results, times
 
 # Middle tones, seen on white and on black; each peer has a marker of its own too.
 MARKS = {
@@ -20,6 +20,7 @@ MARKS = {
     "eigen": ("X", "#c2557a"),
 }
 GREY = "#808891"
+LEAST = 0.2  # where the axis begins; what lies left of it is written there
 
 
 def draw(run: Results, path: Path) -> bool:
@@ -33,12 +34,17 @@ def draw(run: Results, path: Path) -> bool:
     for key, (marker, color) in MARKS.items():
         found = [(row.ratio("captured", key), place) for place, row in enumerate(rows)]
         points = [(ratio, place) for ratio, place in found if ratio is not None]
-        if points:
-            x, y = zip(*points, strict=True)
+        seen = [point for point in points if point[0] >= LEAST]
+        if seen:
+            x, y = zip(*seen, strict=True)
             axes.plot(
                 x, y, marker, color=color, markersize=7, markeredgewidth=0, label=run.peers[key]
             )
+        for ratio, place in points:
+            if ratio < LEAST:
+                axes.text(LEAST, place, f" {times(ratio)}", color=color, fontsize=9, va="bottom")
     axes.set_xscale("log")
+    axes.set_xlim(left=LEAST)
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
