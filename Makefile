@@ -37,7 +37,11 @@ test: $(stamps)/demo $(stamps)/test
 	@$(bin)/python -m pytest $(ARGS)
 
 bench: $(stamps)/bench
-	@$(bin)/python bench/run.py --readme README.md $(ARGS)
+	@status=0; \
+	  $(bin)/python bench/run.py --threads 1 2 --readme README.md --plot docs/bench.svg $(ARGS) || \
+	    status=$$?; \
+	  $(bin)/python bench/gemm.py || status=$$?; \
+	  exit $$status
 
 parity: $(stamps)/parity
 	@$(bin)/python tools/parity $(ARGS)
@@ -109,6 +113,8 @@ $(stamps)/parity: $(stamps)/installed
 
 $(stamps)/bench: $(stamps)/installed
 	@$(pip) install --group cpp
-	@$(pip) install --retries 1 --extra-index-url $(TORCH_INDEX) --group bench || \
-	  echo "make: PyTorch could not be installed; the benchmark goes on without it" >&2
+	@for group in peer-torch peer-jax plot; do \
+	  $(pip) install --retries 1 --extra-index-url $(TORCH_INDEX) --group $$group || \
+	    echo "make: the benchmark goes on without $$group" >&2; \
+	done
 	@touch $@

@@ -7,10 +7,17 @@ from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
-from measure import Answer
-from problems import SCALAR_RATE, SCALAR_X, SCALAR_Y, Net, elementwise_inputs
+from measure import Answer, Values, changes
+from problems import (
+    SCALAR_RATE,
+    SCALAR_X,
+    SCALAR_Y,
+    Net,
+    Optimizer,
+    chain_input,
+    elementwise_inputs,
+)
 
-Values = np.ndarray[Any, Any]
 Float = type[np.float32] | type[np.float64]
 
 
@@ -36,15 +43,43 @@ class ScalarStep:
         return {"weight": np.array([self._w]), "loss": np.array([self._loss])}
 
 
+def _update(rule: Optimizer, parameter: Values) -> Callable[[Values], None]:
+    """The update in place by plain SGD, or by Adam with PyTorch's defaults."""
+    if rule.kind == "sgd":
+        rate = parameter.dtype.type(rule.rate)
+
+        def sgd(gradient: Values) -> None:
+            np.subtract(parameter, rate * gradient, out=parameter)
+
+        return sgd
+    mean, square, step = np.zeros_like(parameter), np.zeros_like(parameter), 0
+
+    def adam(gradient: Values) -> None:
+        nonlocal mean, square, step
+        step += 1
+        mean += 0.1 * (gradient - mean)
+        square *= 0.999
+        square += 0.001 * gradient * gradient
+        root = np.sqrt(square)
+        root /= float(np.sqrt(1 - 0.999**step))
+        root += 1e-8
+        mean_step = mean / root
+        mean_step *= rule.rate / (1 - 0.9**step)
+        np.subtract(parameter, mean_step, out=parameter)
+
+    return adam
+
+
 class MlpStep:
     """A net's step: `dW = delta^T a`, `db = sum(delta)`, `delta' = (delta W) * activation'`."""
 
     def __init__(self, net: Net, dtype: Float) -> None:
         self._net = net
         self._start = net.start()
-        self._weights: list[Values] = [weight.astype(dtype) for weight, _ in self._start]
-        self._biases: list[Values] = [bias.astype(dtype) for _, bias in self._start]
-        self._rate = dtype(net.rate)
+        self._now: dict[str, Values] = {n: v.astype(dtype) for n, v in self._start.items()}
+        parameters = list(self._now.values())
+        self._weights, self._biases = parameters[::2], parameters[1::2]
+        self._updates = [_update(net.optimizer, parameter) for parameter in parameters]
         inputs, self._y = net.data()
         self._x: Values = inputs.astype(dtype)
         self._rows = np.arange(net.batch)
@@ -55,11 +90,7 @@ class MlpStep:
             self._step()
 
     def answer(self) -> Answer:
-        changes: Answer = {"loss": np.array(self._loss)}
-        for i, (weight, bias) in enumerate(self._start):
-            changes[f"change of weight {i}"] = self._weights[i] - weight
-            changes[f"change of bias {i}"] = self._biases[i] - bias
-        return changes
+        return changes(np.array(self._loss), self._start, self._now)
 
     def _step(self) -> None:
         tanh, last = self._net.activation == "tanh", len(self._weights) - 1
@@ -77,8 +108,8 @@ class MlpStep:
                 out = outs[i]
                 delta = delta @ self._weights[i]
                 delta *= 1 - out * out if tanh else out > 0
-            self._weights[i] -= self._rate * weight_grad
-            self._biases[i] -= self._rate * bias_grad
+            self._updates[2 * i](weight_grad)
+            self._updates[2 * i + 1](bias_grad)
 
     def _mse(self, z: Values) -> Values:
         error = z - self._y
@@ -131,6 +162,19 @@ def _gelu_chain(x: Values) -> tuple[Values, ...]:
     return (x * half).sum(), half + (0.5 * c) * x * (1 - t * t) * (1 + (3 * k) * x * x)
 
 
+def _chain(x: Values) -> tuple[Any, ...]:
+    centred = x - x.mean(axis=1, keepdims=True)
+    slope = 1 / (1 + np.exp(-centred))
+    softplus, t = np.logaddexp(x.dtype.type(0), centred), np.tanh(x)
+    y = softplus * t
+    gate = 1 / (1 + np.exp(-y))
+    means = (y * gate).mean(axis=1, keepdims=True)
+    dy = (2 / x.shape[1]) * means * (gate * (1 + y * (1 - gate)))
+    d_centred = dy * t * slope
+    d_centred -= d_centred.mean(axis=1, keepdims=True)
+    return (means * means).sum(), dy * softplus * (1 - t * t) + d_centred
+
+
 FAMILIES: dict[str, Callable[..., tuple[Values, ...]]] = {
     "add": _add,
     "mul": _mul,
@@ -157,6 +201,15 @@ class Elementwise:
     def answer(self) -> Answer:
         loss, *gradients = self._result
         return {"loss": np.array(loss)} | {f"gradient {i}": g for i, g in enumerate(gradients)}
+
+
+class Chain(Elementwise):
+    """A mean of each row, five ops, a mean of each row, and back."""
+
+    def __init__(self, size: int, dtype: Float) -> None:
+        self._function = _chain
+        self._inputs = [chain_input(size).astype(dtype)]
+        self._result = ()
 
 
 class Multiply:

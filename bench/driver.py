@@ -4,107 +4,109 @@ from __future__ import annotations
 
 import statistics
 import sys
+import time
 from pathlib import Path
-from typing import Any
 
 import footprint
 import numpy as np
-from measure import Running, difference, finite, interleaved, median_ratio
+from bars import BARS
+from measure import Running, difference, finite, interleaved
 from peers import Peer, find_peers
-from report import Results, Row, machine
-from workloads import BARS, Workload, workloads
+from results import Results, Row, machine
+from workloads import TRAINING, Workload, workloads
 
 DIST = Path(__file__).resolve().parent.parent / "dist"
 
 
-def measure(ours: str, threads: int, quick: bool, only: str) -> Results:
-    """Measure the workloads whose name contains `only`; with none given, the footprint too."""
+def measure(ours: str, threads: int, quick: bool, only: str, large: bool) -> Results:
+    """Measure the workloads whose name contains `only`, or the large ones; else all there is."""
     found = find_peers(ours, threads)
     here = {key: peer for key, peer in found.items() if not peer.absent}
     results = Results(
-        machine=machine() | {p.label: p.version for p in here.values() if not p.captures},
+        machine=machine() | {p.label: p.version for p in here.values() if p.version},
         peers={key: peer.label for key, peer in here.items()},
         absent={peer.label: peer.absent for peer in found.values() if peer.absent},
         threads=threads,
         quick=quick,
     )
     for workload in workloads(quick):
-        if only in workload.name:
+        if only in workload.name and (workload.large or not large):
             _progress(workload.name)
             results.rows.append(_row(workload, here, quick))
-    if not only:
+    if not (only or large):
         _progress("import time")
         results.rows += _imports(here, 1 if quick else 7) + _sizes(here)
     _progress("")
     unknown = BARS.keys() - {row.name for row in results.rows}
-    if unknown and not (quick or only):
+    if unknown and not (quick or only or large):
         raise KeyError(f"[bench] bars of no workload: {sorted(unknown)}")
     if threads == 1:
+        labels = {key: peer.label for key, peer in found.items()}
         for row in results.rows:
-            if row.name in BARS:
-                row.judge(BARS[row.name])
+            for bar in BARS.get(row.name, ()):
+                row.judge(bar, labels)
     return results
 
 
 def _row(workload: Workload, here: dict[str, Peer], quick: bool) -> Row:
     """Set the peers up, drop those whose answer differs, time the rest."""
     row = Row(workload.name, workload.section)
-    running = _checked(workload, here, row.refused)
+    running = _checked(workload, here, row)
     rounds, seconds = (3, 0.005) if quick else (11, 0.05)
     row.rounds = interleaved(running, rounds=rounds, seconds=seconds)
     for key in [key for key in running if not finite(running[key].answer())]:
         row.refused[key] = "NaN or infinity after it was timed"
         del row.rounds[key]
-    for key, times in row.rounds.items():
-        row.values[key] = statistics.median(times)
-        if key != "ours" and "ours" in row.rounds:
-            row.ratios[key] = median_ratio(times, row.rounds["ours"])
+    row.values = {key: statistics.median(times) for key, times in row.rounds.items()}
     return row
 
 
-def _checked(
-    workload: Workload, here: dict[str, Peer], refused: dict[str, str]
-) -> dict[str, Running]:
-    """The peers that give NumPy's answer in float64; why the others are refused."""
-    reference = workload.numpy(np.float64)
+def _checked(workload: Workload, here: dict[str, Peer], row: Row) -> dict[str, Running]:
+    """The peers that give the answer of float64; `row` is told why others are refused."""
+    reference = _reference(workload, here)
+    if reference is None:
+        row.skipped = "its reference is PyTorch in float64, which is not installed"
+        return {}
     reference.run(workload.check_steps)
     want = reference.answer()
     running: dict[str, Running] = {}
     for key, peer in here.items():
-        if (key == "eigen" and workload.eigen is None) or (peer.captures and not workload.captured):
-            continue
         try:
-            candidate = _set_up(workload, peer)
-            candidate.run(workload.check_steps)
+            made = workload.set_up(key, peer.module, peer.how)
+            if made is None:
+                continue
+            candidate = made
+            start = time.perf_counter()
+            candidate.run(1)
+            first = time.perf_counter() - start
+            candidate.run(workload.check_steps - 1)
             wrong = difference(candidate.answer(), want, workload.tolerance)
         # Whatever one peer cannot do, the others are still measured.
         except Exception as error:
             wrong = f"{type(error).__name__}: {error}"
         if wrong:
-            refused[key] = wrong
+            row.refused[key] = wrong
         else:
             running[key] = candidate
+            if workload.section == TRAINING:
+                row.first[key] = first
     return running
 
 
-def _set_up(workload: Workload, peer: Peer) -> Running:
-    if peer.key == "numpy":
-        return workload.numpy(np.float32)
-    if peer.key == "eigen" and workload.eigen is not None:
-        return workload.eigen(peer.module)
-    return workload.torch_like(peer.module, peer.module.capture if peer.captures else _as_it_is)
-
-
-def _as_it_is(step: Any) -> Any:
-    return step
+def _reference(workload: Workload, here: dict[str, Peer]) -> Running | None:
+    """NumPy in float64, or PyTorch in float64 where it is installed."""
+    if workload.numpy is not None:
+        return workload.numpy(np.float64)
+    if workload.double is not None and "torch" in here:
+        return workload.double(here["torch"].module)
+    return None
 
 
 def _imports(here: dict[str, Peer], rounds: int) -> list[Row]:
-    modules = {key: peer.module.__name__ for key, peer in here.items() if key in ("ours", "torch")}
+    names = {"ours": "", "torch": "", "jax": "jax.numpy"}
+    modules = {k: names[k] or here[k].module.__name__ for k in names if k in here}
     numpy, beyond = footprint.import_times(modules, rounds)
     row = Row("import, beyond NumPy's", footprint.SECTION, values=beyond)
-    if "ours" in beyond and "torch" in beyond:
-        row.ratios["torch"] = beyond["torch"] / beyond["ours"]
     return [row, Row("import of NumPy itself", footprint.SECTION, values={"numpy": numpy})]
 
 
@@ -114,11 +116,10 @@ def _sizes(here: dict[str, Peer]) -> list[Row]:
     sizes = footprint.wheel_sizes(DIST)
     if sizes:
         wheel.values["ours"], installed.values["ours"] = map(float, sizes)
-    torch = footprint.installed_size("torch") if "torch" in here else None
-    if torch:
-        installed.values["torch"] = torch
-        if sizes:
-            installed.ratios["torch"] = torch / sizes[1]
+    for key, distributions in {"torch": ("torch",), "jax": ("jax", "jaxlib")}.items():
+        found = [footprint.installed_size(name) for name in distributions if key in here]
+        if found and all(found):
+            installed.values[key] = float(sum(size or 0 for size in found))
     return [wheel, installed]
 
 

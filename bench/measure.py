@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Answer = dict[str, np.ndarray[Any, Any]]
+Values = np.ndarray[Any, Any]
+Answer = dict[str, Values]
 
 
 class Running(Protocol):
@@ -22,6 +23,11 @@ class Running(Protocol):
 
     def answer(self) -> Answer:
         """What the steps so far have led to."""
+
+
+def changes(loss: Values, start: Mapping[str, Values], now: Mapping[str, Values]) -> Answer:
+    """The answer of a training workload: its loss, and what has become of each parameter."""
+    return {"loss": loss} | {f"change of {name}": now[name] - start[name] for name in start}
 
 
 def difference(got: Answer, want: Answer, tolerance: float) -> str | None:

@@ -1,140 +1,38 @@
-"""The results as a table for the terminal, as JSON, and as Markdown for the README."""
+"""The results as tables for the terminal, and as Markdown for the README."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from workloads import Bar
+from results import Results, Row, amount, times
+from workloads import ELEMENTWISE
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+IN_BRACKETS = (
+    "In brackets: the peer's time (or size) over captured's, or over backprop_ext's where nothing"
+    " is captured; above 1x, backprop_ext is the better."
+)
 
 
-@dataclass
-class Row:
-    """One workload: each peer's median (seconds or bytes) and its ratio to ours."""
-
-    name: str
-    section: str
-    unit: str = "s"
-    values: dict[str, float] = field(default_factory=dict)
-    ratios: dict[str, float] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-    rounds: dict[str, list[float]] = field(default_factory=dict)
-    bar: str = ""
-    met: bool | None = None
-
-    def judge(self, bar: Bar) -> None:
-        """Say what the bar is and whether it is met."""
-        self.bar = f"<= {amount(bar.at_most, self.unit)}" if bar.at_most else f">= {bar.times:g}x"
-        if "ours" in self.values:
-            self.met = bar.met(self.values["ours"], self.ratios.get("torch"))
-        elif "ours" in self.refused:
-            self.met = False
+def text(runs: list[Results]) -> str:
+    """The tables for a terminal."""
+    return "\n\n".join(_text(run) for run in runs)
 
 
-@dataclass
-class Results:
-    """A whole run."""
-
-    machine: dict[str, str]
-    peers: dict[str, str]
-    absent: dict[str, str]
-    threads: int
-    quick: bool
-    rows: list[Row] = field(default_factory=list)
-
-    def save(self, path: Path) -> None:
-        """Write JSON."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> Results:
-        """Read what `save` wrote."""
-        data = json.loads(path.read_text())
-        data["rows"] = [Row(**row) for row in data["rows"]]
-        return cls(**data)
-
-
-def machine() -> dict[str, str]:
-    """The processor, the number of cores this process may use, the system and Python."""
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [n for n in cpuinfo.read_text().splitlines() if n.startswith("model name")]
-        processor = names[0].split(":", 1)[1].strip() if names else processor
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count()
-    return {
-        "processor": f"{processor} ({platform.machine()})",
-        "cores": str(cores),
-        "system": platform.system(),
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-    }
-
-
-def amount(value: float, unit: str) -> str:
-    """Three digits and a unit: `55.1 us`, `1.83 MB`."""
-    steps = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9))
-    if unit == "B":
-        steps = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
-    name, scale = next((step for step in steps if value >= step[1]), steps[-1])
-    number = value / scale
-    return f"{number:.{2 if number < 10 else 1 if number < 100 else 0}f} {name}"
-
-
-def times(ratio: float) -> str:
-    """`9.8x`."""
-    if ratio < 0.1:
-        return f"{ratio:.2g}x"
-    return f"{ratio:.{2 if ratio < 10 else 1 if ratio < 100 else 0}f}x"
-
-
-def text(results: Results) -> str:
-    """The table for a terminal."""
-    keys = list(results.peers)
-    header = ["", *(results.peers[key] for key in keys), "bar", "met"]
-    lines: list[list[str]] = []
-    section = ""
-    for row in results.rows:
-        if row.section != section:
-            section = row.section
-            lines += [[], [f"{section.upper()}"]]
-        lines.append(_cells(row, keys))
-    widths = [max(len(line[i]) for line in [header, *lines] if i < len(line) and len(line) > 1)
-              for i in range(len(header))]  # fmt: skip
-    table = ["  ".join(_pad(cell, widths[i], i) for i, cell in enumerate(line)).rstrip()
-             for line in [header, *lines]]  # fmt: skip
-    return "\n".join([*table, "", *_notes(results)])
-
-
-def markdown(results: Results) -> str:
-    """The table for the README: the elementwise rows as one small table of ratios to PyTorch."""
-    keys = list(results.peers)
-    header = ["", *(results.peers[key] for key in keys), "bar", "met"]
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    sized = [row for row in results.rows if row.section.startswith("elementwise")]
-    lines += [
-        "| " + " | ".join(_cells(row, keys)) + " |" for row in results.rows if row not in sized
-    ]
-    if sized:
-        sizes = list(dict.fromkeys(row.name.split(", ")[1] for row in sized))
-        families = list(dict.fromkeys(row.name.split(", ")[0] for row in sized))
-        found = {row.name: row for row in sized}
-        lines += [
-            "",
-            "Elementwise, forward and backward, PyTorch's time over ours, by elements:",
-            "",
-        ]
-        lines += ["| | " + " | ".join(sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
-        for family in families:
-            rows = [found.get(f"{family}, {size}") for size in sizes]
-            cells = [_ratio_cell(row) for row in rows]
-            lines.append(f"| {family} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *(f"- {note}" for note in _notes(results))])
+def markdown(runs: list[Results], figure: str = "") -> str:
+    """The tables for the README, the elementwise rows as one small one, and the figure."""
+    first, *others = runs
+    parts = [_table(first, [row for row in first.rows if row.section != ELEMENTWISE])]
+    if figure:
+        parts.append(f"![Each peer's time over that of the captured step]({figure})")
+    for run in others:
+        parts += [f"With {run.threads} threads, the large workloads:", _table(run, run.rows)]
+    parts += _first_steps(first) + _elementwise(first)
+    notes = _notes(first)
+    for run in others:
+        notes += [note for note in _notes(run) if note not in notes]
+    parts.append("\n".join(f"- {note}" for note in notes))
+    return "\n\n".join(parts)
 
 
 def around_markers(readme: Path) -> tuple[str, str]:
@@ -152,47 +50,130 @@ def write_into(readme: Path, fragment: str) -> None:
     readme.write_text(f"{before}{BEGIN}\n{fragment}\n{END}{after}")
 
 
-def _cells(row: Row, keys: list[str]) -> list[str]:
+def _text(run: Results) -> str:
+    keys = list(run.peers)
+    lines: list[list[str]] = [_header(run)]
+    section = ""
+    for row in run.rows:
+        if row.section != section:
+            section = row.section
+            lines += [[], [section.upper()]]
+        lines.append(_cells(row, keys, run))
+    started = [row for row in run.rows if row.first]
+    if started:
+        lines += [[], ["SECONDS UNTIL THE FIRST RESULT"]]
+        lines += [[row.name, *_first_cells(row, keys)] for row in started]
+    widths = [
+        max(len(line[i]) for line in lines if i < len(line) and len(line) > 1)
+        for i in range(len(lines[0]))
+    ]
+    table = [
+        "  ".join(_pad(cell, widths[i], i) for i, cell in enumerate(line)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([*table, "", *_notes(run)])
+
+
+def _table(run: Results, rows: list[Row]) -> str:
+    keys = [key for key in run.peers if any(key in row.values for row in rows)]
+    return _grid(
+        ["", *(run.peers[key] for key in keys), *_header(run)[len(run.peers) + 1 :]],
+        [_cells(row, keys, run) for row in rows],
+    )
+
+
+def _first_steps(run: Results) -> list[str]:
+    """A table of the training workloads, or nothing."""
+    rows = [row for row in run.rows if row.first]
+    if not rows:
+        return []
+    keys = [key for key in run.peers if key not in ("numpy", "eigen")]
+    grid = _grid(
+        ["", *(run.peers[key] for key in keys)],
+        [[row.name, *_first_cells(row, keys)] for row in rows],
+    )
+    return ["Until the first result, compiling or recording included:", grid]
+
+
+def _elementwise(run: Results) -> list[str]:
+    """PyTorch over ours, a row per family and a column per size, or nothing."""
+    found = {row.name: row for row in run.rows if row.section == ELEMENTWISE}
+    if not found:
+        return []
+    sizes = list(dict.fromkeys(name.split(", ")[1] for name in found))
+    families = list(dict.fromkeys(name.split(", ")[0] for name in found))
+    grid = _grid(
+        ["", *sizes],
+        [[f, *(_ratio_cell(found.get(f"{f}, {size}")) for size in sizes)] for f in families],
+    )
+    return ["Elementwise, forward and backward, PyTorch's time over ours, by elements:", grid]
+
+
+def _grid(header: list[str], lines: list[list[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _header(run: Results) -> list[str]:
+    return ["", *run.peers.values(), *(["bars met"] if run.threads == 1 else [])]
+
+
+def _cells(row: Row, keys: list[str], run: Results) -> list[str]:
     cells = [row.name]
     for key in keys:
         if key in row.values:
-            ratio = f" ({times(row.ratios[key])})" if key in row.ratios else ""
-            cells.append(amount(row.values[key], row.unit) + ratio)
+            ratio = None if key == row.base else row.ratio(row.base, key)
+            cell = amount(row.values[key], row.unit)
+            cells.append(cell if ratio is None else f"{cell} ({times(ratio)})")
         else:
             cells.append("refused" if key in row.refused else "-")
-    verdict = {True: "yes", False: "NO", None: ""}[row.met]
-    return [*cells, row.bar, verdict]
+    if run.threads > 1:
+        return cells
+    judged = [verdict.met for verdict in row.verdicts if verdict.met is not None]
+    return [*cells, f"{sum(judged)} of {len(judged)}" if judged else ""]
+
+
+def _first_cells(row: Row, keys: list[str]) -> list[str]:
+    return [amount(row.first[key], "s") if key in row.first else "-" for key in keys]
 
 
 def _ratio_cell(row: Row | None) -> str:
-    if row is None or "torch" not in row.ratios:
+    ratio = None if row is None else row.ratio("ours", "torch")
+    if row is None or ratio is None:
         return "-" if row is None or not row.refused else "refused"
-    return times(row.ratios["torch"]) + (" (missed)" if row.met is False else "")
+    missed = any(verdict.met is False for verdict in row.verdicts)
+    return times(ratio) + (" (missed)" if missed else "")
 
 
 def _pad(cell: str, width: int, column: int) -> str:
     return cell.ljust(width) if column == 0 else cell.rjust(width)
 
 
-def _notes(results: Results) -> list[str]:
-    judged = [row for row in results.rows if row.met is not None]
-    met = sum(row.met is True for row in judged)
-    plural = "" if results.threads == 1 else "s"
-    host = ", ".join(f"{key} {value}" for key, value in results.machine.items())
+def _notes(run: Results) -> list[str]:
+    plural = "" if run.threads == 1 else "s"
+    host = ", ".join(f"{key} {value}" for key, value in run.machine.items())
     notes = [
-        "In brackets: the peer's time (or size) over ours; above 1x, backprop_ext is the better.",
+        IN_BRACKETS,
         "captured: the same step under backprop_ext.capture, recorded once and replayed.",
-        f"{results.threads} thread{plural}; medians of interleaved rounds; answers compared first.",
+        f"{run.threads} thread{plural}; medians of interleaved rounds; answers compared first.",
         f"Made on: {host}.",
     ]
-    if results.quick:
+    if run.quick:
         notes.append("A smoke run: too short for its times to be trusted.")
-    if judged:
-        notes.append(f"Bars met: {met} of {len(judged)}.")
-    notes += [f"{key} is absent: {reason}" for key, reason in results.absent.items()]
+    judged = [(row, verdict) for row in run.rows for verdict in row.verdicts]
+    counted = [verdict.met for _, verdict in judged if verdict.met is not None]
+    if counted:
+        notes.append(f"Bars met: {sum(counted)} of {len(counted)}.")
+    notes += [
+        f"Missed: {row.name}: {verdict.bar}: {verdict.measured or 'refused'}."
+        for row, verdict in judged
+        if verdict.met is False
+    ]
+    notes += [f"{key} is absent: {reason}" for key, reason in run.absent.items()]
+    notes += [f"{row.name} is skipped: {row.skipped}" for row in run.rows if row.skipped]
     notes += [
         f"{row.name}: {key} is refused: {reason}"
-        for row in results.rows
+        for row in run.rows
         for key, reason in row.refused.items()
     ]
     return notes

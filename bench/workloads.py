@@ -1,4 +1,4 @@
-"""What is measured, and the bars: one row per workload."""
+"""What is measured: one row per workload."""
 
 from __future__ import annotations
 
@@ -8,96 +8,134 @@ from functools import partial
 from typing import Any
 
 import by_hand
+import jax_deep
+import jax_like
+import numpy as np
+import torch_deep
 import torch_like
+from bars import SIZES, sized
+from handwritten import Handwritten, HandwrittenMlp, HandwrittenScalar
 from measure import Running
-from peers import Handwritten, HandwrittenMlp, HandwrittenScalar
-from problems import BINARY, NETS, UNARY, Net
+from problems import BINARY, NETS, UNARY, Net, Problem
+from problems_deep import Gpt, LeNet, Lstm
+from torch_like import How
 
-SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """PyTorch takes at least `times` as long as we do; or our own value is at most `at_most`."""
-
-    times: float = 0.0
-    at_most: float = 0.0
-
-    def met(self, ours: float, ratio: float | None) -> bool | None:
-        """Whether it is met; None if the peer it needs was not measured."""
-        if self.at_most:
-            return ours <= self.at_most
-        return None if ratio is None else ratio >= self.times
-
-
-# For one thread, eager. Seconds for the import, bytes for the wheel.
-BARS = {
-    "scalar step": Bar(times=8.0),
-    "mlp 2-16-16-1, batch 100": Bar(times=8.0),
-    "mlp 64-128-10, batch 64": Bar(times=3.5),
-    "mlp 784-512-512-10, batch 128": Bar(times=1.0),
-    "mlp 1024-1024-1024-1024-1024, batch 1024": Bar(times=1.0),
-    **{f"{family}, {size:.0e}": Bar(times=1.0) for family in BINARY + UNARY for size in SIZES},
-    "import, beyond NumPy's": Bar(at_most=0.030),
-    "wheel": Bar(at_most=5e6),
-}
+TRAINING, CHAIN, ELEMENTWISE = "training step", "chain with reductions", "elementwise"
+# Who runs a step only where it is a function of arrays.
+FUNCTIONAL = frozenset({"captured", "compile"})
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One workload, and how each kind of peer sets it up."""
+    """One workload, and how each kind of peer sets it up; None where a kind is left out."""
 
     name: str
     section: str
-    torch_like: Callable[[Any, torch_like.Wrap], Running]
-    numpy: Callable[[by_hand.Float], Running]
+    torch: Callable[[Any, How], Running]
+    numpy: Callable[[by_hand.Float], Running] | None = None
     eigen: Callable[[Handwritten], Running] | None = None
+    jax: Callable[[Any], Running] | None = None
+    # The reference where NumPy has none: PyTorch in float64.
+    double: Callable[[Any], Running] | None = None
     check_steps: int = 5
     tolerance: float = 1e-3
-    captured: bool = False  # the step is a function, which can be captured too
+    wrapped: frozenset[str] = FUNCTIONAL
+    large: bool = False  # measured with several threads too
+
+    def set_up(self, key: str, module: Any, how: How) -> Running | None:
+        """The workload set up for a peer, or None if it is not one of its peers."""
+        if key == "numpy":
+            return self.numpy and self.numpy(np.float32)
+        if key == "eigen":
+            return self.eigen and self.eigen(module)
+        if key == "jax":
+            return self.jax and self.jax(module)
+        if key in FUNCTIONAL - self.wrapped:
+            return None
+        return self.torch(module, how)
 
 
 def workloads(quick: bool) -> Iterator[Workload]:
     """Every workload, in the table's order; `quick` leaves out the large ones."""
     yield Workload(
         "scalar step",
-        "training step",
+        TRAINING,
         torch_like.ScalarStep,
         by_hand.ScalarStep,
         HandwrittenScalar,
-        check_steps=5,
+        jax_like.ScalarStep,
         tolerance=1e-5,
     )
     for net in NETS:
         if not (quick and max(net.widths) > 784):
             yield _mlp(net)
-    yield Workload("w * b, recorded", "one op", torch_like.Multiply, by_hand.Multiply)
+    yield _deep(LeNet(), torch_deep.lenet, jax_deep.lenet, large=True)
+    yield _deep(Lstm(), torch_deep.lstm, jax_deep.lstm)
+    yield _deep(Gpt(), torch_deep.gpt, jax_deep.gpt, large=True)
+    yield Workload(
+        "w * b, recorded", "one op", torch_like.Multiply, by_hand.Multiply, wrapped=frozenset()
+    )
+    sizes = [size for size in SIZES if not (quick and size > 100_000)]
+    for size in sizes:
+        yield _chain(size)
     for family in BINARY + UNARY:
-        for size in SIZES:
-            if not (quick and size > 100_000):
-                yield _elementwise(family, size)
+        for size in sizes:
+            yield _elementwise(family, size)
 
 
 def _mlp(net: Net) -> Workload:
+    sgd = net.optimizer.kind == "sgd"
     return Workload(
         net.name,
-        "training step",
-        partial(torch_like.MlpStep, net=net),
+        TRAINING,
+        partial(torch_like.Training, build=torch_like.mlp, problem=net),
         partial(by_hand.MlpStep, net),
-        partial(HandwrittenMlp, net=net),
+        partial(HandwrittenMlp, net=net) if sgd else None,
+        partial(jax_like.Training, problem=net, forward=jax_like.mlp),
         # In float32 a million relus do not all fall on float64's side of 0, and it adds up.
         check_steps=2 if max(net.widths) > 512 else 5,
-        captured=True,
+        large=max(net.widths) > 512,
+    )
+
+
+def _deep(
+    problem: Problem,
+    build: Callable[[Any, Any], Any],
+    forward: jax_like.Forward,
+    large: bool = False,
+) -> Workload:
+    training = partial(torch_like.Training, build=build, problem=problem)
+    return Workload(
+        problem.name,
+        TRAINING,
+        training,
+        jax=partial(jax_like.Training, problem=problem, forward=forward),
+        double=partial(training, how=How(), double=True),
+        large=large,
+    )
+
+
+def _chain(size: int) -> Workload:
+    return Workload(
+        sized("chain", size),
+        CHAIN,
+        partial(torch_like.Chain, size=size),
+        partial(by_hand.Chain, size),
+        jax=partial(jax_like.Chain, size=size),
+        check_steps=2,
+        tolerance=1e-5,
+        large=size >= 1_000_000,
     )
 
 
 def _elementwise(family: str, size: int) -> Workload:
     return Workload(
-        f"{family}, {size:.0e}",
-        "elementwise, forward and backward",
+        sized(family, size),
+        ELEMENTWISE,
         partial(torch_like.Elementwise, family=family, size=size),
         partial(by_hand.Elementwise, family, size),
-        check_steps=1,
+        # The second step of a captured one is its first replay.
+        check_steps=2,
         tolerance=1e-5,
-        captured=True,
+        wrapped=frozenset({"captured"}),
     )

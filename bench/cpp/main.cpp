@@ -23,7 +23,7 @@ struct Net {
   BxBenchLoss loss;
 };
 
-// The same nets as in ../workloads.py.
+// The same nets as in ../problems.py.
 const Net kNets[] = {
     {"mlp 4-32-1, batch 16", {4, 32, 1}, 16, BX_BENCH_TANH, BX_BENCH_MSE},
     {"mlp 2-16-16-1, batch 100", {2, 16, 16, 1}, 100, BX_BENCH_TANH, BX_BENCH_MSE},
