@@ -46,7 +46,8 @@ void bind_capture(py::module_& m) {
               buffers.append(py::make_tuple(b.offset, b.bytes, b.first, b.last));
             return py::make_tuple(p.texts(), buffers);
           },
-          "(a line for each instruction; (offset, bytes, first, last) for each buffer of the arena, "
+          "(a line for each instruction; (offset, bytes, first, last) for each buffer of the "
+          "arena, "
           "first and last being the instructions that touch it).")
       .def_property_readonly("launches", &Program::launches, "Kernels that the step launches.")
       .def_property_readonly("instructions", &Program::instructions,

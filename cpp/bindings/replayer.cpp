@@ -31,7 +31,6 @@ class Signature {
   py::object others;  // a list, where there are any
 
  private:
-
   void add(PyObject* o) {
     if (is_tensor(o)) return add_tensor(tensor_of(o));
     if (PyTuple_Check(o) || PyList_Check(o)) {
@@ -137,8 +136,8 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
 PyObject* remember(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
     auto [key, program, changes, rebuild] =
-        py::reinterpret_borrow<py::tuple>(args).cast<std::tuple<py::object, py::object, py::object,
-                                                                py::object>>();
+        py::reinterpret_borrow<py::tuple>(args)
+            .cast<std::tuple<py::object, py::object, py::object, py::object>>();
     auto last = std::make_unique<Last>();
     const bool plain = py::isinstance<py::bytes>(key);
     last->text = (plain ? key : py::object(key[py::int_(0)])).cast<std::string>();
@@ -190,10 +189,13 @@ PyMethodDef methods[] = {
 }  // namespace
 
 void bind_replayer(py::module_& m) {
-  static PyType_Slot slots[] = {slot(Py_tp_call, call),       slot(Py_tp_dealloc, dealloc),
-                                slot(Py_tp_traverse, traverse), slot(Py_tp_clear, clear),
+  static PyType_Slot slots[] = {slot(Py_tp_call, call),
+                                slot(Py_tp_dealloc, dealloc),
+                                slot(Py_tp_traverse, traverse),
+                                slot(Py_tp_clear, clear),
                                 slot(Py_tp_new, PyType_GenericNew),
-                                {Py_tp_methods, methods},     {0, nullptr}};
+                                {Py_tp_methods, methods},
+                                {0, nullptr}};
   static PyType_Spec spec{"backprop_ext._core._Replayer", sizeof(PyReplayer), 0,
                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
   PyObject* type = PyType_FromSpec(&spec);

@@ -1,5 +1,5 @@
-// Which launches run together, block by block in cache: a launch joins an earlier group of its index
-// space where nothing between them stands in its way.
+// Which launches run together, block by block in cache: a launch joins an earlier group of its
+// index space where nothing between them stands in its way.
 #include <algorithm>
 #include <optional>
 
@@ -58,8 +58,8 @@ class Group {
   size_t steps_ = 0;
 };
 
-constexpr int kLookBack = 32;     // items that a launch may pass
-constexpr int64_t kSmall = 64;    // elements of a launch that moves up alone, out of others' way
+constexpr int kLookBack = 32;   // items that a launch may pass
+constexpr int64_t kSmall = 64;  // elements of a launch that moves up alone, out of others' way
 
 /// A launch or a group of them, or something that nothing may pass.
 struct Item {
@@ -115,9 +115,8 @@ std::vector<size_t> schedule(std::vector<Event>& events) {
     if (joined) continue;
     const bool small = std::all_of(launch->out.begin(), launch->out.end(),
                                    [](const Operand& o) { return o.numel() <= kSmall; });
-    const auto at = items.emplace(small && !effects ? items.begin() + static_cast<ptrdiff_t>(place)
-                                                    : items.end(),
-                                  e);
+    const auto at = items.emplace(
+        small && !effects ? items.begin() + static_cast<ptrdiff_t>(place) : items.end(), e);
     at->take(*launch, effects);
     Group group;
     if (group.add(*launch)) at->group = std::move(group);

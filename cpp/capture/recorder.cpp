@@ -120,7 +120,8 @@ void Recorder::check_read_by_host(const char* op, const TensorImpl& t) {
       return leaf->grad && shares(Tensor(leaf->grad));
     });
   if (stale)
-    fail_runtime("capture", op, " reads an argument, or a tensor that the step made, inside Python "
+    fail_runtime("capture", op,
+                 " reads an argument, or a tensor that the step made, inside Python "
                  "code that every replay calls again; keep that code out of the captured function");
 }
 

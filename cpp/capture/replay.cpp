@@ -61,8 +61,8 @@ void Program::fold_constants() {
         return false;
     for (const Operand& o : launch.out)
       if (const Buffer& b = buffer(o); b.origin != Origin::Internal || !b.initial.empty() ||
-                                       writes[static_cast<size_t>(o.buffer)] != 1 ||
-                                       b.bytes == 0 || b.bytes > kMost)
+                                       writes[static_cast<size_t>(o.buffer)] != 1 || b.bytes == 0 ||
+                                       b.bytes > kMost)
         return false;
     return true;
   };

@@ -143,7 +143,8 @@ void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
   parallel_for(
       g.batch * g.groups * blocks, std::max<int64_t>(1, kWork / work),
       [&](int64_t first, int64_t last) {
-        const std::optional<PaddedLine> padded = shifted ? std::optional<PaddedLine>(g) : std::nullopt;
+        const std::optional<PaddedLine> padded =
+            shifted ? std::optional<PaddedLine>(g) : std::nullopt;
         for (int64_t task = first; task < last; ++task) {
           const int64_t image = task / blocks, group = image % g.groups;
           const int64_t begin = task % blocks * width, end = std::min(positions, begin + width);
@@ -197,8 +198,8 @@ void conv_input_shifted(const ConvGeometry& g, const T* y, const T* w, T* x) {
     for (int64_t o = 0; o < g.out_channels; ++o)
       for (int64_t c = 0; c < g.in_channels; ++c)
         for (int64_t tap = 0; tap < taps; ++tap)
-          turned[static_cast<size_t>(group * size + (c * g.out_channels + o) * taps + taps - 1 - tap)] =
-              w[group * size + (o * g.in_channels + c) * taps + tap];
+          turned[static_cast<size_t>(group * size + (c * g.out_channels + o) * taps + taps - 1 -
+                                     tap)] = w[group * size + (o * g.in_channels + c) * taps + tap];
   const int64_t work = std::max<int64_t>(1, t.positions() * size);
   parallel_for(g.batch * g.groups, std::max<int64_t>(1, kWork / work),
                [&](int64_t first, int64_t last) {
@@ -226,53 +227,52 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
   const int64_t parts = ceil_div(g.in_channels, std::max<int64_t>(1, channels));
   const int64_t width = block_width<T>(g);
   const int64_t work = std::max<int64_t>(1, positions * channels * g.taps() * g.out_channels);
-  parallel_for(images * parts, std::max<int64_t>(1, kWork / work),
-               [&](int64_t first, int64_t last) {
-                 for (int64_t task = first; task < last; ++task) {
-                   const int64_t image = task / parts, group = image % g.groups;
-                   const int64_t c0 = task % parts * channels,
-                                 count = std::min(channels, g.in_channels - c0);
-                   const T* source = y + image * g.out_channels * positions;
-                   const T* weight = w + group * g.out_channels * depth;
-                   T* target = x + (image * g.in_channels + c0) * g.inputs();
-                   std::fill_n(target, count * g.inputs(), T(0));
-                   if (is_direct(g)) {
-                     for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
-                       if (c < c0 || c >= c0 + count) return;
-                       const T scale = weight[at], *from = source + o * positions;
-                       T* row = target + (c - c0) * g.inputs();
-                       for_runs(
-                           g, tap, 0, positions,
-                           [&](int64_t p, int64_t q, int64_t n) {
-                             const int64_t stride = g.stride[2];
-                             if (stride == 1)
-                               for (int64_t i = 0; i < n; ++i) row[p + i] += scale * from[q + i];
-                             else
-                               for (int64_t i = 0; i < n; ++i)
-                                 row[p + i * stride] += scale * from[q + i];
-                           },
-                           [](int64_t, int64_t) {});
-                     });
-                     continue;
-                   }
-                   const int64_t rows = count * g.taps();
-                   const Strided2d<T> matrix{weight + c0 * g.taps(), 1, depth};
-                   for (int64_t begin = 0; begin < positions; begin += width) {
-                     const int64_t end = std::min(positions, begin + width), n = end - begin;
-                     const Strided2d<T> gradient{source + begin, positions, 1};
-                     if (is_matrix(g)) {
-                       gemm(rows, n, g.out_channels, matrix, gradient, {}, target + begin, positions);
-                       continue;
-                     }
-                     T* buffer = scratch<T>(ScratchUse::Windows, rows * n);
-                     gemm(rows, n, g.out_channels, matrix, gradient, {}, buffer, n);
-                     for (int64_t c = 0; c < count; ++c)
-                       for (int64_t tap = 0; tap < g.taps(); ++tap)
-                         fold_tap(g, buffer + (c * g.taps() + tap) * n, tap, begin, end,
-                                  target + c * g.inputs());
-                   }
-                 }
-               });
+  parallel_for(
+      images * parts, std::max<int64_t>(1, kWork / work), [&](int64_t first, int64_t last) {
+        for (int64_t task = first; task < last; ++task) {
+          const int64_t image = task / parts, group = image % g.groups;
+          const int64_t c0 = task % parts * channels,
+                        count = std::min(channels, g.in_channels - c0);
+          const T* source = y + image * g.out_channels * positions;
+          const T* weight = w + group * g.out_channels * depth;
+          T* target = x + (image * g.in_channels + c0) * g.inputs();
+          std::fill_n(target, count * g.inputs(), T(0));
+          if (is_direct(g)) {
+            for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {
+              if (c < c0 || c >= c0 + count) return;
+              const T scale = weight[at], *from = source + o * positions;
+              T* row = target + (c - c0) * g.inputs();
+              for_runs(
+                  g, tap, 0, positions,
+                  [&](int64_t p, int64_t q, int64_t n) {
+                    const int64_t stride = g.stride[2];
+                    if (stride == 1)
+                      for (int64_t i = 0; i < n; ++i) row[p + i] += scale * from[q + i];
+                    else
+                      for (int64_t i = 0; i < n; ++i) row[p + i * stride] += scale * from[q + i];
+                  },
+                  [](int64_t, int64_t) {});
+            });
+            continue;
+          }
+          const int64_t rows = count * g.taps();
+          const Strided2d<T> matrix{weight + c0 * g.taps(), 1, depth};
+          for (int64_t begin = 0; begin < positions; begin += width) {
+            const int64_t end = std::min(positions, begin + width), n = end - begin;
+            const Strided2d<T> gradient{source + begin, positions, 1};
+            if (is_matrix(g)) {
+              gemm(rows, n, g.out_channels, matrix, gradient, {}, target + begin, positions);
+              continue;
+            }
+            T* buffer = scratch<T>(ScratchUse::Windows, rows * n);
+            gemm(rows, n, g.out_channels, matrix, gradient, {}, buffer, n);
+            for (int64_t c = 0; c < count; ++c)
+              for (int64_t tap = 0; tap < g.taps(); ++tap)
+                fold_tap(g, buffer + (c * g.taps() + tap) * n, tap, begin, end,
+                         target + c * g.inputs());
+          }
+        }
+      });
 }
 
 /// out [G O, C taps] = sum over images and positions of in1 [N, G O, positions] times the windows
@@ -297,7 +297,8 @@ void conv_weight(const View* out, const View* in, const Params& params, FaultInf
   const int64_t work = std::max<int64_t>(1, per_piece * width * size);
   parallel_for(
       pieces * g.groups, std::max<int64_t>(1, kWork / work), [&](int64_t first, int64_t last) {
-        const std::optional<PaddedLine> padded = shifted ? std::optional<PaddedLine>(g) : std::nullopt;
+        const std::optional<PaddedLine> padded =
+            shifted ? std::optional<PaddedLine>(g) : std::nullopt;
         const int64_t turned_step = ceil_div(g.out_channels, kPanelCols<T>) * kPanelCols<T>;
         for (int64_t task = first; task < last; ++task) {
           const int64_t piece = task / g.groups, group = task % g.groups;

@@ -1,7 +1,7 @@
 // Convolutions whose windows move by one element, as matrix products in which nothing is unfolded:
-// over a padded image taken as one line, a tap is a shift, so that the rows of the "unfolded" matrix
-// are that one line read from different places. What the line has between two rows of outputs is
-// computed too, and left out on the way to the result.
+// over a padded image taken as one line, a tap is a shift, so that the rows of the "unfolded"
+// matrix are that one line read from different places. What the line has between two rows of
+// outputs is computed too, and left out on the way to the result.
 #pragma once
 
 #include <vector>
@@ -38,7 +38,8 @@ class PaddedLine {
       for (int64_t tap = 0; tap < g.taps(); ++tap) {
         const int64_t z = tap / (g.window[1] * g.window[2]), y = tap / g.window[2] % g.window[1],
                       x = tap % g.window[2];
-        shifts_.push_back(c * plane() + (z * g.dilation[0] * extent_[1] + y * g.dilation[1]) * width() +
+        shifts_.push_back(c * plane() +
+                          (z * g.dilation[0] * extent_[1] + y * g.dilation[1]) * width() +
                           x * g.dilation[2]);
       }
   }
@@ -103,7 +104,8 @@ void run_rows(const std::vector<int64_t>& shifts, const T* weight, const T* line
   }
 }
 
-/// C [Rows, Vectors registers] += the line's rows, each shifted, by the panel [k, Vectors registers].
+/// C [Rows, Vectors registers] += the line's rows, each shifted, by the panel [k, Vectors
+/// registers].
 template <class T, int Rows, int Vectors>
 void run_weights(const int64_t* shifts, const T* line, int64_t k, const T* panel, Start<T> start,
                  T* c, int64_t c_step) {
@@ -195,8 +197,8 @@ void weigh_shifted(const ConvGeometry& g, const PaddedLine& padded, const T* ima
       const int64_t r = tiles.begin(i), h = tiles.size(i);
       T* c = sums + r * sums_step + o;
       const auto run = wide ? by_rows<T, 2, Wide>(h) : by_rows<T, 1, Narrow>(h);
-      run(padded.shifts().data() + r, line, k, panel, first ? Start<T>{} : Start<T>{c, sums_step}, c,
-          sums_step);
+      run(padded.shifts().data() + r, line, k, panel, first ? Start<T>{} : Start<T>{c, sums_step},
+          c, sums_step);
     }
   }
 }

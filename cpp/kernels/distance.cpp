@@ -65,7 +65,8 @@ T distance(const T* a, const T* b, int64_t n, double p, Norm) {
   constexpr bool largest = requires { Norm::is_largest; };
   L all(T(0));
   for (int64_t i = 0; i < n; i += L::width) {
-    const L term = Norm::term(abs(load_padded(a + i, n - i, T(0)) - load_padded(b + i, n - i, T(0))), p);
+    const L term =
+        Norm::term(abs(load_padded(a + i, n - i, T(0)) - load_padded(b + i, n - i, T(0))), p);
     if constexpr (largest) all = maximum(all, term);
     else all = all + term;
   }
@@ -112,22 +113,22 @@ void cdist_backward(const View* out, const View* in, const Params& params, Fault
   const int64_t rows = in[1].shape[1], others = in[2].shape[1], n = in[1].shape[2];
   const double p = params.f[0];
   with_norm<T>(p, [&](auto norm) {
-    parallel_for(in[1].shape[0] * rows,
-                 std::max<int64_t>(1, kGrain / std::max<int64_t>(1, others * n)),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t r = begin; r < end; ++r)
-                     for (int64_t i = 0; i < n; i += L::width) {
-                       const L x = load_padded(a + r * n + i, n - i, T(0));
-                       L total(T(0));
-                       for (int64_t j = 0; j < others; ++j) {
-                         const T s = size[r * others + j];
-                         if (s == 0) continue;
-                         const L d = x - load_padded(b + (r / rows * others + j) * n + i, n - i, T(0));
-                         total = total + L(g[r * others + j]) * norm.slope(d, s, p);
-                       }
-                       store_part(total, dx + r * n + i, n - i);
-                     }
-                 });
+    parallel_for(
+        in[1].shape[0] * rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, others * n)),
+        [&](int64_t begin, int64_t end) {
+          for (int64_t r = begin; r < end; ++r)
+            for (int64_t i = 0; i < n; i += L::width) {
+              const L x = load_padded(a + r * n + i, n - i, T(0));
+              L total(T(0));
+              for (int64_t j = 0; j < others; ++j) {
+                const T s = size[r * others + j];
+                if (s == 0) continue;
+                const L d = x - load_padded(b + (r / rows * others + j) * n + i, n - i, T(0));
+                total = total + L(g[r * others + j]) * norm.slope(d, s, p);
+              }
+              store_part(total, dx + r * n + i, n - i);
+            }
+        });
   });
 }
 

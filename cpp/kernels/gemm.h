@@ -193,10 +193,12 @@ bool multiply_small(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T
 }
 
 template <class T>
-void multiply_tiles(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b,
-                    Start<T> start, T* c, int64_t c_step) {
+void multiply_tiles(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start<T> start,
+                    T* c, int64_t c_step) {
   constexpr int64_t register_width = Lanes<T>::width;
-  const int vectors = n <= register_width ? 1 : m <= tile_rows<T>(4) && n > 2 * register_width ? 4 : 2;
+  const int vectors = n <= register_width                              ? 1
+                      : m <= tile_rows<T>(4) && n > 2 * register_width ? 4
+                                                                       : 2;
   const Cut chunks(k, kChunkBytes / static_cast<int64_t>(sizeof(T)));
   for (int64_t j0 = 0; j0 < n; j0 += kMostCols) {
     const int64_t width = std::min(kMostCols, n - j0);

@@ -73,7 +73,8 @@ template <int N, class Body>
   }(std::make_integer_sequence<int, N>{});
 }
 
-/// C [Rows, Vectors registers] = start + A B over k: a(i, p) is A's element, b(p) where B's row p is.
+/// C [Rows, Vectors registers] = start + A B over k: a(i, p) is A's element, b(p) where B's row p
+/// is.
 template <class T, int Rows, int Vectors, class A, class B>
 [[gnu::always_inline]] inline void tile(int64_t k, A a, B b, Start<T> start, T* c, int64_t c_step) {
   using L = Lanes<T>;
@@ -91,9 +92,8 @@ template <class T, int Rows, int Vectors, class A, class B>
     unrolled<Vectors>([&](auto v) { x[v] = L::load(row + v * L::width); });
     unrolled<Rows>([&](auto i) {
       const L s(a(i, p));
-      unrolled<Vectors>([&](auto v) {
-        sum[i * Vectors + v] = multiply_add(s, x[v], sum[i * Vectors + v]);
-      });
+      unrolled<Vectors>(
+          [&](auto v) { sum[i * Vectors + v] = multiply_add(s, x[v], sum[i * Vectors + v]); });
     });
   }
   unrolled<Rows * Vectors>(
@@ -122,10 +122,11 @@ void run_grid(const Grid<T>& g) {
     const int64_t a_step = g.a_step, b_step = g.b_step;
     tile<T, Rows, Vectors>(
         g.k, [=](int64_t r, int64_t p) { return Across ? a[p * a_step + r] : a[r * a_step + p]; },
-        [=](int64_t p) { return b + p * b_step; }, g.start.at(row, col),
-        g.c + row * g.c_step + col, g.c_step);
+        [=](int64_t p) { return b + p * b_step; }, g.start.at(row, col), g.c + row * g.c_step + col,
+        g.c_step);
   };
-  const int64_t outer = g.by_panels ? g.panels : g.blocks, inner = g.by_panels ? g.blocks : g.panels;
+  const int64_t outer = g.by_panels ? g.panels : g.blocks,
+                inner = g.by_panels ? g.blocks : g.panels;
   for (int64_t x = 0; x < outer; ++x)
     for (int64_t y = 0; y < inner; ++y) one(g.by_panels ? y : x, g.by_panels ? x : y);
 }

@@ -48,8 +48,8 @@ template <class P>
   const P n = ei::psub(ei::pmadd(bounded, ei::pset1<P>(1.44269504088896341F), round), round);
   P r = ei::pmadd(n, ei::pset1<P>(-kLn2High), bounded);
   r = ei::pmadd(n, ei::pset1<P>(-kLn2Low), r);
-  const P y = ei::pmadd(polynomial(r, coefficients), ei::pmul(r, r),
-                        ei::padd(r, ei::pset1<P>(1.F)));
+  const P y =
+      ei::pmadd(polynomial(r, coefficients), ei::pmul(r, r), ei::padd(r, ei::pset1<P>(1.F)));
   // In two steps, since 2^n alone may overflow or underflow before the result does.
   const I whole = ei::pcast<P, I>(n), half = ei::parithmetic_shift_right<1>(whole);
   return ei::pmul(ei::pmul(y, power_of_two<P>(half)), power_of_two<P>(ei::psub(whole, half)));

@@ -50,10 +50,8 @@ template <class T>
 inline void store_part(Lanes<T> v, T* p, int64_t n) {
   if (n >= Lanes<T>::width) return v.store(p);
 #if defined(__AVX512F__)
-  if constexpr (std::is_same_v<T, float>)
-    return _mm512_mask_storeu_ps(p, first_lanes<T>(n), v.v);
-  if constexpr (std::is_same_v<T, double>)
-    return _mm512_mask_storeu_pd(p, first_lanes<T>(n), v.v);
+  if constexpr (std::is_same_v<T, float>) return _mm512_mask_storeu_ps(p, first_lanes<T>(n), v.v);
+  if constexpr (std::is_same_v<T, double>) return _mm512_mask_storeu_pd(p, first_lanes<T>(n), v.v);
 #elif defined(__AVX2__)
   if constexpr (std::is_same_v<T, float>) {
     __m128 half = _mm256_castps256_ps128(v.v);

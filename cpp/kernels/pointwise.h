@@ -101,18 +101,19 @@ void partial(void* const* out, const void* const* in, int64_t n, const double* p
   constexpr unsigned mask = decltype(dependence<Row, I>())::mask;
   constexpr int used = __builtin_popcount(mask);
   constexpr int condition = Row::masked && (mask & 2u) ? __builtin_popcount(mask & 1u) : -1;
-  for_lanes<T, T, true, used, condition>(static_cast<T*>(out[0]), in, n, [p = RowParams<Row::params>(p)](auto... read) {
-    const auto given = std::tuple{read...};
-    auto argument = [&]<int Bit>(std::integral_constant<int, Bit>) {
-      if constexpr (mask & (1u << Bit))
-        return std::get<__builtin_popcount(mask & ((1u << Bit) - 1))>(given);
-      else return Lanes<T>{};  // never read
-    };
-    return [&]<int... Bit>(std::integer_sequence<int, Bit...>) {
-      return with_params(std::get<I>(Row::partials), p,
-                         argument(std::integral_constant<int, Bit>{})...);
-    }(std::make_integer_sequence<int, Row::inputs + 2>{});
-  });
+  for_lanes<T, T, true, used, condition>(
+      static_cast<T*>(out[0]), in, n, [p = RowParams<Row::params>(p)](auto... read) {
+        const auto given = std::tuple{read...};
+        auto argument = [&]<int Bit>(std::integral_constant<int, Bit>) {
+          if constexpr (mask & (1u << Bit))
+            return std::get<__builtin_popcount(mask & ((1u << Bit) - 1))>(given);
+          else return Lanes<T>{};  // never read
+        };
+        return [&]<int... Bit>(std::integer_sequence<int, Bit...>) {
+          return with_params(std::get<I>(Row::partials), p,
+                             argument(std::integral_constant<int, Bit>{})...);
+        }(std::make_integer_sequence<int, Row::inputs + 2>{});
+      });
 }
 
 /// Whether a row computes on T.

@@ -32,8 +32,8 @@ struct EvenRun {
     if (w.out[2] == 0) return;
     taps = taps_of(middle);
     stride = middle + 1 < w.out[2] ? w.begin[2][middle + 1] - w.begin[2][middle] : 1;
-    for (end = middle + 1; end < w.out[2] && taps_of(end) == taps &&
-                           w.begin[2][end] - w.begin[2][end - 1] == stride;)
+    for (end = middle + 1;
+         end < w.out[2] && taps_of(end) == taps && w.begin[2][end] - w.begin[2][end - 1] == stride;)
       ++end;
     for (; begin > 0 && taps_of(begin - 1) == taps &&
            w.begin[2][begin] - w.begin[2][begin - 1] == stride;)
@@ -42,8 +42,8 @@ struct EvenRun {
   int64_t begin = 0, end = 0, taps = 0, stride = 1;
 };
 
-/// best = max(best, x[k stride]), where = its place, for n windows side by side. The stride is known
-/// to the compiler where it is a usual one.
+/// best = max(best, x[k stride]), where = its place, for n windows side by side. The stride is
+/// known to the compiler where it is a usual one.
 template <class T, int Stride>
 void raise(const T* x, int64_t stride, int64_t n, int32_t place, T* best, int32_t* where) {
   if constexpr (Stride > 0) stride = Stride;
@@ -94,8 +94,7 @@ void max_pool(const View* out, const View* in, const Params& params, FaultInfo*)
           const int64_t n = std::min(block, last - k0);
           T best[block];
           int32_t where[block];
-          const int64_t head =
-              (w.begin[0][i] * w.in[1] + w.begin[1][j]) * w.in[2] + w.begin[2][k0];
+          const int64_t head = (w.begin[0][i] * w.in[1] + w.begin[1][j]) * w.in[2] + w.begin[2][k0];
           for (int64_t k = 0; k < n; ++k) {
             best[k] = -std::numeric_limits<T>::infinity();
             where[k] = static_cast<int32_t>(head + k * run.stride);
@@ -103,8 +102,7 @@ void max_pool(const View* out, const View* in, const Params& params, FaultInfo*)
           for (int64_t a = w.begin[0][i]; a < w.end[0][i]; a += w.step[0])
             for (int64_t b = w.begin[1][j]; b < w.end[1][j]; b += w.step[1])
               for (int64_t t = 0; t < run.taps; ++t) {
-                const int64_t at =
-                    (a * w.in[1] + b) * w.in[2] + w.begin[2][k0] + t * w.step[2];
+                const int64_t at = (a * w.in[1] + b) * w.in[2] + w.begin[2][k0] + t * w.step[2];
                 const auto place = static_cast<int32_t>(at);
                 if (run.stride == 1) raise<T, 1>(x + at, 1, n, place, best, where);
                 else if (run.stride == 2) raise<T, 2>(x + at, 2, n, place, best, where);

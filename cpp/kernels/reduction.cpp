@@ -132,8 +132,8 @@ T reduce_run(const T* x, int64_t n) {
   return reduce_pairwise<Step>(reinterpret_cast<const T*>(sums.data()), pieces);
 }
 
-/// `width` columns, Registers registers of them, of `rows` rows. Chains of rows are joined apart, as
-/// many as hide the time that one join takes.
+/// `width` columns, Registers registers of them, of `rows` rows. Chains of rows are joined apart,
+/// as many as hide the time that one join takes.
 template <class Step, class T, int Registers, int Chains>
 void reduce_strip(const T* x, int64_t rows, int64_t stride, int64_t width, T* out) {
   using L = LanesOf<T>;
@@ -156,7 +156,8 @@ void reduce_strip(const T* x, int64_t rows, int64_t stride, int64_t width, T* ou
         for (int k = 0; k < Registers; ++k)
           sum[c][k] = Step::join(sum[c][k], load(x + (r + c) * stride, k));
     for (; r < end; ++r)
-      for (int k = 0; k < Registers; ++k) sum[0][k] = Step::join(sum[0][k], load(x + r * stride, k));
+      for (int k = 0; k < Registers; ++k)
+        sum[0][k] = Step::join(sum[0][k], load(x + r * stride, k));
     for (int half = Chains / 2; half > 0; half /= 2)
       for (int c = 0; c < half; ++c)
         for (int k = 0; k < Registers; ++k) sum[c][k] = Step::join(sum[c][k], sum[c + half][k]);

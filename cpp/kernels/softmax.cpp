@@ -38,41 +38,42 @@ void softmax(const View* out, const View* in, const Params&, FaultInfo*) {
   using L = Lanes<T>;
   constexpr T lowest = -std::numeric_limits<T>::infinity();
   const int64_t rows = in[0].shape[0], n = in[0].shape[1];
-  parallel_for(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n)), [&](int64_t begin,
-                                                                                 int64_t end) {
-    constexpr int64_t block = 32;
-    T top[block], total[block] = {};
-    for (int64_t r0 = begin; r0 < end; r0 += block) {
-      const int64_t count = std::min(block, end - r0);
-      const T* x = static_cast<const T*>(in[0].data) + r0 * n;
-      T* y = static_cast<T*>(out[0].data) + r0 * n;
-      for (int64_t r = 0; r < count; ++r) top[r] = row_max(x + r * n, n);
-      for (int64_t r = 0; r < count; ++r) {
-        const L shift(top[r]);
-        L sum(T(0));
-        for (int64_t i = 0; i < n; i += L::width) {
-          const L e = exp(load_padded(x + r * n + i, n - i, lowest) - shift);
-          sum = sum + e;
-          if constexpr (!Log) store_part(e, y + r * n + i, n - i);
-        }
-        total[r] = add_lanes(sum);
-      }
-      for (int64_t r = 0; r < count; r += L::width) {
-        const L sum = L::load(total + r);
-        (Log ? log(sum) : 1. / sum).store(total + r);
-      }
-      for (int64_t r = 0; r < count; ++r) {
-        const L shift(top[r]), scale(total[r]);
-        for (int64_t i = 0; i < n; i += L::width) {
-          if constexpr (Log)
-            store_part((load_padded(x + r * n + i, n - i, T(0)) - shift) - scale, y + r * n + i,
-                       n - i);
-          else
-            store_part(load_padded(y + r * n + i, n - i, T(0)) * scale, y + r * n + i, n - i);
-        }
-      }
-    }
-  });
+  parallel_for(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, n)),
+               [&](int64_t begin, int64_t end) {
+                 constexpr int64_t block = 32;
+                 T top[block], total[block] = {};
+                 for (int64_t r0 = begin; r0 < end; r0 += block) {
+                   const int64_t count = std::min(block, end - r0);
+                   const T* x = static_cast<const T*>(in[0].data) + r0 * n;
+                   T* y = static_cast<T*>(out[0].data) + r0 * n;
+                   for (int64_t r = 0; r < count; ++r) top[r] = row_max(x + r * n, n);
+                   for (int64_t r = 0; r < count; ++r) {
+                     const L shift(top[r]);
+                     L sum(T(0));
+                     for (int64_t i = 0; i < n; i += L::width) {
+                       const L e = exp(load_padded(x + r * n + i, n - i, lowest) - shift);
+                       sum = sum + e;
+                       if constexpr (!Log) store_part(e, y + r * n + i, n - i);
+                     }
+                     total[r] = add_lanes(sum);
+                   }
+                   for (int64_t r = 0; r < count; r += L::width) {
+                     const L sum = L::load(total + r);
+                     (Log ? log(sum) : 1. / sum).store(total + r);
+                   }
+                   for (int64_t r = 0; r < count; ++r) {
+                     const L shift(top[r]), scale(total[r]);
+                     for (int64_t i = 0; i < n; i += L::width) {
+                       if constexpr (Log)
+                         store_part((load_padded(x + r * n + i, n - i, T(0)) - shift) - scale,
+                                    y + r * n + i, n - i);
+                       else
+                         store_part(load_padded(y + r * n + i, n - i, T(0)) * scale, y + r * n + i,
+                                    n - i);
+                     }
+                   }
+                 }
+               });
 }
 
 /// Softmax: dx = y (g - sum(g y)).  Log softmax: dx = g - e^y sum(g).  in0 = g, in1 = y.

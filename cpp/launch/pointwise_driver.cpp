@@ -15,7 +15,7 @@ constexpr int64_t kLeast = 128;            // and where many are
 constexpr int64_t kInnermost = 40 << 10;   // bytes in use that stay in L1 between two kernels
 constexpr int64_t kScratch = 96 << 10;     // bytes of buffers per thread
 constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
-constexpr int64_t kApart = 64;             // elements between buffers: not all in the same cache sets
+constexpr int64_t kApart = 64;  // elements between buffers: not all in the same cache sets
 static_assert(kMaxPointwiseOperands * (kLeast + kApart) * 8 <= kScratch);
 
 /// Merges neighbouring dimensions that every operand crosses evenly; drops sizes of 1.
@@ -117,11 +117,13 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
 }
 
 /// Gives every operand a buffer that it may need, and returns the bytes per element in use, memory
-/// included. An operand without memory lives from the step that writes it to the last that reads it.
+/// included. An operand without memory lives from the step that writes it to the last that reads
+/// it.
 int64_t PointwisePlan::assign_slots() {
   int last_use[kMaxPointwiseOperands] = {};
   for (size_t s = 0; s < steps.size(); ++s)
-    for (int k = 0; k < steps[s].input_count; ++k) last_use[steps[s].inputs[k]] = static_cast<int>(s);
+    for (int k = 0; k < steps[s].input_count; ++k)
+      last_use[steps[s].inputs[k]] = static_cast<int>(s);
   int32_t end = 0;
   int64_t bytes = 0;
   InlineVector<std::pair<int64_t, int32_t>, 16> free;  // (item, slot)

@@ -6,7 +6,7 @@
 
 #include "core/tensor.h"
 #include "formulas/update.h"
-#include "kernels/table.h"
+#include "launch/launch.h"
 
 namespace bx {
 

@@ -147,7 +147,7 @@ class Captured(_core._Replayer):
 
 
 class _Recording:
-    """A program, how what it returns is put together, and what the modules were when it was recorded."""
+    """A program, how its results are put together, and what the modules were when it was made."""
 
     def __init__(self, title: str, program: Any, returned: Any, modules: list[Module]) -> None:
         self.title = title
@@ -207,7 +207,7 @@ def _tensors_in(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, np.ndarray):
-        return [_core._from_numpy(value)]
+        return [_core.from_numpy(value)]
     if isinstance(value, (tuple, list)):
         return [t for v in value for t in _tensors_in(v)]
     if isinstance(value, dict):
