@@ -33,24 +33,31 @@ class Signature {
  private:
   void add(PyObject* o) {
     if (is_tensor(o)) return add_tensor(tensor_of(o));
-    if (PyTuple_Check(o) || PyList_Check(o)) {
-      const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
-      open(PyTuple_Check(o) ? '(' : '[', o, n);
-      for (Py_ssize_t i = 0; i < n; ++i) add(PySequence_Fast_GET_ITEM(o, i));
-    } else if (PyDict_Check(o)) {
+    if (PyTuple_Check(o) || PyList_Check(o) || PyDict_Check(o)) {
+      if (Py_EnterRecursiveCall(" in the arguments of a captured function"))
+        throw py::error_already_set();
+      struct Leave {
+        ~Leave() { Py_LeaveRecursiveCall(); }
+      } leave;
+      return add_container(o);
+    }
+    if (is_numpy_array(o)) add_tensor(tensor_from_array(o));
+    else add_object(o);
+  }
+  void add_container(PyObject* o) {
+    if (PyDict_Check(o)) {
       open('{', o, PyDict_Size(o));
       PyObject *key, *value;
       for (Py_ssize_t at = 0; PyDict_Next(o, &at, &key, &value);) {
         add_object(key);
         add(value);
       }
-    } else if (is_numpy_array(o)) {
-      add_tensor(tensor_from_array(o));
-    } else {
-      add_object(o);
+      return;
     }
+    const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
+    open(PyTuple_Check(o) ? '(' : '[', o, n);
+    for (Py_ssize_t i = 0; i < n; ++i) add(PySequence_Fast_GET_ITEM(o, i));
   }
-
   template <class T>
   void put(T value) {
     text.append(reinterpret_cast<const char*>(&value), sizeof value);

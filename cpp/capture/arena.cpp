@@ -82,13 +82,16 @@ class Gaps {
   int64_t end_ = 0;
 };
 
-}  // namespace
+bool needs_place(const Buffer& b) {
+  return b.origin == Origin::Internal && b.first >= 0 && b.bytes > 0;
+}
 
-int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak) {
+/// By best fit in the order in which they come to be: one walk.
+int64_t plan_by_birth(std::vector<Buffer>& buffers, int64_t* live_peak) {
   std::vector<std::pair<int, size_t>> births, deaths;  // (event, buffer)
   for (size_t k = 0; k < buffers.size(); ++k) {
     const Buffer& b = buffers[k];
-    if (b.origin != Origin::Internal || b.first < 0 || b.bytes == 0) continue;
+    if (!needs_place(b)) continue;
     births.emplace_back(b.first, k);
     deaths.emplace_back(b.last, k);
   }
@@ -109,6 +112,59 @@ int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak) {
     *live_peak = std::max(*live_peak, live);
   }
   return gaps.end();
+}
+
+/// The largest for the longest first, each into the smallest gap between those that are alive at
+/// the same time; in the square of their number.
+int64_t plan_by_area(std::vector<Buffer>& buffers, std::vector<size_t> order) {
+  const auto area = [&](size_t k) {
+    return buffers[k].bytes * (buffers[k].last - buffers[k].first + 1);
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return area(a) > area(b); });
+  std::vector<size_t> by_offset;  // those that have a place
+  int64_t end = 0;
+  for (size_t k : order) {
+    Buffer& b = buffers[k];
+    const int64_t bytes = round_up(b.bytes);
+    int64_t at = -1, room = 0, free_from = 0;
+    for (size_t other : by_offset) {
+      const Buffer& o = buffers[other];
+      if (o.last < b.first || o.first > b.last) continue;
+      const int64_t gap = o.arena_offset - free_from;
+      if (gap >= bytes && (at < 0 || gap < room)) {
+        at = free_from;
+        room = gap;
+      }
+      free_from = std::max(free_from, o.arena_offset + round_up(o.bytes));
+    }
+    b.arena_offset = at < 0 ? free_from : at;
+    end = std::max(end, b.arena_offset + bytes);
+    by_offset.insert(std::upper_bound(by_offset.begin(), by_offset.end(), k,
+                                      [&](size_t x, size_t y) {
+                                        return buffers[x].arena_offset < buffers[y].arena_offset;
+                                      }),
+                     k);
+  }
+  return end;
+}
+
+}  // namespace
+
+int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak) {
+  std::vector<size_t> placed;
+  for (size_t k = 0; k < buffers.size(); ++k)
+    if (needs_place(buffers[k])) placed.push_back(k);
+  const int64_t by_birth = plan_by_birth(buffers, live_peak);
+  // Nothing can be better than the most that is alive at once; many buffers would take long.
+  constexpr size_t kMany = 4000;
+  if (by_birth == *live_peak || placed.size() > kMany) return by_birth;
+  std::vector<int64_t> offsets;
+  for (size_t k : placed) offsets.push_back(buffers[k].arena_offset);
+  const int64_t by_area = plan_by_area(buffers, placed);
+  if (by_area < by_birth) return by_area;
+  for (size_t i = 0; i < placed.size(); ++i) buffers[placed[i]].arena_offset = offsets[i];
+  return by_birth;
 }
 
 }  // namespace bx::capture

@@ -94,8 +94,13 @@ class Restore final : public Instruction {
 /// Sets a leaf's `.grad`.
 class SetGrad final : public Instruction {
  public:
-  SetGrad(const GradSet& set, Ref<Storage> storage) : set_(set), storage_(std::move(storage)) {
-    if (set_.grad && set_.leaf->grad) grad_ = set_.leaf->grad;
+  /// `recorded`: where the gradient's buffer began while it was recorded.
+  SetGrad(const GradSet& set, Ref<Storage> storage, const void* recorded)
+      : set_(set), storage_(std::move(storage)) {
+    const Ref<TensorImpl>& now = set_.leaf->grad;
+    if (set_.grad && now && now->storage->root_address()->data() == recorded &&
+        now->offset * size_of(now->dtype) == set_.grad->offset)
+      grad_ = now;
   }
   void run() override {
     if (!set_.grad) {

@@ -25,6 +25,7 @@ struct Buffer {
   int64_t bytes = 0;
   int first = -1, last = -1;    // events that touch it
   bool written = false;         // by a kernel
+  bool renewed = false;         // Outside: a gradient that the step makes, in its own memory
   Ref<Storage> storage;         // Outside: kept alive
   std::vector<char> initial;    // what the host had put there before the first kernel read it
   int64_t arena_offset = -1;    // Internal, after planning

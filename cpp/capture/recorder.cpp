@@ -127,6 +127,8 @@ void Recorder::check_read_by_host(const char* op, const TensorImpl& t) {
 
 void Recorder::check_not_read_before(const TensorImpl& t) {
   const char* start = start_of(t);
+  // What the host made inside is a constant, and put back before every replay.
+  if (blocks_.count(start)) return;
   const auto found = read_.lower_bound(start);
   if (found != read_.end() && *found < start + t.storage->root()->bytes())
     fail_runtime("capture",
@@ -210,6 +212,8 @@ void Recorder::write_down_grads() {
 }
 
 void Recorder::host_call(std::string name, std::function<void()> run) {
+  if (host_runs_) return run();  // the outer call is called again, and calls this one
+  forget_inner_leaves();
   write_down_grads();
   record_.events.emplace_back(HostCall{std::move(name), run});
   for (const Tensor& leaf : leaves_)
@@ -222,13 +226,41 @@ void Recorder::host_call(std::string name, std::function<void()> run) {
   run();
 }
 
+/// A leaf that only the recording holds was made inside: nobody sees its gradient.
+void Recorder::forget_inner_leaves() {
+  const auto ours = [&](const Tensor& leaf) {
+    uint32_t count = 1;
+    for (const GradBefore& b : record_.before) count += b.leaf.same_as(leaf);
+    for (const Tensor& t : record_.outside) count += t.same_as(leaf);
+    for (const Event& event : record_.events)
+      if (const auto* set = std::get_if<GradSet>(&event)) count += set->leaf.same_as(leaf);
+    return count;
+  };
+  for (size_t k = leaves_.size(); k-- > 0;) {
+    const Tensor leaf = leaves_[k];
+    if (leaf->python_object || leaf->ref_count() > ours(leaf) + 1) continue;
+    std::erase_if(record_.before, [&](const GradBefore& b) { return b.leaf.same_as(leaf); });
+    std::erase_if(record_.events, [&](const Event& event) {
+      const auto* set = std::get_if<GradSet>(&event);
+      return set && set->leaf.same_as(leaf);
+    });
+    watched_.erase(leaf.impl());
+    std::erase_if(record_.outside, [&](const Tensor& t) { return t.same_as(leaf); });
+    leaves_.erase(leaves_.begin() + static_cast<ptrdiff_t>(k));
+  }
+}
+
 Record Recorder::finish(const Tensors& results) {
+  forget_inner_leaves();
   write_down_grads();
   stop();
   for (const Tensor& leaf : leaves_)
     if (leaf->grad) {
       Buffer& buffer = record_.buffers[static_cast<size_t>(buffer_of(*leaf->grad))];
-      if (buffer.origin == Origin::Outside) buffer.storage = leaf->grad->storage->root();
+      if (buffer.origin == Origin::Outside) {
+        buffer.renewed = !buffer.storage;
+        buffer.storage = leaf->grad->storage->root();
+      }
     }
   for (size_t k = 0; k < results.size(); ++k) {
     const auto found = numbers_.find(start_of(*results[k].impl()));

@@ -44,6 +44,7 @@ class Recorder final : public LaunchListener, public Observer {
   void check_not_read_before(const TensorImpl& t);
   Operand operand(const TensorImpl& t);
   void touch(int buffer, bool written);
+  void forget_inner_leaves();
   void write_down_grads();
   void stop();
 

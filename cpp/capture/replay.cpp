@@ -15,13 +15,15 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
   for (const Tensor& t : results) {
     // Made by the step, or of an argument's memory; all else lives on and is handed out as it is.
     int buffer = -1;
+    bool copied = false;
     for (size_t k = 0; k < record_.buffers.size(); ++k) {
       const Buffer& b = record_.buffers[k];
       if ((b.origin == Origin::Result || b.origin == Origin::Argument) &&
           b.start == t->storage->root()->data())
         buffer = static_cast<int>(k);
+      copied = copied || (b.renewed && b.start == t->storage->root()->data());
     }
-    results_.push_back({buffer, 0, t->offset * size_of(t.dtype()), t.shape(), t.strides(),
+    results_.push_back({buffer, copied, 0, t->offset * size_of(t.dtype()), t.shape(), t.strides(),
                         t.dtype(), buffer < 0 ? t : Tensor()});
   }
   for (size_t k = 0; k < record_.buffers.size(); ++k) {
@@ -41,6 +43,18 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
 }
 
 Program::~Program() = default;
+
+namespace {
+
+/// The same tensor on a copy of its memory.
+Tensor copy_of(const Tensor& t) {
+  const Ref<Storage> root = t->storage->root();
+  auto memory = make<Storage>(root->bytes());
+  std::memcpy(memory->data(), root->data(), static_cast<size_t>(root->bytes()));
+  return Tensor(make<TensorImpl>(std::move(memory), t->offset, t.shape(), t.strides(), t.dtype()));
+}
+
+}  // namespace
 
 /// What is computed from constants alone is a constant too: its memory holds it still, since what a
 /// recording has used is given back at its end.
@@ -219,8 +233,11 @@ void Program::build() {
         for (const Operand& o : launch->in) work_.back() += o.numel();
       }
     if (const auto* set = std::get_if<GradSet>(&events[begin])) {
+      const int buffer = set->grad ? set->grad->buffer : -1;
       instructions_.push_back(
-          std::make_unique<SetGrad>(*set, set->grad ? storage_of(set->grad->buffer) : nullptr));
+          buffer < 0 ? std::make_unique<SetGrad>(*set, nullptr, nullptr)
+                     : std::make_unique<SetGrad>(*set, storage_of(buffer),
+                                                 buffers[static_cast<size_t>(buffer)].start));
       continue;
     }
     if (const auto* call = std::get_if<HostCall>(&events[begin])) {
@@ -370,7 +387,8 @@ Tensors Program::run(const Tensors& arguments, std::vector<double>* seconds) {
   Tensors results;
   for (const ResultView& r : results_) {
     if (r.buffer < 0) {
-      results.push_back(r.same);
+      // The next replay writes the same memory; who keeps results has to keep these.
+      results.push_back(r.copied ? copy_of(r.same) : r.same);
       continue;
     }
     const Buffer& b = record_.buffers[static_cast<size_t>(r.buffer)];

@@ -62,8 +62,9 @@ class Program {
     bool requires_grad;
   };
   struct ResultView {
-    int buffer;  // -1: a tensor that lives on, handed out as it is
-    int fresh;   // which of the fresh buffers
+    int buffer;  // -1: a tensor that lives on, handed out as it is, or as a copy
+    bool copied;
+    int fresh;  // which of the fresh buffers
     int64_t offset;
     Dims shape, strides;
     DType dtype;

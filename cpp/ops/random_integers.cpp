@@ -1,5 +1,6 @@
 // Whole random numbers, and random order.
 #include <limits>
+#include <numeric>
 
 #include "ops/random.h"
 
@@ -82,15 +83,22 @@ Tensor randint(int64_t low, int64_t high, const Dims& size, Generator* g, OptDTy
 }
 
 /// Fisher-Yates from the front. Beyond 2^32 / 20 numbers one word would be too coarse.
-Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
-  if (n < 0) fail_runtime("randperm", "n is ", n, "; expected 0 or more");
-  Tensor out = arange_int(0, n, 1);
-  auto* data = out.data<int64_t>();
+void randperm_kernel(const kernels::View* out, const kernels::View*, const Params& params,
+                     kernels::FaultInfo*) {
+  Generator& g = generator_of(params);
+  const int64_t n = out[0].shape[0];
+  auto* data = static_cast<int64_t*>(out[0].data);
+  std::iota(data, data + n, int64_t{0});
   const bool narrow = n < std::numeric_limits<uint32_t>::max() / 20;
   for (int64_t i = 0; i + 1 < n; ++i) {
-    const uint64_t bits = narrow ? g->random() : g->random64();
+    const uint64_t bits = narrow ? g.random() : g.random64();
     std::swap(data[i], data[i + static_cast<int64_t>(bits % static_cast<uint64_t>(n - i))]);
   }
+}
+Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
+  if (n < 0) fail_runtime("randperm", "n is ", n, "; expected 0 or more");
+  const Tensor out = empty({n}, DType::Int64);
+  launch_random("randperm", &randperm_kernel, out, {}, g);
   return to(out, dtype.value_or(DType::Int64));
 }
 
