@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import warnings
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from . import _core
-from ._core import Tensor
-from .nn.modules._hooks import register_module_forward_pre_hook
+from ._capture_recording import Recording, Watch
+from ._capture_values import rebuild, skeleton, tensors_in, title, with_tensors
 from .nn.modules._tree import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from os import PathLike
 
-    from .nn.modules.module import Module
+    from ._core import Tensor
 
 __all__ = ["Captured", "capture"]
 
@@ -35,25 +35,35 @@ class Captured(_core._Replayer):
 
     Arguments may be tensors, NumPy arrays, numbers, strings, None, and lists, tuples and dicts of
     them; tensors and arrays are inputs of the recording, everything else belongs to its signature.
-    At most `recordings` signatures are kept, the one used longest ago is dropped first.
+    At most `recordings` signatures are kept, the one used longest ago is dropped first. A copy,
+    and what is unpickled, records anew.
 
     Raises RuntimeError where the function reads a tensor's value (`item`, `bool`, `numpy`, `print`)
-    while it is recorded, or is called while it runs; TypeError for generators and coroutines.
+    while it is recorded, or is called while it runs; TypeError for generators and coroutines, and
+    for arguments without a hash; ValueError for fewer than 1 recordings.
     """
 
     def __init__(self, function: Callable[..., Any], recordings: int = RECORDINGS) -> None:
-        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        if not callable(function):
+            raise TypeError(f"[capture] {function!r} is not callable; pass a function")
+        if any(is_one(f) for is_one in _NOT_STEPS for f in (function, type(function).__call__)):
             raise TypeError(
                 f"[capture] {function!r} is a generator or coroutine, which cannot be replayed; "
                 "capture the step that it runs"
             )
-        if not callable(function):
-            raise TypeError(f"[capture] {function!r} is not callable; pass a function")
-        functools.update_wrapper(self, function)
+        if not isinstance(recordings, int):
+            raise TypeError(
+                f"[capture] recordings is a {type(recordings).__name__}, an int is needed"
+            )
+        if recordings < 1:
+            raise ValueError(f"[capture] recordings={recordings}; pass 1 or more")
+        functools.update_wrapper(self, function, updated=())
         self._function = function
         self._limit = recordings
-        self._recordings: OrderedDict[Any, _Recording] = OrderedDict()
+        self._recordings: OrderedDict[Any, Recording] = OrderedDict()
         self._count = 0
+        # The attribute that it is, as a method.
+        self._attribute: str | None = None
 
     def _call(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         """Replay, or record where there is no recording of this signature yet.
@@ -69,13 +79,40 @@ class Captured(_core._Replayer):
         results = recording.program.run(tensors)
         return results[0] if recording.rebuild is None else recording.rebuild(results)
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = name
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """As a method: each instance has recordings of its own."""
+        """As a method: each instance has recordings of its own, kept in its __dict__.
+
+        Raises TypeError for an instance without one.
+        """
         if instance is None:
             return self
-        bound = Captured(self._function.__get__(instance, owner), self._limit)
-        instance.__dict__[self._function.__name__] = bound
+        name = self._attribute or self._function.__name__
+        own = getattr(instance, "__dict__", None)
+        if not isinstance(own, dict):
+            raise TypeError(
+                f"[capture] {name}: a {type(instance).__name__} has no __dict__ for its "
+                "recordings; add '__dict__' to __slots__, or capture a function"
+            )
+        # Special methods come here at every call: they are looked up on the class.
+        bound = own.get(name)
+        if not isinstance(bound, Captured):
+            bound = Captured(self._function.__get__(instance, owner), self._limit)
+            bound._attribute = name
+            own[name] = bound
         return bound
+
+    def __reduce__(self) -> Any:
+        """By name where it has one, as functions are; else captured anew."""
+        instance = getattr(self._function, "__self__", None)
+        if instance is not None and self._attribute:
+            return getattr, (instance, self._attribute)
+        name = getattr(self, "__qualname__", "")
+        if getattr(sys.modules.get(self.__module__), name, None) is self:
+            return name
+        return Captured, (self._function, self._limit)
 
     def signatures(self) -> list[str]:
         """One line for each recording, the one used last at the end."""
@@ -88,6 +125,19 @@ class Captured(_core._Replayer):
         """What was recorded, fused and planned, for every signature."""
         return "\n".join(f"{r.title}\n{r.program.explain()}" for r in self._recordings.values())
 
+    def draw(self, path: str | PathLike[str] | None = None) -> str:
+        """The plan of the recording used last, as a picture: SVG, or HTML for a path that ends so.
+
+        On the left the instructions, from top to bottom; beside them the arena: a rectangle per
+        buffer, as wide as its bytes and as high as the time for which it is needed. Returns the
+        text, and writes it to `path`, .svg or .html.
+
+        Raises RuntimeError before the first call, ValueError for another suffix.
+        """
+        from ._capture_plan import draw
+
+        return draw(self._last(), path)
+
     def profile(self, *args: Any, repeat: int = 100, **kwargs: Any) -> str:
         """Call the function `repeat` times and tell where a replay spends its time.
 
@@ -95,8 +145,8 @@ class Captured(_core._Replayer):
         The calls are calls like any others: parameters are updated and draws are made.
         """
         self(*args, **kwargs)
-        recording = next(reversed(self._recordings.values()))
-        tensors = _tensors_in((args, kwargs))
+        recording = self._last()
+        tensors = tensors_in((args, kwargs))
         runs = [recording.program.profile(tensors) for _ in range(repeat)]
         lines = runs[0][0]
         medians = [sorted(times)[repeat // 2] for times in zip(*(t for _, t in runs), strict=True)]
@@ -107,77 +157,62 @@ class Captured(_core._Replayer):
         ]
         return "\n".join([recording.title, *rows, f"{total * 1e6:10.2f} us in all"])
 
+    def _last(self) -> Recording:
+        if not self._recordings:
+            raise RuntimeError("[capture] nothing is recorded yet; call the captured function once")
+        return next(reversed(self._recordings.values()))
+
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         self._forget()
         self._warn_of_many()
-        args, kwargs = _with_tensors((args, kwargs), iter(tensors))
+        args, kwargs = with_tensors((args, kwargs), iter(tensors))
+        gradients = [(t, *_gradient(t)) for t in tensors if t.requires_grad]
         results: list[Tensor] = []
         returned: Any = None
 
         def step() -> list[Tensor]:
             nonlocal returned
             # Without its graph a result holds nothing that a replay would have to renew.
-            returned = _skeleton(self._function(*args, **kwargs), results)
+            returned = skeleton(self._function(*args, **kwargs), results)
+            if any(_gradient(t) != (address, version) for t, address, version in gradients):
+                raise RuntimeError(
+                    "[capture] the step sets the .grad of an argument, and a replay would set that "
+                    "of the first call's; return autograd.grad(...)"
+                )
             return results
 
-        modules: dict[int, Module] = {}
-        hook = register_module_forward_pre_hook(lambda m, _: modules.update({id(m): m}))
-        try:
+        with Watch() as watch:
             program = _core._record(step, tensors)
-        finally:
-            hook.remove()
-        title = _title(args, kwargs)
-        recording = _Recording(title, program, returned, list(modules.values()))
+        recording = Recording(title(args, kwargs), program, returned, watch)
         self._recordings[key] = recording
         self._recordings.move_to_end(key)
         self._remember(key, program, changes, recording.rebuild)
         while len(self._recordings) > self._limit:
             self._recordings.popitem(last=False)
-        return _rebuild(returned, iter(results))
+        return rebuild(returned, iter(results))
 
     def _warn_of_many(self) -> None:
         self._count += 1
         if self._count != self._limit + 1:
             return
+        name = getattr(self, "__name__", type(self._function).__name__)
         warnings.warn(
-            f"[capture] {self.__name__} has been recorded {self._count} times, each time for "  # type: ignore[attr-defined]
+            f"[capture] {name} has been recorded {self._count} times, each time for "
             "other shapes, values or modes; pass what changes as tensors of one shape, or pad",
             stacklevel=4,
         )
 
 
-class _Recording:
-    """A program, how its results are put together, and what the modules were when it was made."""
-
-    def __init__(self, title: str, program: Any, returned: Any, modules: list[Module]) -> None:
-        self.title = title
-        self.program = program
-        # None: the function returns one tensor, which needs no putting together.
-        self.rebuild: Callable[[list[Tensor]], Any] | None = None
-        if returned is not _TENSOR:
-            self.rebuild = lambda results: _rebuild(returned, iter(results))
-        self._seen = changes.count
-        self._modules = [(m, m.training, _members(m)) for m in modules]
-        members = [value for _, _, values in self._modules for value in values]
-        program.watch([value for value in members if isinstance(value, Tensor)])
-
-    def applies(self) -> bool:
-        """Whether modes, parameters, buffers and modules are those that were recorded."""
-        if self._seen != changes.count:
-            for module, training, members in self._modules:
-                now = _members(module)
-                if module.training != training or len(now) != len(members):
-                    return False
-                if any(a is not b for a, b in zip(now, members)):  # noqa: B905
-                    return False
-            self._seen = changes.count
-        return bool(self.program.applies())
+def _gradient(t: Tensor) -> tuple[int, int]:
+    """What changes when a gradient is set, or added to."""
+    return (0, 0) if t.grad is None else (id(t.grad), t.grad._version)
 
 
-def _members(module: Module) -> list[Any]:
-    """Parameters, buffers and modules of its own."""
-    values = module.__dict__
-    return [values[name] for name in module._kinds]
+_NOT_STEPS: Final = (
+    inspect.isgeneratorfunction,
+    inspect.iscoroutinefunction,
+    inspect.isasyncgenfunction,
+)
 
 
 def capture(function: Callable[..., Any] | None = None, *, recordings: int = RECORDINGS) -> Any:
@@ -189,77 +224,3 @@ def capture(function: Callable[..., Any] | None = None, *, recordings: int = REC
     if function is None:
         return functools.partial(Captured, recordings=recordings)
     return Captured(function, recordings)
-
-
-def _with_tensors(value: Any, tensors: Any) -> Any:
-    """The same arguments with arrays replaced by the tensors made of them."""
-    if isinstance(value, (Tensor, np.ndarray)):
-        return next(tensors)
-    if isinstance(value, (tuple, list)):
-        return _like(value, [_with_tensors(v, tensors) for v in value])
-    if isinstance(value, dict):
-        return {k: _with_tensors(v, tensors) for k, v in value.items()}
-    return value
-
-
-def _tensors_in(value: Any) -> list[Tensor]:
-    """The tensors among arguments, in order; arrays become tensors on their memory."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, np.ndarray):
-        return [_core.from_numpy(value)]
-    if isinstance(value, (tuple, list)):
-        return [t for v in value for t in _tensors_in(v)]
-    if isinstance(value, dict):
-        return [t for v in value.values() for t in _tensors_in(v)]
-    return []
-
-
-_TENSOR: Final = object()
-
-
-def _skeleton(value: Any, tensors: list[Tensor]) -> Any:
-    """A result with a mark in the place of each tensor; these are collected, without graphs."""
-    if isinstance(value, Tensor):
-        tensors.append(value if value.is_leaf else value.detach())
-        return _TENSOR
-    if isinstance(value, (tuple, list)):
-        return _like(value, [_skeleton(v, tensors) for v in value])
-    if isinstance(value, dict):
-        return {k: _skeleton(v, tensors) for k, v in value.items()}
-    return value
-
-
-def _like(value: Any, items: list[Any]) -> Any:
-    """The items as a list, tuple or named tuple, as `value` is one."""
-    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-
-
-def _rebuild(value: Any, tensors: Any) -> Any:
-    if value is _TENSOR:
-        return next(tensors)
-    if isinstance(value, (tuple, list)):
-        return _like(value, [_rebuild(v, tensors) for v in value])
-    if isinstance(value, dict):
-        return {k: _rebuild(v, tensors) for k, v in value.items()}
-    return value
-
-
-def _title(args: Any, kwargs: Any) -> str:
-    """The arguments of a recording."""
-    named = [f"{name}={_text(value)}" for name, value in kwargs.items()]
-    return f"({', '.join([*map(_text, args), *named])})" + (
-        "" if _core._is_grad_enabled() else ", no_grad"
-    )
-
-
-def _text(value: Any) -> str:
-    """An argument for people: float32[8, 3], 0.5, ..."""
-    if isinstance(value, Tensor):
-        flag = ", requires_grad" if value.requires_grad else ""
-        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}{flag}"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k!r}: {_text(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (tuple, list)):
-        return "(" + ", ".join(map(_text, value)) + ")"
-    return repr(value)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._core import Generator, _default_generator, default_generator
+from ._replay import again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,9 @@ def manual_seed(seed: int) -> Generator:
 
     -2^63 to 2^64 - 1, negative seeds wrap around; ValueError beyond.
     """
-    return _default_generator().manual_seed(int(seed))
+    number, generator = int(seed), _default_generator()
+    again("manual_seed", lambda: generator.manual_seed(number))
+    return generator
 
 
 def seed() -> int:
@@ -56,7 +59,22 @@ def set_rng_state(new_state: Tensor) -> None:
     Takes any integer tensor, or NumPy array, of the 5056 bytes. TypeError for another kind,
     RuntimeError for bytes that are no state; the generator then stays as it was.
     """
-    _default_generator().set_state(new_state)
+    generator = _default_generator()
+    again("set_rng_state", lambda: generator.set_state(new_state))
+
+
+class RandomState:
+    """The state of the default generator, which replays of a captured step take anew."""
+
+    def __init__(self) -> None:
+        again("get_rng_state", self._take)
+
+    def _take(self) -> None:
+        self._state = get_rng_state()
+
+    def put_back(self) -> None:
+        """The generator as it was."""
+        again("set_rng_state", lambda: set_rng_state(self._state))
 
 
 @contextmanager
@@ -71,8 +89,8 @@ def fork_rng(
     if not enabled:
         yield
         return
-    state = get_rng_state()
+    state = RandomState()
     try:
         yield
     finally:
-        set_rng_state(state)
+        state.put_back()

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from .._core import Tensor, _host_call, _recording
+from .._core import Tensor, _recording
+from .._replay import again
 from ..nn.modules._hooks import RemovableHandle
+from ..nn.modules._tree import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +55,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             result = step(self, *args, **kwargs)
         else:
             result = None
-            _host_call(type(self).__name__, lambda: step(self, *args, **kwargs))
+            again(type(self).__name__, lambda: step(self, *args, **kwargs))
         self._opt_called = True
         if hooked:
             for hook in self._hooks_at(_POST_STEP):
@@ -141,6 +143,7 @@ class Optimizer:
             )
         if any(id(p) in unique for other in self.param_groups for p in other["params"]):
             raise ValueError("[add_param_group] a parameter is in two groups; leave it in one")
+        changes.count += 1
         self.param_groups.append(group)
 
     def _check(self, p: Any) -> None:
@@ -269,6 +272,7 @@ class Optimizer:
         for mine, theirs in zip(ours, saved, strict=True):
             names = {"param_names": mine["param_names"]} if "param_names" in mine else {}
             groups.append({**names, **_copied(theirs), "params": mine["params"]})
+        changes.count += 1
         self.state, self.param_groups = state, groups
         for hook in self._hooks_at("post_load"):
             hook(self)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._core import Tensor
+from .._replay import again
 from ..autograd.grad_mode import no_grad
 from ..nn.modules.module import Module
 from .lr_scheduler.base import LRScheduler, per_group
@@ -105,9 +106,12 @@ class AveragedModel(Module):
         """What the averaged model computes."""
         return self.module(*args, **kwargs)
 
-    @no_grad()
     def update_parameters(self, model: Module) -> None:
         """Enter the model's parameters into the average; the first time they are copied."""
+        again("AveragedModel", lambda: self._update(model))
+
+    @no_grad()
+    def _update(self, model: Module) -> None:
         ours, theirs = self._averaged(self.module), self._averaged(model)
         count = self.n_averaged
         if count.item() == 0:

@@ -14,7 +14,7 @@ from ..autograd import engine
 from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad
 from ..autograd.graph import saved_tensors_hooks
-from ..random import get_rng_state, set_rng_state
+from ..random import RandomState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -112,17 +112,17 @@ def _chain(steps: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
 
 
 @contextmanager
-def _random_state(state: Tensor | None) -> Iterator[None]:
+def _random_state(state: RandomState | None) -> Iterator[None]:
     """The generator in an earlier state, and afterwards back where it was."""
     if state is None:
         yield
         return
-    now = get_rng_state()
-    set_rng_state(state)
+    now = RandomState()
+    state.put_back()
     try:
         yield
     finally:
-        set_rng_state(now)
+        now.put_back()
 
 
 class _Frame:
@@ -136,7 +136,7 @@ class _Frame:
         compares: bool,
     ) -> None:
         self.call, self.context, self.compares = call, context, compares
-        self.random = get_rng_state() if preserve_rng_state else None
+        self.random = RandomState() if preserve_rng_state else None
         self.kinds: list[tuple[Any, Any]] = []
         self.values: dict[int, Tensor] = {}
 
@@ -195,7 +195,7 @@ class _Reentrant(Function):
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
         ctx.function = function
-        ctx.random = get_rng_state() if preserve else None
+        ctx.random = RandomState() if preserve else None
         ctx.args = [None if isinstance(a, Tensor) else a for a in args]
         ctx.places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         ctx.save_for_backward(*(args[i] for i in ctx.places))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._core import Tensor, _gate_gradients
+from ._tree import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,10 +45,12 @@ class RemovableHandle:
             hooks.clear()
         hooks[self._key] = hook
         hooks.update(later)
+        changes.count += 1
 
     def remove(self) -> None:
         """Take the hook out; a second time does nothing."""
         self._hooks.pop(self._key, None)
+        changes.count += 1
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -83,7 +86,8 @@ def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> Removabl
 
 
 def _hooks(module: Module, kind: str) -> list[Hook]:
-    shared = [hook for of, hook in global_hooks.values() if of == kind]
+    # A list first: another thread may enter or remove one meanwhile.
+    shared = [hook for of, hook in list(global_hooks.values()) if of == kind]
     return [*shared, *getattr(module, f"_{kind}_hooks").values()]
 
 

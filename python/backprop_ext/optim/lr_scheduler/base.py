@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import warnings
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ..._core import Tensor
+from ..._core import Tensor, _recording
+from ..._replay import again
 from ..optimizer import Optimizer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...types import StateDict
 
 __all__ = ["LRScheduler"]
 
 # Passed to the constructor again, not saved.
 _GIVEN = ("optimizer", "lr_lambdas", "_schedulers", "_scale_fn")
+
+
+def _replayed(step: Callable[..., None]) -> Callable[..., None]:
+    """A step that a captured function's replays take as well, with numbers for arguments."""
+
+    @wraps(step)
+    def run(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
+        if not _recording():
+            step(self, *args, **kwargs)
+            return
+        values = [float(a) if isinstance(a, Tensor) else a for a in args]
+        named = {k: float(a) if isinstance(a, Tensor) else a for k, a in kwargs.items()}
+        again(type(self).__name__, lambda: step(self, *values, **named))
+
+    return run
 
 
 class LRScheduler:
@@ -27,6 +46,11 @@ class LRScheduler:
     optimizer: Optimizer
     last_epoch: int
     _last_lr: list[float]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _replayed(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self._attach(optimizer)
@@ -64,20 +88,21 @@ class LRScheduler:
         """The rates in force, one per group."""
         return self._last_lr
 
+    @_replayed
     def step(self, epoch: int | None = None) -> None:
         """The next epoch; or, as old scripts do, the one that is given, counted from the start."""
         if self._step_count == 1 and not self.optimizer._opt_called:
             warnings.warn(
                 "[lr_scheduler] step() came before optimizer.step(): the first rate was not used; "
                 "call optimizer.step() first",
-                stacklevel=2,
+                stacklevel=3,
             )
         if epoch is None:
             self._advance()
             return
         warnings.warn(
             f"[lr_scheduler] step({epoch}) is deprecated; call step() once in each epoch",
-            stacklevel=2,
+            stacklevel=3,
         )
         steps = self._step_count
         self._restart()

@@ -49,7 +49,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.last_epoch = self.num_bad_epochs = self.cooldown_counter = 0
         self._last_lr = self._rates()
 
-    def step(  # type: ignore[override]
+    def step(
         self, metrics: SupportsFloat, epoch: int | None = None
     ) -> None:
         """The next epoch, with the metric of the last one; `epoch` is for old scripts."""
