@@ -166,7 +166,6 @@ class Captured(_core._Replayer):
         self._forget()
         self._warn_of_many()
         args, kwargs = with_tensors((args, kwargs), iter(tensors))
-        gradients = [(t, *_gradient(t)) for t in tensors if t.requires_grad]
         results: list[Tensor] = []
         returned: Any = None
 
@@ -174,11 +173,6 @@ class Captured(_core._Replayer):
             nonlocal returned
             # Without its graph a result holds nothing that a replay would have to renew.
             returned = skeleton(self._function(*args, **kwargs), results)
-            if any(_gradient(t) != (address, version) for t, address, version in gradients):
-                raise RuntimeError(
-                    "[capture] the step sets the .grad of an argument, and a replay would set that "
-                    "of the first call's; return autograd.grad(...)"
-                )
             return results
 
         with Watch() as watch:
@@ -201,11 +195,6 @@ class Captured(_core._Replayer):
             "other shapes, values or modes; pass what changes as tensors of one shape, or pad",
             stacklevel=4,
         )
-
-
-def _gradient(t: Tensor) -> tuple[int, int]:
-    """What changes when a gradient is set, or added to."""
-    return (0, 0) if t.grad is None else (id(t.grad), t.grad._version)
 
 
 _NOT_STEPS: Final = (
