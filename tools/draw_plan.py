@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import backprop_ext as torch
-from backprop_ext import nn
 
 TARGET: Final = Path(__file__).resolve().parent.parent / "docs" / "capture-plan.svg"
 
@@ -32,6 +31,7 @@ def main() -> int:
 
 def picture() -> str:
     """The plan of a step of a perceptron with Adam."""
+    nn: Any = torch.nn
     model = nn.Sequential(nn.Linear(64, 128), nn.GELU(), nn.Linear(128, 10))
     optimizer = torch.optim.Adam(model.parameters())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Hashable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -24,11 +24,13 @@ def with_tensors(value: Any, tensors: Any) -> Any:
         return _like(value, [with_tensors(v, tensors) for v in value])
     if isinstance(value, dict):
         return {k: with_tensors(v, tensors) for k, v in value.items()}
-    if not isinstance(value, Hashable):
+    try:
+        hash(value)
+    except TypeError:
         raise TypeError(
             f"[capture] an argument is a {type(value).__name__}, which has no hash, so that one "
             "cannot be told from another; pass tensors, numbers, or lists, tuples and dicts of them"
-        )
+        ) from None
     return value
 
 
