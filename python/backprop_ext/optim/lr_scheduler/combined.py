@@ -77,7 +77,7 @@ class SequentialLR(_Several):
         first._advance()
         self._last_lr = first.get_last_lr()
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """The next epoch."""
         self.last_epoch += 1
         at = bisect_right(self._milestones, self.last_epoch)
@@ -101,7 +101,7 @@ class ChainedScheduler(_Several):
         self._hold(schedulers, optimizer)
         self._last_lr = self._rates()
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """The next epoch."""
         for scheduler in self._schedulers:
             scheduler.step()

@@ -49,9 +49,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.last_epoch = self.num_bad_epochs = self.cooldown_counter = 0
         self._last_lr = self._rates()
 
-    def step(
-        self, metrics: SupportsFloat, epoch: int | None = None
-    ) -> None:
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
         """The next epoch, with the metric of the last one; `epoch` is for old scripts."""
         value = float(metrics)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
