@@ -12,6 +12,7 @@ import pytest
 
 import backprop_ext as bx
 from backprop_ext import capture, nn
+from backprop_ext.distributions import Normal
 from backprop_ext.nn import functional as F
 from backprop_ext.utils.checkpoint import checkpoint
 
@@ -384,6 +385,17 @@ def _without_gradients_inside(model: Any, optimizer: Any, x: Any, y: Any) -> Any
     return loss, target
 
 
+def _distributions(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
+    optimizer.zero_grad()
+    policy = Normal(model(x), bx.ones(2))
+    sample = policy.rsample()
+    ratio = (policy.log_prob(y) - policy.log_prob(sample).detach()).exp()
+    loss = (ratio.clamp(0.8, 1.2) * sample).mean() - 0.01 * policy.entropy().mean()
+    loss.backward()
+    optimizer.step()
+    return loss, sample
+
+
 class _Cube(bx.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Any) -> Any:
@@ -742,6 +754,7 @@ INSIDE: dict[str, Scenario] = {
     "a graph used twice": _with_model(_retained),
     "no_grad": _with_model(_without_gradients_inside),
     "a Function": _with_model(_own_function),
+    "distributions": _with_model(_distributions),
     "a closure": _with_model(_closure),
     "a loss scale": _scaled,
     "schedulers": _schedulers_inside,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from .._core import Tensor
+from .._core import Tensor, _recording
 from .._size import Size
 from ..autograd.grad_mode import no_grad
 from .constraints import Constraint, is_dependent
@@ -61,6 +61,8 @@ class Distribution:
             self._check(f"parameter {name}", constraint, getattr(self, name))
 
     def _check(self, what: str, constraint: Constraint, value: Tensor) -> None:
+        if _recording():  # a captured step reads no values
+            return
         inside = constraint.check(value)
         if not bool(inside.all()):
             outside = value[~inside] if inside.shape == value.shape[: inside.ndim] else value
