@@ -73,9 +73,11 @@ class Tree:
     _kinds: dict[str, str]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        changes.count += 1
         kind = self._kind_of(name, value)
         if kind is None:
+            # train() sets what is set already, in every loop.
+            if value is None or self.__dict__.get(name) is not value:
+                changes.count += 1
             object.__setattr__(self, name, value)
             return
         kinds = self.__dict__.get("_kinds", {})
