@@ -133,11 +133,12 @@ def svg(plan: Plan) -> str:
                 f"{_bytes(value)}</text>"
             )
     for k, b in enumerate(plan.buffers):
-        y = _TOP + b.first * _ROW
+        y, size = _TOP + b.first * _ROW, max(b.bytes * scale, 1)
+        edge = "" if size > 4 else "; stroke: none"  # which would hide a thin one
         out.append(
             f'<rect class="buffer" x="{left + b.offset * scale:.2f}" y="{y}" '
-            f'width="{max(b.bytes * scale, 1):.2f}" height="{(b.last - b.first + 1) * _ROW}" '
-            f'rx="2" style="fill: var(--c{k % _HUES})"><title>{_text(_tip(plan, b))}</title></rect>'
+            f'width="{size:.2f}" height="{(b.last - b.first + 1) * _ROW}" rx="2" '
+            f'style="fill: var(--c{k % _HUES}){edge}"><title>{_text(_tip(plan, b))}</title></rect>'
         )
     if most:
         y = _TOP + at * _ROW
