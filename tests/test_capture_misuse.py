@@ -136,6 +136,19 @@ def test_a_frozen_dataclass_is_told_by_its_value() -> None:
     assert len(step.signatures()) == 2
 
 
+def test_an_argument_that_holds_itself_is_an_error() -> None:
+    step = capture(lambda x: bx.ones(1))
+    cycle: list[Any] = [X]
+    cycle.append(cycle)
+    deep: list[Any] = [X]
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (cycle, deep):
+        with pytest.raises(RecursionError, match="arguments of a captured function"):
+            step(value)
+    assert step(X).item() == 1.0
+
+
 @pytest.mark.parametrize(
     ("array", "error"),
     [

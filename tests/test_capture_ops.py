@@ -55,14 +55,12 @@ HOST = {
     "matrix_power",
     "multinomial",
     "nanquantile",
-    "nn.binary_cross_entropy",
     "nn.ctc_loss",
     "nn.embedding_bag",
     "nn.gaussian_nll_loss",
     "nn.multilabel_margin_loss",
     "nn.one_hot",
     "nn.pdist",
-    "nn.scaled_dot_product_attention",
     "nonzero",
     "nonzero_static",
     "normal",
@@ -128,10 +126,8 @@ def _three_calls(step: Any, case: Any, seed: str, requires_grad: bool) -> list[n
 
 
 def _parameters() -> list[Any]:
-    # randperm draws on the host, and is not seen.
-    marks = {"randperm-0": [pytest.mark.xfail]}
     found = cases([r for r in TABLE if r.result != "error" and r.name not in NO_VALUES])
-    return [pytest.param(*one, id=one[2], marks=marks.get(one[2], [])) for one in found]
+    return [pytest.param(*one, id=one[2]) for one in found]
 
 
 @pytest.mark.filterwarnings("ignore")  # eager and captured warn of the same

@@ -113,14 +113,8 @@ def test_buffers_that_are_alive_together_have_places_of_their_own(
         assert not (alive_together and share_a_place)
 
 
-BY_BIRTH = pytest.mark.xfail(reason="buffers are placed by birth, which leaves gaps")
-
-
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-@pytest.mark.parametrize(
-    "model",
-    ["perceptron", "images", pytest.param("recurrent", marks=BY_BIRTH), "attention"],
-)
+@pytest.mark.parametrize("model", MODELS)
 def test_the_arena_is_at_most_a_tenth_larger_than_what_is_alive(model: str, optimizer: str) -> None:
     program = _program(_captured(model, optimizer))
     _, buffers = program.plan()
