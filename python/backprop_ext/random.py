@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ._core import Generator, _default_generator, default_generator
-from ._replay import again
+from ._core import Generator, _default_generator, _host_call, default_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +30,7 @@ def manual_seed(seed: int) -> Generator:
     -2^63 to 2^64 - 1, negative seeds wrap around; ValueError beyond.
     """
     number, generator = int(seed), _default_generator()
-    again("manual_seed", lambda: generator.manual_seed(number))
+    _host_call("manual_seed", lambda: generator.manual_seed(number))
     return generator
 
 
@@ -60,21 +59,21 @@ def set_rng_state(new_state: Tensor) -> None:
     RuntimeError for bytes that are no state; the generator then stays as it was.
     """
     generator = _default_generator()
-    again("set_rng_state", lambda: generator.set_state(new_state))
+    _host_call("set_rng_state", lambda: generator.set_state(new_state))
 
 
 class RandomState:
     """The state of the default generator, which replays of a captured step take anew."""
 
     def __init__(self) -> None:
-        again("get_rng_state", self._take)
+        _host_call("get_rng_state", self._take)
 
     def _take(self) -> None:
         self._state = get_rng_state()
 
     def put_back(self) -> None:
         """The generator as it was."""
-        again("set_rng_state", lambda: set_rng_state(self._state))
+        _host_call("set_rng_state", lambda: set_rng_state(self._state))
 
 
 @contextmanager

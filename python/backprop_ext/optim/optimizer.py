@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from .._core import Tensor, _recording
-from .._replay import again
+from .._core import Tensor, _host_call, _recording
 from ..nn.modules._hooks import RemovableHandle
 from ..nn.modules._tree import changes
 
@@ -55,7 +54,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             result = step(self, *args, **kwargs)
         else:
             result = None
-            again(type(self).__name__, lambda: step(self, *args, **kwargs))
+            _host_call(type(self).__name__, lambda: step(self, *args, **kwargs))
         self._opt_called = True
         if hooked:
             for hook in self._hooks_at(_POST_STEP):

@@ -12,8 +12,7 @@ from math import cos, pi
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._core import Tensor
-from .._replay import again
+from .._core import Tensor, _host_call
 from ..autograd.grad_mode import no_grad
 from ..nn.modules.module import Module
 from .lr_scheduler.base import LRScheduler, per_group
@@ -108,7 +107,7 @@ class AveragedModel(Module):
 
     def update_parameters(self, model: Module) -> None:
         """Enter the model's parameters into the average; the first time they are copied."""
-        again("AveragedModel", lambda: self._update(model))
+        _host_call("AveragedModel", lambda: self._update(model))
 
     @no_grad()
     def _update(self, model: Module) -> None:

@@ -6,8 +6,7 @@ import warnings
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ..._core import Tensor, _recording
-from ..._replay import again
+from ..._core import Tensor, _host_call, _recording
 from ..optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def _replayed(step: Callable[..., None]) -> Callable[..., None]:
             return
         values = [float(a) if isinstance(a, Tensor) else a for a in args]
         named = {k: float(a) if isinstance(a, Tensor) else a for k, a in kwargs.items()}
-        again(type(self).__name__, lambda: step(self, *values, **named))
+        _host_call(type(self).__name__, lambda: step(self, *values, **named))
 
     return run
 
