@@ -125,12 +125,15 @@ void Recorder::check_read_by_host(const char* op, const TensorImpl& t) {
                  "code that every replay calls again; keep that code out of the captured function");
 }
 
-void Recorder::check_not_read_before(const TensorImpl& t) {
+bool Recorder::host_touched(const TensorImpl& t) const {
   const char* start = start_of(t);
-  // What the host made inside is a constant, and put back before every replay.
-  if (blocks_.count(start)) return;
   const auto found = read_.lower_bound(start);
-  if (found != read_.end() && *found < start + t.storage->root()->bytes())
+  return found != read_.end() && *found < start + t.storage->root()->bytes();
+}
+
+void Recorder::check_not_read_before(const TensorImpl& t) {
+  // What the host made inside is a constant, and put back before every replay.
+  if (host_touched(t) && !blocks_.count(start_of(t)))
     fail_runtime("capture",
                  "the step writes a tensor whose value was read before, and would be the same in "
                  "every replay; read it outside");
@@ -149,18 +152,23 @@ void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Op
     launch.in.push_back(operand(inputs[k]));
     Buffer& buffer = record_.buffers[static_cast<size_t>(launch.in.back().buffer)];
     // Made during the recording and read before any kernel wrote it: the host put something there.
-    if (!buffer.written && !buffer.storage && buffer.initial.empty() && buffer.bytes > 0) {
-      const auto* start = start_of(inputs[k]);
-      buffer.initial.assign(start, start + buffer.bytes);
-    }
+    keep_initial(buffer, inputs[k]);
     touch(launch.in.back().buffer, false);
   }
   for (int k = 0; k < outputs.size(); ++k) {
     check_not_read_before(outputs[k]);
     launch.out.push_back(operand(outputs[k]));
+    // It may write a part of what the host made.
+    if (host_touched(outputs[k]))
+      keep_initial(record_.buffers[static_cast<size_t>(launch.out.back().buffer)], outputs[k]);
     touch(launch.out.back().buffer, true);
   }
   record_.events.emplace_back(std::move(launch));
+}
+
+void Recorder::keep_initial(Buffer& buffer, const TensorImpl& t) {
+  if (buffer.written || buffer.storage || !buffer.initial.empty() || buffer.bytes == 0) return;
+  buffer.initial.assign(start_of(t), start_of(t) + buffer.bytes);
 }
 
 void Recorder::taken(void* block, size_t bytes) { blocks_[block] = {bytes, false, host_runs_}; }

@@ -45,6 +45,8 @@ class Recorder final : public LaunchListener, public Observer {
   Operand operand(const TensorImpl& t);
   void touch(int buffer, bool written);
   void forget_inner_leaves();
+  bool host_touched(const TensorImpl& t) const;
+  void keep_initial(Buffer& buffer, const TensorImpl& t);
   void write_down_grads();
   void stop();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 
 #include "core/thread_local.h"
 
@@ -30,6 +31,18 @@ inline void note_read(const void* data) {
   if (observer) [[unlikely]]
     observer->reading(data);
 }
+
+/// While it lives, what the host reads is not told: for checks, which can only fail.
+class Unobserved {
+ public:
+  Unobserved() : observer_(std::exchange(observer, nullptr)) {}
+  ~Unobserved() { observer = observer_; }
+  Unobserved(const Unobserved&) = delete;
+  Unobserved& operator=(const Unobserved&) = delete;
+
+ private:
+  Observer* observer_;
+};
 
 /// Called before a leaf's `.grad` changes.
 inline void note_grad(TensorImpl& leaf, bool adds) {

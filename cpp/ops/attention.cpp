@@ -22,7 +22,8 @@ Tensor masked_softmax(const Tensor& scores) {
     GradMode off(false);
     dead = extreme("softmax", "", kernels::Id::Max, scores, Dims{-1}, true) ==
            -std::numeric_limits<double>::infinity();
-    if (item_int(sum(dead)) == 0) dead = Tensor();
+    // A recorded step may meet another mask.
+    if (!observer && item_int(sum(dead)) == 0) dead = Tensor();
   }
   if (!dead.defined()) return softmax(scores, -1, std::nullopt);
   return select(dead, 0., softmax(select(dead, 0., scores), -1, std::nullopt));

@@ -113,8 +113,10 @@ void check_probabilities(const Tensor& input) {
   if (input.numel() == 0 || !is_floating(input.dtype())) return;
   GradMode off(false);
   const char* op = "binary_cross_entropy";
-  const double low = item_double(extreme(op, "", kernels::Id::Min, input, std::nullopt, false));
-  const double high = item_double(extreme(op, "", kernels::Id::Max, input, std::nullopt, false));
+  const Tensor least = extreme(op, "", kernels::Id::Min, input, std::nullopt, false);
+  const Tensor most = extreme(op, "", kernels::Id::Max, input, std::nullopt, false);
+  const Unobserved check;
+  const double low = item_double(least), high = item_double(most);
   if (!(low >= 0 && high <= 1))
     fail_runtime(op, "input has elements from ", low, " to ", high,
                  "; expected probabilities of 0 to 1; take binary_cross_entropy_with_logits()");
