@@ -65,6 +65,27 @@ void launch_scatter(const char* op, const Tensor& target, int axis, const Tensor
   launch(op, kernel(Id::Scatter, out.dtype()), out, {&at, &from}, p);
 }
 
+namespace {
+
+/// out = in0, negative entries counted from the end where i[1] says so; i[0] = the size.
+void wrap_kernel(const kernels::View* out, const kernels::View* in, const Params& params,
+                 kernels::FaultInfo* fault) {
+  const auto* from = static_cast<const int64_t*>(in[0].data);
+  auto* to = static_cast<int64_t*>(out[0].data);
+  const int64_t size = params.i[0], lowest = params.i[1] ? -size : 0;
+  int64_t n = 1;
+  for (int d = 0; d < in[0].ndim; ++d) n *= in[0].shape[d];
+  for (int64_t i = 0; i < n; ++i) {
+    if (from[i] < lowest || from[i] >= size) {
+      *fault = {kernels::Fault::IndexOutOfRange, from[i], size};
+      return;
+    }
+    to[i] = from[i] < 0 ? from[i] + size : from[i];
+  }
+}
+
+}  // namespace
+
 Tensor checked_index(const IndexRules& rules, const Tensor& index, int64_t size) {
   if (!is_integral(index.dtype()))
     fail(rules.type_error, rules.op, "the index is ", name_of(index.dtype()),
@@ -76,7 +97,7 @@ Tensor checked_index(const IndexRules& rules, const Tensor& index, int64_t size)
   for (int d = 0; d < at.dim(); ++d)
     if (at.strides()[d] == 0 && shape[d] > 1) shape[d] = 1;
   const Tensor once = contiguous(alias(at, shape, at.strides(), at->offset));
-  const auto* entries = once.data<int64_t>();
+  const auto* entries = static_cast<const int64_t*>(once.raw());
   const int64_t n = once.numel(), lowest = rules.wraps ? -size : 0;
   bool negative = false;
   for (int64_t i = 0; i < n; ++i) {
@@ -85,6 +106,14 @@ Tensor checked_index(const IndexRules& rules, const Tensor& index, int64_t size)
            " is out of bounds for a dimension of size ", size, "; expected ", lowest, " to ",
            size - 1);
     negative = negative || entries[i] < 0;
+  }
+  if (launch_listener) {  // a replay has to look at its own indices
+    const Tensor source = contiguous(at), out = empty(at.shape(), DType::Int64);
+    Params params;
+    params.i[0] = size;
+    params.i[1] = rules.wraps;
+    launch(rules.op, kernels::Kernel{rules.op, nullptr, &wrap_kernel}, out, source, params);
+    return out;
   }
   if (negative) at = select(at < 0., at + full_int({}, size, DType::Int64), at);
   return at;

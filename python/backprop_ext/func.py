@@ -182,7 +182,7 @@ def stack_module_state(
 
     Raises RuntimeError for no modules, or of different classes or modes.
     """
-    kinds = {(type(m).__name__, m.training) for m in models}
+    kinds = dict.fromkeys((type(m).__name__, m.training) for m in models)
     if len(kinds) != 1:
         shown = ", ".join(f"{kind} in {'train' if on else 'eval'} mode" for kind, on in kinds)
         raise RuntimeError(

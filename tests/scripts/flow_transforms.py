@@ -52,12 +52,12 @@ base = dist.MultivariateNormal(torch.zeros(2), torch.eye(2))
 flow = dist.TransformedDistribution(base, [Coupling(n, k % 2 == 1) for k, n in enumerate(nets)])
 print(flow.batch_shape, flow.event_shape, flow.has_rsample)
 optimizer = torch.optim.Adam(nets.parameters(), lr=5e-3)
-for step in range(151):
+for step in range(41):
     loss = -flow.log_prob(data).mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    if step % 50 == 0:
+    if step % 20 == 0:
         print(f"step {step:3d} nll {loss.item():.4f}")
 with torch.no_grad():
     x = flow.sample((1000,))
