@@ -98,7 +98,7 @@ py::tuple inspect_node(const Node& node) {
   return py::make_tuple(node.name(), node.output_count, node.released, edges, kept, notes);
 }
 
-py::tuple apply(Node& node, const OptTensors& grads) {
+py::tuple run_node_alone(Node& node, const OptTensors& grads) {
   return tuple_of(run_node(node, grads.list));
 }
 
@@ -116,7 +116,7 @@ void bind_watch(py::module_& m) {
   m.def("_inspect_node", &inspect_node, py::arg("node"),
         "(name, outputs, freed, edges, kept, notes) of a node; kept: (tensor, memory, stale), None "
         "where a hook has packed it.");
-  m.def("_run_node", &apply, py::arg("node"), py::arg("grads"),
+  m.def("_run_node", &run_node_alone, py::arg("node"), py::arg("grads"),
         "The gradients of a node's inputs by the node alone: no hooks, nothing freed.");
   m.def(
       "_memory_of", [](const Tensor& t) { return memory_of(t->storage); }, py::arg("tensor"),
