@@ -90,6 +90,7 @@ def stubtest() -> int:
         allowed.flush()
         command = [sys.executable, "-m", "mypy.stubtest", "backprop_ext._core", "--concise"]
         command += ["--allowlist", allowed.name, "--ignore-unused-allowlist"]
+        command += ["--mypy-config-file", str(HERE.parent / "pyproject.toml")]
         environment = os.environ | {"MYPYPATH": str(TARGET.parent.parent)}
         done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE)
     if done.returncode:
