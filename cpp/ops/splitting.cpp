@@ -72,6 +72,7 @@ Tensors cut_at(const Tensor& t, const Ints& positions, int64_t axis) {
 Tensors cut_into(const Tensor& t, int64_t sections, int64_t axis) {
   const int a = wrap_axis("tensor_split", axis, t.dim());
   if (sections < 1) fail_runtime("tensor_split", sections, " sections; pass 1 or more");
+  require_room({sections, 64}, DType::Float64);  // each piece is a tensor
   if (t.dim() == 0) fail_runtime("tensor_split", "a 0-d tensor cannot be cut; use unsqueeze(0)");
   Ints positions;
   const int64_t n = t.shape()[a];

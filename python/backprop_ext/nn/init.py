@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from math import ceil, erf, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .. import _core, linalg
 from ..autograd.grad_mode import no_grad
@@ -92,6 +92,9 @@ def _normal_cdf(x: float) -> float:
     return (1.0 + erf(x / sqrt(2.0))) / 2.0
 
 
+_ROUNDS: Final = 20_000
+
+
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -104,6 +107,7 @@ def trunc_normal_(
 
     Proposals are normal where more than 0.3 of them fall into [a, b], else uniform in [a, b] and
     kept with probability density / largest density. Warns where mean lies more than 2 std outside.
+    Raises RuntimeError, and changes nothing, where the bounds lie so far out that none is found.
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
@@ -128,11 +132,16 @@ def trunc_normal_(
     propose = normal if share > 0.3 else uniform
     with no_grad():
         values, rejected = propose()
-        while rejected.any():
+        for _ in range(_ROUNDS):
+            if not rejected.any():
+                return tensor.copy_(values)
             fresh, again = propose()
             values = _core.where(rejected, fresh, values)
             rejected = rejected & again
-        return tensor.copy_(values)
+    raise RuntimeError(
+        f"[trunc_normal_] {_ROUNDS} rounds found no values of mean={mean}, std={std} in [{a}, {b}]; "
+        "move the bounds nearer to the mean"
+    )
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
