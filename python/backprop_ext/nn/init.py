@@ -139,7 +139,7 @@ def trunc_normal_(
             values = _core.where(rejected, fresh, values)
             rejected = rejected & again
     raise RuntimeError(
-        f"[trunc_normal_] {_ROUNDS} rounds found no values of mean={mean}, std={std} in [{a}, {b}]; "
+        f"[trunc_normal_] mean={mean}, std={std}: {_ROUNDS} rounds found no values in [{a}, {b}]; "
         "move the bounds nearer to the mean"
     )
 
