@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from ... import _core
+from ..modules.module import Module
 
 __all__ = ["skip_init"]
 
@@ -12,7 +13,12 @@ _T = TypeVar("_T")
 
 
 def skip_init(module_cls: type[_T], *args: Any, **kwargs: Any) -> _T:
-    """module_cls(*args, **kwargs), without using up random numbers; its values are undefined."""
+    """module_cls(*args, **kwargs), without using up random numbers; its values are undefined.
+
+    Raises RuntimeError for what is no class of modules.
+    """
+    if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
+        raise RuntimeError(f"[skip_init] {module_cls!r} is no class of modules; pass nn.Linear, say")
     generator = _core.default_generator
     state = generator.get_state()
     try:
