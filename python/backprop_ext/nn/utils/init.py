@@ -18,7 +18,9 @@ def skip_init(module_cls: type[_T], *args: Any, **kwargs: Any) -> _T:
     Raises RuntimeError for what is no class of modules.
     """
     if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
-        raise RuntimeError(f"[skip_init] {module_cls!r} is no class of modules; pass nn.Linear, say")
+        raise RuntimeError(
+            f"[skip_init] {module_cls!r} is no class of modules; pass nn.Linear, say"
+        )
     generator = _core.default_generator
     state = generator.get_state()
     try:
