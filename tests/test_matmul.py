@@ -18,6 +18,8 @@ SHAPES = [
     *[(1, size, 40) for size in SIZES],
     *[(size, 1, 40) for size in SIZES],
     *[(3, size, 70) for size in SIZES],
+    # Panels of four registers whose last one is of three.
+    *[(rows, 32 * k + 24, 5) for rows in (1, 2, 3) for k in (1, 2)],
     *[(size, 3, 70) for size in SIZES],
     *[(size, size, size) for size in SIZES],
     *[(size, 40, 1) for size in SIZES],

@@ -27,7 +27,8 @@ class Panels {
     // Rows far apart share few lines of the cache; a few uses do not pay for a copy.
     const bool near = k * b.row * static_cast<int64_t>(sizeof(T)) <= (1 << 15);
     const bool in_place = b.col == 1 && (blocks < 8 || near);
-    const bool whole_rest = rest % Lanes<T>::width == 0;
+    // There are tiles of one, two and four registers: others would read beyond the last column.
+    const bool whole_rest = rest == Lanes<T>::width || rest == 2 * Lanes<T>::width;
     data = last = b.data;
     step = last_step = b.row;
     apart = cols();
