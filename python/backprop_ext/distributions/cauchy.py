@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from math import inf, log, nan, pi
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import _core
 from .._core import Tensor
-from . import constraints
-from .distribution import Distribution
+from ._location_scale import LocationScale
 from .utils import constant
 
 if TYPE_CHECKING:
@@ -17,20 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["Cauchy"]
 
 
-class Cauchy(Distribution):
+class Cauchy(LocationScale):
     """p(x) = 1 / (pi scale (1 + ((x - loc) / scale)^2)); it has no mean."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-    loc: Tensor
-    scale: Tensor
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        super().__init__(self._broadcast(loc=loc, scale=scale), validate_args=validate_args)
-
     mean = property(lambda self: constant(nan, self._extended_shape(), self.loc))
-    mode = property(lambda self: self.loc)
     variance = property(lambda self: constant(inf, self._extended_shape(), self.loc))
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from math import log, pi, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import _core
 from .._core import Tensor
 from ..autograd.grad_mode import no_grad
-from . import constraints
-from .distribution import Distribution
+from ._location_scale import LocationScale
 from .utils import standard_normal
 
 if TYPE_CHECKING:
@@ -18,20 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Normal"]
 
 
-class Normal(Distribution):
+class Normal(LocationScale):
     """p(x) = exp(-((x - loc) / scale)^2 / 2) / (scale sqrt(2 pi))"""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-    loc: Tensor
-    scale: Tensor
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        super().__init__(self._broadcast(loc=loc, scale=scale), validate_args=validate_args)
-
     mean = property(lambda self: self.loc)
-    mode = property(lambda self: self.loc)
     stddev = property(lambda self: self.scale)
     variance = property(lambda self: self.scale.pow(2))
 

@@ -8,8 +8,8 @@ from .. import _core
 from .._core import Tensor
 from . import constraints
 from ._elementwise import SigmoidTransform
+from ._relaxed import Relaxed
 from .distribution import WithLogits
-from .transformed_distribution import TransformedDistribution
 from .utils import broadcast_all, clamp_probs
 
 if TYPE_CHECKING:
@@ -56,22 +56,10 @@ class LogitRelaxedBernoulli(WithLogits):
         return self.temperature.log() + apart - 2 * apart.exp().log1p()
 
 
-class RelaxedBernoulli(TransformedDistribution):
+class RelaxedBernoulli(Relaxed):
     """A number in (0, 1) that becomes Bernoulli(probs) as temperature goes to 0."""
 
     arg_constraints = _PARAMETERS
     support = constraints.unit_interval
-
-    def __init__(
-        self,
-        temperature: Tensor,
-        probs: Any = None,
-        logits: Any = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        base = LogitRelaxedBernoulli(temperature, probs, logits, validate_args)
-        super().__init__(base, SigmoidTransform(), validate_args)
-
-    temperature = property(lambda self: self.base_dist.temperature)
-    probs = property(lambda self: self.base_dist.probs)
-    logits = property(lambda self: self.base_dist.logits)
+    _base = LogitRelaxedBernoulli
+    _transform = SigmoidTransform

@@ -8,9 +8,9 @@ from .. import _core
 from .._core import Tensor
 from . import constraints
 from ._elementwise import ExpTransform
+from ._relaxed import Relaxed
 from .categorical import Categorical
 from .distribution import Distribution
-from .transformed_distribution import TransformedDistribution
 from .utils import broadcast_all, clamp_probs
 
 if TYPE_CHECKING:
@@ -64,22 +64,10 @@ class ExpRelaxedCategorical(Distribution):
         return score + (factorial + (k - 1) * self.temperature.log())
 
 
-class RelaxedOneHotCategorical(TransformedDistribution):
+class RelaxedOneHotCategorical(Relaxed):
     """Shares that become OneHotCategorical(probs) as temperature goes to 0."""
 
     arg_constraints = _PARAMETERS
     support = constraints.simplex
-
-    def __init__(
-        self,
-        temperature: Tensor,
-        probs: Any = None,
-        logits: Any = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        base = ExpRelaxedCategorical(temperature, probs, logits, validate_args)
-        super().__init__(base, ExpTransform(), validate_args)
-
-    temperature = property(lambda self: self.base_dist.temperature)
-    probs = property(lambda self: self.base_dist.probs)
-    logits = property(lambda self: self.base_dist.logits)
+    _base = ExpRelaxedCategorical
+    _transform = ExpTransform
