@@ -1,13 +1,14 @@
 // Turns rows of the op table into kernels over contiguous elements.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
 #include "formulas/all.h"
 #include "kernels/families.h"
 #include "kernels/lanes_math.h"
+#include "kernels/lanes_partial.h"
 #include "kernels/pointwise_rules.h"
 
 namespace bx::kernels {
@@ -33,49 +34,43 @@ inline auto with_params(F f, const RowParams<P>& p, Args... args) {
   else return f(args..., p[0], p[1], p[2]);
 }
 
-/// One operand's lanes: of T, or of a mask where the row's condition stands.
+/// n of an operand's lanes from element i on, of T or of a mask where the row's condition stands;
+/// the rest of the register is 1 or false.
 template <class T, bool V, bool IsMask>
-inline auto load_operand(const void* base, int64_t i) {
-  if constexpr (IsMask) return Mask<T, V>::load(static_cast<const bool*>(base) + i);
-  else return Lanes<T, V>::load(static_cast<const T*>(base) + i);
+inline auto load_operand(const void* base, int64_t i, int64_t n) {
+  constexpr int width = Lanes<T, V>::width;
+  if constexpr (IsMask) {
+    const auto* p = static_cast<const bool*>(base) + i;
+    if (n >= width) return Mask<T, V>::load(p);
+    bool first[width] = {};
+    std::copy_n(p, n, first);
+    return Mask<T, V>::load(first);
+  } else if constexpr (width > 1) {
+    return load_padded(static_cast<const T*>(base) + i, n, T(1));
+  } else {
+    return Lanes<T, V>::load(static_cast<const T*>(base) + i);
+  }
 }
 
-/// Runs f over n elements. Operand k is a mask where k == MaskAt. The tail is padded with ones, so
-/// that it goes through the same instructions as the rest.
+/// Runs f over n elements. Operand k is a mask where k == MaskAt. The tail is padded, so that it
+/// goes through the same instructions as the rest.
 template <class Out, class T, bool V, int N, int MaskAt, class F>
 inline void for_lanes(Out* out, const void* const* in, int64_t n, F f) {
   constexpr int width = Lanes<T, V>::width;
-  auto apply = [&]<size_t... K>(std::index_sequence<K...>, const void* const* base, int64_t i) {
-    return f(load_operand<T, V, static_cast<int>(K) == MaskAt>(base[K], i)...);
-  };
-  constexpr auto operands = std::make_index_sequence<N>{};
   const void* base[N];
   for (int k = 0; k < N; ++k) base[k] = in[k];
+  auto apply = [&]<size_t... K>(std::index_sequence<K...>, int64_t i, int64_t count) {
+    return f(load_operand<T, V, static_cast<int>(K) == MaskAt>(base[K], i, count)...);
+  };
+  constexpr auto operands = std::make_index_sequence<N>{};
   int64_t i = 0;
   for (; i + width <= n; i += width) {
-    const auto y = apply(operands, base, i);
+    const auto y = apply(operands, i, width);
     if constexpr (requires { y.store(out); }) y.store(out + i);
     else out[i] = y.v;
   }
   if constexpr (width > 1) {
-    if (i == n) return;
-    const int64_t rest = n - i;
-    alignas(64) T pad[N][width];
-    for (int k = 0; k < N; ++k) {
-      if (k == MaskAt) {
-        auto* mask = reinterpret_cast<bool*>(pad[k]);
-        for (int64_t j = 0; j < width; ++j)
-          mask[j] = j < rest && static_cast<const bool*>(in[k])[i + j];
-      } else {
-        for (int64_t j = rest; j < width; ++j) pad[k][j] = T(1);
-        std::memcpy(pad[k], static_cast<const T*>(in[k]) + i,
-                    static_cast<size_t>(rest) * sizeof(T));
-      }
-      base[k] = pad[k];
-    }
-    alignas(64) T result[width];
-    apply(operands, base, 0).store(result);
-    std::memcpy(out + i, result, static_cast<size_t>(rest) * sizeof(T));
+    if (i < n) store_part(apply(operands, i, n - i), out + i, n - i);
   }
 }
 
