@@ -120,12 +120,19 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
 /// included. An operand without memory lives from the step that writes it to the last that reads
 /// it.
 int64_t PointwisePlan::assign_slots() {
+  int32_t end = 0;
+  int64_t bytes = 0;
+  for (size_t k = 0; k < operands.size(); ++k) {
+    if (operands[k].layout == Layout::Scratch) continue;
+    bytes += operands[k].item;
+    slots_[k] = end;
+    end += static_cast<int32_t>(operands[k].item);
+  }
+  if (steps.size() == 1) return bytes;
   int last_use[kMaxPointwiseOperands] = {};
   for (size_t s = 0; s < steps.size(); ++s)
     for (int k = 0; k < steps[s].input_count; ++k)
       last_use[steps[s].inputs[k]] = static_cast<int>(s);
-  int32_t end = 0;
-  int64_t bytes = 0;
   InlineVector<std::pair<int64_t, int32_t>, 16> free;  // (item, slot)
   const auto take = [&](int64_t item) {
     for (int k = 0; k < free.size(); ++k)
@@ -139,11 +146,6 @@ int64_t PointwisePlan::assign_slots() {
     return slot;
   };
   bool seen[kMaxPointwiseOperands] = {};
-  for (size_t k = 0; k < operands.size(); ++k) {
-    if (operands[k].layout == Layout::Scratch) continue;
-    bytes += operands[k].item;
-    slots_[k] = take(operands[k].item);
-  }
   const int32_t own = end;
   for (size_t s = 0; s < steps.size(); ++s) {
     const PointwiseStep& step = steps[s];

@@ -97,7 +97,8 @@ Tensor checked_index(const IndexRules& rules, const Tensor& index, int64_t size)
   for (int d = 0; d < at.dim(); ++d)
     if (at.strides()[d] == 0 && shape[d] > 1) shape[d] = 1;
   const Tensor once = contiguous(alias(at, shape, at.strides(), at->offset));
-  const auto* entries = static_cast<const int64_t*>(once.raw());
+  const Unobserved check;
+  const auto* entries = once.data<int64_t>();
   const int64_t n = once.numel(), lowest = rules.wraps ? -size : 0;
   bool negative = false;
   for (int64_t i = 0; i < n; ++i) {
