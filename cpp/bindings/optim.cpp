@@ -1,123 +1,52 @@
-// The update steps, on Python's parameter groups and state.
-#include "bindings/python.h"
+// The update steps of parameter groups: once, or again and again as a replay does.
+#include "bindings/update_state.h"
 #include "capture/recorder.h"
-#include "optim/update.h"
 
 namespace bx {
 
 namespace {
 
-constexpr size_t kMaxSettings = 8;
-
-/// The names of a rule as Python strings, made once.
-struct Names {
-  PyObject* params = PyUnicode_InternFromString("params");
-  struct Setting {
-    PyObject* key;
-    Py_ssize_t index;  // of an element of a sequence; -1: the value itself
-  };
-  std::vector<Setting> settings;
-  std::vector<PyObject*> counters, slots;
-
-  explicit Names(const UpdateRule& rule) {
-    for (const char* name : rule.settings) {
-      const std::string_view text(name);
-      const size_t dot = text.find('.');
-      const std::string key(text.substr(0, dot));
-      settings.push_back(
-          {PyUnicode_InternFromString(key.c_str()), dot == text.npos ? -1 : text[dot + 1] - '0'});
-    }
-    for (const auto& counter : rule.counters)
-      counters.push_back(PyUnicode_InternFromString(counter.name));
-    for (const auto& slot : rule.slots) slots.push_back(PyUnicode_InternFromString(slot.name));
-  }
+/// A parameter with a gradient.
+struct Stepped {
+  PyObject* param;
+  UpdateItem item;
 };
 
-const UpdateRule& rule_numbered(size_t number) {
-  if (number >= update_rules().size())
-    fail_index("step", "there is no update rule ", number, "; take one of _update_rules");
-  return update_rules()[number];
-}
-
-const Names& names_numbered(size_t number) {
-  static const auto& all = *new std::vector<Names>(update_rules().begin(), update_rules().end());
-  return all[number];
-}
-
-double number(PyObject* value) {
-  const double x = PyFloat_AsDouble(value);  // of a number, a bool, a tensor of one element
-  if (x == -1 && PyErr_Occurred()) throw py::error_already_set();
-  return x;
-}
-
-PyObject* entry_of(PyObject* dict, PyObject* key) {
-  PyObject* value = PyDict_GetItemWithError(dict, key);
-  if (!value && PyErr_Occurred()) throw py::error_already_set();
-  return value;
-}
-
-void read_settings(const UpdateRule& rule, const Names& names, PyObject* group, double* settings) {
-  for (size_t i = 0; i < names.settings.size(); ++i) {
-    const auto [key, index] = names.settings[i];
-    PyObject* value = entry_of(group, key);
-    if (!value)
-      throw py::key_error(
-          str("[", rule.name, "] a parameter group has no '", rule.settings[i], "'; add it"));
-    settings[i] =
-        index < 0
-            ? number(value)
-            : number(py::reinterpret_steal<py::object>(PySequence_GetItem(value, index)).ptr());
-  }
-}
-
-/// The tensor in a state under a name; one that is missing is made and entered.
-template <class Make>
-Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool* is_new, Make make) {
-  PyObject* found = entry_of(state, name);
-  if (found && is_tensor(found)) return tensor_of(found);
-  Tensor t = make();
-  if (found && found != Py_None) {
-    // Old files keep the step as a number.
-    if (t.dim() != 0)
-      fail_type(rule.name, "a state is ", Py_TYPE(found)->tp_name, "; it must be a Tensor");
-    t = tensor_from_data(found, t.dtype());
-  } else if (is_new) {
-    *is_new = true;
-  }
-  if (PyDict_SetItem(state, name, py::reinterpret_steal<py::object>(wrap(t)).ptr()) < 0)
-    throw py::error_already_set();
-  return t;
-}
-
-/// Fills the slots and counters of an item from its state; what keeps nothing has no state.
-void read_state(const UpdateRule& rule, const Names& names, UpdateItem& item, PyObject* states,
-                PyObject* param, const double* settings) {
-  py::object state;
-  auto dict = [&] {
-    if (!state) {
-      state = py::reinterpret_steal<py::object>(PyObject_GetItem(states, param));
-      if (!state) throw py::error_already_set();
-      if (!PyDict_Check(state.ptr()))
-        fail_type(rule.name, "the state of a parameter is ", Py_TYPE(state.ptr())->tp_name,
-                  "; it must be a dict");
+/// One step of the parameters of a group that have a gradient, which are returned. Nothing is
+/// written before all of them are checked.
+std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& states,
+                          const double* settings) {
+  const UpdateRule& rule = rule_numbered(number);
+  std::vector<Stepped> stepped;
+  const py::sequence list(group["params"]);
+  for (py::handle param : list)
+    if (is_tensor(param.ptr()) && tensor_of(param.ptr())->grad) {
+      check_gradient(rule, tensor_of(param.ptr()));
+      stepped.push_back({param.ptr(), {}});
     }
-    return state.ptr();
-  };
-  for (size_t k = 0; k < rule.counters.size(); ++k)
-    item.counters[k] = stored(rule, dict(), names.counters[k], nullptr,
-                              [&] { return new_counter(rule.counters[k], settings); });
-  for (size_t k = 0; k < rule.slots.size(); ++k)
-    if (const auto& slot = rule.slots[k]; slot.when < 0 || settings[slot.when] != 0)
-      item.slots[k] = stored(rule, dict(), names.slots[k], &item.first,
-                             [&] { return new_slot(slot, settings, item.param); });
+  for (auto& [param, item] : stepped) {
+    item.param = tensor_of(param);
+    item.grad = Tensor(item.param->grad);
+    read_state(rule, names_numbered(number), item, states.ptr(), param, settings);
+    check_state(rule, item);
+  }
+  for (const Stepped& one : stepped) run_update(rule, one.item, settings);
+  return stepped;
 }
 
-/// The steps of one group. What was read and checked is kept from step to step, and read anew where
-/// a parameter, a gradient or a piece of state is another than it was.
+void step_once(size_t number, const py::dict& group, const py::dict& states) {
+  double settings[kMaxSettings];
+  read_settings(rule_numbered(number), names_numbered(number), group.ptr(), settings);
+  step(number, group, states, settings);
+}
+
+/// The steps of one group in replays. What was read and checked is kept from step to step, and read
+/// anew where a parameter, a gradient or a piece of state is another than it was.
 class GroupStep {
  public:
   GroupStep(size_t number, py::dict group, py::dict states)
-      : rule_(rule_numbered(number)),
+      : number_(number),
+        rule_(rule_numbered(number)),
         names_(names_numbered(number)),
         group_(std::move(group)),
         states_(std::move(states)) {}
@@ -125,7 +54,7 @@ class GroupStep {
   void run() {
     double settings[kMaxSettings];
     read_settings(rule_, names_, group_.ptr(), settings);
-    if (!unchanged(settings)) return run_anew(settings);
+    if (!unchanged(settings)) return keep(step(number_, group_, states_, settings), settings);
     for (Kept& kept : kept_) kept.ready.run(settings);
   }
   void forget() {
@@ -141,32 +70,16 @@ class GroupStep {
     ReadyUpdate ready;
   };
 
-  /// Nothing is written before all parameters are checked.
-  void run_anew(const double* settings) {
+  void keep(const std::vector<Stepped>& stepped, const double* settings) {
     forget();
-    std::vector<PyObject*> params;
-    const py::sequence list(group_["params"]);
-    for (py::handle param : list) {
-      params_.push_back(param.ptr());
-      if (is_tensor(param.ptr()) && tensor_of(param.ptr())->grad) {
-        check_gradient(rule_, tensor_of(param.ptr()));
-        params.push_back(param.ptr());
-      }
-    }
-    std::vector<UpdateItem> items(params.size());
-    bool can_be_kept = PyList_CheckExact(list.ptr());
-    for (size_t i = 0; i < params.size(); ++i) {
-      UpdateItem& item = items[i];
-      item.param = tensor_of(params[i]);
-      item.grad = Tensor(item.param->grad);
-      read_state(rule_, names_, item, states_.ptr(), params[i], settings);
-      check_state(rule_, item);
-      can_be_kept = can_be_kept && ReadyUpdate::possible(item);
-    }
-    for (const UpdateItem& item : items) run_update(rule_, item, settings);
-    if (!can_be_kept) return params_.clear();
-    for (size_t i = 0; i < params.size(); ++i) {
-      Kept kept{params[i], {}, {}, ReadyUpdate(rule_, items[i])};
+    PyObject* list = entry_of(group_.ptr(), names_.params);
+    if (!list || !PyList_CheckExact(list)) return;
+    for (const Stepped& one : stepped)
+      if (!ReadyUpdate::possible(one.item)) return;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
+      params_.push_back(PyList_GET_ITEM(list, i));
+    for (const Stepped& one : stepped) {
+      Kept kept{one.param, {}, {}, ReadyUpdate(rule_, one.item)};
       if (!rule_.counters.empty() || !rule_.slots.empty()) keep_entries(kept);
       kept_.push_back(std::move(kept));
     }
@@ -215,8 +128,9 @@ class GroupStep {
     return true;
   }
 
+  size_t number_;
   const UpdateRule& rule_;
-  const Names& names_;
+  const UpdateNames& names_;
   py::dict group_, states_;
   std::vector<PyObject*> params_;  // all of the group's at the last step
   std::vector<Kept> kept_;
@@ -232,11 +146,11 @@ void bind_optim(py::module_& m) {
   m.def(
       "_update",
       [](size_t rule, const py::dict& group, const py::dict& state) {
+        if (!capture::active()) return step_once(rule, group, state);
         // A replay reads the settings anew: schedulers go on working.
-        if (!capture::active()) return GroupStep(rule, group, state).run();
-        auto step = std::make_shared<GroupStep>(rule, group, state);
-        capture::host_call("update", [step] { step->run(); });
-        step->forget();  // what is kept would outlive the recording
+        auto steps = std::make_shared<GroupStep>(rule, group, state);
+        capture::host_call("update", [steps] { steps->run(); });
+        steps->forget();  // what is kept would outlive the recording
       },
       py::arg("rule"), py::arg("group"), py::arg("state"),
       "One step of a group's parameters by a rule of _update_rules; settings and state are read "

@@ -1,0 +1,39 @@
+// Python's parameter groups and state, as the update steps read them.
+#pragma once
+
+#include "bindings/python.h"
+#include "optim/update.h"
+
+namespace bx {
+
+inline constexpr size_t kMaxSettings = 8;
+
+/// The names of a rule as Python strings, made once.
+struct UpdateNames {
+  PyObject* params = PyUnicode_InternFromString("params");
+  struct Setting {
+    PyObject* key;
+    Py_ssize_t index;  // of an element of a sequence; -1: the value itself
+  };
+  std::vector<Setting> settings;
+  std::vector<PyObject*> counters, slots;
+
+  explicit UpdateNames(const UpdateRule& rule);
+};
+
+/// A rule by its number in _update_rules, IndexError beyond, and its names.
+const UpdateRule& rule_numbered(size_t number);
+const UpdateNames& names_numbered(size_t number);
+
+/// A dict's value, borrowed; null where there is none.
+PyObject* entry_of(PyObject* dict, PyObject* key);
+
+/// KeyError where a group lacks a setting.
+void read_settings(const UpdateRule& rule, const UpdateNames& names, PyObject* group,
+                   double* settings);
+
+/// Fills the slots and counters of an item from its state; what keeps nothing has no state.
+void read_state(const UpdateRule& rule, const UpdateNames& names, UpdateItem& item,
+                PyObject* states, PyObject* param, const double* settings);
+
+}  // namespace bx
