@@ -1,6 +1,5 @@
 // Recorded steps, as capture.py uses them.
 #include "bindings/python.h"
-#include "bindings/replayer.h"
 #include "capture/recorder.h"
 #include "capture/replay.h"
 
@@ -56,7 +55,6 @@ void bind_capture(py::module_& m) {
                              "The most that is alive at once of what the step needs in between.")
       .def_property_readonly("arena_bytes", &Program::arena_bytes,
                              "Memory for what the step needs in between.");
-  bind_replayer(m);
   m.def("_record", &record, py::arg("step"), py::arg("arguments"),
         "Runs step() once, which returns a list of tensors, and returns it recorded.");
   m.def(

@@ -15,7 +15,8 @@ PYBIND11_MODULE(_core, m) {
   bx::bind_module_call(m);  // Module.__call__
   bx::bind_random(m);       // Generator
   bx::bind_optim(m);        // fused update steps
-  bx::bind_capture(m);      // recorded steps and their replay
+  bx::bind_capture(m);      // recorded steps
+  bx::bind_replayer(m);     // the call of a captured function
   bx::bind_runtime(m);      // threads, memory, instruction set
   m.attr("__all__") = bx::public_names(m);
 }

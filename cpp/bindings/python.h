@@ -92,6 +92,7 @@ void bind_module_call(py::module_& m);
 void bind_random(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_capture(py::module_& m);
+void bind_replayer(py::module_& m);
 void bind_runtime(py::module_& m);
 
 /// A getter that returns what f makes of the tensor.

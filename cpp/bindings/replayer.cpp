@@ -1,7 +1,6 @@
 // A captured function is called: what was called last is replayed without a Python frame, all else
 // goes to Captured._call.
-#include "bindings/replayer.h"
-
+#include "bindings/python.h"
 #include "capture/replay.h"
 
 namespace bx {
@@ -159,6 +158,16 @@ PyObject* remember(PyObject* self, PyObject* args) {
   });
 }
 
+/// _tensors(args, kwargs): those of a call, in the order in which a replay takes them.
+PyObject* tensors(PyObject*, PyObject* args) {
+  return guarded([&]() -> PyObject* {
+    const auto [positional, named] =
+        py::reinterpret_borrow<py::tuple>(args).cast<std::pair<py::tuple, py::dict>>();
+    Signature signature(positional.ptr(), named.ptr());
+    return py::cast(std::move(signature.tensors)).release().ptr();
+  });
+}
+
 PyObject* forget(PyObject* self, PyObject*) {
   delete std::exchange(as_replayer(self)->last, nullptr);
   Py_RETURN_NONE;
@@ -190,6 +199,8 @@ void dealloc(PyObject* self) {
 PyMethodDef methods[] = {
     {"_remember", remember, METH_VARARGS,
      "_remember(key, program, changes, rebuild): what the next call most likely replays."},
+    {"_tensors", tensors, METH_VARARGS,
+     "_tensors(args, kwargs): those of a call, in the order in which a replay takes them."},
     {"_forget", forget, METH_NOARGS, "Drops what was remembered."},
     {nullptr, nullptr, 0, nullptr}};
 

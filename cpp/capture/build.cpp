@@ -122,145 +122,161 @@ void Program::place(int buffer, void* start) {
     *p.place = static_cast<char*>(start) + p.offset;
 }
 
+/// Gives every internal buffer its place; true for those that live inside one group, in no memory.
+std::vector<bool> Program::plan_memory(const std::vector<size_t>& ends) {
+  const size_t count = record_.events.size();
+  std::vector<int> groups(count);
+  for (size_t e = 0, g = 0; e < count; ++e) {
+    if (e == ends[g]) ++g;
+    groups[e] = static_cast<int>(g);
+  }
+  const auto group_of = [&](int event) {
+    return groups[std::min(static_cast<size_t>(event), count - 1)];
+  };
+  const auto is_fused = [&](int group) {
+    const auto g = static_cast<size_t>(group);
+    return ends[g] - (g ? ends[g - 1] : 0) > 1;
+  };
+  std::vector<bool> scratch(record_.buffers.size());
+  for (size_t k = 0; k < scratch.size(); ++k) {
+    Buffer& b = record_.buffers[k];
+    if (b.first < 0) continue;
+    const bool internal = b.origin == Origin::Internal;
+    scratch[k] = internal && b.initial.empty() && group_of(b.first) == group_of(b.last) &&
+                 is_fused(group_of(b.first));
+    if (scratch[k]) {
+      b.first = b.last = -1;
+      continue;
+    }
+    if (internal && !b.initial.empty()) {
+      b.first = 0;  // there from the start, and untouched until it is read
+      if (!b.written) b.last = static_cast<int>(count);
+    }
+    // Lifetimes count in groups: a group reads and writes all of its operands at once.
+    if (b.first >= static_cast<int>(count)) continue;
+    b.first = group_of(b.first);
+    b.last = group_of(b.last);
+  }
+  arena_bytes_ = plan_arena(record_.buffers, &live_bytes_);
+  arena_ = make<Storage>(arena_bytes_);
+  return scratch;
+}
+
+/// The memory of a gradient that the step sets: its own, or a part of the arena.
+Ref<Storage> Program::storage_of(int number) {
+  const Buffer& b = record_.buffers[static_cast<size_t>(number)];
+  if (b.storage || b.arena_offset < 0) return b.storage;
+  held_.push_back(make<Storage>(static_cast<char*>(arena_->data()) + b.arena_offset, b.bytes,
+                                std::function<void()>()));
+  return held_.back();
+}
+
+std::unique_ptr<Instruction> Program::restore(int number) {
+  auto one = std::make_unique<Restore>(record_.buffers[static_cast<size_t>(number)].initial);
+  point(number, &one->to, 0);
+  return one;
+}
+
+std::unique_ptr<Instruction> Program::set_grad(const GradSet& set) {
+  if (!set.grad) return std::make_unique<SetGrad>(set, nullptr, nullptr);
+  const int number = set.grad->buffer;
+  return std::make_unique<SetGrad>(set, storage_of(number),
+                                   record_.buffers[static_cast<size_t>(number)].start);
+}
+
+std::unique_ptr<Instruction> Program::general(const Launch& launch) {
+  auto one = std::make_unique<GeneralKernel>(launch);
+  for (size_t k = 0; k < launch.out.size(); ++k)
+    point(launch.out[k].buffer, &one->out[k].data, launch.out[k].offset);
+  for (size_t k = 0; k < launch.in.size(); ++k)
+    point(launch.in[k].buffer, &one->in[k].data, launch.in[k].offset);
+  return one;
+}
+
+std::unique_ptr<Instruction> Program::straight(const Launch& launch) {
+  auto one = std::make_unique<StraightKernel>(launch);
+  point(launch.out[0].buffer, &one->out, launch.out[0].offset);
+  for (size_t k = 0; k < launch.in.size(); ++k)
+    point(launch.in[k].buffer, &one->in[k], launch.in[k].offset);
+  return one;
+}
+
+/// The launches [begin, end) as one walk.
+std::unique_ptr<Instruction> Program::fused(size_t begin, size_t end,
+                                            const std::vector<bool>& scratch) {
+  auto walk = std::make_unique<FusedKernels>();
+  const Dims& shape = std::get<Launch>(record_.events[begin]).out[0].shape;
+  std::vector<const Operand*> slots;
+  const auto slot = [&](const Operand& o, bool written) {
+    for (size_t k = 0; k < slots.size(); ++k)
+      if (slots[k]->same_place(o)) {
+        if (written) walk->operands[k].is_written = true;
+        return static_cast<int>(k);
+      }
+    slots.push_back(&o);
+    PointwiseOperand p{nullptr, size_of(o.dtype), !written, written,
+                       broadcast_strides(o.shape, o.strides, shape)};
+    if (scratch[static_cast<size_t>(o.buffer)]) p.layout = Layout::Scratch;
+    walk->operands.push_back(p);
+    return static_cast<int>(slots.size()) - 1;
+  };
+  walk->params.reserve(end - begin);  // the steps point into it
+  for (size_t e = begin; e < end; ++e) {
+    const auto& launch = std::get<Launch>(record_.events[e]);
+    walk->params.push_back(launch.params);
+    walk->names.push_back(launch.op);
+    PointwiseStep step{
+        launch.kernel.pointwise, walk->params.back().f, 0, static_cast<int>(launch.in.size()), {}};
+    for (size_t k = 0; k < launch.in.size(); ++k) step.inputs[k] = slot(launch.in[k], false);
+    step.output = slot(launch.out[0], true);
+    walk->steps.push_back(step);
+  }
+  walk->plan.emplace(shape, walk->operands, walk->steps);
+  for (size_t k = 0; k < slots.size(); ++k)
+    if (walk->operands[k].layout != Layout::Scratch)
+      point(slots[k]->buffer, reinterpret_cast<void**>(&walk->operands[k].data), slots[k]->offset);
+  return walk;
+}
+
+/// What the events of a group become.
+std::unique_ptr<Instruction> Program::instruction(size_t begin, size_t end,
+                                                  const std::vector<bool>& scratch) {
+  const Event& event = record_.events[begin];
+  if (const auto* set = std::get_if<GradSet>(&event)) return set_grad(*set);
+  if (const auto* call = std::get_if<HostCall>(&event)) return std::make_unique<CallHost>(*call);
+  const auto& first = std::get<Launch>(event);
+  if (!first.kernel.pointwise) return general(first);
+  const Operand& out = first.out[0];
+  const bool is_straight = end - begin == 1 && out.numel() < kLongKernel &&
+                           is_contiguous(out.shape, out.strides) &&
+                           std::all_of(
+                               first.in.begin(), first.in.end(),
+                               [&](const Operand& o) {
+                                 return o.shape == out.shape && is_contiguous(o.shape, o.strides);
+                               });
+  return is_straight ? straight(first) : fused(begin, end, scratch);
+}
+
 void Program::build() {
   std::vector<Buffer>& buffers = record_.buffers;
   // Groups first: what lives inside one needs no memory.
   const std::vector<size_t> ends = schedule(record_.events);
-  const std::vector<Event>& events = record_.events;
   find_lifetimes();
   pointers_.resize(buffers.size());
-  std::vector<int> groups(events.size());
-  for (size_t e = 0, g = 0; e < events.size(); ++e) {
-    if (e == ends[g]) ++g;
-    groups[e] = static_cast<int>(g);
-  }
-  auto within_one_group = [&](const Buffer& b) {
-    return b.origin == Origin::Internal && b.initial.empty() && b.first >= 0 &&
-           groups[static_cast<size_t>(b.first)] == groups[static_cast<size_t>(b.last)] &&
-           ends[static_cast<size_t>(groups[static_cast<size_t>(b.first)])] -
-                   static_cast<size_t>(b.first) >
-               1;
-  };
-  std::vector<bool> scratch(buffers.size());
+  const std::vector<bool> scratch = plan_memory(ends);
   for (size_t k = 0; k < buffers.size(); ++k) {
-    Buffer& b = buffers[k];
-    scratch[k] = within_one_group(b);
-    if (scratch[k]) b.first = b.last = -1;
-    else if (!b.initial.empty() && b.origin == Origin::Internal && b.first >= 0) {
-      b.first = 0;  // there from the start, and untouched until it is read
-      if (!b.written) b.last = static_cast<int>(events.size());
-    }
-    // Lifetimes count in groups: a group reads and writes all of its operands at once.
-    if (b.first >= 0 && b.first < static_cast<int>(events.size())) {
-      const size_t last = std::min(static_cast<size_t>(b.last), events.size() - 1);
-      b.first = groups[static_cast<size_t>(b.first)];
-      b.last = groups[last];
-    }
-  }
-  arena_bytes_ = plan_arena(buffers, &live_bytes_);
-  arena_ = make<Storage>(arena_bytes_);
-  auto storage_of = [&](int number) {
-    const Buffer& b = buffers[static_cast<size_t>(number)];
-    if (b.storage || b.arena_offset < 0) return b.storage;
-    auto part = make<Storage>(static_cast<char*>(arena_->data()) + b.arena_offset, b.bytes,
-                              std::function<void()>());
-    held_.push_back(part);
-    return part;
-  };
-
-  for (size_t k = 0; k < buffers.size(); ++k) {
-    Buffer& b = buffers[k];
+    const Buffer& b = buffers[k];
     const bool again = b.origin == Origin::Result || (b.origin == Origin::Internal && b.written);
-    if (b.initial.empty() || !again) continue;
-    auto restore = std::make_unique<Restore>(b.initial);
-    point(static_cast<int>(k), &restore->to, 0);
-    instructions_.push_back(std::move(restore));
+    if (!b.initial.empty() && again) instructions_.push_back(restore(static_cast<int>(k)));
   }
   restores_ = instructions();
   for (size_t begin = 0, g = 0; g < ends.size(); begin = ends[g++]) {
-    const size_t end = ends[g];
     work_.resize(instructions_.size() + 1);
-    for (size_t e = begin; e < end; ++e)
-      if (const auto* launch = std::get_if<Launch>(&events[e])) {
-        for (const Operand& o : launch->out) work_.back() += o.numel();
-        for (const Operand& o : launch->in) work_.back() += o.numel();
-      }
-    if (const auto* set = std::get_if<GradSet>(&events[begin])) {
-      const int buffer = set->grad ? set->grad->buffer : -1;
-      instructions_.push_back(
-          buffer < 0 ? std::make_unique<SetGrad>(*set, nullptr, nullptr)
-                     : std::make_unique<SetGrad>(*set, storage_of(buffer),
-                                                 buffers[static_cast<size_t>(buffer)].start));
-      continue;
-    }
-    if (const auto* call = std::get_if<HostCall>(&events[begin])) {
-      instructions_.push_back(std::make_unique<CallHost>(*call));
-      continue;
-    }
-    const auto& first = std::get<Launch>(events[begin]);
-    if (!first.kernel.pointwise) {
-      auto one = std::make_unique<GeneralKernel>(first);
-      for (size_t k = 0; k < first.out.size(); ++k)
-        point(first.out[k].buffer, &one->out[k].data, first.out[k].offset);
-      for (size_t k = 0; k < first.in.size(); ++k)
-        point(first.in[k].buffer, &one->in[k].data, first.in[k].offset);
-      instructions_.push_back(std::move(one));
-      continue;
-    }
-    const bool straight =
-        end - begin == 1 && first.out[0].numel() < (1 << 16) &&
-        is_contiguous(first.out[0].shape, first.out[0].strides) &&
-        std::all_of(
-            first.in.begin(), first.in.end(),
-            [&](const Operand& o) {
-              return o.shape == first.out[0].shape && is_contiguous(o.shape, o.strides);
-            });
-    if (straight) {
-      auto one = std::make_unique<StraightKernel>(first);
-      point(first.out[0].buffer, &one->out, first.out[0].offset);
-      for (size_t k = 0; k < first.in.size(); ++k)
-        point(first.in[k].buffer, &one->in[k], first.in[k].offset);
-      instructions_.push_back(std::move(one));
-      continue;
-    }
-    auto fused = std::make_unique<FusedKernels>();
-    const Dims& shape = first.out[0].shape;
-    std::vector<const Operand*> slots;
-    auto slot = [&](const Operand& o, bool written) {
-      for (size_t k = 0; k < slots.size(); ++k)
-        if (slots[k]->same_place(o)) {
-          PointwiseOperand& p = fused->operands[k];
-          if (written) p.is_written = true;
-          return static_cast<int>(k);
-        }
-      slots.push_back(&o);
-      PointwiseOperand p{nullptr, size_of(o.dtype), !written, written,
-                         broadcast_strides(o.shape, o.strides, shape)};
-      if (scratch[static_cast<size_t>(o.buffer)]) p.layout = Layout::Scratch;
-      fused->operands.push_back(p);
-      return static_cast<int>(slots.size()) - 1;
-    };
-    fused->operands.reserve(static_cast<size_t>(kMaxPointwiseOperands));
-    fused->params.reserve(end - begin);
-    for (size_t e = begin; e < end; ++e) {
-      const auto& launch = std::get<Launch>(events[e]);
-      fused->params.push_back(launch.params);
-      fused->names.push_back(launch.op);
-      PointwiseStep step{launch.kernel.pointwise,
-                         fused->params.back().f,
-                         0,
-                         static_cast<int>(launch.in.size()),
-                         {}};
-      for (size_t k = 0; k < launch.in.size(); ++k) step.inputs[k] = slot(launch.in[k], false);
-      step.output = slot(launch.out[0], true);
-      fused->steps.push_back(step);
-    }
-    fused->plan.emplace(shape, fused->operands, fused->steps);
-    for (size_t k = 0; k < slots.size(); ++k)
-      if (fused->operands[k].layout != Layout::Scratch)
-        point(slots[k]->buffer, reinterpret_cast<void**>(&fused->operands[k].data),
-              slots[k]->offset);
-    instructions_.push_back(std::move(fused));
+    for (size_t e = begin; e < ends[g]; ++e)
+      if (const auto* launch = std::get_if<Launch>(&record_.events[e]))
+        for (const auto* operands : {&launch->out, &launch->in})
+          for (const Operand& o : *operands) work_.back() += o.numel();
+    instructions_.push_back(instruction(begin, ends[g], scratch));
   }
   for (size_t k = 0; k < buffers.size(); ++k) {
     Buffer& b = buffers[k];

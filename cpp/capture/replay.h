@@ -83,7 +83,15 @@ class Program {
   void drop_dead();
   void find_lifetimes();
   void build();
-  void plan_memory();
+  std::vector<bool> plan_memory(const std::vector<size_t>& ends);
+  Ref<Storage> storage_of(int number);
+  std::unique_ptr<Instruction> instruction(size_t begin, size_t end,
+                                           const std::vector<bool>& scratch);
+  std::unique_ptr<Instruction> restore(int number);
+  std::unique_ptr<Instruction> set_grad(const GradSet& set);
+  std::unique_ptr<Instruction> general(const Launch& launch);
+  std::unique_ptr<Instruction> straight(const Launch& launch);
+  std::unique_ptr<Instruction> fused(size_t begin, size_t end, const std::vector<bool>& scratch);
   void point(int buffer, void** place, int64_t offset);
   void place(int buffer, void* start);
 

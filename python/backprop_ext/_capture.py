@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import _core
 from ._capture_recording import Recording, Watch
-from ._capture_values import rebuild, skeleton, tensors_in, title, with_tensors
+from ._capture_values import rebuild, skeleton, title, with_tensors
 from .nn.modules._tree import changes
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Captured(_core._Replayer):
         """
         self(*args, **kwargs)
         recording = self._last()
-        tensors = tensors_in((args, kwargs))
+        tensors = self._tensors(args, kwargs)
         runs = [recording.program.profile(tensors) for _ in range(repeat)]
         lines = runs[0][0]
         medians = [sorted(times)[repeat // 2] for times in zip(*(t for _, t in runs), strict=True)]

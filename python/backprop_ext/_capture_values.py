@@ -10,7 +10,7 @@ import numpy as np
 from . import _core
 from ._core import Tensor
 
-__all__ = ["TENSOR", "rebuild", "skeleton", "tensors_in", "title", "with_tensors"]
+__all__ = ["TENSOR", "rebuild", "skeleton", "title", "with_tensors"]
 
 
 def with_tensors(value: Any, tensors: Any) -> Any:
@@ -32,19 +32,6 @@ def with_tensors(value: Any, tensors: Any) -> Any:
             "cannot be told from another; pass tensors, numbers, or lists, tuples and dicts of them"
         ) from None
     return value
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """The tensors among arguments, in order; arrays become tensors on their memory."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, np.ndarray):
-        return [_core.from_numpy(value)]
-    if isinstance(value, (tuple, list)):
-        return [t for v in value for t in tensors_in(v)]
-    if isinstance(value, dict):
-        return [t for v in value.values() for t in tensors_in(v)]
-    return []
 
 
 TENSOR: Final = object()
