@@ -169,7 +169,16 @@ def test_the_parts_of_a_fused_instruction_stand_in_boxes() -> None:
     root, _, instructions = _shapes(step.draw())
     boxes = [e for e in root.iter(f"{SVG}rect") if e.get("class") == "part"]
     words = [e.text for e in instructions[0].findall(f"{SVG}text")]
-    assert words[1:-1] == ["mul", "exp", "add", "log", "tanh"]
+    assert words[1:-1] == ["mul", "exp", "add", "log", "tanh", "sum"]
+    assert len(boxes) == 6
+
+
+def test_kernels_over_the_same_rows_stand_in_boxes() -> None:
+    step = capture(lambda x, w: (x @ w + 1).relu().softmax(-1) * 2)
+    step(bx.randn(8, 4), bx.randn(4, 6))
+    boxes = [e for e in _shapes(step.draw())[0].iter(f"{SVG}rect") if e.get("class") == "part"]
+    words = [e.text for e in _shapes(step.draw())[2][0].findall(f"{SVG}text")]
+    assert words[1:] == ["mm", "add", "relu", "softmax", "mul", "8 rows"]
     assert len(boxes) == 5
 
 

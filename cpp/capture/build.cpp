@@ -1,89 +1,14 @@
-// What becomes of a record: constants folded, dead launches dropped, the rest ordered and fused,
-// its memory planned, its pointers in place.
+// What becomes of the events of a record: ordered and fused, their memory planned, their pointers
+// in place.
 #include <algorithm>
 #include <cstring>
 #include <unordered_map>
 
 #include "capture/instructions.h"
 #include "capture/replay.h"
+#include "capture/rows.h"
 
 namespace bx::capture {
-
-/// What is computed from constants alone is a constant too: its memory holds it still, since what a
-/// recording has used is given back at its end.
-void Program::fold_constants() {
-  constexpr int64_t kMost = 1 << 14;  // bytes worth keeping
-  std::vector<int> writes(record_.buffers.size());
-  for (const Event& event : record_.events)
-    if (const auto* launch = std::get_if<Launch>(&event))
-      for (const Operand& o : launch->out) ++writes[static_cast<size_t>(o.buffer)];
-  const auto buffer = [&](const Operand& o) -> Buffer& {
-    return record_.buffers[static_cast<size_t>(o.buffer)];
-  };
-  const auto folds = [&](const Launch& launch) {
-    if (has_effects(launch)) return false;
-    for (const Operand& o : launch.in)
-      if (const Buffer& b = buffer(o);
-          b.origin != Origin::Internal || b.initial.empty() || b.written)
-        return false;
-    for (const Operand& o : launch.out)
-      if (const Buffer& b = buffer(o); b.origin != Origin::Internal || !b.initial.empty() ||
-                                       writes[static_cast<size_t>(o.buffer)] != 1 || b.bytes == 0 ||
-                                       b.bytes > kMost)
-        return false;
-    return true;
-  };
-  std::erase_if(record_.events, [&](const Event& event) {
-    const auto* launch = std::get_if<Launch>(&event);
-    if (!launch || !folds(*launch)) return false;
-    for (const Operand& o : launch->out) {
-      Buffer& b = buffer(o);
-      const auto* start = static_cast<const char*>(b.start);
-      b.initial.assign(start, start + b.bytes);
-      b.written = false;
-    }
-    return true;
-  });
-}
-
-/// A gradient that is set again to what it is.
-void Program::drop_repeated() {
-  std::unordered_map<const TensorImpl*, const GradSet*> last;
-  std::vector<bool> repeated(record_.events.size());
-  for (size_t e = 0; e < record_.events.size(); ++e) {
-    const auto* set = std::get_if<GradSet>(&record_.events[e]);
-    if (!set) continue;
-    const GradSet*& before = last[set->leaf.impl()];
-    repeated[e] = before && before->grad.has_value() == set->grad.has_value() &&
-                  (!set->grad || before->grad->same_place(*set->grad));
-    before = set;
-  }
-  size_t e = 0;
-  std::erase_if(record_.events, [&](const Event&) { return repeated[e++]; });
-}
-
-/// Launches that nobody sees the result of.
-void Program::drop_dead() {
-  std::vector<bool> needed(record_.buffers.size());
-  for (size_t k = 0; k < needed.size(); ++k)
-    needed[k] = record_.buffers[k].origin != Origin::Internal;
-  std::vector<Event> kept;
-  for (size_t e = record_.events.size(); e-- > 0;) {
-    Event& event = record_.events[e];
-    if (auto* launch = std::get_if<Launch>(&event)) {
-      bool live = has_effects(*launch);
-      for (const Operand& o : launch->out) live = live || needed[static_cast<size_t>(o.buffer)];
-      if (!live) continue;
-      for (const Operand& o : launch->in) needed[static_cast<size_t>(o.buffer)] = true;
-      for (const Operand& o : launch->out) needed[static_cast<size_t>(o.buffer)] = true;
-    } else if (auto* set = std::get_if<GradSet>(&event)) {
-      if (set->grad) needed[static_cast<size_t>(set->grad->buffer)] = true;
-    }
-    kept.push_back(std::move(event));
-  }
-  record_.events.assign(std::make_move_iterator(kept.rbegin()),
-                        std::make_move_iterator(kept.rend()));
-}
 
 /// Which events touch each buffer first and last.
 void Program::find_lifetimes() {
@@ -123,27 +48,31 @@ void Program::place(int buffer, void* start) {
 }
 
 /// Gives every internal buffer its place; true for those that live inside one group, in no memory.
-std::vector<bool> Program::plan_memory(const std::vector<size_t>& ends) {
+std::vector<bool> Program::plan_memory(const Schedule& schedule) {
   const size_t count = record_.events.size();
-  std::vector<int> groups(count);
-  for (size_t e = 0, g = 0; e < count; ++e) {
-    if (e == ends[g]) ++g;
-    groups[e] = static_cast<int>(g);
-  }
-  const auto group_of = [&](int event) {
-    return groups[std::min(static_cast<size_t>(event), count - 1)];
+  const auto numbers = [&](const std::vector<size_t>& ends) {
+    std::vector<int> of_event(count);
+    for (size_t e = 0, g = 0; e < count; ++e) {
+      if (e == ends[g]) ++g;
+      of_event[e] = static_cast<int>(g);
+    }
+    return of_event;
+  };
+  const std::vector<int> groups = numbers(schedule.groups), walks = numbers(schedule.walks);
+  const auto at = [&](const std::vector<int>& of_event, int event) {
+    return of_event[std::min(static_cast<size_t>(event), count - 1)];
   };
   const auto is_fused = [&](int group) {
     const auto g = static_cast<size_t>(group);
-    return ends[g] - (g ? ends[g - 1] : 0) > 1;
+    return schedule.groups[g] - (g ? schedule.groups[g - 1] : 0) > 1;
   };
   std::vector<bool> scratch(record_.buffers.size());
   for (size_t k = 0; k < scratch.size(); ++k) {
     Buffer& b = record_.buffers[k];
     if (b.first < 0) continue;
     const bool internal = b.origin == Origin::Internal;
-    scratch[k] = internal && b.initial.empty() && group_of(b.first) == group_of(b.last) &&
-                 is_fused(group_of(b.first));
+    scratch[k] = internal && b.initial.empty() && at(groups, b.first) == at(groups, b.last) &&
+                 is_fused(at(groups, b.first));
     if (scratch[k]) {
       b.first = b.last = -1;
       continue;
@@ -152,10 +81,10 @@ std::vector<bool> Program::plan_memory(const std::vector<size_t>& ends) {
       b.first = 0;  // there from the start, and untouched until it is read
       if (!b.written) b.last = static_cast<int>(count);
     }
-    // Lifetimes count in groups: a group reads and writes all of its operands at once.
+    // Lifetimes count in walks: a walk reads and writes all of its operands at once.
     if (b.first >= static_cast<int>(count)) continue;
-    b.first = group_of(b.first);
-    b.last = group_of(b.last);
+    b.first = at(walks, b.first);
+    b.last = at(walks, b.last);
   }
   arena_bytes_ = plan_arena(record_.buffers, &live_bytes_);
   arena_ = make<Storage>(arena_bytes_);
@@ -184,7 +113,7 @@ std::unique_ptr<Instruction> Program::set_grad(const GradSet& set) {
                                    record_.buffers[static_cast<size_t>(number)].start);
 }
 
-std::unique_ptr<Instruction> Program::general(const Launch& launch) {
+std::unique_ptr<Stage> Program::general(const Launch& launch) {
   auto one = std::make_unique<GeneralKernel>(launch);
   for (size_t k = 0; k < launch.out.size(); ++k)
     point(launch.out[k].buffer, &one->out[k].data, launch.out[k].offset);
@@ -201,41 +130,62 @@ std::unique_ptr<Instruction> Program::straight(const Launch& launch) {
   return one;
 }
 
-/// The launches [begin, end) as one walk.
-std::unique_ptr<Instruction> Program::fused(size_t begin, size_t end,
-                                            const std::vector<bool>& scratch) {
-  auto walk = std::make_unique<FusedKernels>();
+/// The launches [begin, end) block by block.
+std::unique_ptr<Stage> Program::fused(size_t begin, size_t end, const std::vector<bool>& scratch) {
+  auto fused = std::make_unique<FusedKernels>();
   const Dims& shape = std::get<Launch>(record_.events[begin]).out[0].shape;
-  std::vector<const Operand*> slots;
+  std::vector<Operand> slots;
   const auto slot = [&](const Operand& o, bool written) {
     for (size_t k = 0; k < slots.size(); ++k)
-      if (slots[k]->same_place(o)) {
-        if (written) walk->operands[k].is_written = true;
+      if (slots[k].same_place(o)) {
+        if (written) fused->operands[k].is_written = true;
         return static_cast<int>(k);
       }
-    slots.push_back(&o);
+    slots.push_back(o);
     PointwiseOperand p{nullptr, size_of(o.dtype), !written, written,
                        broadcast_strides(o.shape, o.strides, shape)};
     if (scratch[static_cast<size_t>(o.buffer)]) p.layout = Layout::Scratch;
-    walk->operands.push_back(p);
+    fused->operands.push_back(p);
     return static_cast<int>(slots.size()) - 1;
   };
-  walk->params.reserve(end - begin);  // the steps point into it
+  const auto leaves = [&](const Operand& result) {
+    slots.push_back(result);
+    const int64_t item = size_of(result.dtype), n = shape.product();
+    auto list = std::make_unique<char[]>(
+        static_cast<size_t>((n + kernels::kLeaf - 1) / kernels::kLeaf * item));
+    fused->operands.push_back(
+        {list.get(), item, false, true, contiguous_strides(shape), Layout::Leaves});
+    fused->trees.push_back({nullptr, std::move(list)});
+    return static_cast<int>(slots.size()) - 1;
+  };
+  // Pointers into these are kept.
+  fused->params.reserve(end - begin);
+  fused->trees.reserve(end - begin);
   for (size_t e = begin; e < end; ++e) {
     const auto& launch = std::get<Launch>(record_.events[e]);
-    walk->params.push_back(launch.params);
-    walk->names.push_back(launch.op);
-    PointwiseStep step{
-        launch.kernel.pointwise, walk->params.back().f, 0, static_cast<int>(launch.in.size()), {}};
-    for (size_t k = 0; k < launch.in.size(); ++k) step.inputs[k] = slot(launch.in[k], false);
-    step.output = slot(launch.out[0], true);
-    walk->steps.push_back(step);
+    const bool reduces = !launch.kernel.pointwise;
+    fused->params.push_back(launch.params);
+    fused->names.push_back(launch.op);
+    PointwiseStep step{reduces ? launch.kernel.leaves : launch.kernel.pointwise,
+                       fused->params.back().f,
+                       0,
+                       static_cast<int>(launch.in.size()),
+                       {}};
+    for (size_t k = 0; k < launch.in.size(); ++k)
+      step.inputs[k] = slot(reduces ? spread(launch.in[k], shape) : launch.in[k], false);
+    step.output = reduces ? leaves(launch.out[0]) : slot(launch.out[0], true);
+    if (reduces) {
+      fused->trees.back().join = launch.kernel.tree;
+      point(launch.out[0].buffer, &fused->trees.back().out, launch.out[0].offset);
+    }
+    fused->steps.push_back(step);
   }
-  walk->plan.emplace(shape, walk->operands, walk->steps);
+  fused->shape = shape;
+  fused->plan.emplace(shape, fused->operands, fused->steps);
   for (size_t k = 0; k < slots.size(); ++k)
-    if (walk->operands[k].layout != Layout::Scratch)
-      point(slots[k]->buffer, reinterpret_cast<void**>(&walk->operands[k].data), slots[k]->offset);
-  return walk;
+    if (fused->operands[k].layout != Layout::Scratch && fused->operands[k].layout != Layout::Leaves)
+      point(slots[k].buffer, reinterpret_cast<void**>(&fused->operands[k].data), slots[k].offset);
+  return fused;
 }
 
 /// What the events of a group become.
@@ -257,10 +207,45 @@ std::unique_ptr<Instruction> Program::instruction(size_t begin, size_t end,
   return is_straight ? straight(first) : fused(begin, end, scratch);
 }
 
+/// Groups that end at `ends`, the first of which begins at `begin`.
+std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t begin,
+                                           const std::vector<bool>& scratch) {
+  if (ends.size() == 1) return instruction(begin, ends[0], scratch);
+  int64_t rows = 0, elements = 0;
+  std::vector<RowOperand> operands;
+  const auto& first = std::get<Launch>(record_.events[begin]);
+  const bool leads = is_leading(first);
+  for (size_t e = begin; e < ends.back(); ++e)
+    rows = std::max(rows, own_rows(std::get<Launch>(record_.events[e])));
+  for (size_t e = begin; e < ends.back(); ++e) {
+    const auto& launch = std::get<Launch>(record_.events[e]);
+    row_operands(launch, rows, leads && e == begin, operands);
+    elements += launch.out[0].numel() / rows;
+  }
+  int64_t bytes = 0;
+  std::vector<int> counted;
+  for (const RowOperand& o : operands) {
+    if (scratch[static_cast<size_t>(o.buffer)] ||
+        std::find(counted.begin(), counted.end(), o.buffer) != counted.end())
+      continue;
+    counted.push_back(o.buffer);
+    bytes += o.row_bytes;
+  }
+  std::vector<std::unique_ptr<Stage>> stages;
+  const GeneralKernel* leader = nullptr;
+  for (size_t end : ends) {
+    const auto& launch = std::get<Launch>(record_.events[begin]);
+    stages.push_back(launch.kernel.pointwise ? fused(begin, end, scratch) : general(launch));
+    begin = end;
+  }
+  if (leads) leader = static_cast<const GeneralKernel*>(stages.front().get());
+  return std::make_unique<RowWalk>(rows, bytes, elements, std::move(stages), leader);
+}
+
 void Program::build() {
   std::vector<Buffer>& buffers = record_.buffers;
   // Groups first: what lives inside one needs no memory.
-  const std::vector<size_t> ends = schedule(record_.events);
+  const Schedule ends = schedule(record_.events);
   find_lifetimes();
   pointers_.resize(buffers.size());
   const std::vector<bool> scratch = plan_memory(ends);
@@ -270,13 +255,17 @@ void Program::build() {
     if (!b.initial.empty() && again) instructions_.push_back(restore(static_cast<int>(k)));
   }
   restores_ = instructions();
-  for (size_t begin = 0, g = 0; g < ends.size(); begin = ends[g++]) {
+  for (size_t begin = 0, g = 0; const size_t end : ends.walks) {
     work_.resize(instructions_.size() + 1);
-    for (size_t e = begin; e < ends[g]; ++e)
+    for (size_t e = begin; e < end; ++e)
       if (const auto* launch = std::get_if<Launch>(&record_.events[e]))
         for (const auto* operands : {&launch->out, &launch->in})
           for (const Operand& o : *operands) work_.back() += o.numel();
-    instructions_.push_back(instruction(begin, ends[g], scratch));
+    const size_t first = g;
+    while (ends.groups[g++] != end) {
+    }
+    instructions_.push_back(walk(std::span(ends.groups).subspan(first, g - first), begin, scratch));
+    begin = end;
   }
   for (size_t k = 0; k < buffers.size(); ++k) {
     Buffer& b = buffers[k];

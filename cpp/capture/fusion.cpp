@@ -1,62 +1,16 @@
 // Which launches run together, block by block in cache: a launch joins an earlier group of its
-// index space where nothing between them stands in its way.
+// index space where nothing between them stands in its way; groups and kernels over the same rows
+// then make walks.
 #include <algorithm>
 #include <optional>
 
+#include "capture/group.h"
 #include "capture/replay.h"
-#include "launch/pointwise_driver.h"
+#include "capture/rows.h"
 
 namespace bx::capture {
 
 namespace {
-
-constexpr size_t kMaxSteps = 96;
-
-/// The operands of a group so far.
-class Group {
- public:
-  /// Takes the launch in, or leaves the group as it was and returns false.
-  bool add(const Launch& launch) {
-    if (!launch.kernel.pointwise || launch.in.size() > 4) return false;
-    const Operand& out = launch.out[0];
-    if (steps_ == 0) shape_ = out.shape;
-    else if (!(out.shape == shape_)) return false;
-    if (out.numel() == 0 || steps_ == kMaxSteps) return false;
-    // The same memory seen in another layout must not be written in the group.
-    for (const Operand& in : launch.in)
-      for (const Seen& s : seen_)
-        if (s.operand->buffer == in.buffer && s.written && !s.operand->same_place(in)) return false;
-    for (const Seen& s : seen_)
-      if (s.operand->buffer == out.buffer && !s.operand->same_place(out)) return false;
-    for (const Operand& in : launch.in)
-      if (in.buffer == out.buffer && !in.same_place(out)) return false;
-    const size_t before = seen_.size();
-    const auto see = [&](const Operand& o) {
-      for (const Seen& s : seen_)
-        if (s.operand->same_place(o)) return;
-      seen_.push_back({&o, false});
-    };
-    for (const Operand& in : launch.in) see(in);
-    see(out);
-    if (seen_.size() > static_cast<size_t>(kMaxPointwiseOperands)) {
-      seen_.resize(before);
-      return false;
-    }
-    for (Seen& s : seen_)
-      if (s.operand->buffer == out.buffer) s.written = true;
-    ++steps_;
-    return true;
-  }
-
- private:
-  struct Seen {
-    const Operand* operand;
-    bool written;
-  };
-  Dims shape_;
-  std::vector<Seen> seen_;
-  size_t steps_ = 0;
-};
 
 constexpr int kLookBack = 32;   // items that a launch may pass
 constexpr int64_t kSmall = 64;  // elements of a launch that moves up alone, out of others' way
@@ -88,9 +42,8 @@ struct Item {
   bool barrier = false, has_effects = false;
 };
 
-}  // namespace
-
-std::vector<size_t> schedule(std::vector<Event>& events) {
+/// Pointwise launches of one index space, and what reduces it, as groups.
+std::vector<Item> group_events(const std::vector<Event>& events) {
   std::vector<Item> items;
   items.reserve(events.size());
   for (size_t e = 0; e < events.size(); ++e) {
@@ -121,12 +74,103 @@ std::vector<size_t> schedule(std::vector<Event>& events) {
     Group group;
     if (group.add(*launch)) at->group = std::move(group);
   }
+  return items;
+}
+
+/// Items that run together, rows by rows: each reads, of what the others write, its own rows alone.
+class Walk {
+ public:
+  Walk(Item item, const std::vector<Event>& events) {
+    const Event& first = events[item.events.front()];
+    if (const auto* launch = std::get_if<Launch>(&first)) {
+      rows_ = item.group ? 0 : own_rows(*launch);
+      leads_ = !item.group && is_leading(*launch);
+    }
+    items.push_back(std::move(item));
+  }
+
+  /// Takes the item in, or leaves the walk as it was and returns false.
+  bool add(Item& item, const std::vector<Event>& events) {
+    const auto* launch = std::get_if<Launch>(&events[item.events.front()]);
+    if (!launch || items.front().barrier) return false;
+    const int64_t own = item.group ? 0 : own_rows(*launch);
+    const int64_t rows = rows_ ? rows_ : own;
+    if (rows < 2 || (own && own != rows) || (!own && !item.group)) return false;
+    std::vector<RowOperand> before = operands_, added;
+    if (before.empty() && !find_operands(items.front(), events, rows, leads_, before)) return false;
+    if (!find_operands(item, events, rows, false, added)) return false;
+    bool shares = false;
+    for (const RowOperand& a : before)
+      for (const RowOperand& b : added) {
+        if (a.buffer != b.buffer) continue;
+        const bool same = a.row_bytes > 0 && a.row_bytes == b.row_bytes && a.offset == b.offset;
+        if ((a.written || b.written) && !same) return false;
+        shares = shares || same;
+      }
+    if (!shares) return false;
+    rows_ = rows;
+    operands_ = std::move(before);
+    operands_.insert(operands_.end(), added.begin(), added.end());
+    items.push_back(std::move(item));
+    return true;
+  }
+
+  bool conflicts(const Item& item) const {
+    for (const Item& mine : items) {
+      if (mine.barrier || item.barrier || (mine.has_effects && item.has_effects)) return true;
+      const auto meet = [](const std::vector<int>& a, const std::vector<int>& b) {
+        return std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end();
+      };
+      if (meet(mine.written, item.read) || meet(mine.written, item.written) ||
+          meet(mine.read, item.written))
+        return true;
+    }
+    return false;
+  }
+
+  std::vector<Item> items;
+
+ private:
+  static bool find_operands(const Item& item, const std::vector<Event>& events, int64_t rows,
+                            bool leads, std::vector<RowOperand>& found) {
+    if (item.group && item.group->reduces()) return false;
+    for (size_t e : item.events)
+      if (!row_operands(std::get<Launch>(events[e]), rows, leads, found)) return false;
+    return true;
+  }
+
+  int64_t rows_ = 0;  // 0: whatever its first item can be cut into
+  bool leads_ = false;
+  std::vector<RowOperand> operands_;  // once there is a second item
+};
+
+std::vector<Walk> group_rows(std::vector<Item> items, const std::vector<Event>& events) {
+  std::vector<Walk> walks;
+  walks.reserve(items.size());
+  for (Item& item : items) {
+    bool joined = false;
+    for (size_t passed = 0; passed < std::min<size_t>(walks.size(), kLookBack); ++passed) {
+      Walk& walk = walks[walks.size() - 1 - passed];
+      joined = walk.add(item, events);
+      if (joined || walk.conflicts(item)) break;
+    }
+    if (!joined) walks.emplace_back(std::move(item), events);
+  }
+  return walks;
+}
+
+}  // namespace
+
+Schedule schedule(std::vector<Event>& events) {
   std::vector<Event> ordered;
-  std::vector<size_t> ends;
   ordered.reserve(events.size());
-  for (const Item& item : items) {
-    for (size_t e : item.events) ordered.push_back(std::move(events[e]));
-    ends.push_back(ordered.size());
+  Schedule ends;
+  for (const Walk& walk : group_rows(group_events(events), events)) {
+    for (const Item& item : walk.items) {
+      for (size_t e : item.events) ordered.push_back(std::move(events[e]));
+      ends.groups.push_back(ordered.size());
+    }
+    ends.walks.push_back(ordered.size());
   }
   events = std::move(ordered);
   return ends;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "capture/replay.h"
+#include "launch/parallel.h"
 #include "launch/pointwise_driver.h"
 
 namespace bx::capture {
@@ -32,28 +33,46 @@ class StraightKernel final : public Instruction {
 };
 
 /// Several pointwise kernels over one index space, block by block.
-class FusedKernels final : public Instruction {
+class FusedKernels final : public Stage {
  public:
   void run() override {
     FaultInfo fault;
     plan->run(&fault);
     check(names.front(), fault);
+    for (Tree& t : trees) {
+      const void* list[1] = {t.leaves.get()};
+      t.join(&t.out, list, plan->total, nullptr, &fault);
+    }
   }
+  void run_rows(int64_t begin, int64_t end, int64_t rows, FaultInfo* fault) const override {
+    const int64_t width = plan->total / rows;
+    plan->run_range(begin * width, end * width, fault);
+  }
+  const char* op() const override { return names.front(); }
   std::string text() const override {
     std::string all;
     for (const char* name : names) all += (all.empty() ? "" : " + ") + std::string(name);
-    return str(all, " ", plan->shape);
+    return str(all, " ", shape);
   }
 
+  /// What a reduction at the end makes of its leaves.
+  struct Tree {
+    kernels::PointwiseFn join;
+    std::unique_ptr<char[]> leaves;
+    void* out = nullptr;
+  };
+
+  Dims shape;
   std::vector<PointwiseOperand> operands;
   std::vector<PointwiseStep> steps;
+  std::vector<Tree> trees;
   std::vector<Params> params;
   std::vector<const char*> names;
   std::optional<PointwisePlan> plan;
 };
 
 /// Any other kernel.
-class GeneralKernel final : public Instruction {
+class GeneralKernel final : public Stage {
  public:
   explicit GeneralKernel(const Launch& launch) : launch_(launch) {
     for (const Operand& o : launch_.out) out.push_back(view(o));
@@ -64,6 +83,16 @@ class GeneralKernel final : public Instruction {
     launch_.kernel.general(out.data(), in.data(), launch_.params, &fault);
     check(launch_.op, fault);
   }
+  void run_rows(int64_t begin, int64_t end, int64_t rows, FaultInfo* fault) const override {
+    RowViews to(out, launch_.kernel.rows.out, begin, end, rows);
+    RowViews from(in, launch_.kernel.rows.in, begin, end, rows);
+    launch_.kernel.general(to.views, from.views, launch_.params, fault);
+  }
+  /// All of it, while `done` hears of rows.
+  void lead(kernels::RowsDone done, FaultInfo* fault) const {
+    launch_.kernel.leading(out.data(), in.data(), launch_.params, fault, done);
+  }
+  const char* op() const override { return launch_.op; }
   std::string text() const override {
     std::string shapes;
     for (const Operand& o : launch_.in) shapes += str(shapes.empty() ? "" : ", ", o.shape);
@@ -73,10 +102,96 @@ class GeneralKernel final : public Instruction {
   std::vector<kernels::View> out, in;
 
  private:
+  /// Rows [begin, end) of the operands in a mask, all of the others.
+  struct RowViews {
+    RowViews(const std::vector<kernels::View>& whole, unsigned mask, int64_t begin, int64_t end,
+             int64_t rows) {
+      for (size_t k = 0; k < whole.size(); ++k) {
+        kernels::View& v = views[k];
+        v = whole[k];
+        if (!(mask >> k & 1)) continue;
+        int64_t count = 1;
+        for (int d = 0; d < v.ndim; ++d) {
+          shapes[k][d] = v.shape[d];
+          count *= v.shape[d];
+        }
+        const bool repeats = v.ndim > 0 && v.shape[0] == rows && v.strides[0] == 0;
+        const int64_t row = repeats ? 0 : count / rows * size_of(v.dtype);
+        if (v.ndim > 0 && v.shape[0] == rows) shapes[k][0] = end - begin;
+        v.shape = shapes[k];
+        v.data = static_cast<char*>(v.data) + begin * row;
+      }
+    }
+    kernels::View views[kernels::kMaxOperands];
+    int64_t shapes[kernels::kMaxOperands][kMaxDims];
+  };
+
   static kernels::View view(const Operand& o) {
     return {nullptr, o.shape.data(), o.strides.data(), o.shape.size(), o.dtype};
   }
   Launch launch_;
+};
+
+/// Kernels over the same rows, one after the other on rows that fit the cache. Where the first one
+/// is a product, the others take its rows as they get done.
+class RowWalk final : public Instruction {
+ public:
+  /// Bytes and elements of a row of all operands; the leader, if any, is the first stage.
+  RowWalk(int64_t rows, int64_t row_bytes, int64_t row_elements,
+          std::vector<std::unique_ptr<Stage>> stages, const GeneralKernel* leader)
+      : rows_(rows),
+        block_(std::max<int64_t>(1, kCached / std::max<int64_t>(1, row_bytes))),
+        grain_(std::max(block_, kThreadGrain / std::max<int64_t>(1, row_elements))),
+        stages_(std::move(stages)),
+        leader_(leader),
+        faults_(stages_.size()) {}
+
+  void run() override {
+    std::fill(faults_.begin(), faults_.end(), FaultInfo{});
+    if (leader_) {
+      leader_->lead({[](void* c, int64_t begin, int64_t end) {
+                       static_cast<RowWalk*>(c)->run_parallel(begin, end);
+                     },
+                     this},
+                    &faults_[0]);
+    } else {
+      run_parallel(0, rows_);
+    }
+    for (size_t k = 0; k < stages_.size(); ++k) check(stages_[k]->op(), faults_[k]);
+  }
+  std::string text() const override {
+    std::string all;
+    for (const auto& stage : stages_) all += (all.empty() ? "" : " | ") + stage->text();
+    return str(all, " [", rows_, " rows]");
+  }
+
+ private:
+  static constexpr int64_t kCached = 128 << 10;     // bytes that stay in the second cache
+  static constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
+
+  void run_parallel(int64_t begin, int64_t end) {
+    struct Context {
+      RowWalk& walk;
+      int64_t begin;
+    } context{*this, begin};
+    parallel_for(
+        end - begin, grain_,
+        [](void* c, int64_t from, int64_t to) {
+          auto& x = *static_cast<Context*>(c);
+          x.walk.run_blocks(x.begin + from, x.begin + to);
+        },
+        &context);
+  }
+  void run_blocks(int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; at += block_)
+      for (size_t k = leader_ ? 1 : 0; k < stages_.size(); ++k)
+        stages_[k]->run_rows(at, std::min(end, at + block_), rows_, &faults_[k]);
+  }
+
+  int64_t rows_, block_, grain_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  const GeneralKernel* leader_;
+  std::vector<FaultInfo> faults_;
 };
 
 /// Puts back what the host had written into a buffer that the step writes itself later.

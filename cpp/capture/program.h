@@ -49,6 +49,13 @@ struct Operand {
   }
 };
 
+/// A row-major operand as one of another shape.
+inline Operand spread(Operand o, const Dims& shape) {
+  o.shape = shape;
+  o.strides = contiguous_strides(shape);
+  return o;
+}
+
 struct Launch {
   const char* op;
   kernels::Kernel kernel;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "capture/program.h"
 
@@ -18,10 +19,27 @@ class Instruction {
   virtual std::string text() const = 0;
 };
 
+/// An instruction that can run some of its rows.
+class Stage : public Instruction {
+ public:
+  /// Rows [begin, end) of `rows`.
+  virtual void run_rows(int64_t begin, int64_t end, int64_t rows,
+                        kernels::FaultInfo* fault) const = 0;
+  /// The op of its first launch, for errors.
+  virtual const char* op() const = 0;
+};
+
 /// A pointer inside an instruction, and where in its buffer it points.
 struct Pointer {
   void** place;
   int64_t offset;
+};
+
+/// Where the events end that run together.
+struct Schedule {
+  std::vector<size_t>
+      groups;                 // pointwise launches of one index space, block by block; or one event
+  std::vector<size_t> walks;  // groups over the same rows, rows by rows; or one group
 };
 
 class Program {
@@ -83,15 +101,17 @@ class Program {
   void drop_dead();
   void find_lifetimes();
   void build();
-  std::vector<bool> plan_memory(const std::vector<size_t>& ends);
+  std::vector<bool> plan_memory(const Schedule& ends);
   Ref<Storage> storage_of(int number);
   std::unique_ptr<Instruction> instruction(size_t begin, size_t end,
                                            const std::vector<bool>& scratch);
+  std::unique_ptr<Instruction> walk(std::span<const size_t> ends, size_t begin,
+                                    const std::vector<bool>& scratch);
   std::unique_ptr<Instruction> restore(int number);
   std::unique_ptr<Instruction> set_grad(const GradSet& set);
-  std::unique_ptr<Instruction> general(const Launch& launch);
+  std::unique_ptr<Stage> general(const Launch& launch);
   std::unique_ptr<Instruction> straight(const Launch& launch);
-  std::unique_ptr<Instruction> fused(size_t begin, size_t end, const std::vector<bool>& scratch);
+  std::unique_ptr<Stage> fused(size_t begin, size_t end, const std::vector<bool>& scratch);
   void point(int buffer, void** place, int64_t offset);
   void place(int buffer, void* start);
 
@@ -118,9 +138,9 @@ int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak);
 /// A launch that changes more than the memory it writes: it draws from a generator.
 inline bool has_effects(const Launch& launch) { return launch.params.object != nullptr; }
 
-/// Orders the events anew, so that pointwise launches of one index space stand together where their
-/// inputs and outputs allow; returns where each group ends. What a group writes is not read in
-/// another layout within it.
-std::vector<size_t> schedule(std::vector<Event>& events);
+/// Orders the events anew, so that what runs together stands together, where inputs and outputs
+/// allow. What a group writes is not read in another layout within it, and what a walk writes not
+/// by other rows.
+Schedule schedule(std::vector<Event>& events);
 
 }  // namespace bx::capture

@@ -77,7 +77,7 @@ void bag_max(const View* out, const View* in, const Params&, FaultInfo* fault) {
 
 template <class T>
 void fill_type(Entries entries) {
-  enter<T>(entries, Id::RowGather, "row_gather", &row_gather<T>);
+  enter<T>(entries, Id::RowGather, "row_gather", &row_gather<T>, {1, 2});
   enter<T>(entries, Id::RowAdd, "row_add", &row_add<T>);
   enter<T>(entries, Id::BagMax, "bag_max", &bag_max<T>);
 }

@@ -64,8 +64,8 @@ void for_float_types(F enter_one) {
 
 /// Enters a general kernel for one type.
 template <class T>
-void enter(Entries entries, Id id, const char* name, GeneralFn fn) {
-  entries[static_cast<int>(id)][static_cast<int>(dtype_of<T>())] = {name, nullptr, fn};
+Kernel& enter(Entries entries, Id id, const char* name, GeneralFn fn, Rows rows = {}) {
+  return entries[static_cast<int>(id)][static_cast<int>(dtype_of<T>())] = {name, nullptr, fn, rows};
 }
 
 }  // namespace bx::kernels

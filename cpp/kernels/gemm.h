@@ -1,6 +1,7 @@
 // The matrix product: which way it is taken, what is packed, how it is cut for caches and threads.
 #pragma once
 
+#include <atomic>
 #include <bit>
 
 #include "kernels/families.h"
@@ -191,9 +192,26 @@ bool multiply_small(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T
   return true;
 }
 
+/// Tells of a strip of rows when all of its parts are done, whichever thread did them.
+class StripsDone {
+ public:
+  static constexpr int64_t kMostCut = 8;  // strips that are cut into parts
+
+  StripsDone(RowsDone done, int64_t parts) : done_(done), parts_(parts) {}
+  void part(int64_t strip, int64_t begin, int64_t rows) {
+    if (parts_ == 1 || ++finished_[strip] == parts_) done_(begin, begin + rows);
+  }
+
+ private:
+  RowsDone done_;
+  int64_t parts_;
+  std::atomic<int64_t> finished_[kMostCut] = {};
+};
+
+/// The rows are told to `done` with the last columns and the last chunk of k.
 template <class T>
 void multiply_tiles(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start<T> start,
-                    T* c, int64_t c_step) {
+                    T* c, int64_t c_step, RowsDone done) {
   constexpr int64_t register_width = Lanes<T>::width;
   const int vectors = n <= register_width                              ? 1
                       : m <= tile_rows<T>(4) && n > 2 * register_width ? 4
@@ -207,23 +225,28 @@ void multiply_tiles(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T
                              (m + tile_rows<T>(vectors) - 1) / tile_rows<T>(vectors), vectors);
       const Start<T> from = p == 0 ? start.at(0, j0) : Start<T>{c + j0, c_step};
       const int64_t panel_count = panels.full + (panels.rest != 0);
+      const bool is_last = j0 + width == n && p + 1 == chunks.count;
       if (m <= kStripRows && m * width * depth < 2 * kGemmTask) {
         multiply_strip(m, depth, {a.at(0, first), a.row, a.col}, panels, 0, panel_count, from,
                        c + j0, c_step);
+        if (is_last) done(0, m);
         continue;
       }
       // Strips of rows, and of columns where the rows make too few tasks.
       const bool threaded = m * width * depth >= 2 * kGemmTask;
       const Cut strips(m, kStripRows);
-      const int64_t parts = threaded && strips.count < 8 ? std::min<int64_t>(panel_count, 2) : 1;
+      const int64_t parts =
+          threaded && strips.count < StripsDone::kMostCut ? std::min<int64_t>(panel_count, 2) : 1;
       const Cut groups(panel_count, (panel_count + parts - 1) / parts);
       const int64_t tasks = strips.count * groups.count;
+      StripsDone told(is_last ? done : RowsDone{}, groups.count);
       parallel_for(tasks, threaded ? 1 : tasks, [&](int64_t begin, int64_t end) {
         for (int64_t task = begin; task < end; ++task) {
           const int64_t i = task / groups.count, g = task % groups.count, r = strips.begin(i);
           multiply_strip(strips.size(i), depth, {a.at(r, first), a.row, a.col}, panels,
                          groups.begin(g), groups.begin(g) + groups.size(g), from.at(r, 0),
                          c + r * c_step + j0, c_step);
+          told.part(i, r, strips.size(i));
         }
       });
     }
@@ -273,15 +296,15 @@ int64_t dot_cost(int64_t m, int64_t n, int64_t k) {
 /// dense along its rows, which lie c_step apart. What `start` may be, Start says.
 template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start<T> start, T* c,
-          int64_t c_step) {
+          int64_t c_step, RowsDone done = {}) {
   using namespace gemm_detail;
   if (m == 0 || n == 0) return;
   if (k == 0) {
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) c[i * c_step + j] = start.data ? *start.at(i, j).data : T(0);
-    return;
+    return done(0, m);
   }
-  if (multiply_small(m, n, k, a, b, start, c, c_step)) return;
+  if (multiply_small(m, n, k, a, b, start, c, c_step)) return done(0, m);
   const Strided2d<T> from{start.data, start.step, 1};
   const Strided2d<T> at = a.transposed(), bt = b.transposed();
   const int64_t plain = tile_cost(m, n, k, b), turned = tile_cost(n, m, k, at) + kMove * m * n;
@@ -289,17 +312,19 @@ void gemm(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start
   if (dot_cost<T>(m, n, k) + kMove * packed < std::min(plain, turned)) {
     const Strided2d<T> rows = lines_of(a, m, k, ScratchUse::Strip);
     const Strided2d<T> cols = lines_of(bt, n, k, ScratchUse::Panels);
-    if (m <= n) return multiply_lines(m, n, k, rows, cols, from, c, c_step, int64_t{1});
-    return multiply_lines(n, m, k, cols, rows, from.transposed(), c, int64_t{1}, c_step);
+    if (m <= n) multiply_lines(m, n, k, rows, cols, from, c, c_step, int64_t{1});
+    else multiply_lines(n, m, k, cols, rows, from.transposed(), c, int64_t{1}, c_step);
+    return done(0, m);
   }
-  if (plain <= turned) return multiply_tiles(m, n, k, a, b, start, c, c_step);
+  if (plain <= turned) return multiply_tiles(m, n, k, a, b, start, c, c_step, done);
   // C^T = B^T A^T, turned on the way to C.
   T* product = scratch<T>(ScratchUse::Product, n * m);
-  multiply_tiles(n, m, k, bt, at, Start<T>{}, product, m);
+  multiply_tiles(n, m, k, bt, at, Start<T>{}, product, m, {});
   for (int64_t j = 0; j < n; j += Lanes<T>::width) {
     const int64_t count = std::min<int64_t>(Lanes<T>::width, n - j);
     turn(product + j * m, m, count, m, start.at(0, j), c + j, c_step);
   }
+  done(0, m);
 }
 
 }  // namespace bx::kernels

@@ -6,9 +6,11 @@ namespace bx::kernels {
 namespace {
 
 /// out [batch, M, N] contiguous = in0 [batch, M, K] @ in1 [batch, K, N] (+ in2 [N] when i[0]).
-/// Each matrix of in0 and in1 is dense along its rows or along its columns.
+/// Each matrix of in0 and in1 is dense along its rows or along its columns. Of a single product it
+/// is told which rows are done.
 template <class T>
-void matmul(const View* out, const View* in, const Params& params, FaultInfo*) {
+void leading_matmul(const View* out, const View* in, const Params& params, FaultInfo*,
+                    RowsDone done) {
   const int64_t batch = out[0].shape[0], m = out[0].shape[1], n = out[0].shape[2];
   const int64_t k = in[0].shape[2];
   const Start<T> bias{params.i[0] ? static_cast<const T*>(in[2].data) : nullptr, 0};
@@ -19,7 +21,8 @@ void matmul(const View* out, const View* in, const Params& params, FaultInfo*) {
   };
   auto* y = static_cast<T*>(out[0].data);
   const auto one = [&](int64_t i) {
-    gemm(m, n, k, matrix(in[0], i), matrix(in[1], i), bias, y + i * m * n, n);
+    gemm(m, n, k, matrix(in[0], i), matrix(in[1], i), bias, y + i * m * n, n,
+         batch == 1 ? done : RowsDone{});
   };
   // Large products are cut by themselves, small ones go to the threads whole.
   const int64_t work = std::max<int64_t>(1, m * n * k);
@@ -32,13 +35,23 @@ void matmul(const View* out, const View* in, const Params& params, FaultInfo*) {
   });
 }
 
+template <class T>
+void matmul(const View* out, const View* in, const Params& params, FaultInfo* fault) {
+  leading_matmul<T>(out, in, params, fault, {});
+}
+
+template <class T>
+void fill_type(Entries entries) {
+  enter<T>(entries, Id::Matmul, "matmul", &matmul<T>).leading = &leading_matmul<T>;
+}
+
 }  // namespace
 
 void fill_matmul(Entries entries) {
-  enter<float>(entries, Id::Matmul, "matmul", &matmul<float>);
-  enter<double>(entries, Id::Matmul, "matmul", &matmul<double>);
-  enter<int32_t>(entries, Id::Matmul, "matmul", &matmul<int32_t>);
-  enter<int64_t>(entries, Id::Matmul, "matmul", &matmul<int64_t>);
+  fill_type<float>(entries);
+  fill_type<double>(entries);
+  fill_type<int32_t>(entries);
+  fill_type<int64_t>(entries);
 }
 
 }  // namespace bx::kernels

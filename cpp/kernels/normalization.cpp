@@ -252,7 +252,7 @@ void fill_type(Entries entries) {
   enter<T>(entries, Id::ChannelMoments, "channel_moments", &moments<T>);
   enter<T>(entries, Id::ChannelAffine, "channel_affine", &affine<T>);
   enter<T>(entries, Id::ChannelDots, "channel_dots", &dots<T>);
-  enter<T>(entries, Id::LayerNorm, "layer_norm", &layer_norm<T>);
+  enter<T>(entries, Id::LayerNorm, "layer_norm", &layer_norm<T>, {7, 1});
   enter<T>(entries, Id::LayerNormBackward, "layer_norm_backward", &layer_norm_backward<T>);
 }
 

@@ -122,14 +122,16 @@ void gru_cell_backward(const View* out, const View* in, const Params&, FaultInfo
   });
 }
 
+constexpr Rows kAll{0xff, 0xff};
+
 template <class T>
 void fill_type(Entries entries) {
-  enter<T>(entries, Id::RnnCell, "rnn_cell", &rnn_cell<T>);
-  enter<T>(entries, Id::RnnCellBackward, "rnn_cell_backward", &rnn_cell_backward<T>);
-  enter<T>(entries, Id::LstmCell, "lstm_cell", &lstm_cell<T>);
-  enter<T>(entries, Id::LstmCellBackward, "lstm_cell_backward", &lstm_cell_backward<T>);
-  enter<T>(entries, Id::GruCell, "gru_cell", &gru_cell<T>);
-  enter<T>(entries, Id::GruCellBackward, "gru_cell_backward", &gru_cell_backward<T>);
+  enter<T>(entries, Id::RnnCell, "rnn_cell", &rnn_cell<T>, kAll);
+  enter<T>(entries, Id::RnnCellBackward, "rnn_cell_backward", &rnn_cell_backward<T>, kAll);
+  enter<T>(entries, Id::LstmCell, "lstm_cell", &lstm_cell<T>, kAll);
+  enter<T>(entries, Id::LstmCellBackward, "lstm_cell_backward", &lstm_cell_backward<T>, kAll);
+  enter<T>(entries, Id::GruCell, "gru_cell", &gru_cell<T>, kAll);
+  enter<T>(entries, Id::GruCellBackward, "gru_cell_backward", &gru_cell_backward<T>, kAll);
 }
 
 }  // namespace

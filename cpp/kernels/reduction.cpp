@@ -3,17 +3,16 @@
 // Sums are pairwise over blocks whose borders depend on the sizes alone, so that the bits do not
 // depend on the number of threads, and the rounding error grows with log n (Higham 1993).
 #include <algorithm>
-#include <vector>
 
 #include "kernels/families.h"
 #include "kernels/lanes_math.h"
 #include "kernels/lanes_partial.h"
+#include "kernels/scratch.h"
 
 namespace bx::kernels {
 
 namespace {
 
-constexpr int64_t kBase = 1024;       // elements summed straight before pairing begins
 constexpr int64_t kPiece = 32768;     // elements of one thread's task
 constexpr int64_t kRowsPerSum = 128;  // rows added straight before their sum is added on
 
@@ -88,7 +87,7 @@ T join_scalars(T a, T b) {
   return Step::join(Lanes<T, false>(a), Lanes<T, false>(b)).v;
 }
 
-/// At most kBase elements by four running registers.
+/// A leaf, at most kLeaf elements, by four running registers.
 template <class Step, class T>
 T reduce_base(const T* x, int64_t n) {
   using L = LanesOf<T>;
@@ -109,27 +108,53 @@ T reduce_base(const T* x, int64_t n) {
   return join_scalars<Step>(lanes[0], tail);
 }
 
-template <class Step, class T>
-T reduce_pairwise(const T* x, int64_t n) {
-  if (n <= kBase) return reduce_base<Step>(x, n);
-  const int64_t half = (n / 2 + kBase - 1) / kBase * kBase;
-  return join_scalars<Step>(reduce_pairwise<Step>(x, half),
-                            reduce_pairwise<Step>(x + half, n - half));
+/// `count` leaves from `first` on, joined by halves.
+template <class Step, class T, class Leaf>
+T join_leaves(int64_t first, int64_t count, Leaf leaf) {
+  if (count <= 1) return leaf(first);
+  const int64_t half = (count + 1) / 2;
+  return join_scalars<Step>(join_leaves<Step, T>(first, half, leaf),
+                            join_leaves<Step, T>(first + half, count - half, leaf));
 }
 
-/// One long run, cut into pieces of a fixed size for the threads.
+int64_t leaf_count(int64_t n) { return (n + kLeaf - 1) / kLeaf; }
+
+template <class Step, class T>
+T reduce_leaf(const T* x, int64_t n, int64_t leaf) {
+  return reduce_base<Step>(x + leaf * kLeaf, std::min(kLeaf, n - leaf * kLeaf));
+}
+
+template <class Step, class T>
+T reduce_pairwise(const T* x, int64_t n) {
+  return join_leaves<Step, T>(0, leaf_count(n),
+                              [&](int64_t k) { return reduce_leaf<Step>(x, n, k); });
+}
+
+/// out [leaves] = the leaves of in [n].
+template <class Step, class T>
+void leaves(void* const* out, const void* const* in, int64_t n, const double*, FaultInfo*) {
+  const auto* x = static_cast<const T*>(in[0]);
+  for (int64_t k = 0; k < leaf_count(n); ++k)
+    static_cast<T*>(out[0])[k] = reduce_leaf<Step>(x, n, k);
+}
+
+/// out [1] = what the leaves of n elements come to.
+template <class Step, class T>
+void tree(void* const* out, const void* const* in, int64_t n, const double*, FaultInfo*) {
+  const auto* list = static_cast<const T*>(in[0]);
+  *static_cast<T*>(out[0]) =
+      join_leaves<Step, T>(0, leaf_count(n), [&](int64_t k) { return list[k]; });
+}
+
+/// One long run, its leaves shared among the threads.
 template <class Step, class T>
 T reduce_run(const T* x, int64_t n) {
-  if (n <= kPiece) return reduce_pairwise<Step>(x, n);
-  const int64_t pieces = (n + kPiece - 1) / kPiece;
-  std::vector<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>> sums(
-      static_cast<size_t>(pieces));
-  parallel_for(pieces, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p)
-      sums[static_cast<size_t>(p)] =
-          reduce_pairwise<Step>(x + p * kPiece, std::min(kPiece, n - p * kPiece));
+  if (n <= 4 * kPiece) return reduce_pairwise<Step>(x, n);
+  T* list = scratch<T>(ScratchUse::Leaves, leaf_count(n));
+  parallel_for(leaf_count(n), 4 * kPiece / kLeaf, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) list[k] = reduce_leaf<Step>(x, n, k);
   });
-  return reduce_pairwise<Step>(reinterpret_cast<const T*>(sums.data()), pieces);
+  return join_leaves<Step, T>(0, leaf_count(n), [&](int64_t k) { return list[k]; });
 }
 
 /// `width` columns, Registers registers of them, of `rows` rows. Chains of rows are joined apart,
@@ -230,14 +255,23 @@ void arg_extreme(const View* out, const View* in, const Params&, FaultInfo*) {
     }
 }
 
+constexpr Rows kOuter{1, 1};
+
+template <class Step, class T>
+void enter_reduction(Entries entries, Id id, const char* name) {
+  Kernel& kernel = enter<T>(entries, id, name, &reduce<Step, T>, kOuter);
+  kernel.leaves = &leaves<Step, T>;
+  kernel.tree = &tree<Step, T>;
+}
+
 template <class T>
 void fill_numeric(Entries entries) {
-  enter<T>(entries, Id::Sum, "sum", &reduce<SumStep, T>);
-  enter<T>(entries, Id::Prod, "prod", &reduce<ProdStep, T>);
-  enter<T>(entries, Id::Max, "max", &reduce<MaxStep, T>);
-  enter<T>(entries, Id::Min, "min", &reduce<MinStep, T>);
-  enter<T>(entries, Id::ArgMax, "argmax", &arg_extreme<T, true>);
-  enter<T>(entries, Id::ArgMin, "argmin", &arg_extreme<T, false>);
+  enter_reduction<SumStep, T>(entries, Id::Sum, "sum");
+  enter_reduction<ProdStep, T>(entries, Id::Prod, "prod");
+  enter_reduction<MaxStep, T>(entries, Id::Max, "max");
+  enter_reduction<MinStep, T>(entries, Id::Min, "min");
+  enter<T>(entries, Id::ArgMax, "argmax", &arg_extreme<T, true>, kOuter);
+  enter<T>(entries, Id::ArgMin, "argmin", &arg_extreme<T, false>, kOuter);
 }
 
 }  // namespace
@@ -247,12 +281,12 @@ void fill_reduction(Entries entries) {
   fill_numeric<int64_t>(entries);
   fill_numeric<float>(entries);
   fill_numeric<double>(entries);
-  enter<bool>(entries, Id::Max, "max", &reduce<AnyStep, bool>);
-  enter<bool>(entries, Id::Min, "min", &reduce<AllStep, bool>);
-  enter<bool>(entries, Id::Any, "any", &reduce<AnyStep, bool>);
-  enter<bool>(entries, Id::All, "all", &reduce<AllStep, bool>);
-  enter<bool>(entries, Id::ArgMax, "argmax", &arg_extreme<bool, true>);
-  enter<bool>(entries, Id::ArgMin, "argmin", &arg_extreme<bool, false>);
+  enter_reduction<AnyStep, bool>(entries, Id::Max, "max");
+  enter_reduction<AllStep, bool>(entries, Id::Min, "min");
+  enter_reduction<AnyStep, bool>(entries, Id::Any, "any");
+  enter_reduction<AllStep, bool>(entries, Id::All, "all");
+  enter<bool>(entries, Id::ArgMax, "argmax", &arg_extreme<bool, true>, kOuter);
+  enter<bool>(entries, Id::ArgMin, "argmin", &arg_extreme<bool, false>, kOuter);
 }
 
 }  // namespace bx::kernels

@@ -7,7 +7,7 @@
 namespace bx::kernels {
 
 /// Uses that may be alive at once in one thread.
-enum class ScratchUse { Panels, Strip, Product, Windows, Count };
+enum class ScratchUse { Panels, Strip, Product, Windows, Leaves, Count };
 
 namespace detail {
 

@@ -140,12 +140,13 @@ void nll_loss_backward(const View* out, const View* in, const Params& params, Fa
 
 template <class T>
 void fill_type(Entries entries) {
-  enter<T>(entries, Id::Softmax, "softmax", &softmax<T, false>);
-  enter<T>(entries, Id::LogSoftmax, "log_softmax", &softmax<T, true>);
-  enter<T>(entries, Id::SoftmaxBackward, "softmax_backward", &softmax_backward<T, false>);
-  enter<T>(entries, Id::LogSoftmaxBackward, "log_softmax_backward", &softmax_backward<T, true>);
-  enter<T>(entries, Id::NllLoss, "nll_loss", &nll_loss<T>);
-  enter<T>(entries, Id::NllLossBackward, "nll_loss_backward", &nll_loss_backward<T>);
+  enter<T>(entries, Id::Softmax, "softmax", &softmax<T, false>, {1, 1});
+  enter<T>(entries, Id::LogSoftmax, "log_softmax", &softmax<T, true>, {1, 1});
+  enter<T>(entries, Id::SoftmaxBackward, "softmax_backward", &softmax_backward<T, false>, {1, 3});
+  enter<T>(entries, Id::LogSoftmaxBackward, "log_softmax_backward", &softmax_backward<T, true>,
+           {1, 3});
+  enter<T>(entries, Id::NllLoss, "nll_loss", &nll_loss<T>, {3, 3});
+  enter<T>(entries, Id::NllLossBackward, "nll_loss_backward", &nll_loss_backward<T>, {1, 7});
 }
 
 }  // namespace

@@ -43,15 +43,40 @@ using PointwiseFn = void (*)(void* const* out, const void* const* in, int64_t n,
 /// Any layout that the launching op promises.
 using GeneralFn = void (*)(const View* out, const View* in, const Params& params, FaultInfo* fault);
 
+/// What a kernel that leads others tells, on any thread: these rows of its output are done.
+struct RowsDone {
+  void (*tell)(void* context, int64_t begin, int64_t end) = nullptr;
+  void* context = nullptr;
+  void operator()(int64_t begin, int64_t end) const {
+    if (tell) tell(context, begin, end);
+  }
+};
+using LeadingFn = void (*)(const View* out, const View* in, const Params& params, FaultInfo* fault,
+                           RowsDone done);
+
 /// Runs body(begin, end) over [0, n) in pieces of at least `grain`, on the pool's threads.
 using ParallelFor = void (*)(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
                              void* context);
+
+/// Operands of a general kernel whose dimension 0 it walks, each entry apart from the others: bit k
+/// is operand k. The other operands are read whole.
+struct Rows {
+  uint8_t out = 0, in = 0;
+};
+
+/// Elements of a reduction that are joined straight; their results are joined by halves.
+inline constexpr int64_t kLeaf = 1024;
 
 /// One kernel for one type: a pointwise or a general function, never both.
 struct Kernel {
   const char* name = nullptr;
   PointwiseFn pointwise = nullptr;
   GeneralFn general = nullptr;
+  // A general kernel may also run in pieces, with the same bits:
+  Rows rows = {};                // row by row,
+  LeadingFn leading = nullptr;   // whole, while others take the rows that are done,
+  PointwiseFn leaves = nullptr;  // of a reduction to one element, leaf by leaf into a list,
+  PointwiseFn tree = nullptr;    // which this one joins.
 };
 
 /// Kernels that are not rows; each one's contract stands where it is implemented.

@@ -17,6 +17,7 @@ constexpr int64_t kScratch = 96 << 10;     // bytes of buffers per thread
 constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
 constexpr int64_t kApart = 64;  // elements between buffers: not all in the same cache sets
 static_assert(kMaxPointwiseOperands * (kLeast + kApart) * 8 <= kScratch);
+static_assert(kMaxReducedBytes * (kernels::kLeaf + kApart) <= kScratch);
 
 /// Merges neighbouring dimensions that every operand crosses evenly; drops sizes of 1.
 void coalesce(Dims& shape, std::span<PointwiseOperand> operands) {
@@ -84,6 +85,11 @@ void transfer(const Dims& shape, const PointwiseOperand& o, int64_t begin, int64
   }
 }
 
+/// Whether a tensor lies behind an operand.
+bool has_tensor(const PointwiseOperand& o) {
+  return o.layout != Layout::Scratch && o.layout != Layout::Leaves;
+}
+
 Layout layout_of(const Dims& shape, const PointwiseOperand& o, int64_t block) {
   if (is_contiguous(shape, o.strides)) return Layout::Straight;
   const bool outer_repeat =
@@ -110,10 +116,13 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
   const int64_t inner = shape.back();
   int64_t most = kBlock;
   while (most > kLeast && most * bytes > kInnermost) most /= 2;
-  // Whole rows per block, so that a row that repeats is gathered once.
-  block = inner <= most ? most / inner * inner : most;
+  // Whole rows per block, so that a row that repeats is gathered once; a reduction's leaves are
+  // blocks of their own.
+  const bool reduces = std::any_of(operands.begin(), operands.end(),
+                                   [](auto& o) { return o.layout == Layout::Leaves; });
+  block = reduces ? kernels::kLeaf : inner <= most ? most / inner * inner : most;
   for (auto& o : operands)
-    if (o.layout != Layout::Scratch) o.layout = layout_of(shape, o, block);
+    if (has_tensor(o)) o.layout = layout_of(shape, o, block);
 }
 
 /// Gives every operand a buffer that it may need, and returns the bytes per element in use, memory
@@ -123,7 +132,7 @@ int64_t PointwisePlan::assign_slots() {
   int32_t end = 0;
   int64_t bytes = 0;
   for (size_t k = 0; k < operands.size(); ++k) {
-    if (operands[k].layout == Layout::Scratch) continue;
+    if (!has_tensor(operands[k])) continue;
     bytes += operands[k].item;
     slots_[k] = end;
     end += static_cast<int32_t>(operands[k].item);
@@ -165,24 +174,26 @@ int64_t PointwisePlan::assign_slots() {
   return bytes + end - own;
 }
 
-/// Blocks [begin, end). Buffers that repeat are filled once.
-void PointwisePlan::run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* fault) const {
+/// Block by block. Buffers that repeat are filled once.
+void PointwisePlan::run_range(int64_t begin, int64_t end, kernels::FaultInfo* fault) const {
   const int count = static_cast<int>(operands.size());
   alignas(64) char scratch[kScratch];
   char* buffers[kMaxPointwiseOperands];
-  const int64_t first = std::min(block, total - begin * block);
+  const int64_t first = std::min(block, end - begin);
   for (int k = 0; k < count; ++k) {
     const PointwiseOperand& o = operands[k];
     buffers[k] = scratch + slots_[k] * ((block + 63) / 64 * 64 + kApart);
     if (o.layout == Layout::Constant || o.layout == Layout::Periodic)
-      transfer(shape, o, 0, first, buffers[k], true);
+      transfer(shape, o, begin, first, buffers[k], true);
   }
-  for (int64_t b = begin; b < end; ++b) {
-    const int64_t at = b * block, n = std::min(block, total - at);
+  for (int64_t at = begin; at < end; at += block) {
+    const int64_t n = std::min(block, end - at);
     char* place[kMaxPointwiseOperands];
     for (int k = 0; k < count; ++k) {
       const PointwiseOperand& o = operands[k];
-      place[k] = o.layout == Layout::Straight ? o.data + at * o.item : buffers[k];
+      place[k] = o.layout == Layout::Straight ? o.data + at * o.item
+                 : o.layout == Layout::Leaves ? o.data + at / kernels::kLeaf * o.item
+                                              : buffers[k];
       if (o.layout == Layout::Strided && o.is_read) transfer(shape, o, at, n, buffers[k], true);
     }
     for (const PointwiseStep& step : steps) {
@@ -193,7 +204,7 @@ void PointwisePlan::run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* f
     }
     for (int k = 0; k < count; ++k) {
       const PointwiseOperand& o = operands[k];
-      if (o.is_written && o.layout != Layout::Straight && o.layout != Layout::Scratch)
+      if (o.is_written && o.layout != Layout::Straight && has_tensor(o))
         transfer(shape, o, at, n, buffers[k], false);
     }
   }
@@ -202,7 +213,7 @@ void PointwisePlan::run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* f
 void PointwisePlan::run(kernels::FaultInfo* fault) const {
   const int64_t blocks = (total + block - 1) / block;
   if (blocks == 0) return;
-  if (total < 2 * kThreadGrain) return run_blocks(0, blocks, fault);
+  if (total < 2 * kThreadGrain) return run_range(0, total, fault);
   struct Context {
     const PointwisePlan& plan;
     kernels::FaultInfo* fault;
@@ -211,7 +222,8 @@ void PointwisePlan::run(kernels::FaultInfo* fault) const {
       blocks, kThreadGrain / block,
       [](void* c, int64_t begin, int64_t end) {
         auto& x = *static_cast<Context*>(c);
-        x.plan.run_blocks(begin, end, x.fault);
+        const PointwisePlan& plan = x.plan;
+        plan.run_range(begin * plan.block, std::min(plan.total, end * plan.block), x.fault);
       },
       &context);
 }

@@ -21,10 +21,14 @@ enum class Layout : uint8_t {
   Periodic,  // a row that repeats, gathered once
   Strided,   // gathered or scattered for every block
   Scratch,   // no memory behind it: lives in the block's buffer alone
+  Leaves,    // a list that a reduction writes, an element for every kernels::kLeaf elements
 };
 
 /// Operands that a plan may have.
 inline constexpr int kMaxPointwiseOperands = 64;
+
+/// Bytes per element of all operands where a reduction is among the steps.
+inline constexpr int64_t kMaxReducedBytes = 88;
 
 /// One operand of a list: a tensor's memory read or written with the common shape's strides.
 struct PointwiseOperand {
@@ -37,12 +41,15 @@ struct PointwiseOperand {
 
 /// A list of kernels over one index space, made ready; the spans belong to the caller.
 struct PointwisePlan {
-  /// Joins dimensions and decides how each operand is reached (but for those marked Scratch).
+  /// Joins dimensions and decides how each operand is reached (but for those marked Scratch or
+  /// Leaves).
   PointwisePlan(const Dims& shape, std::span<PointwiseOperand> operands,
                 std::span<const PointwiseStep> steps);
 
   /// Runs the steps in order on every block. The operands' data may change between two runs.
   void run(kernels::FaultInfo* fault) const;
+  /// The same on the elements [begin, end) of the index space, which are whole rows of it.
+  void run_range(int64_t begin, int64_t end, kernels::FaultInfo* fault) const;
 
   std::span<PointwiseOperand> operands;
   std::span<const PointwiseStep> steps;
@@ -54,7 +61,6 @@ struct PointwisePlan {
   // Where each operand's buffer begins, in bytes per element of a block: those that are never
   // alive at the same time share one.
   int32_t slots_[kMaxPointwiseOperands];
-  void run_blocks(int64_t begin, int64_t end, kernels::FaultInfo* fault) const;
 };
 
 }  // namespace bx

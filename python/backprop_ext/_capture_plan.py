@@ -179,9 +179,14 @@ def _list(
 
 
 def _parts(line: str) -> list[str]:
-    """A line in pieces: the kernels of a fused instruction and its shape, or the line alone."""
-    names, paren, shape = line.partition(" (")
-    kernels = names.split(" + ")
+    """A line in pieces: the kernels that run together and their shape, or the line alone."""
+    stages, bracket, rows = line.rstrip("]").rpartition(" [")
+    if bracket:  # kernels over the same rows
+        names = [stage.partition(" (")[0] for stage in stages.split(" | ")]
+        kernels, shape = [k for name in names for k in name.split(" + ")], rows
+    else:
+        name, paren, shape = line.partition(" (")
+        kernels, shape = name.split(" + "), paren[1:] + shape
     if len(kernels) == 1:
         return [_short(line, _MOST)]
     shown: list[str] = []
@@ -192,7 +197,7 @@ def _parts(line: str) -> list[str]:
             shown.append(f"{len(kernels) - len(shown)} more")
             break
         shown.append(name)
-    return [*shown, _short(paren[1:] + shape, _MOST)]
+    return [*shown, _short(shape, _MOST)]
 
 
 def _tip(plan: Plan, b: Block) -> str:

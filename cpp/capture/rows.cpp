@@ -1,0 +1,75 @@
+#include "capture/rows.h"
+
+namespace bx::capture {
+
+namespace {
+
+/// Bytes from row to row of an operand whose leading dimensions, of `rows` entries together, are
+/// evenly spaced and whose rows do not overlap; 0 where all rows are the same; -1 for others.
+int64_t even_rows(const Operand& o, int64_t rows) {
+  int64_t left = rows, step = -1;
+  int d = 0;
+  for (; d < o.shape.size() && left > 1; ++d) {
+    if (o.shape[d] == 0 || left % o.shape[d]) return -1;
+    left /= o.shape[d];
+    if (o.shape[d] == 1) continue;
+    if (step >= 0 && step != o.strides[d] * o.shape[d]) return -1;
+    step = o.strides[d];
+  }
+  if (left > 1 || step < 0) return -1;
+  int64_t extent = 1;
+  for (; d < o.shape.size(); ++d) {
+    if (o.strides[d] < 0) return -1;
+    extent += (o.shape[d] - 1) * o.strides[d];
+  }
+  return step == 0 || extent <= step ? step * size_of(o.dtype) : -1;
+}
+
+/// The same of an operand that broadcasts to a shape.
+int64_t even_rows_of_broadcast(Operand o, const Dims& shape, int64_t rows) {
+  o.strides = broadcast_strides(o.shape, o.strides, shape);
+  o.shape = shape;
+  return even_rows(o, rows);
+}
+
+/// Of a general kernel's operand: its dimension 0, or as many equal pieces of dense memory.
+int64_t general_rows(const Operand& o, int64_t rows) {
+  if (o.shape.size() > 0 && o.shape[0] == rows && o.strides[0] == 0) return 0;
+  if (!is_contiguous(o.shape, o.strides) || o.numel() % rows) return -1;
+  return o.numel() / rows * size_of(o.dtype);
+}
+
+}  // namespace
+
+bool is_leading(const Launch& launch) {
+  return launch.kernel.leading && launch.out[0].shape[0] == 1;
+}
+
+int64_t own_rows(const Launch& launch) {
+  if (is_leading(launch)) return launch.out[0].shape[1];
+  for (size_t k = 0; k < launch.in.size(); ++k)
+    if (launch.kernel.rows.in >> k & 1) return launch.in[k].shape[0];
+  return 0;
+}
+
+bool row_operands(const Launch& launch, int64_t rows, bool leads, std::vector<RowOperand>& found) {
+  const bool pointwise = launch.kernel.pointwise;
+  const auto add = [&](const Operand& o, int64_t row_bytes, bool written) {
+    found.push_back({o.buffer, o.offset, row_bytes, written});
+    return row_bytes > 0 || (row_bytes == 0 && !written);
+  };
+  const auto bytes = [&](const Operand& o, unsigned mask, size_t k) {
+    if (pointwise) return even_rows_of_broadcast(o, launch.out[0].shape, rows);
+    return mask >> k & 1 ? general_rows(o, rows) : 0;
+  };
+  if (!pointwise && !leads && launch.kernel.rows.in == 0) return false;
+  for (size_t k = 0; k < launch.out.size(); ++k)
+    if (!add(launch.out[k], bytes(launch.out[k], leads ? ~0U : launch.kernel.rows.out, k), true))
+      return false;
+  for (size_t k = 0; k < launch.in.size(); ++k)
+    if (!add(launch.in[k], bytes(launch.in[k], leads ? 0U : launch.kernel.rows.in, k), false))
+      return false;
+  return true;
+}
+
+}  // namespace bx::capture

@@ -1,0 +1,26 @@
+// What a launch reads and writes, row by row.
+#pragma once
+
+#include <vector>
+
+#include "capture/program.h"
+
+namespace bx::capture {
+
+/// An operand of a launch that runs over rows, each of which touches its own piece of memory.
+struct RowOperand {
+  int buffer;
+  int64_t offset;     // of the first row, bytes
+  int64_t row_bytes;  // from row to row; 0: every row may touch all of it
+  bool written;
+};
+
+/// How many rows a general kernel walks by itself, or leads others through; 0 where it does not.
+int64_t own_rows(const Launch& launch);
+bool is_leading(const Launch& launch);
+
+/// Adds the operands of a launch over so many rows; false where its rows are not apart. One that
+/// leads others reads whatever it likes.
+bool row_operands(const Launch& launch, int64_t rows, bool leads, std::vector<RowOperand>& found);
+
+}  // namespace bx::capture
