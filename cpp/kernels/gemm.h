@@ -6,6 +6,7 @@
 
 #include "kernels/families.h"
 #include "kernels/gemm_lines.h"
+#include "kernels/gemm_thin.h"
 #include "kernels/scratch.h"
 
 namespace bx::kernels {
@@ -164,6 +165,20 @@ void multiply_strip(int64_t m, int64_t k, Strided2d<T> a, const Panels<T>& panel
   }
 }
 
+/// A product of one row or one column; false where another way is needed.
+template <class T>
+bool multiply_thin(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start<T> start,
+                   T* c, int64_t c_step) {
+  if (m == 1 && b.col == 1) {
+    multiply_row(n, k, a.data, a.col, b.data, b.row, start.data, c);
+  } else if (n == 1 && a.row == 1 && c_step == 1 && (!start.data || start.step == 1)) {
+    multiply_row(m, k, b.data, b.row, a.data, a.col, start.data, c);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 /// A product that is one small grid on operands in place: nothing of the above would be used.
 template <class T>
 bool multiply_small(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start<T> start,
@@ -304,7 +319,9 @@ void gemm(int64_t m, int64_t n, int64_t k, Strided2d<T> a, Strided2d<T> b, Start
       for (int64_t j = 0; j < n; ++j) c[i * c_step + j] = start.data ? *start.at(i, j).data : T(0);
     return done(0, m);
   }
-  if (multiply_small(m, n, k, a, b, start, c, c_step)) return done(0, m);
+  if (multiply_thin(m, n, k, a, b, start, c, c_step) ||
+      multiply_small(m, n, k, a, b, start, c, c_step))
+    return done(0, m);
   const Strided2d<T> from{start.data, start.step, 1};
   const Strided2d<T> at = a.transposed(), bt = b.transposed();
   const int64_t plain = tile_cost(m, n, k, b), turned = tile_cost(n, m, k, at) + kMove * m * n;
