@@ -89,13 +89,15 @@ struct GeluTanh : Unary {
   static constexpr auto face = Face::Nn;
   static constexpr auto doc =
       "y = input (1 + tanh u) / 2 with u = sqrt(2/pi) (input + 0.044715 input^3)";
-  static constexpr auto f = [](auto x) {
-    return 0.5 * x * (1. + tanh(kSqrtTwoOverPi * (x + kGeluCubic * (x * x * x))));
+  // (1 + tanh u) / 2 = sigmoid(2 u), without cancellation where u is negative.
+  static constexpr auto gate = [](auto x) {
+    return sigmoid((2. * kSqrtTwoOverPi) * (x + kGeluCubic * (x * x * x)));
   };
+  static constexpr auto f = [](auto x) { return x * gate(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto x, auto) {
-    auto t = tanh(kSqrtTwoOverPi * (x + kGeluCubic * (x * x * x)));
-    auto du = kSqrtTwoOverPi * (1. + (3. * kGeluCubic) * (x * x));
-    return g * (0.5 * (1. + t) + 0.5 * x * (1. - t * t) * du);
+    auto s = gate(x);
+    auto slope = (2. * kSqrtTwoOverPi) * (1. + (3. * kGeluCubic) * (x * x));
+    return g * (s + x * s * (1. - s) * slope);
   }};
 };
 struct Silu : Unary {

@@ -1,5 +1,5 @@
-// The functions of the formulas' vocabulary on Lanes: Eigen's packet functions where it has them,
-// lane by lane where it has not.
+// The functions of the formulas' vocabulary on Lanes: ours (lanes_exp.h, lanes_sigmoid.h) or
+// Eigen's packet functions where there are any, lane by lane where there are none.
 #pragma once
 
 #include <cmath>
@@ -8,7 +8,7 @@
 
 #include <unsupported/Eigen/SpecialFunctions>
 
-#include "kernels/lanes_exp.h"
+#include "kernels/lanes_sigmoid.h"
 
 namespace bx::kernels {
 
@@ -49,11 +49,11 @@ BX_FUNCTION(log1p, BX_HAS(HasLog1p), ei::plog1p(a.v), std::log1p(x))
 BX_FUNCTION(expm1, BX_HAS(HasExpm1), ei::pexpm1(a.v), std::expm1(x))
 BX_FUNCTION(sin, BX_HAS(HasSin), ei::psin(a.v), std::sin(x))
 BX_FUNCTION(cos, BX_HAS(HasCos), ei::pcos(a.v), std::cos(x))
-BX_FUNCTION(tanh, BX_HAS(HasTanh), ei::ptanh(a.v), std::tanh(x))
+BX_FUNCTION(tanh, (is_float_packet<T, V>), packet_tanh(a.v), std::tanh(x))
 BX_FUNCTION(floor, BX_HAS(HasFloor), ei::pfloor(a.v), std::floor(x))
 BX_FUNCTION(ceil, BX_HAS(HasCeil), ei::pceil(a.v), std::ceil(x))
 BX_FUNCTION(round, BX_HAS(HasRint), ei::print(a.v), std::nearbyint(x))
-BX_FUNCTION(erf, BX_HAS(HasErf), ei::perf(a.v), std::erf(x))
+BX_FUNCTION(erf, (is_float_packet<T, V>), packet_erf(a.v), std::erf(x))
 BX_FUNCTION(erfc, false, a.v, std::erfc(x))
 BX_FUNCTION(tan, false, a.v, std::tan(x))
 BX_FUNCTION(asin, false, a.v, std::asin(x))
@@ -144,7 +144,8 @@ inline Lanes<T, V> log10(Lanes<T, V> a) {
 }
 template <class T, bool V>
 inline Lanes<T, V> sigmoid(Lanes<T, V> a) {
-  return 1. / (1. + exp(-a));
+  if constexpr (is_float_packet<T, V>) return Lanes<T, V>(packet_sigmoid(a.v));
+  else return 1. / (1. + exp(-a));
 }
 template <class T, bool V>
 inline Lanes<T, V> sign(Lanes<T, V> a) {
