@@ -136,3 +136,26 @@ constraints.positive
     assert used > 15
     with pytest.raises(AttributeError, match="torch has none either; did you mean 'Normal'"):
         bx.distributions.Normals  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "nearest"),
+    [
+        (bx, "float16", "float32"),
+        (bx, "bfloat16", "float32"),
+        (bx, "half", "float32"),
+        (bx, "complex64", "float32"),
+        (bx, "uint8", "int32"),
+        (bx, "int16", "int32"),
+        (bx, "uint64", "int64"),
+        (bx, "HalfTensor", "FloatTensor"),
+        (bx, "ByteTensor", "IntTensor"),
+        (bx.Tensor, "half", "float"),
+        (bx.Tensor, "byte", "int"),
+    ],
+)
+def test_an_element_type_that_is_missing_names_the_nearest(
+    owner: object, name: str, nearest: str
+) -> None:
+    with pytest.raises(AttributeError, match=rf"torch has it.*nearest: '{nearest}'"):
+        getattr(owner, name)

@@ -210,3 +210,9 @@ def test_what_cannot_be_differentiated_to_is_refused() -> None:
         func.grad(lambda x: x)(bx.ones(2))
     with pytest.raises(AttributeError, match="torch has it, backprop_ext does not"):
         func.linearize  # noqa: B018
+
+
+def test_hessian_of_a_number() -> None:
+    found = bx.autograd.functional.hessian(lambda b: b**3, bx.tensor(2.0))
+    assert found.shape == ()
+    assert found.item() == 12.0

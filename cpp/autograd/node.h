@@ -104,6 +104,7 @@ class Node : public Object {
 
   /// PyTorch's name of the node, "MulBackward0".
   virtual std::string name() const { return name_; }
+  void rename(const char* name) { name_ = name; }
   uint64_t number() const { return number_; }
 
   /// MUST give(i, g) for every wanted edge i that has a gradient, of the input's shape and dtype.
@@ -189,6 +190,12 @@ inline bool requires_grad(const Tensor& t) {
 }
 /// Where t's gradient goes: its node, its accumulator, or nowhere.
 Edge gradient_edge(const Tensor& t);
+
+/// t, just made, whose node gets another name: PyTorch's for the operation that ends here.
+inline Tensor named(const char* name, Tensor t) {
+  if (t->grad_fn) static_cast<Node&>(*t->grad_fn).rename(name);
+  return t;
+}
 
 /// Makes `node` the origin of t, as output nr.
 void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr = 0);

@@ -151,7 +151,8 @@ void retain_grad(const Tensor& t) {
 py::tuple next_functions(const Node& node) {
   py::tuple result(static_cast<size_t>(node.edges.size()));
   for (int i = 0; i < node.edges.size(); ++i)
-    result[static_cast<size_t>(i)] = py::make_tuple(node.edges[i].node, node.edges[i].nr);
+    result[static_cast<size_t>(i)] =
+        py::make_tuple(wrap_node(node.edges[i].node), node.edges[i].nr);
   return result;
 }
 
@@ -279,7 +280,7 @@ void bind_autograd(py::module_& m) {
       "_gradient_edge",
       [](const Tensor& t) {
         Edge edge = gradient_edge(t);
-        return py::make_tuple(edge.node, edge.nr);
+        return py::make_tuple(wrap_node(edge.node), edge.nr);
       },
       py::arg("tensor"), "The node that a tensor's gradient goes to, and its output there.");
   m.def(

@@ -138,7 +138,8 @@ struct Indexed {
 PyObject* get_item(const Tensor& t, PyObject* key) {
   const Indexed x(t, key);
   return wrap(x.advanced          ? index(x.view, x.indices)
-              : x.view.same_as(t) ? reshape(t, t.shape())
+              : x.view.same_as(t) ? named(key == Py_Ellipsis ? "AliasBackward0" : "SliceBackward0",
+                                          reshape(t, t.shape()))
                                   : x.view);
 }
 

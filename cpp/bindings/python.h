@@ -38,6 +38,8 @@ PyObject* wrap_as(PyTypeObject* type, const Tensor& t);
 PyObject* wrap_size(const Dims& shape);
 /// The singleton dtype object, a new reference.
 PyObject* wrap_dtype(DType dtype);
+/// A node of the tape, of a class that has its name: type(y.grad_fn).__name__ is what is printed.
+py::object wrap_node(const Ref<Node>& node);
 std::optional<DType> dtype_from(PyObject* o);
 
 /// Sets Python's error from the C++ exception in flight.

@@ -77,10 +77,7 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
   });
 }
 
-PyObject* node(const Tensor& t) {
-  const Ref<Node> n = grad_fn(t);
-  return n ? py::cast(n).release().ptr() : Py_NewRef(Py_None);
-}
+PyObject* node(const Tensor& t) { return wrap_node(grad_fn(t)).release().ptr(); }
 
 /// All dimensions reversed; with several, the last two swapped (mT).
 PyObject* reversed(const Tensor& t) {

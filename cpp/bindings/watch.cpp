@@ -22,7 +22,7 @@ py::tuple tuple_of(std::span<const Tensor> tensors) {
   return tuple;
 }
 
-py::object object_of(const Node& node) { return py::cast(Ref<Node>(const_cast<Node*>(&node))); }
+py::object object_of(const Node& node) { return wrap_node(Ref<Node>(const_cast<Node*>(&node))); }
 
 void recorded(Node& node, std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
   py::gil_scoped_acquire gil;

@@ -31,6 +31,20 @@ struct LeakyRelu : Unary {
   static constexpr auto partials =
       std::tuple{[](auto g, auto x, auto, double slope) { return select(x > 0., g, g * slope); }};
 };
+struct Prelu : Binary {
+  static constexpr auto name = "prelu";
+  static constexpr auto node = "PreluKernelBackward0";
+  static constexpr auto face = Face::Hidden;
+  static constexpr auto signature = "input, weight";
+  static constexpr auto doc =
+      "y = input above 0, weight input below, one weight or one per channel (dimension 1);  "
+      "d input = g or weight g, d weight = g input below 0.  [He et al. 2015]";
+  static constexpr auto f = [](auto x, auto w) { return select(x > 0., x, w * x); };
+  static constexpr auto partials =
+      std::tuple{[](auto g, auto x, auto w, auto) { return select(x > 0., g, w * g); },
+                 [](auto g, auto x, auto, auto) { return select(x > 0., 0., x * g); }};
+};
+
 struct Elu : Unary {
   static constexpr auto name = "elu";
   static constexpr auto face = Face::Nn;
@@ -249,8 +263,9 @@ struct Threshold : Unary {
       [](auto g, auto x, auto, double threshold, double) { return select(x <= threshold, 0., g); }};
 };
 
-using ActivationRows = std::tuple<Relu, LeakyRelu, Elu, Celu, Selu, Gelu, GeluTanh, Silu, Mish,
-                                  Softplus, LogSigmoid, Hardtanh, Relu6, Hardsigmoid, Hardswish,
-                                  Softsign, Tanhshrink, Softshrink, Hardshrink, Threshold>;
+using ActivationRows =
+    std::tuple<Relu, LeakyRelu, Prelu, Elu, Celu, Selu, Gelu, GeluTanh, Silu, Mish, Softplus,
+               LogSigmoid, Hardtanh, Relu6, Hardsigmoid, Hardswish, Softsign, Tanhshrink,
+               Softshrink, Hardshrink, Threshold>;
 
 }  // namespace bx::formulas

@@ -17,6 +17,7 @@ struct Add : Binary {
 struct Sub : Binary {
   static constexpr auto name = "sub";
   static constexpr auto doc = "y = input - alpha * other;  d input = g, d other = -alpha g";
+  static constexpr const char* number_nodes[] = {"RsubBackward1", nullptr, nullptr};
   static constexpr bool rejects_bool = true;
   static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto a, auto b) { return a - b; };
@@ -54,6 +55,7 @@ struct FloorDivide : Binary {
 struct Remainder : Binary {
   static constexpr auto name = "remainder";
   static constexpr auto node = "RemainderBackward1";
+  static constexpr const char* number_nodes[] = {nullptr, "RemainderBackward0", nullptr};
   static constexpr auto doc =
       "y = input - other floor(input / other), as Python's %: the sign of other;  d input = g, "
       "d other = -g floor(input / other)";
@@ -67,6 +69,7 @@ struct Remainder : Binary {
 struct Fmod : Binary {
   static constexpr auto name = "fmod";
   static constexpr auto node = "FmodBackward1";
+  static constexpr const char* number_nodes[] = {nullptr, "FmodBackward0", nullptr};
   static constexpr auto doc =
       "y = input - other trunc(input / other), as C's fmod: the sign of input;  d input = g, "
       "d other = -g trunc(input / other)";
@@ -121,6 +124,7 @@ struct Atan2 : Binary {
 struct Pow : Binary {
   static constexpr auto name = "pow";
   static constexpr auto node = "PowBackward1";
+  static constexpr const char* number_nodes[] = {"PowBackward2", nullptr, nullptr};
   static constexpr auto signature = "input, exponent";
   static constexpr auto doc =
       "y = input ** exponent;  d input = g exponent input^(exponent - 1), "
@@ -234,6 +238,7 @@ struct Where : Ternary {
 struct Lerp : Ternary {
   static constexpr auto name = "lerp";
   static constexpr auto node = "LerpBackward1";
+  static constexpr const char* number_nodes[] = {nullptr, nullptr, "LerpBackward0"};
   static constexpr auto signature = "input, end, weight";
   static constexpr auto doc =
       "y = input + weight (end - input);  d input = g (1 - weight), d end = g weight, "

@@ -62,6 +62,7 @@ struct FrexpExponent : Unary {
 
 struct Copysign : Binary {
   static constexpr auto name = "copysign";
+  static constexpr const char* number_nodes[] = {nullptr, "CopysignBackward1", nullptr};
   static constexpr auto doc =
       "y = |input| with the sign of other, zeros' too;  d input = g y / input, 0 at 0";
   static constexpr auto f = [](auto a, auto b) { return copysign(a, b); };

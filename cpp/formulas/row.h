@@ -35,6 +35,8 @@ struct Row {
   static constexpr bool masked = false;         // the first input is a bool condition
   static constexpr bool rejects_bool = false;   // also beside an operand of another type
   static constexpr const char* node = nullptr;  // grad_fn's name where it is not CamelCase(name)
+  // grad_fn's name where input k is a Python number, if PyTorch has another for that.
+  static constexpr const char* number_nodes[3] = {};
   static constexpr auto partials = std::tuple<>{};
 };
 struct Unary : Row {

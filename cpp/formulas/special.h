@@ -141,6 +141,7 @@ struct Ndtri : SpecialUnary {
 
 struct Xlogy : Binary {
   static constexpr auto name = "xlogy";
+  static constexpr const char* number_nodes[] = {"XlogyBackward1", "XlogyBackward2", nullptr};
   static constexpr auto doc =
       "y = input ln other, 0 where input is 0;  d input = g ln other, d other = g input / other";
   static constexpr auto f = [](auto x, auto y) { return xlogy(x, y); };

@@ -32,7 +32,7 @@ void copy_rolled(const Tensor& out, const Tensor& in, const Dims& shifts, int ax
 
 Tensor roll(const Tensor& t, const Dims& shifts, const Dims& axes) {
   if (axes.empty() && shifts.size() == 1)
-    return reshape(roll(reshape(t, {-1}), shifts, {0}), t.shape());
+    return named("RollBackward0", reshape(roll(reshape(t, {-1}), shifts, {0}), t.shape()));
   if (axes.size() != shifts.size() || shifts.empty())
     fail_runtime("roll", "shifts ", shifts, " and dims ", axes,
                  " differ in number; give one shift for each dimension");
@@ -311,7 +311,7 @@ void register_arranging(Registry& r) {
       [](const Tensor& t) {
         if (t.dim() != 2)
           fail_runtime("trace", "input of shape ", t.shape(), "; expected a matrix");
-        return sum(diagonal(t, 0, 0, 1));
+        return named("TraceBackward0", sum(diagonal(t, 0, 0, 1)));
       },
       "The sum of a matrix's diagonal.");
   r.method("repeat", "input, repeats", repeat, "The tensor repeated along each dimension, a copy.");

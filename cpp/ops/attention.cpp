@@ -74,7 +74,9 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
   }
   const Tensor weights =
       mask && scores.numel() ? masked_softmax(scores) : softmax(scores, -1, std::nullopt);
-  return matmul(dropout(weights, p, true), v);
+  const Tensor out = matmul(dropout(weights, p, true), v);
+  const bool fused = query.dim() == 4 && p == 0 && !(mask && requires_grad(*mask));
+  return fused ? named("ScaledDotProductFlashAttentionForCpuBackward0", out) : out;
 }
 
 }  // namespace

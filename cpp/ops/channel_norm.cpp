@@ -122,6 +122,37 @@ double unbiased(int64_t count) {
   return static_cast<double>(count) / static_cast<double>(count - 1);
 }
 
+/// y = (x - mean) rstd w + b with moments that are not x's own. What is kept of the mean is a copy:
+/// the running one may move before the backward pass.
+Tensor with_running(const char* op, const Tensor& x, const Tensor& w, const Tensor& b,
+                    const Tensor& mean, const Tensor& rstd, const ChannelShape& s) {
+  const Tensor out = unrecorded([&] {
+    const Tensor scale = w.defined() ? rstd * w : rstd;
+    const Tensor shift = b.defined() ? b - mean * scale : -(mean * scale);
+    return affine(op, x, scale, shift, s);
+  });
+  if (Recorder r{&x, &w, &b}; r)
+    r.save_if(r.needs(1), x)
+        .save(w)
+        .save_if(r.needs(1), r.needs(1) ? unrecorded([&] { return clone(mean); }) : Tensor())
+        .save(detached(rstd))
+        .done("NativeBatchNormBackward0", out, [s](const Backward& call) {
+          Dims column(call.grad().dim() - 1, 1), others{0};
+          column[0] = s.channels;
+          for (int d = 2; d < call.grad().dim(); ++d) others.push_back(d);
+          const Tensor& g = call.grad();
+          const Tensor w = call.saved(1), rstd = call.saved(3);
+          if (call.wants(0)) call.give(0, g * reshape(w.defined() ? rstd * w : rstd, column));
+          if (call.wants(1)) {
+            const Tensor h =
+                (call.saved(0) - reshape(call.saved(2), column)) * reshape(rstd, column);
+            call.give(1, sum(g * h, others, false, std::nullopt));
+          }
+          if (call.wants(2)) call.give(2, sum(g, others, false, std::nullopt));
+        });
+  return out;
+}
+
 int64_t inner_of(const Tensor& x) {
   int64_t n = 1;
   for (int d = 2; d < x.dim(); ++d) n *= x.size(d);
@@ -151,16 +182,7 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
       fail_runtime(op,
                    "running_mean and running_var are None in evaluation; pass both, or "
                    "training=True");
-    Dims column(x.dim() - 1, 1);
-    column[0] = s.channels;
-    const Tensor rstd = rstd_of(to(var, x.dtype()), eps), m = to(mean, x.dtype());
-    if (!grad_enabled()) {
-      const Tensor scale = w.defined() ? rstd * w : rstd;
-      const Tensor shift = b.defined() ? b - m * scale : -(m * scale);
-      return affine(op, x, scale, shift, s);
-    }
-    Tensor y = (x - reshape(m, column)) * reshape(w.defined() ? rstd * w : rstd, column);
-    return b.defined() ? y + reshape(b, column) : y;
+    return with_running(op, x, w, b, to(mean, x.dtype()), rstd_of(to(var, x.dtype()), eps), s);
   }
   const int64_t count = s.outer * s.inner;
   if (count == 1)

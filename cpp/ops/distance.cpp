@@ -92,7 +92,7 @@ Tensor pdist(const Tensor& t, double p) {
     fail_runtime("pdist", "input has shape ", t.shape(), "; expected a matrix of points");
   const int64_t n = t.shape()[0];
   const Tensor flags = unsqueeze(arange_int(0, n, 1), 1) < arange_int(0, n, 1);
-  return index(cdist(t, t, p, std::nullopt), {flags});
+  return named("PdistBackward0", index(cdist(t, t, p, std::nullopt), {flags}));
 }
 
 }  // namespace

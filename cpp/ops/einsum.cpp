@@ -139,7 +139,7 @@ Tensor arranged(const Named& n, const Labels& order) {
   for (int label : order)
     if (const auto at = std::find(n.labels.begin(), n.labels.end(), label); at != n.labels.end())
       axes.push_back(at - n.labels.begin());
-  Tensor out = permute(n.tensor, axes);
+  Tensor out = std::is_sorted(axes.begin(), axes.end()) ? n.tensor : permute(n.tensor, axes);
   for (size_t k = 0; k < order.size(); ++k)
     if (!has(n.labels, order[k])) out = unsqueeze(out, static_cast<int64_t>(k));
   return out;
@@ -239,7 +239,8 @@ Tensor einsum(const std::string& equation, const Tensors& tensors) {
   Labels dropped;
   for (int label : out.labels)
     if (!has(e.result, label)) dropped.push_back(label);
-  return arranged(summed(out, dropped), e.result);
+  const Tensor result = arranged(summed(out, dropped), e.result);
+  return result.same_as(tensors[0]) ? reshape(result, result.shape()) : result;
 }
 
 /// Sums of products along dims of a and, in the same order, of b.

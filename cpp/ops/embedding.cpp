@@ -10,20 +10,27 @@ using kernels::Id;
 namespace {
 
 constexpr int64_t kNoRow = -1;
+constexpr const char* kBagNode = "EmbeddingBagBackward0";
 
 Tensor row_add(const char* op, const Tensor& x, const Tensor& rows, int64_t size, int64_t skip);
 
-/// table [size, width] at rows [n]; no gradient for the row `skip`.
-Tensor row_gather(const char* op, const Tensor& table, const Tensor& rows, int64_t skip) {
-  Tensor out = empty({rows.numel(), table.size(1)}, table.dtype());
+/// table [size, width] at rows [n], as `lead` + [width]; no gradient for the row `skip`.
+Tensor row_gather(const char* op, const Tensor& table, const Tensor& rows, int64_t skip,
+                  Dims lead) {
+  const int64_t size = table.size(0), width = table.size(1);
+  lead.push_back(width);
+  Tensor out = empty(lead, table.dtype());
   const Tensor source = contiguous(detached(table));
   launch(op, kernel(Id::RowGather, table.dtype()), out, {&source, &rows});
   if (Recorder r{&table}; r)
-    r.save(rows).done("EmbeddingBackward0", out,
-                      [op, skip, size = table.size(0)](const Backward& b) {
-                        b.give(0, row_add(op, b.grad(), b.saved(0), size, skip));
-                      });
+    r.save(rows).done("EmbeddingBackward0", out, [=](const Backward& b) {
+      const Tensor rows = b.saved(0);
+      b.give(0, row_add(op, reshape(b.grad(), {rows.numel(), width}), rows, size, skip));
+    });
   return out;
+}
+Tensor row_gather(const char* op, const Tensor& table, const Tensor& rows) {
+  return row_gather(op, table, rows, kNoRow, {rows.numel()});
 }
 
 /// Zeros [size, width] with x [n, width] added onto rows [n], except onto `skip`.
@@ -34,9 +41,9 @@ Tensor row_add(const char* op, const Tensor& x, const Tensor& rows, int64_t size
   params.i[0] = skip;
   launch(op, kernel(Id::RowAdd, x.dtype()), out, {&source, &rows}, params);
   if (Recorder r{&x}; r)
-    r.save(rows).done("EmbeddingBagBackward0", out, [op, skip](const Backward& b) {
+    r.save(rows).done(kBagNode, out, [op, skip](const Backward& b) {
       const Tensor rows = b.saved(0);
-      Tensor g = row_gather(op, b.grad(), rows, kNoRow);
+      Tensor g = row_gather(op, b.grad(), rows);
       if (skip != kNoRow) g = select(unsqueeze(rows, 1) == static_cast<double>(skip), 0., g);
       b.give(0, g);
     });
@@ -65,12 +72,12 @@ int64_t padding_row(const char* op, std::optional<int64_t> padding_idx, const Te
   return *padding_idx < 0 ? *padding_idx + size : *padding_idx;
 }
 
-/// The gradient of row i divided by how often i was looked up: [n, 1].
+/// The gradient of row i divided by how often i was looked up: [n].
 Tensor by_frequency(const Tensor& rows, int64_t size, DType dtype) {
   std::vector<int64_t> counts(static_cast<size_t>(size));
   const auto* r = rows.data<int64_t>();
   for (int64_t i = 0; i < rows.numel(); ++i) ++counts[static_cast<size_t>(r[i])];
-  Tensor scale = empty({rows.numel(), 1}, DType::Float64);
+  Tensor scale = empty({rows.numel()}, DType::Float64);
   for (int64_t i = 0; i < rows.numel(); ++i)
     scale.data<double>()[i] = 1. / static_cast<double>(counts[static_cast<size_t>(r[i])]);
   return to(scale, dtype);
@@ -86,11 +93,15 @@ Tensor scale_gradient(const Tensor& x, const Tensor& scale) {
 }
 
 Tensor looked_up(const char* op, const Tensor& weight, const Tensor& rows, int64_t skip,
-                 bool scale_grad_by_freq) {
-  const Tensor out = row_gather(op, weight, rows, skip);
-  return scale_grad_by_freq && requires_grad(out)
-             ? scale_gradient(out, by_frequency(rows, weight.size(0), weight.dtype()))
-             : out;
+                 const Dims& lead, bool scale_grad_by_freq) {
+  const Tensor out = row_gather(op, weight, rows, skip, lead);
+  if (!scale_grad_by_freq || !requires_grad(out)) return out;
+  const Tensor scale = unrecorded([&] {
+    Dims shape = lead;
+    shape.push_back(1);
+    return reshape(by_frequency(rows, weight.size(0), weight.dtype()), shape);
+  });
+  return scale_gradient(out, scale);
 }
 
 /// Shortens the rows in use whose norm exceeds max_norm, in place.
@@ -99,7 +110,7 @@ Tensor renormalize(const Tensor& weight, const Tensor& input, double max_norm, d
   check_table(op, weight);
   const Tensor rows = row_numbers(op, input);
   GradMode off(false);
-  const Tensor used = row_gather(op, weight, rows, kNoRow);
+  const Tensor used = row_gather(op, weight, rows);
   const Tensor norm =
       pow(sum(pow(abs(used), norm_type), Dims{1}, true, std::nullopt), 1. / norm_type);
   const Tensor scale = select(norm > max_norm, max_norm / (norm + 1e-7), 1.);
@@ -118,9 +129,7 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
   const Tensor rows = row_numbers(op, input);
   const int64_t skip = padding_row(op, padding_idx, weight);
   if (max_norm) renormalize(weight, input, *max_norm, norm_type);
-  Dims shape = input.shape();
-  shape.push_back(weight.size(1));
-  return reshape(looked_up(op, weight, rows, skip, scale_grad_by_freq), shape);
+  return looked_up(op, weight, rows, skip, input.shape(), scale_grad_by_freq);
 }
 
 /// The bag of every index: [n], from the indices' places where the bags begin.
@@ -158,7 +167,7 @@ Tensor bag_max(const char* op, const Tensor& found, const Tensor& bags, int64_t 
   if (found.numel() == 0) return zeros({count, width}, found.dtype());
   const Tensor flat = reshape(found, {found.numel(), 1});
   const Tensor at = reshape(to(maximum(places, 0.), DType::Int64), {places.numel()});
-  return select(places < 0., 0., reshape(row_gather(op, flat, at, kNoRow), {count, width}));
+  return select(places < 0., 0., reshape(row_gather(op, flat, at), {count, width}));
 }
 
 Tensor embedding_bag(const Tensor& input, const Tensor& weight,
@@ -195,14 +204,14 @@ Tensor embedding_bag(const Tensor& input, const Tensor& weight,
     bags = index(bags, {places});
     if (factor.defined()) factor = index(factor, {places});
   }
-  Tensor found = looked_up(op, weight, rows, kNoRow, scale_grad_by_freq);
-  if (mode == "max") return bag_max(op, found, bags, count);
+  Tensor found = looked_up(op, weight, rows, kNoRow, {rows.numel()}, scale_grad_by_freq);
+  if (mode == "max") return named(kBagNode, bag_max(op, found, bags, count));
   if (factor.defined()) found = found * factor;
   const Tensor total = row_add(op, found, bags, count, kNoRow);
   if (mode == "sum") return total;
   Tensor sizes = zeros({count, 1}, DType::Int64);
   for (int64_t i = 0; i < bags.numel(); ++i) ++sizes.data<int64_t>()[bags.data<int64_t>()[i]];
-  return total / maximum(to(sizes, weight.dtype()), 1.);
+  return named(kBagNode, total / maximum(to(sizes, weight.dtype()), 1.));
 }
 
 Tensor one_hot(const Tensor& input, int64_t num_classes) {

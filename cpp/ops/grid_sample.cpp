@@ -143,7 +143,8 @@ Tensor grid_sample(const Tensor& input, const Tensor& grid, const std::string& m
   const Tensor image = reshape(movedim(input, {1}, {-1}), {batch * size, channels});
   const Tensor sampled =
       sum_taps(image, taps, 0, strides, reshape(first, {batch * points}), {}, {});
-  return movedim(reshape(sampled, shape), {-1}, {1});
+  return named(dims == 2 ? "GridSampler2DBackward0" : "GridSampler3DBackward0",
+               movedim(reshape(sampled, shape), {-1}, {1}));
 }
 
 /// Coordinates of `count` elements over -1..1: of their centres, or from border to border.
@@ -184,7 +185,8 @@ Tensor affine_grid(const Tensor& theta, const Dims& size, std::optional<bool> al
   Dims shape{size[0]};
   for (int d = 0; d < dims; ++d) shape.push_back(size[2 + d]);
   shape.push_back(dims);
-  return reshape(matmul(to(base, theta.dtype()), mT(theta)), shape);
+  return named("AffineGridGeneratorBackward0",
+               reshape(matmul(to(base, theta.dtype()), mT(theta)), shape));
 }
 
 }  // namespace

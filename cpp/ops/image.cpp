@@ -34,6 +34,17 @@ Tensor reorder(const Tensor& x, std::initializer_list<int64_t> order) {
   return permute(x, axes);
 }
 
+/// f(x), elements in another order, as one node; `back` brings gradients into the old order.
+template <class F, class Back>
+Tensor rearranged(const char* node, const Tensor& x, F f, Back back) {
+  const Tensor out = unrecorded([&] { return f(x); });
+  if (Recorder r{&x}; r)
+    r.done(node, out, [back](const Backward& b) { b.give(0, back(b.grad())); });
+  return out;
+}
+
+Tensor pixel_unshuffle(const Tensor& x, int64_t factor);
+
 Tensor pixel_shuffle(const Tensor& x, int64_t factor) {
   const char* op = "pixel_shuffle";
   check_image(op, x);
@@ -44,9 +55,14 @@ Tensor pixel_shuffle(const Tensor& x, int64_t factor) {
   if (r > c || c / r % r || c % r)
     fail_runtime(op, c, " channels with upscale_factor=", r,
                  "; they must be a multiple of its square");
-  const Tensor split = reshape(x, followed_by(leading(x), {c / (r * r), r, r, h, w}));
-  return reshape(reorder(split, {0, 3, 1, 4, 2}),
-                 followed_by(leading(x), {c / (r * r), h * r, w * r}));
+  return rearranged(
+      "PixelShuffleBackward0", x,
+      [=](const Tensor& x) {
+        const Tensor split = reshape(x, followed_by(leading(x), {c / (r * r), r, r, h, w}));
+        return reshape(reorder(split, {0, 3, 1, 4, 2}),
+                       followed_by(leading(x), {c / (r * r), h * r, w * r}));
+      },
+      [=](const Tensor& g) { return pixel_unshuffle(g, r); });
 }
 
 Tensor pixel_unshuffle(const Tensor& x, int64_t factor) {
@@ -57,9 +73,14 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t factor) {
   if (h % r || w % r)
     fail_runtime(op, "an image of ", h, " by ", w, " with downscale_factor=", r,
                  "; both sides must be multiples of it");
-  const Tensor split = reshape(x, followed_by(leading(x), {c, h / r, r, w / r, r}));
-  return reshape(reorder(split, {0, 2, 4, 1, 3}),
-                 followed_by(leading(x), {c * r * r, h / r, w / r}));
+  return rearranged(
+      "PixelUnshuffleBackward0", x,
+      [=](const Tensor& x) {
+        const Tensor split = reshape(x, followed_by(leading(x), {c, h / r, r, w / r, r}));
+        return reshape(reorder(split, {0, 2, 4, 1, 3}),
+                       followed_by(leading(x), {c * r * r, h / r, w / r}));
+      },
+      [=](const Tensor& g) { return pixel_shuffle(g, r); });
 }
 
 Tensor channel_shuffle(const Tensor& x, int64_t groups) {
@@ -71,8 +92,13 @@ Tensor channel_shuffle(const Tensor& x, int64_t groups) {
   if (c % groups)
     fail_runtime(op, c, " channels do not split into groups=", groups, "; pass a divisor");
   const int64_t n = x.size(0), inner = x.numel() ? x.numel() / (n * c) : 0;
-  const Tensor split = reshape(x, {n, groups, c / groups, inner});
-  return reshape(transpose(split, 1, 2), x.shape());
+  return rearranged(
+      "ChannelShuffleBackward0", x,
+      [=](const Tensor& x) {
+        const Tensor split = reshape(x, {n, groups, c / groups, inner});
+        return reshape(transpose(split, 1, 2), x.shape());
+      },
+      [=](const Tensor& g) { return channel_shuffle(g, c / groups); });
 }
 
 }  // namespace

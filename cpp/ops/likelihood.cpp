@@ -41,9 +41,12 @@ Tensor nll_backward(const Tensor& g, const Tensor& target, const Tensor& used, i
   return out;
 }
 
+constexpr const char* kNode2D = "NllLoss2DBackward0";
+
 /// logp [rows, classes], target [rows].
 Tensor nll_matrix(const Tensor& logp, const Tensor& given_target,
-                  const std::optional<Tensor>& weight, int64_t ignore_index, Reduction reduction) {
+                  const std::optional<Tensor>& weight, int64_t ignore_index, Reduction reduction,
+                  const char* node = "NllLossBackward0") {
   const Tensor target = contiguous(given_target);
   const auto [loss, used] = nll_rows(logp, target, weight, ignore_index);
   Tensor total, out = loss;
@@ -57,7 +60,7 @@ Tensor nll_matrix(const Tensor& logp, const Tensor& given_target,
   }
   if (Recorder r{&logp}; r)
     r.save(target).save(used).save(total).done(
-        "NllLossBackward0", out, [ignore_index, shape = logp.shape()](const Backward& b) {
+        node, out, [ignore_index, shape = logp.shape()](const Backward& b) {
           const Tensor total = b.saved(2);
           const Tensor g = expand(total.defined() ? b.grad() / total : b.grad(), {shape[0]});
           b.give(0, nll_backward(g, b.saved(0), b.saved(1), ignore_index, shape));
@@ -96,8 +99,8 @@ Tensor nll_loss(const Tensor& logp, const Tensor& target, const std::optional<Te
                    {});
   if (logp.dim() == 2) return nll_matrix(logp, t, weight, ignore_index, reduction);
   const Tensor rows = reshape(movedim(logp, {1}, {-1}), {-1, classes});
-  const Tensor out = nll_matrix(rows, reshape(t, {-1}), weight, ignore_index, reduction);
-  return reduction == Reduction::None ? reshape(out, expected) : out;
+  const Tensor out = nll_matrix(rows, reshape(t, {-1}), weight, ignore_index, reduction, kNode2D);
+  return reduction == Reduction::None ? named(kNode2D, reshape(out, expected)) : out;
 }
 
 /// With probabilities as targets, or smoothed ones: -sum_c w_c t_c logp_c, averaged over the batch.
@@ -116,7 +119,7 @@ Tensor soft_cross_entropy(const Tensor& logp, const Tensor& target,
   const Tensor each = -sum(terms, Dims{axis}, false, std::nullopt);
   if (reduction == Reduction::None) return each;
   if (reduction == Reduction::Sum) return sum(each);
-  return sum(each) / (static_cast<double>(logp.numel()) / classes);
+  return named("DivBackward1", sum(each) / (static_cast<double>(logp.numel()) / classes));
 }
 
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,

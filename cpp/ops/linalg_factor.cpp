@@ -189,11 +189,12 @@ void register_linalg_factor(Registry& r) {
       [](const Tensor& b, const Tensor& a, bool upper, bool transposed, bool unit) {
         const Tensor x = transposed ? solve_triangular(mT(a), b, !upper, true, unit)
                                     : solve_triangular(a, b, upper, true, unit);
-        return Tensors{x, clone(a)};
+        return Tensors{named("TriangularSolveBackward0", x), clone(a)};
       },
       "X with A X = b, A triangular, and a copy of A.");
   r.both(
-      "cholesky", "input, upper=False", cholesky,
+      "cholesky", "input, upper=False",
+      [](const Tensor& a, bool upper) { return named("CholeskyBackward0", cholesky(a, upper)); },
       "L, lower triangular, with L L^T = input, of which one triangle is read; LinAlgError where "
       "the input is not positive-definite.");
   r.linalg(

@@ -21,7 +21,8 @@ Tensor cross(const Tensor& a, const Tensor& b, int64_t dim) {
   auto rotated = [axis](const Tensor& t, int64_t by) {
     return cat({slice(t, axis, by, 3, 1), slice(t, axis, 0, by, 1)}, axis);
   };
-  return rotated(a, 1) * rotated(b, 2) - rotated(a, 2) * rotated(b, 1);
+  return named("LinalgCrossBackward0",
+               rotated(a, 1) * rotated(b, 2) - rotated(a, 2) * rotated(b, 1));
 }
 
 /// torch.cross: without dim, the first dimension of size 3.
@@ -51,7 +52,7 @@ Tensor kron(const Tensor& a, const Tensor& b) {
     right.push_back(sb);
     shape.push_back(sa * sb);
   }
-  return reshape(reshape(a, left) * reshape(b, right), shape);
+  return named("UnsafeViewBackward0", reshape(reshape(a, left) * reshape(b, right), shape));
 }
 
 Tensor inner(const Tensor& a, const Tensor& b) {
@@ -69,25 +70,54 @@ Tensor inner(const Tensor& a, const Tensor& b) {
   return reshape(product, shape);
 }
 
-/// beta input + alpha product; what beta = 0 leaves out may be NaN.
-Tensor added(const char* op, const Tensor& input, const Tensor& product, const Scalar& beta,
-             const Scalar& alpha) {
-  if (!(broadcast_shapes(op, input.shape(), product.shape()) == product.shape()))
-    fail_runtime(op, "input of shape ", input.shape(), " does not expand to the product's ",
-                 product.shape(), "; reshape it");
-  const Tensor out = alpha.as_double() == 1 ? product : scaled(product, alpha);
-  if (beta.as_double() == 0) return out;
-  return (beta.as_double() == 1 ? input : scaled(input, beta)) + out;
+using Product = Tensor (*)(const Tensor& a, const Tensor& b);
+
+/// beta input + alpha a b; what beta = 0 leaves out may be NaN. `a_b` multiplies, `give` sends the
+/// gradient of a b to edges 1 and 2.
+template <class Give>
+Tensor added(const char* op, const char* node, const Tensor& input, const Tensor& a,
+             const Tensor& b, Product a_b, const Scalar& beta, const Scalar& alpha, Give give) {
+  const double keep = beta.as_double(), factor = alpha.as_double();
+  const Tensor out = unrecorded([&] {
+    const Tensor product = a_b(a, b);
+    if (!(broadcast_shapes(op, input.shape(), product.shape()) == product.shape()))
+      fail_runtime(op, "input of shape ", input.shape(), " does not expand to the product's ",
+                   product.shape(), "; reshape it");
+    const Tensor scaled_product = factor == 1 ? product : scaled(product, alpha);
+    return keep == 0 ? scaled_product : (keep == 1 ? input : scaled(input, beta)) + scaled_product;
+  });
+  if (Recorder r{&input, &a, &b}; r)
+    r.save(a).save(b).done(node, out,
+                           [=, shape = input.shape(), type = input.dtype()](const Backward& call) {
+                             const Tensor& g = call.grad();
+                             const Tensor a = call.saved(0), b = call.saved(1);
+                             if (call.wants(0))
+                               call.give(0, to(sum_to_size(keep == 1 ? g : g * keep, shape), type));
+                             give(call, to(factor == 1 ? g : g * factor, a.dtype()), a, b);
+                           });
+  return out;
 }
 
-Tensor batched(const char* op, const Tensor& a, const Tensor& b) {
+/// The gradients of matrices a and b, or of batches of them, from that of a b.
+void give_factors(const Backward& call, const Tensor& g, const Tensor& a, const Tensor& b) {
+  if (call.wants(1)) call.give(1, matmul(g, mT(b)));
+  if (call.wants(2)) call.give(2, matmul(mT(a), g));
+}
+
+Tensor outer(const Tensor& a, const Tensor& b) { return unsqueeze(a, 1) * unsqueeze(b, 0); }
+
+/// The sum of a batch of products.
+Tensor batch_total(const Tensor& a, const Tensor& b) {
+  return sum(matmul(a, b), Dims{0}, false, std::nullopt);
+}
+
+void check_batches(const char* op, const Tensor& a, const Tensor& b) {
   if (a.dim() != 3 || b.dim() != 3)
     fail(std::min(a.dim(), b.dim()) < 3 ? ErrorKind::Index : ErrorKind::Runtime, op, a.shape(),
          " @ ", b.shape(), "; expected two batches of matrices");
   if (a.size(0) != b.size(0))
     fail_runtime(op, a.shape(), " @ ", b.shape(), ": batches of ", a.size(0), " and ", b.size(0),
                  "; make them equal");
-  return matmul(a, b);
 }
 
 Tensor vander(const Tensor& x, std::optional<int64_t> count, bool increasing) {
@@ -145,14 +175,16 @@ void register_linalg_products(Registry& r) {
       [](const Tensor& a, const Tensor& b) {
         if (a.dim() != 1 || b.dim() != 1)
           fail_runtime("vdot", "shapes ", a.shape(), " and ", b.shape(), "; expected vectors");
-        return matmul(a, b);
+        return named("VdotBackward0", matmul(a, b));
       },
       "Inner product of two vectors.");
   r.alias("outer", {"ger"});
   r.both(
       "addmm", "input, mat1, mat2, *, beta=1, alpha=1",
       [](const Tensor& t, const Tensor& a, const Tensor& b, const Scalar& beta,
-         const Scalar& alpha) { return added("addmm", t, mm(a, b), beta, alpha); },
+         const Scalar& alpha) {
+        return added("addmm", "AddmmBackward0", t, a, b, &mm, beta, alpha, give_factors);
+      },
       "beta input + alpha (mat1 @ mat2).");
   r.both(
       "addmv", "input, mat, vec, *, beta=1, alpha=1",
@@ -160,7 +192,11 @@ void register_linalg_products(Registry& r) {
          const Scalar& alpha) {
         if (a.dim() != 2 || v.dim() != 1)
           fail_runtime("addmv", a.shape(), " @ ", v.shape(), "; expected a matrix and a vector");
-        return added("addmv", t, matmul(a, v), beta, alpha);
+        return added("addmv", "AddmvBackward0", t, a, v, &matmul, beta, alpha,
+                     [](const Backward& call, const Tensor& g, const Tensor& a, const Tensor& v) {
+                       if (call.wants(1)) call.give(1, unsqueeze(g, 1) * unsqueeze(v, 0));
+                       if (call.wants(2)) call.give(2, matmul(mT(a), g));
+                     });
       },
       "beta input + alpha (mat @ vec).");
   r.both(
@@ -169,22 +205,27 @@ void register_linalg_products(Registry& r) {
          const Scalar& alpha) {
         if (a.dim() != 1 || b.dim() != 1)
           fail_runtime("addr", "shapes ", a.shape(), " and ", b.shape(), "; expected two vectors");
-        return added("addr", t, unsqueeze(a, 1) * unsqueeze(b, 0), beta, alpha);
+        return added("addr", "AddrBackward0", t, a, b, &outer, beta, alpha,
+                     [](const Backward& call, const Tensor& g, const Tensor& a, const Tensor& b) {
+                       if (call.wants(1)) call.give(1, matmul(g, b));
+                       if (call.wants(2)) call.give(2, matmul(mT(g), a));
+                     });
       },
       "beta input + alpha (vec1 vec2^T).");
   r.both(
       "baddbmm", "input, batch1, batch2, *, beta=1, alpha=1",
       [](const Tensor& t, const Tensor& a, const Tensor& b, const Scalar& beta,
          const Scalar& alpha) {
-        return added("baddbmm", t, batched("baddbmm", a, b), beta, alpha);
+        check_batches("baddbmm", a, b);
+        return added("baddbmm", "BaddbmmBackward0", t, a, b, &matmul, beta, alpha, give_factors);
       },
       "beta input + alpha (batch1 @ batch2).");
   r.both(
       "addbmm", "input, batch1, batch2, *, beta=1, alpha=1",
       [](const Tensor& t, const Tensor& a, const Tensor& b, const Scalar& beta,
          const Scalar& alpha) {
-        return added("addbmm", t, sum(batched("addbmm", a, b), Dims{0}, false, std::nullopt), beta,
-                     alpha);
+        check_batches("addbmm", a, b);
+        return added("addbmm", "AddbmmBackward0", t, a, b, &batch_total, beta, alpha, give_factors);
       },
       "beta input + alpha (the sum of batch1 @ batch2 over the batch).");
   r.inplace({"addmm", "addmv", "addr", "baddbmm", "addbmm"});

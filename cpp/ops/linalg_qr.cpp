@@ -70,7 +70,7 @@ Tensor householder_product(const Tensor& a, const Tensor& tau) {
     const Tensor factor = unsqueeze(slice(tau, -1, i, i + 1, 1), -1);
     q = q - factor * matmul(v, matmul(mT(v), q));
   }
-  return q;
+  return named("LinalgHouseholderProductBackward0", q);
 }
 
 Tensor ormqr(const Tensor& a, const Tensor& tau, const Tensor& other, bool left, bool transposed) {
@@ -83,7 +83,7 @@ Tensor ormqr(const Tensor& a, const Tensor& tau, const Tensor& other, bool left,
   else if (missing < 0) square = slice(a, -1, 0, m, 1);
   const Tensor q = householder_product(square, tau);
   const Tensor factor = transposed ? mT(q) : q;
-  return left ? matmul(factor, other) : matmul(other, factor);
+  return named("OrmqrBackward0", left ? matmul(factor, other) : matmul(other, factor));
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ Tensors lstsq(const Tensor& a, const Tensor& given, const std::optional<double>&
     const Tensor miss = matmul(a, x) - b;
     residuals = sum(miss * miss, Dims{-2}, false, std::nullopt);
   }
-  return {one ? squeeze(x, Dims{-1}) : x, residuals, rank, s};
+  return {named("LinalgLstsqBackward0", one ? squeeze(x, Dims{-1}) : x), residuals, rank, s};
 }
 
 }  // namespace

@@ -54,7 +54,8 @@ Solved solve_any(const Tensor& a, const Tensor& b, bool left) {
                  "; their rows must agree in number");
   const Dims batch = broadcast_shapes("solve", batch_of(a), batch_of(right));
   const Solved s = solve_recorded(expand_batch(a, batch), expand_batch(right, batch));
-  return {one ? squeeze(s.solution, Dims{-1}) : s.solution, s.info};
+  return {one ? named("LinalgSolveExBackward0", squeeze(s.solution, Dims{-1})) : s.solution,
+          s.info};
 }
 
 constexpr const char* kSingular =
@@ -89,12 +90,14 @@ Tensor lu_solve(const Tensor& packed, const Tensor& pivots, const Tensor& b, boo
   const Tensor f = expand_batch(packed, batch), right = expand_batch(b, batch);
   const Tensor rows =
       contiguous(expand(permutation_of(pivots, packed.size(-1)), joined(batch, {packed.size(-1)})));
+  const char* node = "LinalgLuSolveBackward0";
   if (!transposed) {
     const Tensor y = solve_triangular(f, gather_rows(right, rows), false, true, true);
-    return solve_triangular(f, y, true, true, false);
+    return named(node, solve_triangular(f, y, true, true, false));
   }
   const Tensor y = solve_triangular(mT(f), right, false, true, false);
-  return gather_rows(solve_triangular(mT(f), y, true, true, true), inverse_permutation(rows));
+  return named(
+      node, gather_rows(solve_triangular(mT(f), y, true, true, true), inverse_permutation(rows)));
 }
 
 /// The first 0 on the diagonal of each matrix, counted from 1, or 0.
@@ -111,7 +114,7 @@ Tensor first_zero(const Tensor& factor) {
 Tensor cholesky_solve(const Tensor& b, const Tensor& factor, bool upper) {
   const Tensor l = upper ? mT(factor) : factor;
   const Tensor y = solve_triangular(l, b, false, true, false);
-  return solve_triangular(mT(l), y, true, true, false);
+  return named("CholeskySolveBackward0", solve_triangular(mT(l), y, true, true, false));
 }
 
 }  // namespace

@@ -53,7 +53,9 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
     fail_runtime(op.name, "input is ", name_of(input.dtype()), " and target ",
                  name_of(target.dtype()), "; a loss needs a floating-point type; use .float()");
   const Tensor in[] = {to(input, dtype), to(target, dtype)};
-  if (reduction == Reduction::None) return pointwise(op, in, params);
+  // In PyTorch |input - target| has a node of its own, and its mean another.
+  if (reduction == Reduction::None || op.row == formulas::row_index<formulas::L1Loss>)
+    return reduce_loss(pointwise(op, in, params), reduction);
   Tensor each, out;
   {
     GradMode off(false);
@@ -90,7 +92,10 @@ void register_row_loss(Registry& r, int row, const char* param) {
     if (legacy)
       reduction = reduction_name(detail::ArgOf<Legacy>::get(v[2]), detail::ArgOf<Legacy>::get(v[3]),
                                  reduction);
-    return row_loss(op, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]), &p, reduction);
+    // Without a quadratic part it is the absolute error.
+    const bool absolute = op.row == formulas::row_index<formulas::SmoothL1Loss> && p == 0;
+    const PointwiseOp& row = absolute ? pointwise_op(formulas::row_index<formulas::L1Loss>) : op;
+    return row_loss(row, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]), &p, reduction);
   };
   const std::string signature =
       str("input, target, ", legacy ? "size_average=None, reduce=None, " : "", "reduction='mean'",
@@ -143,7 +148,7 @@ Tensor bce_with_logits(const Tensor& input, const Tensor& target,
   const Tensor softplus = log1p(exp(-abs(input))) + maximum(-input, 0.);
   Tensor each = (1. - target) * input + log_weight * softplus;
   if (weight) each = each * *weight;
-  return reduce_loss(each, parse_reduction(op.name, reduction));
+  return named(op.node_name.c_str(), reduce_loss(each, parse_reduction(op.name, reduction)));
 }
 
 /// target (log target - input), 0 where target is 0.

@@ -154,7 +154,8 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
   if (weight) each = each * unsqueeze(index(*weight, {y}), 1);
   const Tensor others = unsqueeze(y, 1) != arange_int(0, x.size(1), 1);
   each = along(select(others, each, 0.), 1) / static_cast<double>(x.size(1));
-  return finish(op, reshape(each, shape), size_average, reduce, given);
+  return named("MultiMarginLossBackward0",
+               finish(op, reshape(each, shape), size_average, reduce, given));
 }
 
 /// sum over targets y and other classes j of max(0, 1 - x_y + x_j) / classes; a row's targets end
@@ -190,7 +191,8 @@ Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy
   const Tensor terms = along(select(index(others, {row}), gap, 0.), 1);
   const Tensor each =
       index_put_(zeros({rows}, x.dtype()), {row}, terms, true) / static_cast<double>(classes);
-  return finish(op, reshape(each, shape), size_average, reduce, given);
+  return named("MultilabelMarginLossBackward0",
+               finish(op, reshape(each, shape), size_average, reduce, given));
 }
 
 Tensor multilabel_soft_margin(const Tensor& input, const Tensor& target,

@@ -137,7 +137,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
   shape[x.dim() - 1] = w.size(0);
   const int64_t rows =
       x.size(-1) ? x.numel() / x.size(-1) : shape.product() / std::max<int64_t>(1, w.size(0));
-  return view(linear_matrix(reshape(x, {rows, x.size(-1)}), w, b), shape);
+  return named(b ? "ViewBackward0" : "UnsafeViewBackward0",
+               view(linear_matrix(reshape(x, {rows, x.size(-1)}), w, b), shape));
 }
 
 Tensor mm(const Tensor& a, const Tensor& b) {
@@ -160,7 +161,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   check_inner("matmul", a, b);
   if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
   if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
-  if (a.dim() == 1 && b.dim() == 2) return squeeze(mm(unsqueeze(a, 0), b), Dims{0});
+  if (a.dim() == 1 && b.dim() == 2)
+    return named("SqueezeBackward4", squeeze(mm(unsqueeze(a, 0), b), Dims{0}));
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
   if (b.dim() <= 2) {
     // The batch of a is folded into its rows.
@@ -170,7 +172,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     const Tensor flat = reshape(a, {rows, a.size(-1)});
     if (b.dim() == 1) return reshape(mv(flat, b), shape);
     shape.push_back(b.size(1));
-    return reshape(mm(flat, b), shape);
+    return named("UnsafeViewBackward0", reshape(mm(flat, b), shape));
   }
   if (a.dim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), Dims{-2});
   Dims batch_a = a.shape(), batch_b = b.shape();
@@ -188,7 +190,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   Dims shape = batch;
   shape.push_back(a.size(-2));
   shape.push_back(b.size(-1));
-  return shape.size() == 3 ? out : view(out, shape);
+  return shape.size() == 3 ? out : named("UnsafeViewBackward0", view(out, shape));
 }
 
 void register_matmul(Registry& r) {

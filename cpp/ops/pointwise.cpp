@@ -59,6 +59,7 @@ PointwiseOp describe() {
                  Row::node                              ? Row::node
                  : Row::face == formulas::Face::Special ? "Special" + default_node_name(Row::name)
                                                         : default_node_name(Row::name),
+                 Row::number_nodes,
                  Row::signature,
                  Row::doc,
                  Row::inputs,
@@ -82,7 +83,8 @@ std::array<PointwiseOp, sizeof...(Rows)> describe_all(std::tuple<Rows...>) {
 /// The tape's entry for a row: one class for all of them.
 class PointwiseNode final : public Node {
  public:
-  PointwiseNode(const PointwiseOp& op, const double* params) : Node(op.node_name.c_str()), op_(op) {
+  PointwiseNode(const PointwiseOp& op, const char* name, const double* params)
+      : Node(name), op_(op) {
     for (int k = 0; k < op.params; ++k) params_[k] = params[k];
   }
 
@@ -184,13 +186,20 @@ bool is_read(const PointwiseOp& op, const Edge* edges, unsigned bit) {
   return false;
 }
 
+/// The name of the node of one application.
+const char* node_name(const PointwiseOp& op, const Tensor* in) {
+  for (int k = 0; k < op.inputs; ++k)
+    if (in[k]->is_wrapped_number && op.number_nodes[k]) return op.number_nodes[k];
+  return op.node_name.c_str();
+}
+
 /// Makes the node of one application. `self` stands for in[0] where that is overwritten.
 Ref<Node> make_node(const PointwiseOp& op, const Prepared& p, const Tensor& out,
                     const double* params, const Tensor* self) {
   Edge edges[3];
   for (int i = 0; i < op.inputs; ++i)
     if (op.partials[i].exists) edges[i] = gradient_edge(p.in[i]);
-  auto node = make<PointwiseNode>(op, params);
+  auto node = make<PointwiseNode>(op, node_name(op, p.in), params);
   if (p.broadcast) {
     node->input_shapes_ = std::make_unique<Dims[]>(static_cast<size_t>(op.inputs));
     for (int i = 0; i < op.inputs; ++i) node->input_shapes_[i] = p.in[i].shape();

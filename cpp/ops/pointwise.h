@@ -23,6 +23,7 @@ struct PointwiseOp {
   int row;
   const char* name;
   std::string node_name;
+  const char* const* number_nodes;
   const char* signature;
   const char* doc;
   int inputs, params;

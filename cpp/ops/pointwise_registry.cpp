@@ -1,5 +1,6 @@
 // Rows of the op table entered into the registry, and the few that need more than their row.
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "ops/ops.h"
@@ -102,24 +103,40 @@ Tensor power_inplace(const Tensor& base, const Tensor& exponent) {
   return pointwise_inplace(pointwise_op(formulas::row_index<formulas::PowScalar>), &base, &p);
 }
 
-Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
-             const std::optional<Operand>& high) {
+namespace {
+
+using Bound = std::optional<Operand>;
+
+/// Both bounds where they are numbers, infinite where there is none.
+std::optional<std::array<double, 2>> number_bounds(const Bound& low, const Bound& high) {
   if (!low && !high)
     fail_runtime("clamp", "at least one of min and max must be given; both are None");
-  auto is_number = [](const std::optional<Operand>& b) {
-    return !b || b->tensor->is_wrapped_number;
-  };
-  if (is_number(low) && is_number(high)) {
-    constexpr double inf = std::numeric_limits<double>::infinity();
-    const double range[] = {low ? item_double(low->tensor) : -inf,
-                            high ? item_double(high->tensor) : inf};
+  auto is_number = [](const Bound& b) { return !b || b->tensor->is_wrapped_number; };
+  if (!is_number(low) || !is_number(high)) return std::nullopt;
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  return std::array{low ? item_double(low->tensor) : -inf, high ? item_double(high->tensor) : inf};
+}
+
+Tensor clamp_inplace(const Tensor& t, const Bound& low, const Bound& high) {
+  const auto range = is_floating(t.dtype()) ? number_bounds(low, high) : std::nullopt;
+  if (range)
+    return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Clamp>), &t, range->data());
+  check_inplace("clamp_", t);
+  return copy_(t, clamp(unwritten(t), low, high));
+}
+
+}  // namespace
+
+Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
+             const std::optional<Operand>& high) {
+  if (const auto range = number_bounds(low, high)) {
     const bool widen = !is_floating(t.dtype()) && ((low && is_floating(low->tensor.dtype())) ||
                                                    (high && is_floating(high->tensor.dtype())));
     const Tensor x = widen ? to(t, default_dtype()) : t;
-    return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range);
+    return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range->data());
   }
-  if (!high) return apply<formulas::ClampMin>(t, low->tensor);
-  if (!low) return apply<formulas::ClampMax>(t, high->tensor);
+  if (!high) return named("ClampBackward0", apply<formulas::ClampMin>(t, low->tensor));
+  if (!low) return named("ClampBackward0", apply<formulas::ClampMax>(t, high->tensor));
   return apply<formulas::ClampTensor>(t, low->tensor, high->tensor);
 }
 
@@ -136,7 +153,7 @@ Tensor prelu(const Tensor& t, const Tensor& weight) {
   } else if (t.dim() == 0) {
     slope = reshape(weight, {});
   }
-  return select(t > 0., t, slope * t);
+  return apply<formulas::Prelu>(t, slope);
 }
 
 /// The first half of a dimension, gated by the second. [Dauphin et al. 2017]
@@ -183,13 +200,7 @@ void register_pointwise(Registry& r) {
       [](const Tensor& a, Operand b) { return power_inplace(a, b.tensor); }, pow_doc);
   const char* clamp_doc = pointwise_op(row_index<Clamp>).doc;
   r.both("clamp", "input, min=None, max=None", clamp, clamp_doc);
-  r.method(
-      "clamp_", "input, min=None, max=None",
-      [](const Tensor& t, const std::optional<Operand>& low, const std::optional<Operand>& high) {
-        check_inplace("clamp_", t);
-        return copy_(t, clamp(unwritten(t), low, high));
-      },
-      clamp_doc);
+  r.method("clamp_", "input, min=None, max=None", clamp_inplace, clamp_doc);
   const char* where_doc = pointwise_op(row_index<Where>).doc;
   r.function(
       "where", "condition, input, other",
@@ -202,9 +213,7 @@ void register_pointwise(Registry& r) {
       "where", "input, condition, other",
       [](const Tensor& a, const Tensor& c, Operand b) { return select(c, a, b.tensor); },
       where_doc);
-  r.both("prelu", "input, weight", prelu,
-         "y = input above 0, weight input below, one weight or one per channel (dimension 1).  "
-         "[He et al. 2015]");
+  r.both("prelu", "input, weight", prelu, pointwise_op(row_index<Prelu>).doc);
   r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of dimension dim.");
   r.nn(
       "gelu", "input, approximate='none'",

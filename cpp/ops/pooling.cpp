@@ -113,11 +113,11 @@ void check_pooled(const char* op, const Tensor& x, int dims) {
                    "; only the batch may be empty, pass elements");
 }
 
-constexpr const char* kMaxNodes[] = {"MaxPool2DWithIndicesBackward0",
-                                     "MaxPool2DWithIndicesBackward0",
+// PyTorch pools one dimension as two, of which it squeezes one.
+constexpr const char* kMaxNodes[] = {"SqueezeBackward1", "MaxPool2DWithIndicesBackward0",
                                      "MaxPool3DWithIndicesBackward0"};
-constexpr const char* kAdaptiveMaxNodes[] = {
-    "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool3DBackward0"};
+constexpr const char* kAdaptiveMaxNodes[] = {"SqueezeBackward1", "AdaptiveMaxPool2DBackward0",
+                                             "AdaptiveMaxPool3DBackward0"};
 
 /// Maxima over the windows of the last dimensions, and their places.
 Tensors max_over(const char* op, const char* node, const Tensor& x, std::vector<Extent> given,
@@ -203,7 +203,7 @@ Tensors adaptive_max_pool(const Tensor& x, const Dims& output_size) {
 }
 
 constexpr const char* kAvgPool[] = {"avg_pool1d", "avg_pool2d", "avg_pool3d"};
-constexpr const char* kAvgNodes[] = {"AvgPool2DBackward0", "AvgPool2DBackward0",
+constexpr const char* kAvgNodes[] = {"SqueezeBackward1", "AvgPool2DBackward0",
                                      "AvgPool3DBackward0"};
 template <int N>
 Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,

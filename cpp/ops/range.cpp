@@ -114,8 +114,11 @@ Tensor round_decimals(const Tensor& t, int64_t decimals) {
 /// One bound: a number, or a tensor with a gradient of its own.
 template <class Row>
 Tensor clamp_side(const Tensor& t, Operand bound) {
+  if (!bound.tensor->is_wrapped_number) return apply<Row>(t, bound.tensor);
   const std::optional<Operand> none, given = bound;
-  return std::is_same_v<Row, formulas::ClampMin> ? clamp(t, given, none) : clamp(t, none, given);
+  return std::is_same_v<Row, formulas::ClampMin>
+             ? named("ClampMinBackward0", clamp(t, given, none))
+             : named("ClampMaxBackward0", clamp(t, none, given));
 }
 
 Tensor identity(const Tensor& t) { return t; }
@@ -160,7 +163,7 @@ void register_options(Registry& r) {
   r.both(
       "ldexp", "input, other",
       [](const Tensor& t, const Tensor& e) {
-        return t * pow(wrapped_number(2., DType::Float64), e);
+        return named("LdexpBackward0", t * pow(wrapped_number(2., DType::Float64), e));
       },
       "y = input 2^other;  d input = g 2^other, d other = g y ln 2");
   r.both(
@@ -174,7 +177,8 @@ void register_options(Registry& r) {
   r.function(
       "rsub", "input, other, *, alpha=1",
       [](const Tensor& t, Operand other, const Scalar& alpha) {
-        return other.tensor - scaled(t, alpha);
+        const Tensor out = other.tensor - scaled(t, alpha);
+        return other.tensor->is_wrapped_number ? out : named("RsubBackward0", out);
       },
       "y = other - alpha input");
   r.both(

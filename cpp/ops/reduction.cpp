@@ -96,7 +96,7 @@ Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dty
   const uint32_t bits = axis_bits("prod", axes, t.dim());
   Tensor out = reduce("prod", Id::Prod, t, bits, keepdim, t.dtype());
   if (Recorder r{&t}; r)
-    r.save(t).done("ProdBackward0", out, [bits](const Backward& b) {
+    r.save(t).done(axes ? "ProdBackward1" : "ProdBackward0", out, [bits](const Backward& b) {
       b.give(0, unreduce(b.grad(), b.saved(0).shape(), bits) * product_of_others(b.saved(0), bits));
     });
   return out;

@@ -25,7 +25,7 @@ Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double
 }
 
 Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
-  return norm("pairwise_distance", x1 - x2 + eps, p, Dims{-1}, keepdim);
+  return named("NormBackward1", norm("pairwise_distance", x1 - x2 + eps, p, Dims{-1}, keepdim));
 }
 
 Tensor normalize(const Tensor& x, double p, int64_t dim, double eps) {

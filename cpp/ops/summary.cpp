@@ -79,7 +79,8 @@ Tensor quantile(const char* op, const Tensor& t, const Tensor& q, std::optional<
                  "'; expected 'linear', 'lower', 'higher', 'nearest' or 'midpoint'");
   }
   // [..., q] -> q first, unless it was one number.
-  values = q.dim() == 0 ? squeeze(values, Dims{-1}) : movedim(values, {-1}, {0});
+  values = named("SqueezeBackward4",
+                 q.dim() == 0 ? squeeze(values, Dims{-1}) : movedim(values, {-1}, {0}));
   if (!keepdim) return values;
   if (dim && t.dim()) return unsqueeze(values, axis + (q.dim() > 0));
   Dims kept(t.dim(), 1);
@@ -115,7 +116,7 @@ Tensor renorm(const Tensor& t, const Scalar& p, int64_t dim, double maxnorm) {
   for (int d = 0; d < t.dim(); ++d)
     if (d != axis) others.push_back(d);
   const Tensor size = norm("renorm", t, p.as_double(), others, true);
-  return t * select(size > maxnorm, maxnorm / (size + 1e-7), 1.);
+  return named("RenormBackward0", t * select(size > maxnorm, maxnorm / (size + 1e-7), 1.));
 }
 
 using Spread = Tensor (*)(const Tensor&, const OptDims&, double, bool);
@@ -126,7 +127,9 @@ void register_spread(Registry& r, const char* name, const char* doc, const char*
                      const char* pair_doc) {
   static const auto pair = [](const Tensor& t, const OptDims& dim, double correction,
                               bool keepdim) -> std::pair<Tensor, Tensor> {
-    return {spread(t, dim, correction, keepdim), mean(t, dim, keepdim, std::nullopt)};
+    const char* node = spread == &var ? "VarMeanBackward0" : "StdMeanBackward0";
+    return {named(node, spread(t, dim, correction, keepdim)),
+            named(node, mean(t, dim, keepdim, std::nullopt))};
   };
   const char* corrected = "input, dim=None, *, correction=None, keepdim=False";
   const char* unbiased_along = "input, dim, unbiased, keepdim=False";
@@ -185,7 +188,7 @@ void register_summary(Registry& r) {
   r.both(
       "dist", "input, other, p=2",
       [](const Tensor& a, const Tensor& b, const Scalar& p) {
-        return norm("dist", a - b, p.as_double(), std::nullopt, false);
+        return named("DistBackward0", norm("dist", a - b, p.as_double(), std::nullopt, false));
       },
       "The p-norm of input - other.");
   register_quantile<false>(r, "quantile",

@@ -6,13 +6,26 @@ A namespace of the package says `__getattr__ = missing_from("torch.nn", globals(
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
 __all__ = ["absent", "guard_methods", "guard_module", "is_absent", "missing_from", "torch_names"]
+
+
+# Element types that are not here, and what stands nearest: a type, then the method of that name.
+_KIN: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(["float16", "bfloat16", "half"], ("float32", "float")),
+    **dict.fromkeys(["complex32", "complex64", "cfloat", "chalf"], ("float32", "float")),
+    **dict.fromkeys(["complex128", "cdouble"], ("float64", "double")),
+    **dict.fromkeys(["uint8", "uint16", "int8", "int16"], ("int32",)),
+    **dict.fromkeys(["byte", "char", "short"], ("int32", "int")),
+    **dict.fromkeys(["uint32", "uint64"], ("int64",)),
+    **dict.fromkeys(["HalfTensor", "BFloat16Tensor"], ("FloatTensor",)),
+    **dict.fromkeys(["ByteTensor", "CharTensor", "ShortTensor"], ("IntTensor",)),
+}
 
 
 @cache
@@ -29,7 +42,9 @@ def absent(namespace: str, name: str, have: Iterable[str]) -> str:
     """Why a name is missing: not here (yet), or nowhere; and the nearest that there is."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [other for other in have if other[0] != "_"], n=1, cutoff=0.75)
+    names = {other for other in have if other[0] != "_"}
+    kin = [other for other in _KIN.get(name, ()) if other in names]
+    near = kin or get_close_matches(name, names, n=1, cutoff=0.75)
     if name in torch_names().get(namespace, ()):
         reason = "torch has it, backprop_ext does not (yet)"
         return reason + (f"; nearest: {near[0]!r}" if near else "")

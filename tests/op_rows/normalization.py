@@ -35,13 +35,13 @@ def _batch_norm(
 
 
 def _instance_norm(
-    x: Any, mean: Any = None, var: Any = None, w: Any = None, b: Any = None,
+    x: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
     use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Any:  # fmt: skip
     if not use_input_stats:
-        return _batch_norm(x, mean, var, w, b, eps=eps)
+        return _batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
     mean, var = _moments(x, tuple(range(2, x.ndim)))
-    return _scaled(x, mean, var, _column(w, x.ndim), _column(b, x.ndim), eps)
+    return _scaled(x, mean, var, _column(weight, x.ndim), _column(bias, x.ndim), eps)
 
 
 def _group_norm(x: Any, groups: int, w: Any = None, b: Any = None, eps: float = 1e-5) -> Any:
@@ -158,7 +158,8 @@ ROWS = [
     row(
         "nn.instance_norm", _instance_norm,
         case(IMAGE), case(IMAGE, None, None, W, B), case(Real((2, 4, 3, 2)), eps=0.1),
-        case(IMAGE, MEAN, VAR, W, B, use_input_stats=False),
+        case(IMAGE, running_mean=MEAN, running_var=VAR, weight=W, bias=B, use_input_stats=False),
+        constants=("running_mean", "running_var"),
         **LOOSE,
     ),
     row(

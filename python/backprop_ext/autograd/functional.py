@@ -57,7 +57,9 @@ def _row(y: Tensor, xs: Tensors, create_graph: bool, strict: bool) -> Tensors:
         ):
             column.append(g)
     return tuple(
-        (_core.stack(column) if column else _core.zeros(0, dtype=x.dtype)).view(*y.shape, *x.shape)
+        (_core.stack(column) if column else _core.zeros(0, dtype=x.dtype)).view(
+            (*y.shape, *x.shape)
+        )
         for column, x in zip(found, xs, strict=True)
     )
 

@@ -51,6 +51,8 @@ _OPERATIONS: Final = {
     "Convolution": "conv2d",
     "NativeLayerNorm": "layer_norm",
     "NativeBatchNorm": "batch_norm",
+    "PreluKernel": "prelu",
+    "Rsub": "sub",
 }
 _BY_HAND: Final = {
     "Mm": "Y = A B;  d A = G Bᵀ, d B = Aᵀ G",
