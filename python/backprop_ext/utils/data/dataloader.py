@@ -220,7 +220,7 @@ def _gather(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
 
     def gather(numbers: Any) -> list[Tensor]:
         if isinstance(numbers, range) and rows is None:
-            return [t[numbers.start : numbers.stop].clone() for t in tensors]
+            return [t[numbers.start : numbers.stop]._lazy_clone() for t in tensors]
         if isinstance(numbers, range):
             chosen: Any = slice(numbers.start, numbers.stop)
         else:
