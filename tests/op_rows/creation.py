@@ -155,8 +155,7 @@ CONVERSIONS = [
         result="float64",
         whole_result="float64",
         torch=False,
-    ),
-    row("_lazy_clone", lambda a: a, case(X), result="float64", torch=False),
+    )
 ]
 
 RANDOM = [

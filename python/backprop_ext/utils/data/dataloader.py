@@ -1,7 +1,7 @@
 """DataLoader: batches of a dataset, in PyTorch's order for a seed.
 
-A TensorDataset, or a Subset of one, is batched by one gather per tensor; all else is collated
-sample by sample.
+A TensorDataset, or a Subset of one, is batched by one gather per tensor, in order by none
+(docs/memory.md); all else is collated sample by sample.
 """
 
 from __future__ import annotations
