@@ -16,7 +16,7 @@ class Storage final : public Object {
 
   /// Borrowed: `owner_gone` runs once when the last tensor is freed.
   Storage(void* data, int64_t bytes, std::function<void()> owner_gone)
-      : data_(data), bytes_(bytes), owner_gone_(std::move(owner_gone)), borrowed_(true) {}
+      : data_(data), bytes_(bytes), borrowed_(true), owner_gone_(std::move(owner_gone)) {}
 
   /// The same memory with a version counter of its own: what `.data` hands out.
   explicit Storage(const Ref<Storage>& original)
