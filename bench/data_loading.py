@@ -2,8 +2,9 @@
 
     python bench/data_loading.py [passes]
 
-Both load the same TensorDataset in turn; the medians and their ratio are printed, for batches in
-order and shuffled.
+Both load the same TensorDataset in turn; the medians and their ratio are printed: for batches in
+order, which share the dataset's memory here (docs/memory.md); in order of NumPy's memory, which are
+copies; and shuffled.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import backprop_ext as bx
 SAMPLES, FEATURES, BATCH = 60_000, 784, 128
 
 
-def loader_of(library: Any, shuffle: bool) -> Any:
+def loader_of(library: Any, shuffle: bool, make: str) -> Any:
     """The library's loader of the same numbers."""
     generator = np.random.default_rng(0)
-    x = library.from_numpy(generator.random((SAMPLES, FEATURES), np.float32))
-    y = library.from_numpy(generator.integers(0, 10, SAMPLES))
+    tensor = getattr(library, make)
+    x = tensor(generator.random((SAMPLES, FEATURES), np.float32))
+    y = tensor(generator.integers(0, 10, SAMPLES))
     data = library.utils.data
     return data.DataLoader(data.TensorDataset(x, y), batch_size=BATCH, shuffle=shuffle)
 
@@ -41,13 +43,17 @@ def seconds(loader: Any) -> float:
 
 def main(passes: int) -> None:
     """Measure in turn, and print a line for each order."""
-    for shuffle in (False, True):
-        ours, torchs = loader_of(bx, shuffle), loader_of(torch, shuffle)
+    for what, shuffle, make in (
+        ("in order", False, "tensor"),
+        ("in order, from_numpy", False, "from_numpy"),
+        ("shuffled", True, "tensor"),
+    ):
+        ours, torchs = loader_of(bx, shuffle, make), loader_of(torch, shuffle, make)
         seconds(ours)
         pairs = [(seconds(ours), seconds(torchs)) for _ in range(passes)]
         here, there = (median(column) for column in zip(*pairs, strict=True))
         print(
-            f"{'shuffled' if shuffle else 'in order'}: {here * 1e3:.1f} ms here, "
+            f"{what}: {here * 1e3:.1f} ms here, "
             f"{there * 1e3:.0f} ms PyTorch, {there / here:.0f} times as fast"
         )
 

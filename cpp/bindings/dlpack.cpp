@@ -64,7 +64,8 @@ struct Loan {
 
   explicit Loan(const Tensor& t) : tensor(t), shape(t.shape()), strides(t.strides()) {
     const uint8_t code = is_floating(t.dtype()) ? kFloat : t.dtype() == DType::Bool ? kBool : kInt;
-    note_read(t.raw());
+    t->storage->fixed();
+    note_read(t);
     managed.tensor = {t.raw(),
                       {kCpu, 0},
                       t.dim(),

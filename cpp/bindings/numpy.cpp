@@ -100,7 +100,8 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     const bool with_shape = flags & PyBUF_ND;
     const bool with_strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES;
     *view = Py_buffer{};
-    note_read(t.raw());
+    t->storage->fixed();
+    note_read(t);
     view->buf = t.raw();
     view->len = t.numel() * size_of(t.dtype());
     view->itemsize = size_of(t.dtype());
@@ -185,7 +186,8 @@ Tensor tensor_from_array(py::handle data) {
 }
 
 py::object to_numpy(const Tensor& t) {
-  note_read(t.raw());
+  t->storage->fixed();
+  note_read(t);
   std::vector<py::ssize_t> shape, strides;
   for (int d = 0; d < t.dim(); ++d) {
     shape.push_back(t.shape()[d]);

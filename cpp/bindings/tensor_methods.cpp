@@ -21,7 +21,7 @@ PyObject* item(PyObject* self, PyObject*) {
   return guarded([&] {
     const Tensor t = tensor_of(self);
     if (t.numel() != 1) item_double(t);  // throws
-    note_read(t.raw());
+    note_read(t);
     return number(t, t.raw());
   });
 }
@@ -38,7 +38,7 @@ PyObject* nested_list(const Tensor& t, int dim, int64_t offset) {
 PyObject* tolist(PyObject* self, PyObject*) {
   return guarded([&] {
     const Tensor t = tensor_of(self);
-    note_read(t.raw());
+    note_read(t);
     return nested_list(t, 0, t->offset);
   });
 }
@@ -86,7 +86,10 @@ PyObject* no_args(PyObject* self, PyObject*) {
 PyObject* dimensions(const Tensor& t) { return PyLong_FromLong(t.dim()); }
 PyObject* elements(const Tensor& t) { return PyLong_FromLongLong(t.numel()); }
 PyObject* item_size(const Tensor& t) { return PyLong_FromLongLong(size_of(t.dtype())); }
-PyObject* address(const Tensor& t) { return PyLong_FromVoidPtr(t.numel() ? t.raw() : nullptr); }
+PyObject* address(const Tensor& t) {
+  t->storage->fixed();
+  return PyLong_FromVoidPtr(t.numel() ? t.raw() : nullptr);
+}
 PyObject* numpy(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     int force = 0;

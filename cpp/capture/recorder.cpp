@@ -71,6 +71,7 @@ Recorder::~Recorder() {
 }
 
 int Recorder::buffer_of(const TensorImpl& t) {
+  t.storage->fixed();
   const char* start = start_of(t);
   const auto [found, is_new] =
       numbers_.try_emplace(start, static_cast<int>(record_.buffers.size()));

@@ -97,9 +97,11 @@ Tensors Program::run(const Tensors& arguments, std::vector<double>* seconds) {
     explicit Running(bool& f) : flag(f) { flag = true; }
     ~Running() { flag = false; }
   } running(running_);
+  const Reading reading(true);
   for (int k : argument_buffers_) {
     const Buffer& b = record_.buffers[static_cast<size_t>(k)];
     const Tensor& t = arguments[static_cast<size_t>(b.position)];
+    if (b.written) t->storage->own();
     place(k, static_cast<char*>(t.raw()) - b.argument_offset);
   }
   InlineVector<Ref<Storage>, 8> memory;

@@ -26,12 +26,6 @@ class Observer {
 /// This thread's observer, or null.
 inline thread_local Observer* observer BX_FAST_TLS = nullptr;
 
-/// Called before the host looks at a tensor's elements.
-inline void note_read(const void* data) {
-  if (observer) [[unlikely]]
-    observer->reading(data);
-}
-
 /// While it lives, what the host reads is not told: for checks, which can only fail.
 class Unobserved {
  public:

@@ -36,12 +36,10 @@ class Tensor {
   inline int64_t numel() const;
   inline bool is_contiguous() const;
   inline void* raw() const;
-  /// The elements for the host to look at or to fill; kernels are given them by launch().
+  /// The elements for the host to look at, or to fill where they are new; kernels are given them by
+  /// launch().
   template <class T>
-  T* data() const {
-    note_read(raw());
-    return static_cast<T*>(raw());
-  }
+  T* data() const;
   bool same_as(const Tensor& other) const { return impl_ == other.impl_; }
 
  private:
@@ -97,6 +95,20 @@ inline int Tensor::dim() const { return impl_->shape.size(); }
 inline int64_t Tensor::size(int i) const { return impl_->shape[i < 0 ? i + dim() : i]; }
 inline int64_t Tensor::numel() const { return impl_->shape.product(); }
 inline void* Tensor::raw() const { return impl_->raw(); }
+
+/// Called before the host looks at a tensor's elements.
+inline void note_read(const Tensor& t) {
+  if (!observer) [[likely]]
+    return;
+  t->storage->fixed();  // a recording knows memory by its address
+  observer->reading(t.raw());
+}
+
+template <class T>
+T* Tensor::data() const {
+  note_read(*this);
+  return static_cast<T*>(raw());
+}
 
 /// Row-major without gaps; sizes of 1 may have any stride.
 inline bool is_contiguous(const Dims& shape, const Dims& strides) {

@@ -64,7 +64,7 @@ View view_of(const TensorImpl& t) {
 void set_long_kernel_hooks(LongKernelHooks hooks) { long_hooks = hooks; }
 
 LongKernel::LongKernel(bool is_long)
-    : state_(is_long && long_hooks.enter ? long_hooks.enter() : nullptr) {}
+    : reading_(is_long), state_(is_long && long_hooks.enter ? long_hooks.enter() : nullptr) {}
 LongKernel::~LongKernel() {
   if (state_) long_hooks.leave(state_);
 }
@@ -82,7 +82,10 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
   if (launch_listener) launch_listener->launching(op, kernel, outputs, inputs, params, owner);
   FaultInfo fault;
   int64_t work = 0;
-  for (int k = 0; k < outputs.size(); ++k) work += outputs[k].shape.product();
+  for (int k = 0; k < outputs.size(); ++k) {
+    outputs[k].storage->own();
+    work += outputs[k].shape.product();
+  }
   if (kernel.pointwise) {
     LongKernel region(work >= kLongKernel);
     launch_pointwise(op, kernel, outputs[0], inputs, params, &fault);

@@ -73,6 +73,7 @@ class LongKernel {
   LongKernel& operator=(const LongKernel&) = delete;
 
  private:
+  Reading reading_;  // ends after the lock is back
   void* state_;
 };
 

@@ -13,6 +13,16 @@ Tensor clone(const Tensor& t) {
   return out;
 }
 
+Tensor lazy_clone(const Tensor& t) {
+  const bool records = launch_listener || (grad_enabled() && requires_grad(t));
+  if (records || !t.is_contiguous()) return clone(t);
+  const int64_t unit = size_of(t.dtype());
+  auto storage = t->storage->lazy_copy(t->offset * unit, t.numel() * unit);
+  if (!storage) return clone(t);
+  return Tensor(
+      make<TensorImpl>(std::move(storage), 0, t.shape(), contiguous_strides(t.shape()), t.dtype()));
+}
+
 Tensor contiguous(const Tensor& t) { return t.is_contiguous() ? t : clone(t); }
 
 Tensor detach(const Tensor& t) { return detached(t); }
@@ -85,6 +95,9 @@ void register_copy(Registry& r) {
   r.both(
       "clone", "input", [](const Tensor& t) { return clone(t); },
       "A copy with memory of its own, row-major; gradients flow through.");
+  r.method(
+      "_lazy_clone", "input", [](const Tensor& t) { return lazy_clone(t); },
+      "clone() that shares the memory until it or the original is written.");
   r.method(
       "contiguous", "input", [](const Tensor& t) { return contiguous(t); },
       "The tensor itself where it is row-major, else a copy.");

@@ -38,6 +38,8 @@ Tensor arange_int(int64_t start, int64_t end, int64_t step);
 // copy.cpp -----------------------------------------------------------------------------------
 /// A row-major copy, recorded.
 Tensor clone(const Tensor& t);
+/// clone, with memory of its own only when it or the original is written, where that can be seen.
+Tensor lazy_clone(const Tensor& t);
 /// t itself where it is row-major, else a copy.
 Tensor contiguous(const Tensor& t);
 /// t without its graph; shares memory and version.

@@ -53,6 +53,12 @@ kernels::View view_of(const Tensor& t) {
   return {t.raw(), t.shape().data(), t.strides().data(), t.dim(), t.dtype()};
 }
 
+/// A tensor that is written where it lies, without launch().
+kernels::View written_view(const Tensor& t) {
+  t->storage->fixed();
+  return view_of(t);
+}
+
 void check_like(const UpdateRule& rule, const char* what, const Tensor& t, const Tensor& param) {
   if (!(t.shape() == param.shape() && t.dtype() == param.dtype()))
     fail_runtime(rule.name, what, " has shape ", t.shape(), " and type ", name_of(t.dtype()),
@@ -64,6 +70,7 @@ double read_number(const Tensor& t) {
   return t.dtype() == DType::Float64 ? *t.data<double>() : static_cast<double>(*t.data<float>());
 }
 void write_number(const Tensor& t, double value) {
+  t->storage->own();
   if (t.dtype() == DType::Float64) *t.data<double>() = value;
   else *t.data<float>() = static_cast<float>(value);
   t->storage->bump_version();
@@ -150,10 +157,10 @@ ReadyUpdate::ReadyUpdate(const UpdateRule& rule, UpdateItem item)
       kernel_(&kernel(kernels::Id::Update, item_.param.dtype())),
       in_(view_of(item_.grad)),
       numel_(item_.param.numel()) {
-  out_[0] = view_of(item_.param);
+  out_[0] = written_view(item_.param);
   for (size_t k = 0, next = 1; k < rule.slots.size(); ++k) {
     if (!item_.slots[k].defined()) continue;
-    out_[next++] = view_of(item_.slots[k]);
+    out_[next++] = written_view(item_.slots[k]);
     kept_ |= int64_t{1} << k;
   }
 }

@@ -244,6 +244,7 @@ INDICES = [
 
 COPIES = [
     _rows("clone", np.copy, case(x(2, 3)), case(x()), case(x(0, 2))),
+    _rows("_lazy_clone", np.copy, case(x(2, 3)), case(x()), case(x(0, 2)), torch=False),
     _rows("contiguous", np.copy, case(x(2, 3)), case(x())),
     _rows("detach", np.copy, case(x(2, 3)), case(x()), inplace=True, order=0),
     _rows(

@@ -1,7 +1,7 @@
 """DataLoader: batches of a dataset, in PyTorch's order for a seed.
 
-A TensorDataset, or a Subset of one, is batched by one gather per tensor; all else is collated
-sample by sample.
+A TensorDataset, or a Subset of one, is batched by one gather per tensor, in order by none
+(docs/memory.md); all else is collated sample by sample.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _gather(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
 
     def gather(numbers: Any) -> list[Tensor]:
         if isinstance(numbers, range) and rows is None:
-            return [t[numbers.start : numbers.stop].clone() for t in tensors]
+            return [t[numbers.start : numbers.stop]._lazy_clone() for t in tensors]
         if isinstance(numbers, range):
             chosen: Any = slice(numbers.start, numbers.stop)
         else:

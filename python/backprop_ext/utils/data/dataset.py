@@ -63,8 +63,9 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
 class TensorDataset(Dataset[tuple[Any, ...]]):
     """Sample i is (t_1[i], t_2[i], ...), of tensors of one length.
 
-    A DataLoader takes a batch of it by one gather per tensor. Raises AssertionError for lengths
-    that differ. Source: PyTorch's torch.utils.data.TensorDataset.
+    A DataLoader takes a batch of it by one gather per tensor; one in order shares the memory until
+    either side is written, and keeps it alive. Raises AssertionError for lengths that differ.
+    Source: PyTorch's torch.utils.data.TensorDataset.
     """
 
     tensors: tuple[Tensor, ...]
