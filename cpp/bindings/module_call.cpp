@@ -13,7 +13,7 @@ Installed* installed = nullptr;
 constexpr Py_ssize_t kFew = 8;
 
 /// self.forward(...), with the hooks around it where there are any.
-PyObject* call(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+PyObject* call_module(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   PyObject* hooked = PyObject_GetAttr(self, installed->hooked);
   if (!hooked) {
     PyErr_Clear();
@@ -45,7 +45,7 @@ PyObject* call(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject
 }
 
 PyMethodDef call_method = {
-    "__call__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call)),
+    "__call__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_module)),
     METH_FASTCALL | METH_KEYWORDS, "forward(*args, **kwargs), with the hooks around it."};
 
 }  // namespace

@@ -68,7 +68,7 @@ void write_out(const char* op, const Tensor& out, const Tensor& result) {
   out->strides = own->strides;
 }
 
-PyObject* call(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
+PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
   return guarded([&]() -> PyObject* {
     const Operation& op = *as_operation(self)->operation;
     Arguments arguments;
@@ -227,7 +227,7 @@ void bind_operations(py::module_& m) {
                      " arguments; raise kMaxArguments, ", kMaxArguments);
     auto* callable = PyObject_New(PyOperation, type);
     if (!callable) throw py::error_already_set();
-    callable->vectorcall = &call;
+    callable->vectorcall = &call_operation;
     callable->operation = op.get();
     callable->name = PyUnicode_FromString(op->name.c_str());
     callable->doc = PyUnicode_FromString(full_doc(*op).c_str());

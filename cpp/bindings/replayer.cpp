@@ -119,7 +119,7 @@ struct PyReplayer {
 };
 PyReplayer* as_replayer(PyObject* o) { return reinterpret_cast<PyReplayer*>(o); }
 
-PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+PyObject* call_replayer(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     Signature signature(args, kwargs);
     if (const Last* last = as_replayer(self)->last;
@@ -207,7 +207,7 @@ PyMethodDef methods[] = {
 }  // namespace
 
 void bind_replayer(py::module_& m) {
-  static PyType_Slot slots[] = {slot(Py_tp_call, call),
+  static PyType_Slot slots[] = {slot(Py_tp_call, call_replayer),
                                 slot(Py_tp_dealloc, dealloc),
                                 slot(Py_tp_traverse, traverse),
                                 slot(Py_tp_clear, clear),

@@ -105,7 +105,7 @@ PyObject* numpy(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 
 /// to(dtype), to(other), to(device), to(device, dtype): only the type can change.
-PyObject* convert(PyObject* self, PyObject* args, PyObject* kwargs) {
+PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     const Tensor t = tensor_of(self);
     DType dtype = t.dtype();
@@ -172,7 +172,7 @@ PyMethodDef tensor_methods[] = {
      "Whether the elements are complex: never."},
     {"numpy", with_keywords(numpy), METH_VARARGS | METH_KEYWORDS,
      "A NumPy array on the same memory; RuntimeError where requires_grad, unless force=True."},
-    {"to", with_keywords(convert), METH_VARARGS | METH_KEYWORDS,
+    {"to", with_keywords(to_other), METH_VARARGS | METH_KEYWORDS,
      "Conversion to a dtype, or to another tensor's; the tensor itself where nothing changes."},
     {"requires_grad_", with_keywords(set_requires_grad_method), METH_VARARGS | METH_KEYWORDS,
      "Turns requires_grad on or off, in place."},
