@@ -90,17 +90,19 @@ def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
     draw = np.random.default_rng(0)
     threads = torch.get_num_threads()
     shapes = [(300, 400, 500), (12, 3000, 200), (2500, 16, 300), (2, 4000, 600), (513, 511, 129)]
+    shapes += [(1, 5000, 2000), (5000, 1, 2000)]
     image = torch.tensor(draw.standard_normal((6, 8, 30, 30), np.float32))
     weight = torch.tensor(draw.standard_normal((16, 8, 3, 3), np.float32))
     try:
         for m, n, k in shapes:
             a = torch.tensor(draw.standard_normal((m, k), np.float32))
             b = torch.tensor(draw.standard_normal((n, k), np.float32)).t()
-            results = []
-            for count in (1, 2, 3):
-                torch.set_num_threads(count)
-                results.append((a @ b).numpy().tobytes())
-            assert len(set(results)) == 1, (m, n, k)
+            for left, right in ((a, b), (a.t().contiguous().t(), b.contiguous())):
+                results = []
+                for count in (1, 2, 3):
+                    torch.set_num_threads(count)
+                    results.append((left @ right).numpy().tobytes())
+                assert len(set(results)) == 1, (m, n, k)
         results = []
         for count in (1, 2, 3):
             torch.set_num_threads(count)
