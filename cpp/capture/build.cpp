@@ -2,7 +2,6 @@
 // in place.
 #include <algorithm>
 #include <cstring>
-#include <unordered_map>
 
 #include "capture/instructions.h"
 #include "capture/replay.h"
@@ -150,9 +149,9 @@ std::unique_ptr<Stage> Program::fused(size_t begin, size_t end, const std::vecto
   };
   const auto leaves = [&](const Operand& result) {
     slots.push_back(result);
-    const int64_t item = size_of(result.dtype), n = shape.product();
-    auto list = std::make_unique<char[]>(
-        static_cast<size_t>((n + kernels::kLeaf - 1) / kernels::kLeaf * item));
+    const int64_t item = size_of(result.dtype);
+    auto list =
+        std::make_unique<char[]>(static_cast<size_t>(kernels::leaf_count(shape.product()) * item));
     fused->operands.push_back(
         {list.get(), item, false, true, contiguous_strides(shape), Layout::Leaves});
     fused->trees.push_back({nullptr, std::move(list)});
@@ -183,7 +182,7 @@ std::unique_ptr<Stage> Program::fused(size_t begin, size_t end, const std::vecto
   fused->shape = shape;
   fused->plan.emplace(shape, fused->operands, fused->steps);
   for (size_t k = 0; k < slots.size(); ++k)
-    if (fused->operands[k].layout != Layout::Scratch && fused->operands[k].layout != Layout::Leaves)
+    if (fused->operands[k].has_tensor())
       point(slots[k].buffer, reinterpret_cast<void**>(&fused->operands[k].data), slots[k].offset);
   return fused;
 }
@@ -236,6 +235,7 @@ std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t 
   for (size_t end : ends) {
     const auto& launch = std::get<Launch>(record_.events[begin]);
     stages.push_back(launch.kernel.pointwise ? fused(begin, end, scratch) : general(launch));
+    stages.back()->cut(rows);
     begin = end;
   }
   if (leads) leader = static_cast<const GeneralKernel*>(stages.front().get());

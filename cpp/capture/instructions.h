@@ -2,6 +2,7 @@
 #pragma once
 
 #include "capture/replay.h"
+#include "capture/rows.h"
 #include "launch/parallel.h"
 #include "launch/pointwise_driver.h"
 
@@ -44,9 +45,9 @@ class FusedKernels final : public Stage {
       t.join(&t.out, list, plan->total, nullptr, &fault);
     }
   }
-  void run_rows(int64_t begin, int64_t end, int64_t rows, FaultInfo* fault) const override {
-    const int64_t width = plan->total / rows;
-    plan->run_range(begin * width, end * width, fault);
+  void cut(int64_t rows) override { row_width_ = plan->total / rows; }
+  void run_rows(int64_t begin, int64_t end, FaultInfo* fault) const override {
+    plan->run_range(begin * row_width_, end * row_width_, fault);
   }
   const char* op() const override { return names.front(); }
   std::string text() const override {
@@ -69,6 +70,9 @@ class FusedKernels final : public Stage {
   std::vector<Params> params;
   std::vector<const char*> names;
   std::optional<PointwisePlan> plan;
+
+ private:
+  int64_t row_width_ = 0;  // elements
 };
 
 /// Any other kernel.
@@ -83,9 +87,12 @@ class GeneralKernel final : public Stage {
     launch_.kernel.general(out.data(), in.data(), launch_.params, &fault);
     check(launch_.op, fault);
   }
-  void run_rows(int64_t begin, int64_t end, int64_t rows, FaultInfo* fault) const override {
-    RowViews to(out, launch_.kernel.rows.out, begin, end, rows);
-    RowViews from(in, launch_.kernel.rows.in, begin, end, rows);
+  void cut(int64_t rows) override {
+    out_cuts_ = cuts(launch_.out, launch_.kernel.rows.out, rows);
+    in_cuts_ = cuts(launch_.in, launch_.kernel.rows.in, rows);
+  }
+  void run_rows(int64_t begin, int64_t end, FaultInfo* fault) const override {
+    const RowViews to(out, out_cuts_, begin, end), from(in, in_cuts_, begin, end);
     launch_.kernel.general(to.views, from.views, launch_.params, fault);
   }
   /// All of it, while `done` hears of rows.
@@ -102,24 +109,32 @@ class GeneralKernel final : public Stage {
   std::vector<kernels::View> out, in;
 
  private:
-  /// Rows [begin, end) of the operands in a mask, all of the others.
+  /// How an operand is cut into rows.
+  struct RowCut {
+    int64_t step;     // bytes from row to row
+    bool is_leading;  // along dimension 0; else in equal pieces, whose shape the kernel ignores
+  };
+  static std::vector<RowCut> cuts(const std::vector<Operand>& all, unsigned mask, int64_t rows) {
+    std::vector<RowCut> result;
+    for (size_t k = 0; k < all.size(); ++k) {
+      const Operand& o = all[k];
+      const bool walked = mask >> k & 1;
+      result.push_back(
+          {walked ? row_step(o, rows) : 0, walked && o.shape.size() > 0 && o.shape[0] == rows});
+    }
+    return result;
+  }
   struct RowViews {
-    RowViews(const std::vector<kernels::View>& whole, unsigned mask, int64_t begin, int64_t end,
-             int64_t rows) {
+    RowViews(const std::vector<kernels::View>& whole, const std::vector<RowCut>& cuts,
+             int64_t begin, int64_t end) {
       for (size_t k = 0; k < whole.size(); ++k) {
         kernels::View& v = views[k];
         v = whole[k];
-        if (!(mask >> k & 1)) continue;
-        int64_t count = 1;
-        for (int d = 0; d < v.ndim; ++d) {
-          shapes[k][d] = v.shape[d];
-          count *= v.shape[d];
-        }
-        const bool repeats = v.ndim > 0 && v.shape[0] == rows && v.strides[0] == 0;
-        const int64_t row = repeats ? 0 : count / rows * size_of(v.dtype);
-        if (v.ndim > 0 && v.shape[0] == rows) shapes[k][0] = end - begin;
+        v.data = static_cast<char*>(v.data) + begin * cuts[k].step;
+        if (!cuts[k].is_leading) continue;
+        std::copy_n(v.shape, v.ndim, shapes[k]);
+        shapes[k][0] = end - begin;
         v.shape = shapes[k];
-        v.data = static_cast<char*>(v.data) + begin * row;
       }
     }
     kernels::View views[kernels::kMaxOperands];
@@ -130,6 +145,7 @@ class GeneralKernel final : public Stage {
     return {nullptr, o.shape.data(), o.strides.data(), o.shape.size(), o.dtype};
   }
   Launch launch_;
+  std::vector<RowCut> out_cuts_, in_cuts_;
 };
 
 /// Kernels over the same rows, one after the other on rows that fit the cache. Where the first one
@@ -166,8 +182,7 @@ class RowWalk final : public Instruction {
   }
 
  private:
-  static constexpr int64_t kCached = 128 << 10;     // bytes that stay in the second cache
-  static constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
+  static constexpr int64_t kCached = 128 << 10;  // bytes that stay in the second cache
 
   void run_parallel(int64_t begin, int64_t end) {
     struct Context {
@@ -185,7 +200,7 @@ class RowWalk final : public Instruction {
   void run_blocks(int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; at += block_)
       for (size_t k = leader_ ? 1 : 0; k < stages_.size(); ++k)
-        stages_[k]->run_rows(at, std::min(end, at + block_), rows_, &faults_[k]);
+        stages_[k]->run_rows(at, std::min(end, at + block_), &faults_[k]);
   }
 
   int64_t rows_, block_, grain_;

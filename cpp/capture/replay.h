@@ -22,9 +22,9 @@ class Instruction {
 /// An instruction that can run some of its rows.
 class Stage : public Instruction {
  public:
-  /// Rows [begin, end) of `rows`.
-  virtual void run_rows(int64_t begin, int64_t end, int64_t rows,
-                        kernels::FaultInfo* fault) const = 0;
+  /// Makes ready for runs of some of so many rows.
+  virtual void cut(int64_t rows) = 0;
+  virtual void run_rows(int64_t begin, int64_t end, kernels::FaultInfo* fault) const = 0;
   /// The op of its first launch, for errors.
   virtual const char* op() const = 0;
 };

@@ -32,14 +32,14 @@ int64_t even_rows_of_broadcast(Operand o, const Dims& shape, int64_t rows) {
   return even_rows(o, rows);
 }
 
-/// Of a general kernel's operand: its dimension 0, or as many equal pieces of dense memory.
-int64_t general_rows(const Operand& o, int64_t rows) {
+}  // namespace
+
+/// Its dimension 0, or as many equal pieces of dense memory.
+int64_t row_step(const Operand& o, int64_t rows) {
   if (o.shape.size() > 0 && o.shape[0] == rows && o.strides[0] == 0) return 0;
   if (!is_contiguous(o.shape, o.strides) || o.numel() % rows) return -1;
   return o.numel() / rows * size_of(o.dtype);
 }
-
-}  // namespace
 
 bool is_leading(const Launch& launch) {
   return launch.kernel.leading && launch.out[0].shape[0] == 1;
@@ -60,7 +60,7 @@ bool row_operands(const Launch& launch, int64_t rows, bool leads, std::vector<Ro
   };
   const auto bytes = [&](const Operand& o, unsigned mask, size_t k) {
     if (pointwise) return even_rows_of_broadcast(o, launch.out[0].shape, rows);
-    return mask >> k & 1 ? general_rows(o, rows) : 0;
+    return mask >> k & 1 ? row_step(o, rows) : 0;
   };
   if (!pointwise && !leads && launch.kernel.rows.in == 0) return false;
   for (size_t k = 0; k < launch.out.size(); ++k)

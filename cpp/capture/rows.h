@@ -19,6 +19,10 @@ struct RowOperand {
 int64_t own_rows(const Launch& launch);
 bool is_leading(const Launch& launch);
 
+/// Bytes from row to row of an operand that a general kernel walks; 0 where all rows are the same,
+/// -1 where its rows are not apart.
+int64_t row_step(const Operand& operand, int64_t rows);
+
 /// Adds the operands of a launch over so many rows; false where its rows are not apart. One that
 /// leads others reads whatever it likes.
 bool row_operands(const Launch& launch, int64_t rows, bool leads, std::vector<RowOperand>& found);

@@ -117,8 +117,6 @@ T join_leaves(int64_t first, int64_t count, Leaf leaf) {
                             join_leaves<Step, T>(first + half, count - half, leaf));
 }
 
-int64_t leaf_count(int64_t n) { return (n + kLeaf - 1) / kLeaf; }
-
 template <class Step, class T>
 T reduce_leaf(const T* x, int64_t n, int64_t leaf) {
   return reduce_base<Step>(x + leaf * kLeaf, std::min(kLeaf, n - leaf * kLeaf));

@@ -66,6 +66,7 @@ struct Rows {
 
 /// Elements of a reduction that are joined straight; their results are joined by halves.
 inline constexpr int64_t kLeaf = 1024;
+constexpr int64_t leaf_count(int64_t n) { return (n + kLeaf - 1) / kLeaf; }
 
 /// One kernel for one type: a pointwise or a general function, never both.
 struct Kernel {

@@ -10,6 +10,9 @@ namespace bx {
 int num_threads();
 void set_num_threads(int n);
 
+/// Elements of a simple kernel that are worth a second thread.
+inline constexpr int64_t kThreadGrain = 1 << 16;
+
 /// Runs body(context, begin, end) over [0, n) in contiguous pieces of at least `grain`; returns
 /// when all are done. Nested calls and small n run in place. Safe after fork.
 void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context);

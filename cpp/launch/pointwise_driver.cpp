@@ -10,11 +10,10 @@ namespace bx {
 
 namespace {
 
-constexpr int64_t kBlock = 1024;           // elements at a time, where few operands are in use
-constexpr int64_t kLeast = 128;            // and where many are
-constexpr int64_t kInnermost = 40 << 10;   // bytes in use that stay in L1 between two kernels
-constexpr int64_t kScratch = 96 << 10;     // bytes of buffers per thread
-constexpr int64_t kThreadGrain = 1 << 16;  // elements worth a second thread
+constexpr int64_t kBlock = 1024;          // elements at a time, where few operands are in use
+constexpr int64_t kLeast = 128;           // and where many are
+constexpr int64_t kInnermost = 40 << 10;  // bytes in use that stay in L1 between two kernels
+constexpr int64_t kScratch = 96 << 10;    // bytes of buffers per thread
 constexpr int64_t kApart = 64;  // elements between buffers: not all in the same cache sets
 static_assert(kMaxPointwiseOperands * (kLeast + kApart) * 8 <= kScratch);
 static_assert(kMaxReducedBytes * (kernels::kLeaf + kApart) <= kScratch);
@@ -85,11 +84,6 @@ void transfer(const Dims& shape, const PointwiseOperand& o, int64_t begin, int64
   }
 }
 
-/// Whether a tensor lies behind an operand.
-bool has_tensor(const PointwiseOperand& o) {
-  return o.layout != Layout::Scratch && o.layout != Layout::Leaves;
-}
-
 Layout layout_of(const Dims& shape, const PointwiseOperand& o, int64_t block) {
   if (is_contiguous(shape, o.strides)) return Layout::Straight;
   const bool outer_repeat =
@@ -122,7 +116,7 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
                                    [](auto& o) { return o.layout == Layout::Leaves; });
   block = reduces ? kernels::kLeaf : inner <= most ? most / inner * inner : most;
   for (auto& o : operands)
-    if (has_tensor(o)) o.layout = layout_of(shape, o, block);
+    if (o.has_tensor()) o.layout = layout_of(shape, o, block);
 }
 
 /// Gives every operand a buffer that it may need, and returns the bytes per element in use, memory
@@ -132,7 +126,7 @@ int64_t PointwisePlan::assign_slots() {
   int32_t end = 0;
   int64_t bytes = 0;
   for (size_t k = 0; k < operands.size(); ++k) {
-    if (!has_tensor(operands[k])) continue;
+    if (!operands[k].has_tensor()) continue;
     bytes += operands[k].item;
     slots_[k] = end;
     end += static_cast<int32_t>(operands[k].item);
@@ -204,7 +198,7 @@ void PointwisePlan::run_range(int64_t begin, int64_t end, kernels::FaultInfo* fa
     }
     for (int k = 0; k < count; ++k) {
       const PointwiseOperand& o = operands[k];
-      if (o.is_written && o.layout != Layout::Straight && has_tensor(o))
+      if (o.is_written && o.layout != Layout::Straight && o.has_tensor())
         transfer(shape, o, at, n, buffers[k], false);
     }
   }

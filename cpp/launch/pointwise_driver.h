@@ -37,6 +37,8 @@ struct PointwiseOperand {
   bool is_read, is_written;
   Dims strides;  // elements, 0 where it repeats
   Layout layout = Layout::Straight;
+
+  bool has_tensor() const { return layout != Layout::Scratch && layout != Layout::Leaves; }
 };
 
 /// A list of kernels over one index space, made ready; the spans belong to the caller.
