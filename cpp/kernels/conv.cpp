@@ -117,8 +117,8 @@ void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
           T* result = target + begin;
           for (int64_t o = 0; bias && o < g.out_channels; ++o)
             std::fill_n(result + o * positions, end - begin, bias[group * g.out_channels + o]);
-          gemm(g.out_channels, end - begin, depth, matrix, windows,
-               bias ? Start<T>{result, positions} : Start<T>{}, result, positions);
+          gemm(Product<T>{g.out_channels, end - begin, depth, matrix, windows,
+                          bias ? Start<T>{result, positions} : Start<T>{}, result, positions});
         }
       });
 }
@@ -192,11 +192,12 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
             const int64_t end = std::min(positions, begin + width), n = end - begin;
             const Strided2d<T> gradient{source + begin, positions, 1};
             if (is_matrix(g)) {
-              gemm(rows, n, g.out_channels, matrix, gradient, {}, target + begin, positions);
+              gemm(Product<T>{
+                  rows, n, g.out_channels, matrix, gradient, {}, target + begin, positions});
               continue;
             }
             T* buffer = scratch<T>(ScratchUse::Windows, rows * n);
-            gemm(rows, n, g.out_channels, matrix, gradient, {}, buffer, n);
+            gemm(Product<T>{rows, n, g.out_channels, matrix, gradient, {}, buffer, n});
             for (int64_t c = 0; c < count; ++c)
               for (int64_t tap = 0; tap < g.taps(); ++tap)
                 fold_tap(g, buffer + (c * g.taps() + tap) * n, tap, begin, end,
@@ -248,8 +249,14 @@ void conv_weight(const View* out, const View* in, const Params& params, FaultInf
             }
             if (!direct) {
               const Strided2d<T> windows = unfolded(g, source, begin, end);
-              gemm(g.out_channels, depth, end - begin, {gradient + begin, positions, 1},
-                   windows.transposed(), {sums, depth}, sums, depth);
+              gemm(Product<T>{g.out_channels,
+                              depth,
+                              end - begin,
+                              {gradient + begin, positions, 1},
+                              windows.transposed(),
+                              {sums, depth},
+                              sums,
+                              depth});
               continue;
             }
             for_pairs(g, [&](int64_t c, int64_t o, int64_t tap, int64_t at) {

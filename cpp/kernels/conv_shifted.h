@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "kernels/gemm_tiles.h"
+#include "kernels/gemm_pack.h"
 #include "kernels/scratch.h"
 #include "kernels/windows.h"
 
@@ -98,7 +98,7 @@ void run_rows(const std::vector<int64_t>& shifts, const T* weight, const T* line
   const int64_t* shift = shifts.data();
   for (int64_t j = 0; j < panels; ++j) {
     const T* at = line + j * kPanelCols<T>;
-    tile<T, Rows, 2>(
+    tile<Lanes<T>, Rows, 2>(
         k, [=](int64_t i, int64_t p) { return weight[i * k + p]; },
         [=](int64_t p) { return at + shift[p]; }, {}, c + j * kPanelCols<T>, c_step);
   }
@@ -111,7 +111,7 @@ void run_weights(const int64_t* shifts, const T* line, int64_t k, const T* panel
                  T* c, int64_t c_step) {
   const T* rows[Rows];
   for (int i = 0; i < Rows; ++i) rows[i] = line + shifts[i];
-  tile<T, Rows, Vectors>(
+  tile<Lanes<T>, Rows, Vectors>(
       k, [=](auto i, int64_t p) { return rows[i][p]; },
       [=](int64_t p) { return panel + p * Vectors * Lanes<T>::width; }, start, c, c_step);
 }

@@ -2,40 +2,71 @@
 #pragma once
 
 #include "kernels/families.h"
-#include "kernels/gemm_tiles.h"
+#include "kernels/gemm_blocks.h"
 #include "kernels/scratch.h"
 
 namespace bx::kernels::gemm_detail {
 
-/// Lines x [Rows, k] by lines y [n, k]: sums that run along the registers. C's elements lie
-/// (x_apart, y_apart) apart, and so do those of `start`.
+/// What multiplies lines: two matrices of lines dense along k; C's elements lie (x_apart, y_apart)
+/// apart.
+template <class T>
+struct Lines {
+  int64_t n, k;  // lines of y, their length
+  const T* x;
+  int64_t x_step;
+  const T* y;
+  int64_t y_step;
+  Strided2d<T> start;
+  T* c;
+  int64_t x_apart, y_apart;
+};
+
+/// Lines of x that are taken at once, so that the sums fit the registers.
+inline constexpr int kMostLines = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 5 : 3;
+
+/// Rows lines of x by all lines of y: sums that run along the registers.
 template <class T, int Rows>
-void dot_lines(int64_t n, int64_t k, const T* x, int64_t x_step, const T* y, int64_t y_step,
-               Strided2d<T> start, T* c, int64_t x_apart, int64_t y_apart) {
+void dot_lines(const Lines<T>& l) {
   using L = Lanes<T>;
-  constexpr int at_once = 4;
-  for (int64_t j = 0; j < n; j += at_once) {
-    L sum[Rows][at_once];
-    for (auto& row : sum)
-      for (auto& lanes : row) lanes = L(T(0));
-    const T* line[at_once];
-    for (int q = 0; q < at_once; ++q) line[q] = y + std::min(j + q, n - 1) * y_step;
-    auto add = [&](auto load) {
+  constexpr int at_once = Rows == 1 ? 8 : 4;  // sums enough to hide the time that one takes
+  for (int64_t j = 0; j < l.n; j += at_once) {
+    L sum[Rows * at_once];
+    unrolled<Rows * at_once>([&](auto s) { sum[s] = L(T(0)); });
+    const T* y[at_once];
+    unrolled<at_once>([&](auto q) { y[q] = l.y + std::min(j + q, l.n - 1) * l.y_step; });
+    const auto add = [&](auto load) __attribute__((always_inline)) {
       L v[at_once];
-      for (int q = 0; q < at_once; ++q) v[q] = load(line[q]);
-      for (int i = 0; i < Rows; ++i) {
-        const L s = load(x + i * x_step);
-        for (int q = 0; q < at_once; ++q) sum[i][q] = multiply_add(s, v[q], sum[i][q]);
-      }
+      unrolled<at_once>([&](auto q) { v[q] = load(y[q]); });
+      unrolled<Rows>([&](auto i) {
+        const L s = load(l.x + i * l.x_step);
+        unrolled<at_once>(
+            [&](auto q) { sum[i * at_once + q] = multiply_add(s, v[q], sum[i * at_once + q]); });
+      });
     };
     int64_t p = 0;
-    for (; p + L::width <= k; p += L::width) add([p](const T* from) { return L::load(from + p); });
-    if (p < k) add([p, k](const T* from) { return load_padded(from + p, k - p, T(0)); });
-    for (int q = 0; q < at_once && j + q < n; ++q)
-      for (int i = 0; i < Rows; ++i) {
-        const T dot = add_lanes(sum[i][q]);
-        c[i * x_apart + (j + q) * y_apart] = start.data ? *start.at(i, j + q) + dot : dot;
-      }
+    for (; p + L::width <= l.k; p += L::width)
+      add([p](const T* from) __attribute__((always_inline)) { return L::load(from + p); });
+    if (p < l.k)
+      add([p, n = l.k - p](const T* from)
+              __attribute__((always_inline)) { return load_padded(from + p, n, T(0)); });
+    T dot[Rows * at_once];
+    unrolled<Rows * at_once / 4>([&](auto s) { add_lanes_of_four(sum + 4 * s, dot + 4 * s); });
+    if (l.start.data) {
+      const T* from = l.start.at(0, j);
+      for (int q = 0; q < at_once && j + q < l.n; ++q)
+        for (int i = 0; i < Rows; ++i)
+          dot[i * at_once + q] += from[i * l.start.row + q * l.start.col];
+    }
+    T* to = l.c + j * l.y_apart;
+    const auto put = [&](auto q) __attribute__((always_inline)) {
+      unrolled<Rows>([&](auto i) { to[i * l.x_apart] = dot[i * at_once + q]; });
+      to += l.y_apart;
+    };
+    if (j + at_once <= l.n) {
+      unrolled<at_once>(put);
+    } else {
+      for (int q = 0; j + q < l.n; ++q) put(q);
+    }
   }
 }
 
@@ -53,16 +84,17 @@ Strided2d<T> lines_of(Strided2d<T> x, int64_t n, int64_t k, ScratchUse use) {
 template <class T>
 void multiply_lines(int64_t few, int64_t many, int64_t k, Strided2d<T> x, Strided2d<T> y,
                     Strided2d<T> start, T* c, int64_t x_apart, int64_t y_apart) {
+  static constexpr auto by_rows = []<int... R>(std::integer_sequence<int, R...>) {
+    return std::array{&dot_lines<T, R + 1>...};
+  }(std::make_integer_sequence<int, kMostLines>{});
+  const Cut rows(few, kMostLines);
   parallel_for(many, std::max<int64_t>(1, kGemmTask / (few * k)), [&](int64_t begin, int64_t end) {
-    for (int64_t i = 0; i < few; i += 3) {
-      const auto run = [&](auto dots) {
-        dots(end - begin, k, x.at(i, 0), x.row, y.at(begin, 0), y.row,
-             Strided2d<T>{start.data ? start.at(i, begin) : nullptr, start.row, start.col},
-             c + i * x_apart + begin * y_apart, x_apart, y_apart);
-      };
-      if (few - i == 1) run(dot_lines<T, 1>);
-      else if (few - i == 2) run(dot_lines<T, 2>);
-      else run(dot_lines<T, 3>);
+    for (int64_t b = 0; b < rows.count; ++b) {
+      const int64_t i = rows.begin(b);
+      by_rows[static_cast<size_t>(rows.size(b) - 1)](
+          {end - begin, k, x.at(i, 0), x.row, y.at(begin, 0), y.row,
+           Strided2d<T>{start.data ? start.at(i, begin) : nullptr, start.row, start.col},
+           c + i * x_apart + begin * y_apart, x_apart, y_apart});
     }
   });
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "kernels/lanes_partial.h"
@@ -43,6 +44,7 @@ struct Strided2d {
 /// that one takes, and leaves registers for its operands.
 template <class T>
 constexpr int tile_rows(int vectors) {
+  if (vectors == 8) return 1;
   if (!Lanes<T>::is_packet) return 4;
   if (vectors == 4) return 3;
   return vectors == 1 || EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 12 : 6;
@@ -52,9 +54,10 @@ constexpr int tile_rows(int vectors) {
 template <class T>
 inline constexpr int64_t kPanelCols = 2 * Lanes<T>::width;
 
-template <class T>
-[[gnu::always_inline]] inline Lanes<T> multiply_add(Lanes<T> a, Lanes<T> b, Lanes<T> c) {
-  if constexpr (Lanes<T>::is_packet) return Lanes<T>(ei::pmadd(a.v, b.v, c.v));
+template <class T, bool V, class P>
+[[gnu::always_inline]] inline Lanes<T, V, P> multiply_add(Lanes<T, V, P> a, Lanes<T, V, P> b,
+                                                          Lanes<T, V, P> c) {
+  if constexpr (Lanes<T, V, P>::is_packet) return Lanes<T, V, P>(ei::pmadd(a.v, b.v, c.v));
   else return a * b + c;
 }
 
@@ -75,31 +78,105 @@ template <int N, class Body>
   }(std::make_integer_sequence<int, N>{});
 }
 
-/// C [Rows, Vectors registers] = start + A B over k: a(i, p) is A's element, b(p) where B's row p
-/// is.
-template <class T, int Rows, int Vectors, class A, class B>
-[[gnu::always_inline]] inline void tile(int64_t k, A a, B b, Start<T> start, T* c, int64_t c_step) {
-  using L = Lanes<T>;
-  L sum[Rows * Vectors];
-  if (start.data) {
-    unrolled<Rows * Vectors>([&](auto s) {
-      sum[s] = L::load(start.data + s / Vectors * start.step + s % Vectors * L::width);
-    });
-  } else {
-    unrolled<Rows * Vectors>([&](auto s) { sum[s] = L(T(0)); });
+/// The registers of a tile's row are whole,
+struct Whole {
+  template <class L>
+  static L load(const typename L::Scalar* p) {
+    return L::load(p);
   }
-  for (int64_t p = 0; p < k; ++p) {
+  template <class L>
+  static void store(L v, typename L::Scalar* p) {
+    v.store(p);
+  }
+};
+/// or there are only the first few elements of one.
+struct First {
+  int64_t n;
+  template <class L>
+  L load(const typename L::Scalar* p) const {
+    if constexpr (L::is_packet) return L(load_first(p, n, L(typename L::Scalar(0)).v));
+    else return L::load(p);
+  }
+  template <class L>
+  void store(L v, typename L::Scalar* p) const {
+    if constexpr (L::is_packet) store_first(p, n, v.v);
+    else v.store(p);
+  }
+  /// Of k rows `step` apart, how many can be read by whole registers: beyond the part lie the rows
+  /// below. (Partial loads take several times as long.)
+  template <class L>
+  int64_t whole_rows(int64_t k, int64_t step) const {
+    for (int64_t beyond = L::width - n; beyond > 0 && k > 0; beyond -= step) --k;
+    return k;
+  }
+};
+
+/// C [Rows, Vectors registers] = start + A B over k: a(i, p) is A's element, b(p) where B's row p
+/// is; of the rows from `whole` on, only what there is may be read. A tile of few sums takes
+/// several rows of B at once, so that none waits for the one before.
+template <class L, int Rows, int Vectors, class A, class B, class Reach = Whole>
+[[gnu::always_inline]] inline void tile(int64_t k, A a, B b, Start<typename L::Scalar> start,
+                                        typename L::Scalar* c, int64_t c_step, Reach reach = {},
+                                        int64_t whole = INT64_MAX) {
+  using T = typename L::Scalar;
+  constexpr int sums = Rows * Vectors;
+  constexpr int chains = std::max(1, 8 / static_cast<int>(std::bit_ceil(unsigned{sums})));
+  L sum[chains * sums];
+  unrolled<chains * sums>([&](auto s) { sum[s] = L(T(0)); });
+  if (start.data)
+    unrolled<sums>([&](auto s) {
+      sum[s] =
+          reach.template load<L>(start.data + s / Vectors * start.step + s % Vectors * L::width);
+    });
+  const auto add = [&](auto chain, int64_t p, auto from) __attribute__((always_inline)) {
     L x[Vectors];
     const T* row = b(p);
-    unrolled<Vectors>([&](auto v) { x[v] = L::load(row + v * L::width); });
+    unrolled<Vectors>([&](auto v) { x[v] = from.template load<L>(row + v * L::width); });
     unrolled<Rows>([&](auto i) {
       const L s(a(i, p));
-      unrolled<Vectors>(
-          [&](auto v) { sum[i * Vectors + v] = multiply_add(s, x[v], sum[i * Vectors + v]); });
+      unrolled<Vectors>([&](auto v) {
+        constexpr int at = chain * sums + i * Vectors + v;
+        sum[at] = multiply_add(s, x[v], sum[at]);
+      });
     });
-  }
-  unrolled<Rows * Vectors>(
-      [&](auto s) { sum[s].store(c + s / Vectors * c_step + s % Vectors * L::width); });
+  };
+  constexpr std::integral_constant<int, 0> first;
+  whole = std::min(whole, k);
+  int64_t p = 0;
+  if constexpr (chains > 1)
+    for (; p + chains <= whole; p += chains)
+      unrolled<chains>([&](auto chain) { add(chain, p + chain, Whole{}); });
+  for (; p < whole; ++p) add(first, p, Whole{});
+  if constexpr (!std::is_same_v<Reach, Whole>)
+    for (; p < k; ++p) add(first, p, reach);
+  unrolled<sums>([&](auto s) {
+    for (int half = chains / 2; half > 0; half /= 2)
+      for (int q = 0; q < half; ++q)
+        sum[q * sums + s] = sum[q * sums + s] + sum[(q + half) * sums + s];
+    reach.store(sum[s], c + s / Vectors * c_step + s % Vectors * L::width);
+  });
+}
+
+/// How wide a tile is: in registers, or a part of one.
+enum class TileWidth : uint8_t { Eight, Four, Two, One, Part, HalfPart };
+
+constexpr int registers_of(TileWidth w) {
+  return w < TileWidth::One ? 8 >> static_cast<int>(w) : 1;
+}
+
+/// The narrowest that this instruction set has.
+template <class T>
+inline constexpr TileWidth narrowest =
+    std::is_same_v<HalfLanes<T>, Lanes<T>> ? TileWidth::Part : TileWidth::HalfPart;
+
+/// The widest tile for a number of columns, and how many of them it takes.
+template <class T>
+std::pair<TileWidth, int64_t> widest_tile(int64_t rows, int64_t cols) {
+  constexpr int64_t width = Lanes<T>::width;
+  for (const TileWidth w : {TileWidth::Eight, TileWidth::Four, TileWidth::Two, TileWidth::One})
+    if (rows <= tile_rows<T>(registers_of(w)) && cols >= registers_of(w) * width)
+      return {w, registers_of(w) * width};
+  return {cols <= HalfLanes<T>::width ? narrowest<T> : TileWidth::Part, cols};
 }
 
 /// Tiles of one size side by side: `blocks` of rows, `panels` of columns.
@@ -113,19 +190,28 @@ struct Grid {
   Start<T> start;
   T* c;
   int64_t c_step;
+  int64_t part;    // columns of a part of a register
   bool by_panels;  // all blocks of a panel before the next panel
 };
 
-template <class T, int Rows, int Vectors, bool Across>
+template <class T, int Rows, TileWidth Width, bool Across>
 void run_grid(const Grid<T>& g) {
-  const auto one = [&](int64_t i, int64_t j) {
-    const int64_t row = i * Rows, col = j * Vectors * Lanes<T>::width;
+  using L = std::conditional_t<Width == TileWidth::HalfPart, HalfLanes<T>, Lanes<T>>;
+  constexpr int vectors = registers_of(Width);
+  int64_t whole = g.k;
+  if constexpr (Width >= TileWidth::Part) whole = First{g.part}.whole_rows<L>(g.k, g.b_step);
+  const auto one = [&](int64_t i, int64_t j) __attribute__((always_inline)) {
+    const int64_t row = i * Rows, col = j * vectors * L::width;
     const T *a = g.a + i * g.a_apart, *b = g.b + j * g.b_apart;
     const int64_t a_step = g.a_step, b_step = g.b_step;
-    tile<T, Rows, Vectors>(
-        g.k, [=](int64_t r, int64_t p) { return Across ? a[p * a_step + r] : a[r * a_step + p]; },
-        [=](int64_t p) { return b + p * b_step; }, g.start.at(row, col), g.c + row * g.c_step + col,
-        g.c_step);
+    const auto multiply = [&](auto reach) __attribute__((always_inline)) {
+      tile<L, Rows, vectors>(
+          g.k, [=](int64_t r, int64_t p) { return Across ? a[p * a_step + r] : a[r * a_step + p]; },
+          [=](int64_t p) { return b + p * b_step; }, g.start.at(row, col),
+          g.c + row * g.c_step + col, g.c_step, reach, whole);
+    };
+    if constexpr (Width >= TileWidth::Part) multiply(First{g.part});
+    else multiply(Whole{});
   };
   const int64_t outer = g.by_panels ? g.panels : g.blocks,
                 inner = g.by_panels ? g.blocks : g.panels;
@@ -137,66 +223,27 @@ template <class T>
 using GridFn = void (*)(const Grid<T>&);
 
 /// The grids of tiles of 1, 2, ... rows.
-template <class T, int Vectors, bool Across>
+template <class T, TileWidth Width, bool Across>
 GridFn<T> grid_of(int64_t rows) {
   static constexpr auto all = []<int... R>(std::integer_sequence<int, R...>) {
-    return std::array<GridFn<T>, sizeof...(R)>{&run_grid<T, R + 1, Vectors, Across>...};
-  }(std::make_integer_sequence<int, tile_rows<T>(Vectors)>{});
+    return std::array<GridFn<T>, sizeof...(R)>{&run_grid<T, R + 1, Width, Across>...};
+  }(std::make_integer_sequence<int, tile_rows<T>(registers_of(Width))>{});
   return all[static_cast<size_t>(rows - 1)];
 }
 template <class T>
-GridFn<T> grid_of(int64_t rows, int vectors, bool across) {
-  if (vectors == 4) return across ? grid_of<T, 4, true>(rows) : grid_of<T, 4, false>(rows);
-  if (vectors == 2) return across ? grid_of<T, 2, true>(rows) : grid_of<T, 2, false>(rows);
-  return across ? grid_of<T, 1, true>(rows) : grid_of<T, 1, false>(rows);
-}
-
-/// to[p * step + j] = from[j * stride + p] for `count` (at most a register's) columns j, zeros in
-/// the rest of the register; room for one register behind the last.
-template <class T>
-void pack_lines(const T* from, int64_t stride, int64_t count, int64_t k, T* to, int64_t step) {
-  using L = Lanes<T>;
-  constexpr int w = L::width;
-  int64_t p = 0;
-  if constexpr (L::is_packet) {
-    for (; p + w <= k; p += w) {
-      ei::PacketBlock<typename L::Packet, w> block;
-      for (int j = 0; j < w; ++j)
-        block.packet[j] = (j < count ? L::load(from + j * stride + p) : L(T(0))).v;
-      ei::ptranspose(block);
-      for (int q = 0; q < w; ++q) L(block.packet[q]).store(to + (p + q) * step);
-    }
+GridFn<T> grid_of(int64_t rows, TileWidth width, bool across) {
+  const auto pick = [&](auto w) {
+    return across ? grid_of<T, w.value, true>(rows) : grid_of<T, w.value, false>(rows);
+  };
+  switch (width) {
+    case TileWidth::Eight: return pick(std::integral_constant<TileWidth, TileWidth::Eight>{});
+    case TileWidth::Four: return pick(std::integral_constant<TileWidth, TileWidth::Four>{});
+    case TileWidth::Two: return pick(std::integral_constant<TileWidth, TileWidth::Two>{});
+    case TileWidth::One: return pick(std::integral_constant<TileWidth, TileWidth::One>{});
+    case TileWidth::Part: return pick(std::integral_constant<TileWidth, TileWidth::Part>{});
+    case TileWidth::HalfPart: return pick(std::integral_constant<TileWidth, narrowest<T>>{});
   }
-  for (; p < k; ++p) {
-    T lanes[w] = {};
-    for (int64_t j = 0; j < count; ++j) lanes[j] = from[j * stride + p];
-    L::load(lanes).store(to + p * step);
-  }
-}
-
-/// `count` neighbouring columns of k rows, packed to [k, step], zeros in the rest; room for one
-/// register behind the last.
-template <class T>
-void pack_rows(const T* from, int64_t stride, int64_t count, int64_t k, T* to, int64_t step) {
-  using L = Lanes<T>;
-  const int64_t whole = count / L::width * L::width;
-  for (int64_t p = 0; p < k; ++p) {
-    const T* x = from + p * stride;
-    T* y = to + p * step;
-    for (int64_t j = 0; j < whole; j += L::width) L::load(x + j).store(y + j);
-    // What is written past the end of a packed row is written again with the next.
-    if (whole < count) load_padded(x + whole, count - whole, T(0)).store(y + whole);
-    for (int64_t j = whole + L::width; j < step; j += L::width) L(T(0)).store(y + j);
-  }
-}
-
-/// `count` columns of m over k rows, packed to [k, step].
-template <class T>
-void pack(Strided2d<T> m, int64_t count, int64_t k, T* to, int64_t step) {
-  if (m.col == 1) return pack_rows(m.data, m.row, count, k, to, step);
-  for (int64_t j = 0; j < step; j += Lanes<T>::width)
-    pack_lines(m.data + j * m.col, m.col, std::clamp<int64_t>(count - j, 0, Lanes<T>::width), k,
-               to + j, step);
+  __builtin_unreachable();
 }
 
 }  // namespace bx::kernels

@@ -21,9 +21,10 @@ using PacketOf = std::conditional_t<Vector && std::is_floating_point_v<T>,
 template <class T, bool V>
 struct Mask;
 
-template <class T, bool V = true>
+template <class T, bool V = true, class P = PacketOf<T, V>>
 struct Lanes {
-  using Packet = PacketOf<T, V>;
+  using Scalar = T;
+  using Packet = P;
   static constexpr bool is_packet = !std::is_same_v<Packet, T>;
   static constexpr int width = is_packet ? ei::unpacket_traits<Packet>::size : 1;
 
@@ -73,19 +74,20 @@ T to(double x) {
 
 // Operators ---------------------------------------------------------------------------------
 
-#define BX_BINARY(op, packet, scalar)                                 \
-  template <class T, bool V>                                          \
-  inline Lanes<T, V> operator op(Lanes<T, V> a, Lanes<T, V> b) {      \
-    if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(packet); \
-    else return Lanes<T, V>(static_cast<T>(scalar));                  \
-  }                                                                   \
-  template <class T, bool V>                                          \
-  inline Lanes<T, V> operator op(Lanes<T, V> a, double b) {           \
-    return a op Lanes<T, V>(to<T>(b));                                \
-  }                                                                   \
-  template <class T, bool V>                                          \
-  inline Lanes<T, V> operator op(double a, Lanes<T, V> b) {           \
-    return Lanes<T, V>(to<T>(a)) op b;                                \
+#define BX_BINARY(op, packet, scalar)                                     \
+  template <class T, bool V, class P>                                     \
+  inline Lanes<T, V, P> operator op(Lanes<T, V, P> a, Lanes<T, V, P> b) { \
+    using L = Lanes<T, V, P>;                                             \
+    if constexpr (L::is_packet) return L(packet);                         \
+    else return L(static_cast<T>(scalar));                                \
+  }                                                                       \
+  template <class T, bool V>                                              \
+  inline Lanes<T, V> operator op(Lanes<T, V> a, double b) {               \
+    return a op Lanes<T, V>(to<T>(b));                                    \
+  }                                                                       \
+  template <class T, bool V>                                              \
+  inline Lanes<T, V> operator op(double a, Lanes<T, V> b) {               \
+    return Lanes<T, V>(to<T>(a)) op b;                                    \
   }
 BX_BINARY(+, ei::padd(a.v, b.v), a.v + b.v)
 BX_BINARY(-, ei::psub(a.v, b.v), a.v - b.v)

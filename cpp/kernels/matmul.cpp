@@ -21,8 +21,8 @@ void leading_matmul(const View* out, const View* in, const Params& params, Fault
   };
   auto* y = static_cast<T*>(out[0].data);
   const auto one = [&](int64_t i) {
-    gemm(m, n, k, matrix(in[0], i), matrix(in[1], i), bias, y + i * m * n, n,
-         batch == 1 ? done : RowsDone{});
+    gemm(Product<T>{m, n, k, matrix(in[0], i), matrix(in[1], i), bias, y + i * m * n, n,
+                    batch == 1 ? done : RowsDone{}});
   };
   // Large products are cut by themselves, small ones go to the threads whole.
   const int64_t work = std::max<int64_t>(1, m * n * k);
