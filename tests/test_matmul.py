@@ -61,6 +61,29 @@ def test_a_bias_is_added_in_every_size_class(dtype: torch.dtype) -> None:
         np.testing.assert_array_equal(got.numpy(), want, err_msg=f"{m} x {n} x {k}")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("form", ["NN", "NT", "TN", "TT"])
+def test_what_lies_around_a_slice_does_not_reach_the_product(form: str, dtype: torch.dtype) -> None:
+    # Whole registers are read where there are rows below; NaN would show in any lane that counts.
+    def inside(rows: int, cols: int, layout: str, seed: int) -> torch.Tensor:
+        values = _operand(rows, cols, layout, dtype, seed)
+        shape = (rows + 2, cols + 5) if layout == "N" else (cols + 5, rows + 2)
+        around = torch.full(shape, torch.nan, dtype=dtype)
+        part = around[1:-1, 2:-3] if layout == "N" else around[2:-3, 1:-1].t()
+        part.copy_(values)
+        return part
+
+    for m, n, k in SHAPES:
+        a, b = inside(m, k, form[0], 0), inside(k, n, form[1], 1)
+        want = np.matmul(a.numpy(), b.numpy())
+        np.testing.assert_array_equal((a @ b).numpy(), want, err_msg=f"{m} x {n} x {k}")
+        if n > 1:
+            out = torch.full((m, n + 3), torch.nan, dtype=dtype)
+            torch.mm(a, b, out=out[:, 1:-2])
+            np.testing.assert_array_equal(out[:, 1:-2].numpy(), want)
+            assert out[:, 0].isnan().all() and out[:, -2:].isnan().all()
+
+
 def test_rounding_errors_stay_those_of_a_sum_in_float32() -> None:
     draw = np.random.default_rng(0)
     for m, n, k in [(37, 53, 700), (3, 90, 2000), (200, 200, 200), (64, 10, 128)]:

@@ -8,16 +8,6 @@ namespace bx::kernels {
 
 namespace gemm_detail {
 
-/// C [k, count] = start + the transpose of from [count, k], `count` at most a register's elements.
-template <class T>
-void turn(const T* from, int64_t stride, int64_t count, int64_t k, Start<T> start, T* c,
-          int64_t c_step) {
-  turn_lines<Lanes<T>>(from, stride, count, k, [&](int64_t p, auto row) {
-    if (start.data) row = load_padded(start.at(p, 0).data, count, decltype(row)(T(0))) + row;
-    store_part(row, c + p * c_step, count);
-  });
-}
-
 /// What an element costs that is packed, turned, or summed up across a register, in multiply-adds.
 constexpr int64_t kMove = 8;
 
@@ -47,20 +37,42 @@ void multiply_by_lines(const Product<T>& p) {
   p.done(0, p.m);
 }
 
-/// C^T = B^T A^T, turned on the way to C.
+/// C^T = B^T A^T, its rows turned into columns of C as they get done.
 template <class T>
 void multiply_turned(const Product<T>& p) {
-  T* product = scratch<T>(ScratchUse::Product, p.n * p.m);
-  multiply_tiles(Product<T>{p.n, p.m, p.k, p.b.transposed(), p.a.transposed(), {}, product, p.m});
-  for (int64_t j = 0; j < p.n; j += Lanes<T>::width)
-    turn(product + j * p.m, p.m, std::min<int64_t>(Lanes<T>::width, p.n - j), p.m, p.start.at(0, j),
-         p.c + j, p.c_step);
+  struct Turn {
+    const Product<T>& p;
+    T* product;
+    void columns(int64_t begin, int64_t end) const {
+      for (int64_t j = begin; j < end; j += Lanes<T>::width) {
+        const int64_t count = std::min<int64_t>(Lanes<T>::width, end - j);
+        const Start<T> start = p.start.at(0, j);
+        T* c = p.c + j;
+        turn_lines<Lanes<T>>(product + j * p.m, p.m, count, p.m, [&](int64_t i, auto row) {
+          if (start.data) row = load_padded(start.at(i, 0).data, count, decltype(row)(T(0))) + row;
+          store_part(row, c + i * p.c_step, count);
+        });
+      }
+    }
+  } turn{p, scratch<T>(ScratchUse::Product, p.n * p.m)};
+  Product<T> q{p.n, p.m, p.k, p.b.transposed(), p.a.transposed(), {}, turn.product, p.m};
+  if (multiply_small(q)) {
+    turn.columns(0, p.n);
+  } else {
+    q.done = {[](void* t, int64_t begin, int64_t end) {
+                static_cast<const Turn*>(t)->columns(begin, end);
+              },
+              &turn};
+    multiply_tiles(q);
+  }
   p.done(0, p.m);
 }
 
 template <class T>
 void multiply_large(const Product<T>& p) {
   const int64_t m = p.m, n = p.n, k = p.k;
+  // Nothing but sums along k, in place.
+  if ((m == 1 || n == 1) && p.a.col == 1 && p.b.row == 1) return multiply_by_lines(p);
   const int64_t plain = tile_cost(m, n, k, p.b);
   const int64_t turned = tile_cost(n, m, k, p.a.transposed()) + kMove * m * n;
   const int64_t packed = (p.a.col == 1 ? 0 : m * k) + (p.b.row == 1 ? 0 : n * k);

@@ -32,8 +32,11 @@ void dot_lines(const Lines<T>& l) {
   for (int64_t j = 0; j < l.n; j += at_once) {
     L sum[Rows * at_once];
     unrolled<Rows * at_once>([&](auto s) { sum[s] = L(T(0)); });
+    const bool whole = j + at_once <= l.n;
     const T* y[at_once];
-    unrolled<at_once>([&](auto q) { y[q] = l.y + std::min(j + q, l.n - 1) * l.y_step; });
+    unrolled<at_once>([&](auto q) {
+      y[q] = l.y + j * l.y_step + (whole ? q.value : std::min<int64_t>(q, l.n - 1 - j)) * l.y_step;
+    });
     const auto add = [&](auto load) __attribute__((always_inline)) {
       L v[at_once];
       unrolled<at_once>([&](auto q) { v[q] = load(y[q]); });
@@ -49,6 +52,14 @@ void dot_lines(const Lines<T>& l) {
     if (p < l.k)
       add([p, n = l.k - p](const T* from)
               __attribute__((always_inline)) { return load_padded(from + p, n, T(0)); });
+    T* to = l.c + j * l.y_apart;
+    if (whole && l.y_apart == 1 && !l.start.data) {
+      unrolled<Rows * at_once / 4>([&](auto s) {
+        constexpr int first = 4 * s;
+        add_lanes_of_four(sum + first, to + first / at_once * l.x_apart + first % at_once);
+      });
+      continue;
+    }
     T dot[Rows * at_once];
     unrolled<Rows * at_once / 4>([&](auto s) { add_lanes_of_four(sum + 4 * s, dot + 4 * s); });
     if (l.start.data) {
@@ -57,12 +68,11 @@ void dot_lines(const Lines<T>& l) {
         for (int i = 0; i < Rows; ++i)
           dot[i * at_once + q] += from[i * l.start.row + q * l.start.col];
     }
-    T* to = l.c + j * l.y_apart;
     const auto put = [&](auto q) __attribute__((always_inline)) {
       unrolled<Rows>([&](auto i) { to[i * l.x_apart] = dot[i * at_once + q]; });
       to += l.y_apart;
     };
-    if (j + at_once <= l.n) {
+    if (whole) {
       unrolled<at_once>(put);
     } else {
       for (int q = 0; j + q < l.n; ++q) put(q);
@@ -88,7 +98,9 @@ void multiply_lines(int64_t few, int64_t many, int64_t k, Strided2d<T> x, Stride
     return std::array{&dot_lines<T, R + 1>...};
   }(std::make_integer_sequence<int, kMostLines>{});
   const Cut rows(few, kMostLines);
-  parallel_for(many, std::max<int64_t>(1, kGemmTask / (few * k)), [&](int64_t begin, int64_t end) {
+  const int64_t work = few * k;
+  const int64_t grain = many * work <= kGemmTask ? many : std::max<int64_t>(1, kGemmTask / work);
+  parallel_for(many, grain, [&](int64_t begin, int64_t end) {
     for (int64_t b = 0; b < rows.count; ++b) {
       const int64_t i = rows.begin(b);
       by_rows[static_cast<size_t>(rows.size(b) - 1)](

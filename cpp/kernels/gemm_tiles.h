@@ -18,13 +18,24 @@ namespace bx::kernels {
 struct Cut {
   Cut(int64_t n, int64_t most) {
     low = n;
-    if (n <= most) return;  // divisions cost more than a small product
+    if (n <= most) return;
+    if (n <= 2 * most) {  // divisions cost as much as a small product
+      count = 2;
+      low = n >> 1;
+      extra = n & 1;
+      return;
+    }
     count = (n + most - 1) / most;
     low = n / count;
     extra = n % count;
   }
   int64_t begin(int64_t i) const { return i * low + std::min(i, extra); }
   int64_t size(int64_t i) const { return low + (i < extra); }
+  /// The piece that begins there.
+  int64_t index(int64_t begin) const {
+    const int64_t longer = extra * (low + 1);
+    return begin < longer ? begin / (low + 1) : extra + (begin - longer) / low;
+  }
   int64_t count = 1, low = 0, extra = 0;
 };
 
@@ -41,13 +52,15 @@ struct Strided2d {
 };
 
 /// Rows of the largest tile that is `vectors` registers wide: it has sums enough to hide the time
-/// that one takes, and leaves registers for its operands.
+/// that one takes, and leaves registers for its operands: for an address of each row, if A is not
+/// read across.
 template <class T>
-constexpr int tile_rows(int vectors) {
+constexpr int tile_rows(int vectors, bool across = false) {
   if (vectors == 8) return 1;
   if (!Lanes<T>::is_packet) return 4;
   if (vectors == 4) return 3;
-  return vectors == 1 || EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 12 : 6;
+  constexpr bool many = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
+  return vectors == 1 ? (many && across ? 16 : 12) : (many ? 12 : 6);
 }
 
 /// Columns of the usual panel.
@@ -59,6 +72,15 @@ template <class T, bool V, class P>
                                                           Lanes<T, V, P> c) {
   if constexpr (Lanes<T, V, P>::is_packet) return Lanes<T, V, P>(ei::pmadd(a.v, b.v, c.v));
   else return a * b + c;
+}
+
+/// The compiler would load it anew for each of its uses.
+template <class L>
+[[gnu::always_inline]] inline L in_register(L x) {
+#if defined(__x86_64__)
+  if constexpr (L::is_packet) asm("" : "+v"(x.v));
+#endif
+  return x;
 }
 
 /// What C starts from: nothing, a row for all of its rows (step 0), or a matrix.
@@ -131,7 +153,10 @@ template <class L, int Rows, int Vectors, class A, class B, class Reach = Whole>
   const auto add = [&](auto chain, int64_t p, auto from) __attribute__((always_inline)) {
     L x[Vectors];
     const T* row = b(p);
-    unrolled<Vectors>([&](auto v) { x[v] = from.template load<L>(row + v * L::width); });
+    unrolled<Vectors>([&](auto v) {
+      const L loaded = from.template load<L>(row + v * L::width);
+      x[v] = Rows > 1 ? in_register(loaded) : loaded;
+    });
     unrolled<Rows>([&](auto i) {
       const L s(a(i, p));
       unrolled<Vectors>([&](auto v) {
@@ -149,12 +174,12 @@ template <class L, int Rows, int Vectors, class A, class B, class Reach = Whole>
   for (; p < whole; ++p) add(first, p, Whole{});
   if constexpr (!std::is_same_v<Reach, Whole>)
     for (; p < k; ++p) add(first, p, reach);
-  unrolled<sums>([&](auto s) {
-    for (int half = chains / 2; half > 0; half /= 2)
-      for (int q = 0; q < half; ++q)
-        sum[q * sums + s] = sum[q * sums + s] + sum[(q + half) * sums + s];
-    reach.store(sum[s], c + s / Vectors * c_step + s % Vectors * L::width);
+  unrolled<std::bit_width(unsigned{chains}) - 1>([&](auto level) {
+    constexpr int half = chains >> (level + 1);
+    unrolled<half * sums>([&](auto s) { sum[s] = sum[s] + sum[half * sums + s]; });
   });
+  unrolled<sums>(
+      [&](auto s) { reach.store(sum[s], c + s / Vectors * c_step + s % Vectors * L::width); });
 }
 
 /// How wide a tile is: in registers, or a part of one.
@@ -173,9 +198,10 @@ inline constexpr TileWidth narrowest =
 template <class T>
 std::pair<TileWidth, int64_t> widest_tile(int64_t rows, int64_t cols) {
   constexpr int64_t width = Lanes<T>::width;
-  for (const TileWidth w : {TileWidth::Eight, TileWidth::Four, TileWidth::Two, TileWidth::One})
+  for (const TileWidth w : {TileWidth::Eight, TileWidth::Four, TileWidth::Two})
     if (rows <= tile_rows<T>(registers_of(w)) && cols >= registers_of(w) * width)
       return {w, registers_of(w) * width};
+  if (cols >= width) return {TileWidth::One, width};
   return {cols <= HalfLanes<T>::width ? narrowest<T> : TileWidth::Part, cols};
 }
 
@@ -227,7 +253,7 @@ template <class T, TileWidth Width, bool Across>
 GridFn<T> grid_of(int64_t rows) {
   static constexpr auto all = []<int... R>(std::integer_sequence<int, R...>) {
     return std::array<GridFn<T>, sizeof...(R)>{&run_grid<T, R + 1, Width, Across>...};
-  }(std::make_integer_sequence<int, tile_rows<T>(registers_of(Width))>{});
+  }(std::make_integer_sequence<int, tile_rows<T>(registers_of(Width), Across)>{});
   return all[static_cast<size_t>(rows - 1)];
 }
 template <class T>

@@ -143,10 +143,16 @@ inline void add_lanes_of_four(const __m256d* v, double* sums) {
 #if defined(__AVX512F__)
 
 inline void add_lanes_of_four(const __m512* v, float* sums) {
-  __m256 half[4];
-  for (int q = 0; q < 4; ++q)
-    half[q] = _mm256_add_ps(_mm512_castps512_ps256(v[q]), _mm512_extractf32x8_ps(v[q], 1));
-  add_lanes_of_four(half, sums);
+  const auto pairs = [](__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  };
+  const __m512d low = _mm512_castps_pd(pairs(v[0], v[1])),
+                high = _mm512_castps_pd(pairs(v[2], v[3]));
+  const __m512 quads = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(low, high)),
+                                     _mm512_castpd_ps(_mm512_unpackhi_pd(low, high)));
+  const __m256 half =
+      _mm256_add_ps(_mm512_castps512_ps256(quads), _mm512_extractf32x8_ps(quads, 1));
+  _mm_storeu_ps(sums, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 }
 inline void add_lanes_of_four(const __m512d* v, double* sums) {
   __m256d half[4];

@@ -8,7 +8,7 @@
 
 namespace bx::kernels {
 
-inline constexpr int kAbi = 1;
+inline constexpr int kAbi = 2;
 
 /// Up to this many inputs and outputs per kernel.
 inline constexpr int kMaxOperands = 8;
@@ -159,6 +159,7 @@ struct Table {
 /// Passed to a kernel library when it is loaded.
 struct Host {
   ParallelFor parallel_for;
+  int (*free_threads)();  // that a loop begun here would have
 };
 
 /// The single symbol that a kernel library exports.

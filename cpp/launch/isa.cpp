@@ -68,7 +68,7 @@ const kernels::Table* load(const std::string& isa) {
   if (!library) fail_runtime("isa", "cannot load ", path, ": ", dlerror(), "; reinstall");
   auto entry = reinterpret_cast<kernels::EntryPoint>(dlsym(library, kernels::kEntryPointName));
   if (!entry) fail_runtime("isa", path, " has no ", kernels::kEntryPointName, "; reinstall");
-  static const kernels::Host host{&parallel_for};
+  static const kernels::Host host{&parallel_for, &free_threads};
   const kernels::Table* table = entry(&host);
   if (table->abi != kernels::kAbi || table->rows != formulas::kRowCount)
     fail_runtime("isa", path, " was built for another version; reinstall");

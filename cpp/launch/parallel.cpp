@@ -74,9 +74,64 @@ Eigen::ThreadPool& pool_of(int size) {
   return *pool;
 }
 
+/// A loop that several threads work off, piece by piece. Each begins with a share of its own, the
+/// same from loop to loop so that it finds in its cache what it wrote before, and then helps the
+/// others: who comes late finds less to do, or nothing, and nobody waits for a thread that has not
+/// begun.
+class Region {
+ public:
+  Region(int64_t n, int pieces, int threads, void (*body)(void*, int64_t, int64_t), void* context)
+      : n_(n),
+        pieces_(pieces),
+        threads_(threads),
+        body_(body),
+        context_(context),
+        shares_(new Share[static_cast<size_t>(threads)]),
+        left_(pieces) {
+    for (int k = 0; k < threads; ++k) shares_[k].next = pieces * k / threads;
+  }
+  void work(int thread) {
+    inside_task = true;
+    for (int k = 0; k < threads_; ++k) {
+      const int owner = (thread + k) % threads_, end = pieces_ * (owner + 1) / threads_;
+      std::atomic<int>& next = shares_[owner].next;
+      for (int piece = next++; piece < end; piece = next++) {
+        body_(context_, n_ * piece / pieces_, n_ * (piece + 1) / pieces_);
+        if (--left_ == 0) left_.notify_all();
+      }
+    }
+    inside_task = false;
+  }
+  void wait() {
+    for (int spin = 0; spin < kSpins && left_ != 0; ++spin) pause();
+    for (int left = left_; left != 0; left = left_) left_.wait(left);
+  }
+
+ private:
+  static constexpr int kSpins = 2000;  // some 50 us: sleeping and waking takes as long
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+  struct alignas(64) Share {
+    std::atomic<int> next;
+  };
+  int64_t n_;
+  int pieces_, threads_;
+  void (*body_)(void*, int64_t, int64_t);
+  void* context_;
+  std::unique_ptr<Share[]> shares_;
+  std::atomic<int> left_;
+};
+
+constexpr int kPiecesPerThread = 4;  // threads are seldom equally fast
+
 }  // namespace
 
 int num_threads() { return thread_count().load(std::memory_order_relaxed); }
+
+int free_threads() { return inside_task ? 1 : num_threads(); }
 
 void set_num_threads(int n) {
   if (n < 1) fail_runtime("set_num_threads", "expected a positive number of threads, got ", n);
@@ -84,26 +139,19 @@ void set_num_threads(int n) {
 }
 
 void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
-  const int64_t pieces =
-      std::min<int64_t>(num_threads(), (n + grain - 1) / std::max<int64_t>(1, grain));
-  if (pieces <= 1 || inside_task) return body(context, 0, n);
+  const int threads = num_threads();
+  const int64_t most = (n + grain - 1) / std::max<int64_t>(1, grain);
+  if (threads <= 1 || most <= 1 || inside_task) return body(context, 0, n);
   // One parallel region at a time; a second thread that comes meanwhile works alone.
   std::unique_lock lock(pool_mutex, std::try_to_lock);
   if (!lock) return body(context, 0, n);
-  Eigen::ThreadPool& workers = pool_of(num_threads() - 1);
-  Eigen::Barrier done(static_cast<unsigned>(pieces - 1));
-  auto run = [&](int64_t piece) {
-    inside_task = true;
-    body(context, n * piece / pieces, n * (piece + 1) / pieces);
-    inside_task = false;
-  };
-  for (int64_t piece = 1; piece < pieces; ++piece)
-    workers.Schedule([&run, &done, piece] {
-      run(piece);
-      done.Notify();
-    });
-  run(0);
-  done.Wait();
+  Eigen::ThreadPool& workers = pool_of(threads - 1);
+  const int pieces = static_cast<int>(std::min<int64_t>(most, kPiecesPerThread * threads));
+  const int used = std::min(threads, pieces);
+  const auto region = std::make_shared<Region>(n, pieces, used, body, context);
+  for (int k = 1; k < used; ++k) workers.Schedule([region, k] { region->work(k); });
+  region->work(0);
+  region->wait();
 }
 
 }  // namespace bx

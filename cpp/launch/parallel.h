@@ -10,6 +10,9 @@ namespace bx {
 int num_threads();
 void set_num_threads(int n);
 
+/// Threads that a loop begun by this thread would have: one inside of another loop.
+int free_threads();
+
 /// Elements of a simple kernel that are worth a second thread.
 inline constexpr int64_t kThreadGrain = 1 << 16;
 
