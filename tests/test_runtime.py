@@ -117,6 +117,26 @@ def test_cache_counts_and_empties() -> None:
     assert bx._core._memory_stats()["cached"] == 0
 
 
+def test_the_cache_makes_room_for_the_sizes_that_are_wanted_now() -> None:
+    # 60 MB of blocks that nobody wants any more, and then steps on blocks of another size.
+    code = """
+import backprop_ext as bx
+cached = lambda: bx._core._memory_stats()["cached"]
+old = [bx.zeros(1_250_000) for _ in range(12)]
+del old
+assert cached() >= 60_000_000
+for step in range(3):
+    before = cached()
+    new = [bx.zeros(600_000) for _ in range(8)]
+    reused = before - cached()
+    del new
+assert cached() <= 2**26
+print(reused >= 8 * 2_400_000)
+"""
+    result = python(code)
+    assert result.stdout == "True\n", result.stderr
+
+
 def test_two_threads_train_two_models_as_if_alone() -> None:
     alone = [train(seed, 150) for seed in (0, 1)]
     found: dict[int, list[float]] = {}

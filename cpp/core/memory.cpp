@@ -82,9 +82,49 @@ void count_use(int64_t bytes) {
   }
 }
 
+/// Blocks of one size, and when one was last wanted or given back.
+struct SizeClass {
+  std::vector<void*> blocks;
+  uint64_t used = 0;
+};
+
 struct LargeCache {
   std::mutex mutex;
-  std::unordered_map<size_t, std::vector<void*>> blocks;
+  std::unordered_map<size_t, SizeClass> classes;
+  uint64_t now = 0;
+
+  void* take(size_t size) {
+    const auto found = classes.find(size);
+    if (found == classes.end()) return nullptr;
+    found->second.used = ++now;
+    return pop(*found);
+  }
+  void give(void* p, size_t size) {
+    SizeClass& c = classes[size];
+    c.used = ++now;
+    c.blocks.push_back(p);
+    cached.fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
+  }
+  /// Frees what has been of no use for longest, so that `size` more are at most `limit`.
+  void make_room(size_t size, int64_t limit) {
+    while (cached.load(std::memory_order_relaxed) + static_cast<int64_t>(size) > limit) {
+      std::pair<const size_t, SizeClass>* oldest = nullptr;
+      for (auto& c : classes)
+        if (!c.second.blocks.empty() && (!oldest || c.second.used < oldest->second.used))
+          oldest = &c;
+      if (!oldest) return;
+      std::free(pop(*oldest));
+    }
+  }
+
+ private:
+  static void* pop(std::pair<const size_t, SizeClass>& c) {
+    if (c.second.blocks.empty()) return nullptr;
+    void* p = c.second.blocks.back();
+    c.second.blocks.pop_back();
+    cached.fetch_sub(static_cast<int64_t>(c.first), std::memory_order_relaxed);
+    return p;
+  }
 };
 LargeCache& large_cache() {
   static auto* cache = new LargeCache;  // never destroyed: tensors may outlive static objects
@@ -152,12 +192,7 @@ void* take(size_t bytes) {
     if (!BX_POOLS_OFF) {
       LargeCache& cache = large_cache();
       std::lock_guard lock(cache.mutex);
-      auto found = cache.blocks.find(size);
-      if (found != cache.blocks.end() && !found->second.empty()) {
-        p = found->second.back();
-        found->second.pop_back();
-        cached.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
-      }
+      p = cache.take(size);
     }
     if (!p) p = system_alloc(size);
     if (!p && cached.load() > 0) {
@@ -177,16 +212,15 @@ void give(void* p, size_t bytes) noexcept {
   if (!p || (observer && observer->keeps(p, bytes))) return;
   count_use(-static_cast<int64_t>(bytes));
   if (bytes <= kSmallLimit) return give_small(p, bytes);
-  const auto size = static_cast<int64_t>(size_class(bytes));
+  const size_t size = size_class(bytes);
   // What is cached never exceeds what the program itself needed at its peak.
   const int64_t limit = std::max(kAlwaysCached, peak.load(std::memory_order_relaxed)) -
                         in_use.load(std::memory_order_relaxed);
-  if (!BX_POOLS_OFF && cached.load(std::memory_order_relaxed) + size <= limit) {
+  if (!BX_POOLS_OFF && static_cast<int64_t>(size) <= limit) {
     LargeCache& cache = large_cache();
     std::lock_guard lock(cache.mutex);
-    cache.blocks[static_cast<size_t>(size)].push_back(p);
-    cached.fetch_add(size, std::memory_order_relaxed);
-    return;
+    cache.make_room(size, limit);
+    return cache.give(p, size);
   }
   std::free(p);
 }
@@ -199,11 +233,8 @@ void empty_cache() {
   if (small_pool) small_pool->clear();
   LargeCache& cache = large_cache();
   std::lock_guard lock(cache.mutex);
-  for (auto& [size, blocks] : cache.blocks) {
-    for (void* p : blocks) std::free(p);
-    cached.fetch_sub(static_cast<int64_t>(size * blocks.size()));
-  }
-  cache.blocks.clear();
+  cache.make_room(0, 0);
+  cache.classes.clear();
 }
 
 }  // namespace bx::memory

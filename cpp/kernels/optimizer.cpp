@@ -2,6 +2,7 @@
 #include "formulas/update.h"
 #include "kernels/families.h"
 #include "kernels/lanes_math.h"
+#include "kernels/lanes_partial.h"
 
 namespace bx::kernels {
 
@@ -26,34 +27,16 @@ void update(const View* out, const View* in, const Params& params) {
   parallel_for(n, 1 << 16, [&](int64_t i, int64_t end) {
     const auto scalars = given;  // a copy that no store can change stays in registers
     L state[slots];
-    for (; i + L::width <= end; i += L::width) {
-      L value = L::load(p + i);
+    for (; i < end; i += L::width) {
+      const int64_t rest = end - i;  // the last few go through the same code, padded
+      L value = load_padded(p + i, rest, T(0));
       for (int k = 0; k < slots; ++k)
-        if (Mask >> k & 1) state[k] = L::load(s[k] + i);
-      Rule::step(value, L::load(g + i), state, scalars);
-      value.store(p + i);
+        if (Mask >> k & 1) state[k] = load_padded(s[k] + i, rest, T(0));
+      Rule::step(value, load_padded(g + i, rest, T(0)), state, scalars);
+      store_part(value, p + i, rest);
       for (int k = 0; k < slots; ++k)
-        if (Mask >> k & 1) state[k].store(s[k] + i);
+        if (Mask >> k & 1) store_part(state[k], s[k] + i, rest);
     }
-    if (i == end) return;
-    // The last few go through the same code, padded.
-    const int64_t rest = end - i;
-    T pad[slots + 2][L::width] = {};
-    auto padded = [&](int row, const T* from) {
-      std::copy_n(from + i, rest, pad[row]);
-      return L::load(pad[row]);
-    };
-    auto unpad = [&](L value, T* to) {
-      value.store(pad[0]);
-      std::copy_n(pad[0], rest, to + i);
-    };
-    L value = padded(0, p);
-    for (int k = 0; k < slots; ++k)
-      if (Mask >> k & 1) state[k] = padded(k + 2, s[k]);
-    Rule::step(value, padded(1, g), state, scalars);
-    unpad(value, p);
-    for (int k = 0; k < slots; ++k)
-      if (Mask >> k & 1) unpad(state[k], s[k]);
   });
 }
 
