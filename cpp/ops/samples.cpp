@@ -136,8 +136,9 @@ Tensor histc(const Tensor& given, int64_t bins, double low, double high) {
 /// How often each number occurs, or the sum of the weights where it does.
 Tensor bincount(const Tensor& given, const std::optional<Tensor>& weights, int64_t minlength) {
   if (given.dim() != 1 || is_floating(given.dtype()))
-    fail_runtime("bincount", "input is ", name_of(given.dtype()), " of shape ", given.shape(),
-                 "; expected integers in one dimension");
+    fail(is_integral(given.dtype()) ? ErrorKind::Runtime : ErrorKind::NotImplemented, "bincount",
+         "input is ", name_of(given.dtype()), " of shape ", given.shape(),
+         "; expected integers in one dimension");
   if (minlength < 0) fail_runtime("bincount", "minlength is ", minlength, "; it must be 0 or more");
   if (weights && !(weights->shape() == given.shape()))
     fail_runtime("bincount", "weights have shape ", weights->shape(), ", input ", given.shape(),

@@ -66,6 +66,11 @@ def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
     if not isinstance(output_size, Iterable):
         return input.shape[-dims:] if output_size is None else output_size
     sizes = list(output_size)
+    if input.ndim <= len(sizes):
+        raise ValueError(
+            f"[adaptive_pool{dims}d] {len(sizes)} output sizes for an input of shape "
+            f"{tuple(input.shape)}; (C, ...) or (N, C, ...) is needed"
+        )
     return [input.shape[d - len(sizes)] if size is None else size for d, size in enumerate(sizes)]
 
 

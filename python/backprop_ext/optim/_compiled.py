@@ -67,8 +67,10 @@ def at_least(op: str, least: float = 0.0, **settings: Number) -> None:
 
 
 def between(op: str, least: float, most: float, **settings: Number) -> None:
-    """Raises ValueError for a setting outside [least, most]."""
+    """ValueError for a setting outside of [least, most], TypeError for one that is no number."""
     for name, value in settings.items():
+        if isinstance(value, str):
+            raise TypeError(f"[{op}] {name}={value!r} is a str; pass a number")
         if isinstance(value, Tensor) and value.numel() != 1:
             raise ValueError(
                 f"[{op}] {name} is a Tensor of {value.numel()} elements; a Tensor {name} must be "
