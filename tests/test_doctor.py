@@ -75,6 +75,8 @@ def test_the_doctors_exit_codes(tmp_path: Any, capsys: Any) -> None:
         lambda: bx.nn.Parameter().to_mkldnn,
         lambda: bx.nn.SyncBatchNorm,
         lambda: bx.cuda.nvtx,
+        lambda: bx.onnx,
+        lambda: bx.utils.tensorboard,
         lambda: bx.autograd.profiler_legacy,
     ],
 )

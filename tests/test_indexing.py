@@ -250,8 +250,8 @@ def test_assignment_converts_to_the_tensors_type() -> None:
     t[0], t[1:], t[bx.tensor([1])] = 2.9, bx.tensor([5.5, 7.0]), 8
     assert t.tolist() == [2, 8, 7]
     f = bx.zeros(2)
-    f[:] = np.array([1.5, 2.5])
+    f[:] = bx.tensor([1.5, 2.5], dtype=bx.float64)
     f[0] = True
     assert f.tolist() == [1.0, 2.5]
-    f[:] = [3, 4]
+    f[:] = bx.tensor([3, 4])
     assert f.tolist() == [3.0, 4.0]

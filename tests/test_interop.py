@@ -191,7 +191,7 @@ def test_switches_of_scripts() -> None:
     assert not bx.can_cast(bx.int32, bx.bool)
     assert bx.version.cuda is None
     for ask in (lambda: bx.ones(1).cuda(), bx.cuda.current_device, lambda: bx.ones(1).to("cuda")):
-        with pytest.raises(RuntimeError, match="cuda"):
+        with pytest.raises(AssertionError, match="cuda"):
             ask()
     model = bx.nn.Linear(1, 1)
     with pytest.warns(UserWarning, match="no compiler here"):
@@ -228,7 +228,7 @@ def test_a_device_is_a_name_and_tensors_go_to_the_cpu_only() -> None:
         lambda: bx.asarray([1.0], device=cuda),
         cuda.__enter__,
     ):
-        with pytest.raises(RuntimeError, match="cuda:1"):
+        with pytest.raises(AssertionError, match="cuda:1"):
             use()
     for wrong in ("gpu", "cuda:x", "cuda:"):
         with pytest.raises(RuntimeError, match="pass one of cpu, cuda"):

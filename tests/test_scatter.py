@@ -185,6 +185,8 @@ def test_long_lines_of_every_type_sort_as_in_numpy(dtype: str, n: int) -> None:
             order = n - 1 - np.argsort(a[:, ::-1], 1, kind="stable")[:, ::-1]
         np.testing.assert_array_equal(indices.numpy(), order)
         np.testing.assert_array_equal(values.numpy(), np.take_along_axis(a, order, 1))
+    if dtype == "bool":
+        return  # topk takes none, as in PyTorch
     k = max(1, n // 3)
     np.testing.assert_array_equal(
         bx.from_numpy(a).topk(k).values.numpy(), np.sort(a, 1)[:, ::-1][:, :k]

@@ -36,6 +36,7 @@ TYPES: Final = {
     "Sequence[Tensor | None]": "Sequence[Tensor | None]",
     "bool": "_bool",
     "int": "_int",
+    "Sequence[int]": "Sequence[_int]",
     "int | Sequence[int]": "_int | Sequence[_int]",
     "dtype": "_DType",
     "str": "str",
@@ -134,9 +135,10 @@ def definitions(op: dict[str, Any], *, indent: str = "", method: bool = False) -
     """One `def` per way to call an operation."""
     ways: list[tuple[list[str], str]] = []
     all_ways = [way["arguments"] for way in op["overloads"]]
+    if method:  # a number is no self
+        all_ways = [[{**way[0], "type": "Tensor"}, *way[1:]] for way in all_ways]
     one_tensor = any([a["type"] for a in way] == ["Tensor"] for way in all_ways)
-    for way in op["overloads"]:
-        overload = way["arguments"]
+    for way, overload in zip(op["overloads"], all_ways, strict=True):
         if any(_covers(other, overload) for other in all_ways if other is not overload):
             continue
         result = RESULTS.get(way["returns"], way["returns"])

@@ -9,6 +9,7 @@ What is missing here is told from what PyTorch has not either by this list: see 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import textwrap
 import types
 import warnings
@@ -84,7 +85,10 @@ def public_names(namespace: str) -> list[str]:
         found = importlib.import_module(namespace)
     except ModuleNotFoundError:
         found = getattr(importlib.import_module(parent), last)
-    return [name for name in dir(found) if name[0] != "_" and own(getattr(found, name, None))]
+    names = {name for name in dir(found) if own(getattr(found, name, None))}
+    # What is imported only when it is asked for, as torch.onnx.
+    names |= {module.name for module in pkgutil.iter_modules(getattr(found, "__path__", ()))}
+    return sorted(name for name in names if name[0] != "_")
 
 
 def own(value: object) -> bool:

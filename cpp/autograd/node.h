@@ -105,6 +105,8 @@ class Node : public Object {
   /// PyTorch's name of the node, "MulBackward0".
   virtual std::string name() const { return name_; }
   void rename(const char* name) { name_ = name; }
+  /// The name it was made with, which outlives the node.
+  const char* label() const { return name_; }
   uint64_t number() const { return number_; }
 
   /// MUST give(i, g) for every wanted edge i that has a gradient, of the input's shape and dtype.

@@ -17,6 +17,7 @@ const char* type_name(const Argument& a) {
     case ArgType::Bool: return "bool";
     case ArgType::Int: return "int";
     case ArgType::Float: return "float";
+    case ArgType::Sizes: return "tuple of ints";
     case ArgType::Dims:
     case ArgType::Ints: return "int or tuple of ints";
     case ArgType::DType: return "dtype";
@@ -62,13 +63,12 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
            std::find(std::begin(kCopies), std::end(kCopies), operation.name) != std::end(kCopies);
   }
   if (!std::strcmp(name, "requires_grad")) {
-    args.requires_grad = is_true(value);
+    if (PyBool_Check(value)) args.requires_grad = value == Py_True;
+    else why = str("argument 'requires_grad' must be bool, not ", Py_TYPE(value)->tp_name);
     return true;
   }
   if (!std::strcmp(name, "device")) {
-    const std::string device = value == Py_None ? "cpu" : std::string(py::str(py::handle(value)));
-    if (device.rfind("cpu", 0) != 0)
-      fail_runtime("device", "'", device, "' is not available; only 'cpu' is");
+    require_cpu(value);
     return true;
   }
   for (const char* ignored : {"layout", "pin_memory", "memory_format"})

@@ -114,6 +114,9 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
         return true;
       }
       return false;
+    case ArgType::Sizes:
+      if (int64_t one = 0; whole_number(o, one)) return false;
+      [[fallthrough]];
     case ArgType::Dims: {
       Dims dims;
       if (!whole_numbers(o, dims)) return false;

@@ -30,28 +30,34 @@ struct Leaf {
 };
 
 /// A leaf of nested data as a number with its type (a Python float has the default type); for
-/// anything else PyTorch's class of error.
-Leaf leaf(PyObject* o, int depth) {
+/// anything else PyTorch's class of error. `first`: no leaf came before.
+Leaf leaf(PyObject* o, int depth, bool first) {
   if (const auto s = scalar_from(o)) {
     const auto own = is_numpy_scalar(o) ? dtype_of_scalar(o) : std::nullopt;
     return {*s, own.value_or(s->kind == Scalar::Float ? default_dtype() : s->dtype())};
   }
   if (is_tensor(o)) {
     const Tensor t = tensor_of(o);
+    if (t.numel() != 1)
+      fail_value("tensor", "a tensor of shape ", t.shape(),
+                 " inside of a sequence; only one element becomes a number, use stack()");
     const double d = item_double(t);
     if (is_floating(t.dtype())) return {{Scalar::Float, 0, d}, t.dtype()};
     return {{t.dtype() == DType::Bool ? Scalar::Bool : Scalar::Int, item_int(t), d}, t.dtype()};
   }
   if (is_numpy_array(o) && py::reinterpret_borrow<py::array>(o).ndim() == 0) {
     const auto number = py::reinterpret_borrow<py::object>(o)[py::tuple()];
-    return leaf(py::object(number).ptr(), depth);
+    return leaf(py::object(number).ptr(), depth, first);
   }
   fail(!PyUnicode_Check(o) ? ErrorKind::Runtime
-       : depth             ? ErrorKind::Value
+       : depth && first    ? ErrorKind::Value
                            : ErrorKind::Type,
        "tensor", "invalid data type '", Py_TYPE(o)->tp_name,
        "'; expected numbers, or nested sequences of numbers");
 }
+
+/// A sequence of data; a tensor among them is one number.
+bool is_nested(PyObject* o) { return !is_tensor(o) && is_sequence(o); }
 
 /// Shape and elements of nested sequences; every row must be as long as the first.
 struct Flattened {
@@ -60,7 +66,7 @@ struct Flattened {
   std::optional<DType> dtype;  // the widest of all
 
   explicit Flattened(PyObject* data) {
-    for (py::object o = py::reinterpret_borrow<py::object>(data); is_sequence(o.ptr());) {
+    for (py::object o = py::reinterpret_borrow<py::object>(data); is_nested(o.ptr());) {
       const Py_ssize_t n = PySequence_Size(o.ptr());
       shape.push_back(n);
       if (n == 0) break;
@@ -72,15 +78,15 @@ struct Flattened {
 
   void collect(PyObject* o, int depth) {
     if (depth == shape.size()) {
-      if (is_sequence(o))
-        fail_value("tensor", "too many dimensions: a sequence at depth ", depth,
-                   " where a number was before; make every row equally deep");
-      const Leaf l = leaf(o, depth);
+      if (is_nested(o))
+        fail_type("tensor", "too many dimensions: a sequence at depth ", depth,
+                  " where a number was before; make every row equally deep");
+      const Leaf l = leaf(o, depth, values.empty());
       values.push_back(l.value);
       dtype = promote(dtype.value_or(l.dtype), l.dtype);
       return;
     }
-    if (!is_sequence(o))
+    if (!is_nested(o))
       fail_type("tensor", "a ", Py_TYPE(o)->tp_name, " at depth ", depth,
                 " where a sequence was before; make every row equally deep");
     const py::object fast = py::reinterpret_steal<py::object>(PySequence_Fast(o, "a sequence"));

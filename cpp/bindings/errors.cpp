@@ -36,6 +36,13 @@ void set_python_error() noexcept {
   }
 }
 
+void require_cpu(py::handle device) {
+  if (device.is_none()) return;
+  if (PyUnicode_Check(device.ptr()) && !PyUnicode_CompareWithASCIIString(device.ptr(), "cpu"))
+    return;
+  py::module_::import("backprop_ext._device").attr("on_cpu")(device);
+}
+
 void bind_errors(py::module_& m) {
   linalg_error = PyErr_NewExceptionWithDoc(
       "torch.linalg.LinAlgError", "A singular matrix, or an iteration that did not converge.",

@@ -147,7 +147,9 @@ void set_item(const Tensor& t, PyObject* key, PyObject* value) {
   Tensor source;
   if (is_tensor(value)) source = tensor_of(value);
   else if (const auto s = scalar_from(value)) source = wrapped_scalar(*s, &t);
-  else source = tensor_from_data(value, std::nullopt);
+  else
+    fail_type("index", "a ", Py_TYPE(value)->tp_name,
+              " cannot be assigned to a part of a tensor; wrap it in tensor()");
   // Leading sizes of 1 are dropped, as in NumPy.
   while (source.dim() > 0 && source.shape()[0] == 1) source = squeeze(source, Dims{0});
   const Indexed x(t, key);

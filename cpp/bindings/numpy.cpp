@@ -199,8 +199,9 @@ py::object to_numpy(const Tensor& t) {
 }
 
 void bind_numpy(py::module_& m) {
-  auto make_tensor = [](py::handle data, std::optional<DType> dtype, py::handle, bool requires_grad,
-                        bool) {
+  auto make_tensor = [](py::handle data, std::optional<DType> dtype, py::handle device,
+                        bool requires_grad, bool) {
+    require_cpu(device);
     Tensor t = tensor_from_data(data, dtype);
     if (requires_grad && !is_floating(t.dtype()))
       fail_runtime("tensor", "only tensors of floating-point type can require gradients, this is ",
@@ -220,7 +221,8 @@ void bind_numpy(py::module_& m) {
         "byte order; a warning for a read-only array.");
   m.def(
       "as_tensor",
-      [](py::handle data, std::optional<DType> dtype, py::handle) {
+      [](py::handle data, std::optional<DType> dtype, py::handle device) {
+        require_cpu(device);
         if (is_tensor(data.ptr()))
           return to(tensor_of(data.ptr()), dtype.value_or(tensor_of(data.ptr()).dtype()));
         if (is_numpy_array(data.ptr())) {

@@ -159,6 +159,7 @@ const char* type_text(ArgType type) {
     case ArgType::Bool: return "bool";
     case ArgType::Int: return "int";
     case ArgType::Float: return "float | Tensor";
+    case ArgType::Sizes: return "Sequence[int]";
     case ArgType::Dims:
     case ArgType::Ints: return "int | Sequence[int]";
     case ArgType::DType: return "dtype";

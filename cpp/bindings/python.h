@@ -74,6 +74,9 @@ bool is_numpy_array(PyObject* o);
 std::optional<DType> dtype_of_numpy(PyObject* o);
 py::object to_numpy(const Tensor& t);
 
+/// The error of another place than the CPU: `on_cpu` of _device.py.
+void require_cpu(py::handle device);
+
 /// The names of a module that do not begin with an underscore, sorted.
 py::list public_names(const py::module_& m);
 

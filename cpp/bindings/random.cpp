@@ -45,9 +45,7 @@ void restore(Generator& g, py::handle state) {
 }
 
 std::shared_ptr<Generator> make_generator(py::handle device) {
-  const std::string name = device.is_none() ? "cpu" : std::string(py::str(device));
-  if (name.rfind("cpu", 0) != 0)
-    fail_runtime("Generator", "device '", name, "' is not available; only 'cpu' is");
+  require_cpu(device);
   return std::make_shared<Generator>();
 }
 

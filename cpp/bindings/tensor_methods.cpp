@@ -116,10 +116,9 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
       else if (name == "non_blocking" || name == "memory_format" || PyBool_Check(o)) return;
       else if (const auto d = dtype_from(o)) dtype = *d;
       else if (is_tensor(o)) dtype = tensor_of(o).dtype();
-      else if (const std::string device = py::str(py::handle(o)); device.rfind("cpu", 0) != 0)
-        fail_runtime("to", "'", device,
-                     "' is neither a dtype, a tensor nor the device 'cpu', the "
-                     "only one");
+      else if (name == "dtype")
+        fail_type("to", "dtype is a ", Py_TYPE(o)->tp_name, "; pass a type, as torch.float64");
+      else require_cpu(o);
     };
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i)
       take(i == 3 ? "copy" : "", PyTuple_GET_ITEM(args, i));
@@ -131,12 +130,12 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
 }
 
 PyObject* set_requires_grad_method(PyObject* self, PyObject* args, PyObject* kwargs) {
-  int wanted = 1;
+  PyObject* wanted = Py_True;
   static const char* names[] = {"requires_grad", nullptr};
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p", const_cast<char**>(names), &wanted))
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O!", const_cast<char**>(names), &PyBool_Type,
+                                   &wanted))
     return nullptr;
-  if (PyObject_SetAttrString(self, "requires_grad", wanted ? Py_True : Py_False) < 0)
-    return nullptr;
+  if (PyObject_SetAttrString(self, "requires_grad", wanted) < 0) return nullptr;
   return Py_NewRef(self);
 }
 

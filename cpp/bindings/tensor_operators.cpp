@@ -42,6 +42,12 @@ PyObject* inplace_slot(PyObject* a, PyObject* b) {
     return pointwise_inplace(pointwise_op(formulas::row_index<Row>), in);
   });
 }
+/// A number over a tensor is PyTorch's two operations, whose roundings are in what it prints.
+PyObject* divide_slot(PyObject* a, PyObject* b) {
+  return binary(a, b, [](const Tensor& x, const Tensor& y) {
+    return x->is_wrapped_number ? apply<formulas::Reciprocal>(y) * x : x / y;
+  });
+}
 PyObject* power_slot(PyObject* a, PyObject* b, PyObject*) { return binary(a, b, &power); }
 PyObject* inplace_power_slot(PyObject* a, PyObject* b, PyObject*) {
   return binary(a, b, &power_inplace);
@@ -55,6 +61,14 @@ PyObject* matmul_slot(PyObject* a, PyObject* b) {
 template <class Row>
 PyObject* unary_slot(PyObject* a) {
   return guarded([&] { return wrap(apply<Row>(tensor_of(a))); });
+}
+PyObject* invert_slot(PyObject* a) {
+  return guarded([&] {
+    const Tensor x = tensor_of(a);
+    if (is_floating(x.dtype()))
+      fail_type("bitwise_not", "~ of ", name_of(x.dtype()), "; it takes an integer or bool tensor");
+    return wrap(apply<formulas::BitwiseNot>(x));
+  });
 }
 PyObject* positive_slot(PyObject* a) { return Py_NewRef(a); }
 
@@ -137,7 +151,7 @@ std::vector<PyType_Slot> operator_slots() {
       slot(Py_nb_add, binary_slot<f::Add>),
       slot(Py_nb_subtract, binary_slot<f::Sub>),
       slot(Py_nb_multiply, binary_slot<f::Mul>),
-      slot(Py_nb_true_divide, binary_slot<f::Div>),
+      slot(Py_nb_true_divide, divide_slot),
       slot(Py_nb_floor_divide, binary_slot<f::FloorDivide>),
       slot(Py_nb_remainder, binary_slot<f::Remainder>),
       slot(Py_nb_power, power_slot),
@@ -162,7 +176,7 @@ std::vector<PyType_Slot> operator_slots() {
       slot(Py_nb_negative, unary_slot<f::Neg>),
       slot(Py_nb_positive, positive_slot),
       slot(Py_nb_absolute, unary_slot<f::Abs>),
-      slot(Py_nb_invert, unary_slot<f::BitwiseNot>),
+      slot(Py_nb_invert, invert_slot),
       slot(Py_nb_bool, truth),
       slot(Py_nb_float, as_float),
       slot(Py_nb_int, as_int),

@@ -22,6 +22,8 @@ struct Relu : Unary {
 };
 struct LeakyRelu : Unary {
   static constexpr auto name = "leaky_relu";
+  static constexpr auto inplace_node = "LeakyReluBackward1";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Nn;
   static constexpr int params = 1;
   static constexpr auto signature = "input, negative_slope=0.01";
@@ -33,6 +35,8 @@ struct LeakyRelu : Unary {
 };
 struct Prelu : Binary {
   static constexpr auto name = "prelu";
+  static constexpr bool one_type = true;
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto node = "PreluKernelBackward0";
   static constexpr auto face = Face::Hidden;
   static constexpr auto signature = "input, weight";
@@ -47,6 +51,8 @@ struct Prelu : Binary {
 
 struct Elu : Unary {
   static constexpr auto name = "elu";
+  static constexpr auto inplace_node = "EluBackward1";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Nn;
   static constexpr int params = 1;
   static constexpr auto signature = "input, alpha=1.0";
@@ -61,6 +67,8 @@ struct Elu : Unary {
 };
 struct Celu : Unary {
   static constexpr auto name = "celu";
+  static constexpr auto inplace_node = "CeluBackward1";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Both;
   static constexpr int params = 1;
   static constexpr auto signature = "input, alpha=1.0";
@@ -75,6 +83,8 @@ struct Celu : Unary {
 };
 struct Selu : Unary {
   static constexpr auto name = "selu";
+  static constexpr auto inplace_node = "EluBackward1";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Both;
   static constexpr auto node = "EluBackward0";
   static constexpr auto doc = "y = 1.0507 (input above 0, 1.6733 (e^input - 1) below)";
@@ -87,6 +97,7 @@ struct Selu : Unary {
 };
 struct Gelu : Unary {
   static constexpr auto name = "gelu_exact";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto node = "GeluBackward0";
   static constexpr auto face = Face::Nn;
   static constexpr auto doc =
@@ -99,6 +110,7 @@ struct Gelu : Unary {
 };
 struct GeluTanh : Unary {
   static constexpr auto name = "gelu_tanh";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto node = "GeluBackward0";
   static constexpr auto face = Face::Nn;
   static constexpr auto doc =
@@ -116,6 +128,7 @@ struct GeluTanh : Unary {
 };
 struct Silu : Unary {
   static constexpr auto name = "silu";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Nn;
   static constexpr auto doc =
       "y = input s with s = sigmoid(input);  d input = g s (1 + input (1 - s))";
@@ -127,6 +140,7 @@ struct Silu : Unary {
 };
 struct Mish : Unary {
   static constexpr auto name = "mish";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Nn;
   static constexpr auto doc =
       "y = input t with t = tanh(softplus(input));  d input = g (t + input s (1 - t^2)), "
@@ -139,6 +153,7 @@ struct Mish : Unary {
 };
 struct Softplus : Unary {
   static constexpr auto name = "softplus";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Nn;
   static constexpr int params = 2;
   static constexpr auto signature = "input, beta=1.0, threshold=20.0";
@@ -155,6 +170,7 @@ struct Softplus : Unary {
 };
 struct LogSigmoid : Unary {
   static constexpr auto name = "logsigmoid";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto node = "LogSigmoidBackward0";
   static constexpr auto face = Face::Nn;
   static constexpr auto doc = "y = log sigmoid(input);  d input = g sigmoid(-input)";
@@ -163,6 +179,7 @@ struct LogSigmoid : Unary {
 };
 struct Hardtanh : Unary {
   static constexpr auto name = "hardtanh";
+  static constexpr auto domain = Domain::Signed;
   static constexpr auto face = Face::Nn;
   static constexpr int params = 2;
   static constexpr auto signature = "input, min_val=-1.0, max_val=1.0";
@@ -177,6 +194,7 @@ struct Hardtanh : Unary {
 };
 struct Relu6 : Unary {
   static constexpr auto name = "relu6";
+  static constexpr auto domain = Domain::Signed;
   static constexpr auto node = "HardtanhBackward0";
   static constexpr auto face = Face::Nn;
   static constexpr auto doc = "y = min(max(input, 0), 6);  d input = g inside, else 0";
@@ -186,6 +204,7 @@ struct Relu6 : Unary {
 };
 struct Hardsigmoid : Unary {
   static constexpr auto name = "hardsigmoid";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Nn;
   static constexpr auto doc = "y = min(max(input + 3, 0), 6) / 6;  d input = g / 6 inside, else 0";
   static constexpr auto f = [](auto x) { return minimum(maximum(x + 3., 0.), 6.) / 6.; };
@@ -194,6 +213,7 @@ struct Hardsigmoid : Unary {
 };
 struct Hardswish : Unary {
   static constexpr auto name = "hardswish";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Nn;
   static constexpr auto doc = "y = input hardsigmoid(input);  d input = g (input / 3 + 1/2) inside";
   static constexpr auto f = [](auto x) { return x * minimum(maximum(x + 3., 0.), 6.) / 6.; };
@@ -225,6 +245,7 @@ struct Tanhshrink : Unary {
 };
 struct Softshrink : Unary {
   static constexpr auto name = "softshrink";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Nn;
   static constexpr int params = 1;
   static constexpr auto signature = "input, lambd=0.5";
@@ -238,6 +259,7 @@ struct Softshrink : Unary {
 };
 struct Hardshrink : Unary {
   static constexpr auto name = "hardshrink";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto face = Face::Both;
   static constexpr int params = 1;
   static constexpr auto signature = "input, lambd=0.5";
@@ -251,6 +273,7 @@ struct Hardshrink : Unary {
 };
 struct Threshold : Unary {
   static constexpr auto name = "threshold";
+  static constexpr auto inplace_node = "ThresholdBackward1";
   static constexpr auto face = Face::Both;
   static constexpr int params = 2;
   static constexpr auto signature = "input, threshold, value";

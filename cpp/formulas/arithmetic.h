@@ -7,6 +7,7 @@ namespace bx::formulas {
 
 struct Add : Binary {
   static constexpr auto name = "add";
+  static constexpr auto numbers = Numbers::Any;
   static constexpr auto doc = "y = input + alpha * other;  d input = g, d other = alpha g";
   static constexpr auto domain = Domain::Number;
   static constexpr auto f = [](auto a, auto b) { return a + b; };
@@ -16,6 +17,7 @@ struct Add : Binary {
 
 struct Sub : Binary {
   static constexpr auto name = "sub";
+  static constexpr auto numbers = Numbers::Any;
   static constexpr auto doc = "y = input - alpha * other;  d input = g, d other = -alpha g";
   static constexpr const char* number_nodes[] = {"RsubBackward1", nullptr, nullptr};
   static constexpr bool rejects_bool = true;
@@ -27,6 +29,7 @@ struct Sub : Binary {
 
 struct Mul : Binary {
   static constexpr auto name = "mul";
+  static constexpr auto numbers = Numbers::Any;
   static constexpr auto doc = "y = input * other;  d input = g other, d other = g input";
   static constexpr auto domain = Domain::Number;
   static constexpr auto f = [](auto a, auto b) { return a * b; };
@@ -36,6 +39,7 @@ struct Mul : Binary {
 
 struct Div : Binary {
   static constexpr auto name = "div";
+  static constexpr auto numbers = Numbers::Any;
   static constexpr auto doc =
       "y = input / other, a float also for integers;  d input = g / other, "
       "d other = -g input / other^2";
@@ -47,6 +51,7 @@ struct Div : Binary {
 
 struct FloorDivide : Binary {
   static constexpr auto name = "floor_divide";
+  static constexpr auto numbers = Numbers::Any;
   static constexpr auto doc = "y = floor(input / other), as Python's //;  not differentiable";
   static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto a, auto b) { return floor_divide(a, b); };
@@ -54,6 +59,7 @@ struct FloorDivide : Binary {
 
 struct Remainder : Binary {
   static constexpr auto name = "remainder";
+  static constexpr auto numbers = Numbers::One;
   static constexpr auto node = "RemainderBackward1";
   static constexpr const char* number_nodes[] = {nullptr, "RemainderBackward0", nullptr};
   static constexpr auto doc =
@@ -68,6 +74,7 @@ struct Remainder : Binary {
 
 struct Fmod : Binary {
   static constexpr auto name = "fmod";
+  static constexpr auto numbers = Numbers::Last;
   static constexpr auto node = "FmodBackward1";
   static constexpr const char* number_nodes[] = {nullptr, "FmodBackward0", nullptr};
   static constexpr auto doc =
@@ -237,6 +244,9 @@ struct Where : Ternary {
 
 struct Lerp : Ternary {
   static constexpr auto name = "lerp";
+  static constexpr auto domain = Domain::FloatOnly;
+  static constexpr bool one_type = true;
+  static constexpr auto numbers = Numbers::Last;
   static constexpr auto node = "LerpBackward1";
   static constexpr const char* number_nodes[] = {nullptr, nullptr, "LerpBackward0"};
   static constexpr auto signature = "input, end, weight";

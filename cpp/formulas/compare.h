@@ -7,12 +7,14 @@ namespace bx::formulas {
 
 struct CompareBinary : Binary {
   static constexpr auto domain = Domain::Compare;
+  static constexpr auto numbers = Numbers::Last;
 };
 struct CompareUnary : Unary {
   static constexpr auto domain = Domain::Compare;
 };
 struct BitsBinary : Binary {
   static constexpr auto domain = Domain::Bits;
+  static constexpr auto numbers = Numbers::One;
 };
 
 struct Eq : CompareBinary {
@@ -47,16 +49,19 @@ struct Ge : CompareBinary {
 };
 struct LogicalAnd : CompareBinary {
   static constexpr auto name = "logical_and";
+  static constexpr auto numbers = Numbers::None;
   static constexpr auto doc = "True where both are not zero";
   static constexpr auto f = [](auto a, auto b) { return (a != 0.) && (b != 0.); };
 };
 struct LogicalOr : CompareBinary {
   static constexpr auto name = "logical_or";
+  static constexpr auto numbers = Numbers::None;
   static constexpr auto doc = "True where one or both are not zero";
   static constexpr auto f = [](auto a, auto b) { return (a != 0.) || (b != 0.); };
 };
 struct LogicalXor : CompareBinary {
   static constexpr auto name = "logical_xor";
+  static constexpr auto numbers = Numbers::None;
   static constexpr auto doc = "True where exactly one is not zero";
   static constexpr auto f = [](auto a, auto b) { return (a != 0.) != (b != 0.); };
 };

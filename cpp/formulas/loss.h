@@ -70,6 +70,7 @@ struct HuberLoss : LossRow {
 /// PyTorch bounds both logarithms at -100, so that a sure and wrong answer costs 100, not infinity.
 struct BinaryCrossEntropy : LossRow {
   static constexpr auto name = "binary_cross_entropy";
+  static constexpr bool one_type = true;
   static constexpr auto doc =
       "-(target log input + (1 - target) log(1 - input)), logs at least -100";
   static constexpr auto f = [](auto x, auto t) {

@@ -62,6 +62,7 @@ struct FrexpExponent : Unary {
 
 struct Copysign : Binary {
   static constexpr auto name = "copysign";
+  static constexpr auto numbers = Numbers::Last;
   static constexpr const char* number_nodes[] = {nullptr, "CopysignBackward1", nullptr};
   static constexpr auto doc =
       "y = |input| with the sign of other, zeros' too;  d input = g y / input, 0 at 0";
@@ -72,6 +73,7 @@ struct Copysign : Binary {
 };
 struct Nextafter : Binary {
   static constexpr auto name = "nextafter";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto doc =
       "y = the number next to input towards other;  d input = g, 0 where equal";
   static constexpr auto f = [](auto a, auto b) { return nextafter(a, b); };
@@ -81,6 +83,7 @@ struct Nextafter : Binary {
 };
 struct Hypot : Binary {
   static constexpr auto name = "hypot";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto doc =
       "y = sqrt(input^2 + other^2) without overflow;  d input = g input / y, d other = g other / y";
   static constexpr auto f = [](auto a, auto b) { return hypot(a, b); };
@@ -90,6 +93,7 @@ struct Hypot : Binary {
 };
 struct Logaddexp : Binary {
   static constexpr auto name = "logaddexp";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto doc =
       "y = ln(e^input + e^other) without overflow;  d input = g e^(input - y), "
       "d other = g e^(other - y)";
@@ -103,6 +107,7 @@ struct Logaddexp : Binary {
 };
 struct Logaddexp2 : Binary {
   static constexpr auto name = "logaddexp2";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto node = "Logaddexp2Backward0";
   static constexpr auto doc =
       "y = log2(2^input + 2^other) without overflow;  d input = g 2^(input - y), "
@@ -139,6 +144,7 @@ struct Fmin : Binary {
 };
 struct Heaviside : Binary {
   static constexpr auto name = "heaviside";
+  static constexpr bool one_type = true;
   static constexpr auto signature = "input, values";
   static constexpr auto doc = "y = 0 below 0, values at 0, 1 above;  not differentiable";
   static constexpr auto domain = Domain::Number;
@@ -269,25 +275,27 @@ struct IsClose : CompareBinary {
 
 struct Gcd : BitsBinary {
   static constexpr auto name = "gcd";
-  static constexpr bool rejects_bool = true;
+  static constexpr auto numbers = Numbers::None;
+  static constexpr auto domain = Domain::Whole;
   static constexpr auto doc = "y = the greatest common divisor of input and other, gcd(0, 0) = 0";
   static constexpr auto f = [](auto a, auto b) { return gcd(a, b); };
 };
 struct Lcm : BitsBinary {
   static constexpr auto name = "lcm";
-  static constexpr bool rejects_bool = true;
+  static constexpr auto numbers = Numbers::None;
+  static constexpr auto domain = Domain::Whole;
   static constexpr auto doc = "y = the least common multiple of input and other, 0 beside 0";
   static constexpr auto f = [](auto a, auto b) { return lcm(a, b); };
 };
 struct LeftShift : BitsBinary {
   static constexpr auto name = "bitwise_left_shift";
-  static constexpr bool rejects_bool = true;
+  static constexpr auto domain = Domain::Whole;
   static constexpr auto doc = "y = input 2^other, 0 where other is not a place of the type";
   static constexpr auto f = [](auto a, auto b) { return left_shift(a, b); };
 };
 struct RightShift : BitsBinary {
   static constexpr auto name = "bitwise_right_shift";
-  static constexpr bool rejects_bool = true;
+  static constexpr auto domain = Domain::Whole;
   static constexpr auto doc = "y = floor(input / 2^other)";
   static constexpr auto f = [](auto a, auto b) { return right_shift(a, b); };
 };

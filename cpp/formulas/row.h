@@ -16,25 +16,34 @@ namespace bx::formulas {
 
 /// Which element types a row takes and gives.
 enum class Domain {
-  Number,   // every type, result of the same type
-  Signed,   // as Number, but not bool
-  Float,    // integers and bools are turned into the default float type first
-  Compare,  // every type, result bool
-  Bits,     // integers and bools
+  Number,     // every type, result of the same type
+  Signed,     // as Number, but not bool
+  Float,      // integers and bools are turned into the default float type first
+  FloatOnly,  // integers and bools are rejected
+  Compare,    // every type, result bool
+  Bits,       // integers and bools
+  Whole,      // integers
 };
 
 /// Where Python finds a row: torch.f, Tensor.f and Tensor.f_; or nn.functional.f (with inplace=);
 /// or both; or torch.special.f alone; or nowhere, where a family registers it by hand.
 enum class Face { Tensor, Nn, Both, Special, Hidden };
 
+/// Where a Python number may stand for a tensor: nowhere; for the last input; for either of two;
+/// for all of them.
+enum class Numbers { None, Last, One, Any };
+
 /// Defaults of a row; each row overrides what differs.
 struct Row {
   static constexpr int params = 0;  // trailing scalars, passed as double
   static constexpr Domain domain = Domain::Float;
   static constexpr Face face = Face::Tensor;
+  static constexpr Numbers numbers = Numbers::None;
   static constexpr bool masked = false;         // the first input is a bool condition
   static constexpr bool rejects_bool = false;   // also beside an operand of another type
+  static constexpr bool one_type = false;       // tensors of different types are rejected
   static constexpr const char* node = nullptr;  // grad_fn's name where it is not CamelCase(name)
+  static constexpr const char* inplace_node = nullptr;  // the same where it is written in place
   // grad_fn's name where input k is a Python number, if PyTorch has another for that.
   static constexpr const char* number_nodes[3] = {};
   static constexpr auto partials = std::tuple<>{};

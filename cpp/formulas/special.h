@@ -25,6 +25,7 @@ BX_PROBE_FUNCTION(xlog1py)
 };
 struct SpecialBinary : Binary {
   static constexpr auto face = Face::Special;
+  static constexpr auto numbers = Numbers::One;
 };
 
 // Gamma and its logarithmic derivatives --------------------------------------------------------
@@ -74,6 +75,7 @@ struct Mvlgamma : Unary {
 };
 struct Igamma : Binary {
   static constexpr auto name = "igamma";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto doc =
       "y = the lower incomplete gamma function of (input, other) over gamma(input);  "
       "d other = g other^(input - 1) e^-other / gamma(input)";
@@ -84,6 +86,7 @@ struct Igamma : Binary {
 };
 struct Igammac : Binary {
   static constexpr auto name = "igammac";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto doc = "y = 1 - igamma(input, other), exact in the tail";
   static constexpr auto f = [](auto a, auto x) { return igammac(a, x); };
   static constexpr auto partials = std::tuple{nullptr, [](auto g, auto a, auto x, auto) {
@@ -141,6 +144,7 @@ struct Ndtri : SpecialUnary {
 
 struct Xlogy : Binary {
   static constexpr auto name = "xlogy";
+  static constexpr auto numbers = Numbers::One;
   static constexpr const char* number_nodes[] = {"XlogyBackward1", "XlogyBackward2", nullptr};
   static constexpr auto doc =
       "y = input ln other, 0 where input is 0;  d input = g ln other, d other = g input / other";

@@ -158,33 +158,34 @@ struct Erfc : Unary {
 struct Floor : Unary {
   static constexpr auto name = "floor";
   static constexpr auto doc = "y = the largest integer not above input;  d input = 0";
-  static constexpr auto domain = Domain::Number;
+  static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto x) { return floor(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto, auto) { return zero(g); }};
 };
 struct Ceil : Unary {
   static constexpr auto name = "ceil";
   static constexpr auto doc = "y = the smallest integer not below input;  d input = 0";
-  static constexpr auto domain = Domain::Number;
+  static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto x) { return ceil(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto, auto) { return zero(g); }};
 };
 struct Round : Unary {
   static constexpr auto name = "round";
   static constexpr auto doc = "y = the nearest integer, halves to even;  d input = 0";
-  static constexpr auto domain = Domain::Number;
+  static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto x) { return round(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto, auto) { return zero(g); }};
 };
 struct Trunc : Unary {
   static constexpr auto name = "trunc";
   static constexpr auto doc = "y = input without its fraction;  d input = 0";
-  static constexpr auto domain = Domain::Number;
+  static constexpr auto domain = Domain::Signed;
   static constexpr auto f = [](auto x) { return trunc(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto, auto) { return zero(g); }};
 };
 struct Frac : Unary {
   static constexpr auto name = "frac";
+  static constexpr auto domain = Domain::FloatOnly;
   static constexpr auto doc = "y = input - trunc(input);  d input = g";
   static constexpr auto f = [](auto x) { return x - trunc(x); };
   static constexpr auto partials = std::tuple{[](auto g, auto, auto) { return g; }};

@@ -116,9 +116,11 @@ template <class Row, class T>
 inline constexpr bool computes_on = [] {
   constexpr bool is_bool = std::is_same_v<T, bool>;
   switch (Row::domain) {
-    case Domain::Float: return std::is_floating_point_v<T>;
+    case Domain::Float:
+    case Domain::FloatOnly: return std::is_floating_point_v<T>;
     case Domain::Signed: return !is_bool;
     case Domain::Bits: return std::is_integral_v<T>;
+    case Domain::Whole: return std::is_integral_v<T> && !is_bool;
     default: return true;
   }
 }();

@@ -38,8 +38,10 @@ Tensor roll(const Tensor& t, const Dims& shifts, const Dims& axes) {
                  " differ in number; give one shift for each dimension");
   Dims total(t.dim(), 0);
   for (int k = 0; k < axes.size(); ++k) {
+    if (t.dim() == 0)
+      fail_index("roll", "dimension ", axes[k], " of a 0-d tensor; there is none to roll along");
     const int a = wrap_axis("roll", axes[k], t.dim());
-    if (t.dim() == 0 || t.shape()[a] == 0) continue;
+    if (t.shape()[a] == 0) continue;
     const int64_t n = t.shape()[a];
     total[a] = ((total[a] + shifts[k]) % n + n) % n;
   }

@@ -113,6 +113,14 @@ void check_length(const char* op, const char* name, const Tensor& t, int64_t cou
     fail_runtime(op, name, " has ", t.numel(), " elements; expected ", count, ", one per channel");
 }
 
+/// weight and bias: one number per channel, of the input's type.
+void check_affine(const char* op, const Tensor& x, const Tensor& w, const Tensor& b) {
+  check_length(op, "weight", w, x.size(1));
+  check_length(op, "bias", b, x.size(1));
+  require_same_type(op, x, w);
+  require_same_type(op, x, b);
+}
+
 /// running = (1 - momentum) running + momentum value, in place.
 void move_towards(const Tensor& running, const Tensor& value, double momentum) {
   copy_(running, running * (1. - momentum) + value * momentum);
@@ -163,7 +171,7 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                   const std::optional<Tensor>& running_var, const std::optional<Tensor>& weight,
                   const std::optional<Tensor>& bias, bool training, double momentum, double eps) {
   const char* op = "batch_norm";
-  check_normalizable(op, x);
+  require_float(op, x.dtype());
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   if (x.dim() == 1 && x.numel() == 0) {  // nothing to normalise
     const Tensor y = w.defined() ? x * select_axis(w, 0, 0) : clone(x);
@@ -173,8 +181,7 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
     fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
   const ChannelShape s{x.size(0), x.size(1), inner_of(x)};
   const Tensor mean = running_mean.value_or(Tensor()), var = running_var.value_or(Tensor());
-  check_length(op, "weight", w, s.channels);
-  check_length(op, "bias", b, s.channels);
+  check_affine(op, x, w, b);
   check_length(op, "running_mean", mean, s.channels);
   check_length(op, "running_var", var, s.channels);
   if (!training) {
@@ -184,6 +191,7 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                    "training=True");
     return with_running(op, x, w, b, to(mean, x.dtype()), rstd_of(to(var, x.dtype()), eps), s);
   }
+  if (!(eps > 0)) fail_value(op, "eps is ", eps, " in training; it must be above 0");
   const int64_t count = s.outer * s.inner;
   if (count == 1)
     fail_value(op, "one value per channel in training, the input has shape ", x.shape(),
@@ -207,7 +215,7 @@ Tensor repeated(const Tensor& w, int64_t images) {
 Tensor group_norm(const Tensor& x, int64_t num_groups, const std::optional<Tensor>& weight,
                   const std::optional<Tensor>& bias, double eps) {
   const char* op = "group_norm";
-  check_normalizable(op, x);
+  require_float(op, x.dtype());
   if (x.dim() < 2)
     fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
   const int64_t images = x.size(0), channels = x.size(1);
@@ -215,8 +223,7 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const std::optional<Tenso
     fail_runtime(op, channels, " channels do not split into num_groups=", num_groups,
                  "; pass a divisor");
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
-  check_length(op, "weight", w, channels);
-  check_length(op, "bias", b, channels);
+  check_affine(op, x, w, b);
   if (x.numel() == 0) return clone(x);
   const ChannelShape s{1, images * channels, inner_of(x), channels / num_groups};
   if (images * s.joined * s.inner == 1)
@@ -236,7 +243,7 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                      const std::optional<Tensor>& bias, bool use_input_stats, double momentum,
                      double eps) {
   const char* op = "instance_norm";
-  check_normalizable(op, x);
+  require_float(op, x.dtype());
   if (x.dim() < 2) fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C, ...)");
   if (!use_input_stats)
     return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
@@ -245,8 +252,7 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
     fail_value(op, "one spatial element in training, the input has shape ", x.shape(),
                "; a variance needs two or more");
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
-  check_length(op, "weight", w, channels);
-  check_length(op, "bias", b, channels);
+  check_affine(op, x, w, b);
   const ChannelShape s{1, images * channels, inner};
   Moments m;
   {

@@ -66,8 +66,8 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
 
 }  // namespace
 
-Tensor copy_(const Tensor& self, const Tensor& source) {
-  return write("copy_", "CopyBackwards", self, source);
+Tensor copy_(const Tensor& self, const Tensor& source, const char* node) {
+  return write("copy_", node, self, source);
 }
 
 Tensor unwritten(const Tensor& self) {
@@ -78,7 +78,7 @@ Tensor fill_(const Tensor& self, const Tensor& value) {
   if (value.dim() != 0)
     fail_runtime("fill_", "the value has shape ", value.shape(),
                  "; fill_ takes one number or a 0-d tensor; use copy_");
-  return write("fill_", "FillBackward0", self, value);
+  return write("fill_", value->is_wrapped_number ? "FillBackward2" : "FillBackward3", self, value);
 }
 
 Tensor zero_(const Tensor& self) {

@@ -113,8 +113,12 @@ void register_creation(Registry& r) {
         return full_int(size, 1, dtype.value_or(default_dtype()));
       },
       "A tensor of ones.");
-  r.function("full", "size, fill_value, *, dtype=None", full_scalar,
-             "A tensor with fill_value in every element; its type is the value's.");
+  r.function(
+      "full", "size, fill_value, *, dtype=None",
+      [](const Sizes& size, const Scalar& value, OptDType dtype) {
+        return full_scalar(size, value, dtype);
+      },
+      "A tensor with fill_value in every element; its type is the value's.");
   r.function(
       "empty_like", "input, *, dtype=None",
       [](const Tensor& t, OptDType dtype) { return empty_like(t, dtype.value_or(t.dtype())); },

@@ -38,6 +38,7 @@ Tensor draw_mask(const char* op, const Tensor& t, double p, bool per_channel) {
 Tensor drop(const char* op, const Tensor& t, double p, bool training, bool per_channel) {
   check_probability(op, p);
   if (!training || p == 0 || t.numel() == 0) return t;
+  require_float(op, t.dtype());
   Tensor mask;
   {
     GradMode off(false);

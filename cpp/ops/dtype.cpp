@@ -43,6 +43,23 @@ DType result_type(const Tensor* tensors, int count) {
   return static_cast<DType>(result);
 }
 
+void require_same_type(const char* op, const Tensor& a, const Tensor& b) {
+  if (b.defined() && !b->is_wrapped_number && a.dtype() != b.dtype())
+    fail_runtime(op, "tensors of ", name_of(a.dtype()), " and ", name_of(b.dtype()),
+                 "; they must be of one type, convert with .to(dtype)");
+}
+
+void require_number_type(const char* op, const Tensor& t) {
+  if (t.dtype() == DType::Bool)
+    fail(ErrorKind::NotImplemented, op, "not implemented for bool; convert with .int()");
+}
+
+void require_float(const char* op, DType dtype) {
+  if (!is_floating(dtype))
+    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
+         "; use a floating-point type, e.g. with .float()");
+}
+
 Tensor to(const Tensor& t, DType dtype) {
   if (t.dtype() == dtype) return t;
   Tensor out = empty(t.shape(), dtype);

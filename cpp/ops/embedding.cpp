@@ -136,7 +136,7 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
 Tensor bags_of(const char* op, const Tensor& offsets, int64_t n, int64_t bags) {
   const auto* begin = offsets.data<int64_t>();
   if (offsets.numel() && begin[0] != 0)
-    fail_value(op, "offsets[0] is ", begin[0], "; the first bag must begin at 0");
+    fail_runtime(op, "offsets[0] is ", begin[0], "; the first bag must begin at 0");
   for (int64_t b = 0; b < offsets.numel(); ++b)
     if (begin[b] > n || (b && begin[b] < begin[b - 1]))
       fail_value(op, "offsets[", b, "] is ", begin[b], " for ", n,

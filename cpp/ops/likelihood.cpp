@@ -73,33 +73,35 @@ Tensor nll_loss(const Tensor& logp, const Tensor& target, const std::optional<Te
                 const std::string& given) {
   const char* op = "nll_loss";
   const Reduction reduction = parse_reduction(op, reduction_name(size_average, reduce, given));
-  if (logp.dim() == 0)
-    fail_runtime(op, "input is 0-d; expected (classes), or (batch, classes, ...)");
-  if (!is_floating(logp.dtype()))
-    fail_runtime(op, "input is ", name_of(logp.dtype()), "; expected log probabilities as floats");
-  if (!is_integral(target.dtype()))
+  if (logp.dim() == 0) fail_value(op, "input is 0-d; expected (classes), or (batch, classes, ...)");
+  require_float(op, logp.dtype());
+  if (target.dtype() != DType::Int64)
     fail_runtime(op, "target is ", name_of(target.dtype()),
                  "; expected class indices of type int64; use .long()");
   const int64_t classes = logp.size(logp.dim() == 1 ? 0 : 1);
   if (weight && grad_enabled() && requires_grad(*weight))
     fail_runtime(op, "the derivative for 'weight' (shape ", weight->shape(),
                  ") is not implemented; detach() it");
+  if (weight) require_same_type(op, logp, *weight);
   if (weight && !(weight->shape() == Dims{classes}))
     fail_runtime(op, "weight has shape ", weight->shape(), "; expected one per class, ",
                  Dims{classes});
   Dims expected = logp.shape();
   expected.erase(logp.dim() == 1 ? 0 : 1);
-  if (!(target.shape() == expected))
-    fail(logp.dim() <= 2 && target.dim() == expected.size() ? ErrorKind::Value : ErrorKind::Runtime,
-         op, "target of shape ", target.shape(), " against input of shape ", logp.shape(),
-         "; expected ", expected, ", one class index for each prediction");
-  const Tensor t = to(target, DType::Int64);
+  if (!(target.shape() == expected)) {
+    const bool batches_differ =
+        logp.dim() == 1 || target.dim() == 0 || target.size(0) != logp.size(0);
+    fail(batches_differ ? ErrorKind::Value : ErrorKind::Runtime, op, "target of shape ",
+         target.shape(), " against input of shape ", logp.shape(), "; expected ", expected,
+         ", one class index for each prediction");
+  }
   if (logp.dim() == 1)
-    return reshape(nll_matrix(unsqueeze(logp, 0), reshape(t, {1}), weight, ignore_index, reduction),
-                   {});
-  if (logp.dim() == 2) return nll_matrix(logp, t, weight, ignore_index, reduction);
+    return reshape(
+        nll_matrix(unsqueeze(logp, 0), reshape(target, {1}), weight, ignore_index, reduction), {});
+  if (logp.dim() == 2) return nll_matrix(logp, target, weight, ignore_index, reduction);
   const Tensor rows = reshape(movedim(logp, {1}, {-1}), {-1, classes});
-  const Tensor out = nll_matrix(rows, reshape(t, {-1}), weight, ignore_index, reduction, kNode2D);
+  const Tensor out =
+      nll_matrix(rows, reshape(target, {-1}), weight, ignore_index, reduction, kNode2D);
   return reduction == Reduction::None ? named(kNode2D, reshape(out, expected)) : out;
 }
 
@@ -133,10 +135,14 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
     fail_runtime(op, "label_smoothing is ", smoothing, "; expected 0 to 1");
   const int axis = input.dim() == 1 ? 0 : 1;
   if (is_floating(target.dtype())) {
+    if (ignore_index >= 0)
+      fail_runtime(op, "ignore_index=", ignore_index, " with a target of ", name_of(target.dtype()),
+                   "; only class indices as int64 can be ignored");
     if (!(target.shape() == input.shape()))
-      fail_runtime(op, "target is ", name_of(target.dtype()), " of shape ", target.shape(),
-                   ", input has shape ", input.shape(),
-                   "; pass class indices as int64 (.long()), or one probability per class");
+      fail(target.dim() && target.size(0) == input.size(0) ? ErrorKind::Runtime : ErrorKind::Value,
+           op, "target is ", name_of(target.dtype()), " of shape ", target.shape(),
+           ", input has shape ", input.shape(),
+           "; pass class indices as int64 (.long()), or one probability per class");
     return soft_cross_entropy(log_softmax(input, axis, std::nullopt), target, weight, reduction,
                               axis, smoothing);
   }
@@ -154,7 +160,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
   Tensor smooth = select(counted, sum(terms, Dims{axis}, false, std::nullopt), 0.);
   if (reduction == Reduction::Sum) smooth = sum(smooth);
   if (reduction == Reduction::Mean) {
-    const Tensor t = select(counted, to(target, DType::Int64), zero(to(target, DType::Int64)));
+    const Tensor t = select(counted, target, zero(target));
     const Tensor used =
         weight ? select(counted, index(*weight, {t}), 0.) : to(counted, logp.dtype());
     smooth = sum(smooth) / sum(used);

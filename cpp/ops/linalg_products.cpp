@@ -12,6 +12,8 @@ Tensor cross(const Tensor& a, const Tensor& b, int64_t dim) {
   if (a.dim() != b.dim())
     fail_runtime("cross", "shapes ", a.shape(), " and ", b.shape(),
                  " differ in dimensions; unsqueeze one");
+  require_number_type("cross", a);
+  require_same_type("cross", a, b);
   const Dims shape = broadcast_shapes("cross", a.shape(), b.shape());
   const int axis = wrap_axis("cross", dim, shape.size());
   if (shape.empty() || a.shape()[axis] != 3 || b.shape()[axis] != 3)
@@ -80,6 +82,7 @@ Tensor added(const char* op, const char* node, const Tensor& input, const Tensor
   const double keep = beta.as_double(), factor = alpha.as_double();
   const Tensor out = unrecorded([&] {
     const Tensor product = a_b(a, b);
+    require_same_type(op, product, input);
     if (!(broadcast_shapes(op, input.shape(), product.shape()) == product.shape()))
       fail_runtime(op, "input of shape ", input.shape(), " does not expand to the product's ",
                    product.shape(), "; reshape it");

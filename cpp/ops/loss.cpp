@@ -48,10 +48,9 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
                 const double* params, const std::string& reduction_name) {
   const Reduction reduction = parse_reduction(op.name, reduction_name);
   const Tensor given[] = {input, target};
-  DType dtype = result_type(given, 2);
-  if (!is_floating(dtype))
-    fail_runtime(op.name, "input is ", name_of(input.dtype()), " and target ",
-                 name_of(target.dtype()), "; a loss needs a floating-point type; use .float()");
+  const DType dtype = result_type(given, 2);
+  require_float(op.name, dtype);
+  if (op.one_type) require_same_type(op.name, input, target);
   const Tensor in[] = {to(input, dtype), to(target, dtype)};
   // In PyTorch |input - target| has a node of its own, and its mean another.
   if (reduction == Reduction::None || op.row == formulas::row_index<formulas::L1Loss>)
@@ -114,22 +113,26 @@ Tensor weighted_bce(const PointwiseOp& op, const Tensor& input, const Tensor& ta
 }
 
 /// Outside of [0, 1] the logarithm is NaN, or bounded at -100: it would pass for a loss.
-void check_probabilities(const Tensor& input) {
-  if (input.numel() == 0 || !is_floating(input.dtype())) return;
+void check_probabilities(const char* name, const Tensor& t) {
+  if (t.numel() == 0 || !is_floating(t.dtype())) return;
   GradMode off(false);
   const char* op = "binary_cross_entropy";
-  const Tensor least = extreme(op, "", kernels::Id::Min, input, std::nullopt, false);
-  const Tensor most = extreme(op, "", kernels::Id::Max, input, std::nullopt, false);
+  const Tensor least = extreme(op, "", kernels::Id::Min, t, std::nullopt, false);
+  const Tensor most = extreme(op, "", kernels::Id::Max, t, std::nullopt, false);
   const Unobserved check;
   const double low = item_double(least), high = item_double(most);
   if (!(low >= 0 && high <= 1))
-    fail_runtime(op, "input has elements from ", low, " to ", high,
-                 "; expected probabilities of 0 to 1; take binary_cross_entropy_with_logits()");
+    fail_runtime(op, name, " has elements from ", low, " to ", high,
+                 "; expected probabilities of 0 to 1; binary_cross_entropy_with_logits() takes "
+                 "logits as input");
 }
 
 Tensor bce(const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
            const Legacy& size_average, const Legacy& reduce, const std::string& reduction) {
-  if (input.shape() == target.shape()) check_probabilities(input);
+  if (input.shape() == target.shape()) {
+    check_probabilities("input", input);
+    check_probabilities("target", target);
+  }
   return weighted_bce(pointwise_op(formulas::row_index<formulas::BinaryCrossEntropy>), input,
                       target, weight, reduction_name(size_average, reduce, reduction));
 }
@@ -140,6 +143,10 @@ Tensor bce_with_logits(const Tensor& input, const Tensor& target,
                        const std::optional<Tensor>& pos_weight) {
   const std::string reduction = reduction_name(size_average, reduce, given);
   const auto& op = pointwise_op(formulas::row_index<formulas::BinaryCrossEntropyWithLogits>);
+  require_float(op.name, input.dtype());
+  if (!is_floating(target.dtype()))
+    fail_runtime(op.name, "target is ", name_of(target.dtype()),
+                 "; expected probabilities of 0 to 1 as floats; use .float()");
   if (!pos_weight) return weighted_bce(op, input, target, weight, reduction);
   if (!(input.shape() == target.shape()))
     fail_value(op.name, "target of shape ", target.shape(), " against input of shape ",
@@ -155,6 +162,10 @@ Tensor bce_with_logits(const Tensor& input, const Tensor& target,
 Tensor kl_div(const Tensor& input, const Tensor& target, const Legacy& size_average,
               const Legacy& reduce, const std::string& given, bool log_target) {
   const std::string reduction = reduction_name(size_average, reduce, given);
+  for (const Tensor* t : {&input, &target})
+    if (!is_floating(t->dtype()))
+      fail_runtime("kl_div", "input is ", name_of(input.dtype()), ", target ",
+                   name_of(target.dtype()), "; expected log probabilities as floats");
   const Tensor each = log_target ? exp(target) * (target - input)
                                  : select(target == 0., 0.,
                                           target * (log(select(target == 0., 1., target)) - input));

@@ -121,10 +121,15 @@ Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var
   return reduce_loss(each, parse_reduction(op, reduction_name));
 }
 
+void check_classes(const char* op, const Tensor& target) {
+  if (target.dtype() != DType::Int64)
+    fail_runtime(op, "target is ", name_of(target.dtype()),
+                 "; expected class indices of type int64; use .long()");
+}
+
 /// input as [rows, classes], with the shape of one loss per row.
 std::pair<Tensor, Dims> as_rows(const char* op, const Tensor& input) {
-  if (!is_floating(input.dtype()))
-    fail_runtime(op, "input is ", name_of(input.dtype()), "; expected scores as floats");
+  require_float(op, input.dtype());
   if (input.dim() > 2 || (input.dim() == 2 && input.size(1) == 0) ||
       (input.dim() < 2 && input.numel() == 0))
     fail_runtime(op, "input has shape ", input.shape(),
@@ -144,10 +149,11 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
   if (target.numel() != x.size(0) || target.dim() > 1)
     fail_runtime(op, "target of shape ", target.shape(), " against input of shape ", input.shape(),
                  "; expected one class index for each row");
-  if (weight && weight->numel() != x.size(1))
-    fail_runtime(op, "weight has shape ", weight->shape(), "; expected one per class, ",
-                 Dims{x.size(1)});
-  const Tensor y = reshape(to(target, DType::Int64), {-1}), row = arange_int(0, x.size(0), 1);
+  if (weight && !(weight->shape() == Dims{x.size(1)}))
+    fail(weight->dim() == 1 ? ErrorKind::Runtime : ErrorKind::Value, op, "weight has shape ",
+         weight->shape(), "; expected one per class, ", Dims{x.size(1)});
+  check_classes(op, target);
+  const Tensor y = reshape(target, {-1}), row = arange_int(0, x.size(0), 1);
   const Tensor own = index(x, {row, y});
   Tensor each = hinge(x - unsqueeze(own, 1) + margin.as_double());
   if (p == 2) each = each * each;
@@ -168,7 +174,8 @@ Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy
     fail_runtime(op, "inconsistent target size: ", target.shape(), " for input of shape ",
                  input.shape(), "; they must be equal");
   const int64_t rows = x.size(0), classes = x.size(1);
-  const Tensor list = contiguous(reshape(to(target, DType::Int64), {rows, classes}));
+  check_classes(op, target);
+  const Tensor list = contiguous(reshape(target, {rows, classes}));
   const auto* label = list.data<int64_t>();
   // Every (row, target) pair, as the loss adds them up, and the classes that are no target.
   Tensor others = full_int({rows, classes}, 1, DType::Bool);

@@ -190,7 +190,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   Dims shape = batch;
   shape.push_back(a.size(-2));
   shape.push_back(b.size(-1));
-  return shape.size() == 3 ? out : named("UnsafeViewBackward0", view(out, shape));
+  return named("UnsafeViewBackward0", view(out, shape));
 }
 
 void register_matmul(Registry& r) {

@@ -135,7 +135,10 @@ void register_memory(Registry& r) {
          "The first `size` rows of nonzero; where there are fewer, fill_value.");
   r.function(
       "fill", "input, value",
-      [](const Tensor& t, Operand value) { return fill_(clone(t), value.tensor); },
+      [](const Tensor& t, Operand value) {
+        return named(value.tensor->is_wrapped_number ? "FillBackward0" : "FillBackward1",
+                     fill_(clone(t), value.tensor));
+      },
       "A tensor like input with one value in every element.");
 }
 

@@ -6,12 +6,6 @@
 
 namespace bx {
 
-void check_normalizable(const char* op, const Tensor& x) {
-  if (!is_floating(x.dtype()))
-    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(x.dtype()),
-         "; convert it, e.g. with .float()");
-}
-
 Tensor keep_mean(const Tensor& t, const Dims& axes) { return mean(t, axes, true, std::nullopt); }
 
 Tensor rstd_of(const Tensor& variance, double eps) { return rsqrt(variance + eps); }
@@ -38,7 +32,7 @@ namespace {
 
 Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double beta, double k) {
   const char* op = "local_response_norm";
-  check_normalizable(op, x);
+  require_float(op, x.dtype());
   if (x.dim() < 3)
     fail_value(op, "the input has shape ", x.shape(), "; expected (N, C, ...), 3 or more");
   if (size < 1) fail_value(op, "size=", size, "; pass 1 or more");

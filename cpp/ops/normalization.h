@@ -6,8 +6,6 @@
 
 namespace bx {
 
-/// NotImplementedError for other than floating-point inputs.
-void check_normalizable(const char* op, const Tensor& x);
 /// The mean over axes, which stay with length 1.
 Tensor keep_mean(const Tensor& t, const Dims& axes);
 /// 1 / sqrt(variance + eps)

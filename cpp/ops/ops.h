@@ -20,6 +20,13 @@ void set_default_dtype(DType dtype);
 /// PyTorch's promotion: tensors with dimensions first, then 0-d tensors, then Python numbers; a
 /// later category counts only where it is of a higher kind (bool < integer < float).
 DType result_type(const Tensor* tensors, int count);
+
+/// RuntimeError where b is of another type than a; an undefined one, or a Python number, fits.
+void require_same_type(const char* op, const Tensor& a, const Tensor& b);
+/// NotImplementedError for bool.
+void require_number_type(const char* op, const Tensor& t);
+/// NotImplementedError for other than floating-point types.
+void require_float(const char* op, DType dtype);
 Tensor to(const Tensor& t, DType dtype);
 
 // pointwise_registry.cpp ---------------------------------------------------------------------
@@ -45,7 +52,7 @@ Tensor contiguous(const Tensor& t);
 /// t without its graph; shares memory and version.
 Tensor detach(const Tensor& t);
 /// Writes source, broadcast and converted, into self.
-Tensor copy_(const Tensor& self, const Tensor& source);
+Tensor copy_(const Tensor& self, const Tensor& source, const char* node = "CopyBackwards");
 /// self, or a recorded copy where a derivative may still need the values that a write destroys.
 Tensor unwritten(const Tensor& self);
 Tensor fill_(const Tensor& self, const Tensor& value);

@@ -183,7 +183,7 @@ Tensor pad_by_edges(const Tensor& t, const Dims& pad, Filling edge) {
   return contiguous(cut(pad_edges(name, t, edge, b)));
 }
 
-Tensor pad(const Tensor& t, const Dims& pad, const std::string& mode,
+Tensor pad(const Tensor& t, const Sizes& pad, const std::string& mode,
            const std::optional<Scalar>& value) {
   if (mode == "constant") return pad_constant(t, pad, value.value_or(Scalar{Scalar::Int}));
   if (value && value->as_double() != 0)

@@ -59,6 +59,7 @@ PointwiseOp describe() {
                  Row::node                              ? Row::node
                  : Row::face == formulas::Face::Special ? "Special" + default_node_name(Row::name)
                                                         : default_node_name(Row::name),
+                 Row::inplace_node,
                  Row::number_nodes,
                  Row::signature,
                  Row::doc,
@@ -66,8 +67,10 @@ PointwiseOp describe() {
                  Row::params,
                  Row::domain,
                  Row::face,
+                 Row::numbers,
                  Row::masked,
                  Row::rejects_bool,
+                 Row::one_type,
                  {}};
   describe_partial<Row, 0>(op);
   describe_partial<Row, 1>(op);
@@ -141,18 +144,29 @@ DType compute_dtype(const PointwiseOp& op, const Tensor* in) {
   return t;
 }
 
-void check_domain(const PointwiseOp& op, const Tensor* in, DType t) {
-  bool bad =
-      op.domain == Domain::Signed ? t == DType::Bool : op.domain == Domain::Bits && is_floating(t);
-  for (int k = 0; k < op.inputs; ++k)
-    bad = bad || (op.rejects_bool && in[k].dtype() == DType::Bool);
-  if (!bad) return;
-  if (op.domain == Domain::Bits)
-    fail_runtime(op.name, "not implemented for ", name_of(t),
-                 "; convert to an integer or bool type");
-  fail_runtime(op.name,
-               "not supported for bool tensors; use logical_xor, logical_not or ~, or "
-               "convert with .int()");
+/// What a row's domain takes, where `type` is outside of it; else null.
+const char* taken_instead_of(Domain domain, DType type) {
+  const bool is_bool = type == DType::Bool, floating = is_floating(type);
+  switch (domain) {
+    case Domain::Signed: return is_bool ? "a number type, e.g. with .int()" : nullptr;
+    case Domain::FloatOnly: return floating ? nullptr : "a floating-point type, e.g. with .float()";
+    case Domain::Bits: return floating ? "an integer or bool type" : nullptr;
+    case Domain::Whole: return floating || is_bool ? "an integer type, e.g. with .long()" : nullptr;
+    default: return nullptr;
+  }
+}
+
+void check_types(const PointwiseOp& op, const Tensor* in, DType type) {
+  if (const char* wanted = taken_instead_of(op.domain, type))
+    fail(ErrorKind::NotImplemented, op.name, "not implemented for ", name_of(type), "; convert to ",
+         wanted);
+  for (int k = 0; k < op.inputs; ++k) {
+    if (op.rejects_bool && in[k].dtype() == DType::Bool)
+      fail_runtime(op.name,
+                   "not supported for bool tensors; use logical_xor, logical_not or ~, or "
+                   "convert with .int()");
+    if (op.one_type) require_same_type(op.name, in[0], in[k]);
+  }
 }
 
 /// The inputs as the kernel wants them: of one type, the condition bool.
@@ -163,7 +177,7 @@ struct Prepared {
   bool broadcast = false;
 
   Prepared(const PointwiseOp& op, const Tensor* given) : dtype(compute_dtype(op, given)) {
-    check_domain(op, given, dtype);
+    check_types(op, given, dtype);
     shape = given[0].shape();
     for (int k = 0; k < op.inputs; ++k) {
       const bool condition = op.masked && k == 0;
@@ -187,7 +201,8 @@ bool is_read(const PointwiseOp& op, const Edge* edges, unsigned bit) {
 }
 
 /// The name of the node of one application.
-const char* node_name(const PointwiseOp& op, const Tensor* in) {
+const char* node_name(const PointwiseOp& op, const Tensor* in, bool inplace) {
+  if (inplace && op.inplace_node) return op.inplace_node;
   for (int k = 0; k < op.inputs; ++k)
     if (in[k]->is_wrapped_number && op.number_nodes[k]) return op.number_nodes[k];
   return op.node_name.c_str();
@@ -199,7 +214,7 @@ Ref<Node> make_node(const PointwiseOp& op, const Prepared& p, const Tensor& out,
   Edge edges[3];
   for (int i = 0; i < op.inputs; ++i)
     if (op.partials[i].exists) edges[i] = gradient_edge(p.in[i]);
-  auto node = make<PointwiseNode>(op, node_name(op, p.in), params);
+  auto node = make<PointwiseNode>(op, node_name(op, p.in, self != nullptr), params);
   if (p.broadcast) {
     node->input_shapes_ = std::make_unique<Dims[]>(static_cast<size_t>(op.inputs));
     for (int i = 0; i < op.inputs; ++i) node->input_shapes_[i] = p.in[i].shape();

@@ -23,13 +23,15 @@ struct PointwiseOp {
   int row;
   const char* name;
   std::string node_name;
+  const char* inplace_node;
   const char* const* number_nodes;
   const char* signature;
   const char* doc;
   int inputs, params;
   formulas::Domain domain;
   formulas::Face face;
-  bool masked, rejects_bool;
+  formulas::Numbers numbers;
+  bool masked, rejects_bool, one_type;
   Partial partials[3];
 };
 

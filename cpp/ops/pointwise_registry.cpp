@@ -12,16 +12,16 @@ namespace {
 using formulas::Domain;
 using formulas::Face;
 
+using formulas::Numbers;
+
 enum class Form { New, Inplace, InplaceFlag };
 
 /// A row as a registry entry: its tensors, its scalars, and for nn.functional the flag `inplace`.
-Overload row_overload(const PointwiseOp& op, Form form) {
+/// A number may stand for the inputs in the bits of `numbers`.
+Overload row_overload(const PointwiseOp& op, Form form, unsigned numbers = 0) {
   Overload o;
-  for (int k = 0; k < op.inputs; ++k) {
-    const bool tensor_only =
-        op.inputs == 1 || (op.masked && k == 0) || (form == Form::Inplace && k == 0);
-    o.arguments.emplace_back(tensor_only ? ArgType::Tensor : ArgType::Operand);
-  }
+  for (int k = 0; k < op.inputs; ++k)
+    o.arguments.emplace_back(numbers >> k & 1u ? ArgType::Operand : ArgType::Tensor);
   for (int k = 0; k < op.params; ++k) o.arguments.emplace_back(ArgType::Float);
   if (form == Form::InplaceFlag) o.arguments.emplace_back(ArgType::Bool);
   o.call = [&op, form](Value* v) -> Value {
@@ -36,20 +36,31 @@ Overload row_overload(const PointwiseOp& op, Form form) {
   return o;
 }
 
+/// The function of a row, once for each way to mix tensors and numbers.
+void register_new(Registry& r, Place place, const PointwiseOp& op) {
+  const unsigned last = 1u << (op.inputs - 1), all = 2u * last - 1u;
+  const unsigned numbers = op.numbers == Numbers::None  ? 0u
+                           : op.numbers == Numbers::Any ? all
+                                                        : last;
+  r.add_overload(place, op.name, op.signature, row_overload(op, Form::New, numbers), op.doc);
+  if (op.numbers == Numbers::One)
+    r.add_overload(place, op.name, op.signature, row_overload(op, Form::New, all & ~last), op.doc);
+}
+
 void register_row(Registry& r, const PointwiseOp& op) {
   if (op.face == Face::Hidden) return;
-  if (op.face == Face::Special)
-    return void(
-        r.add_overload(Place::Special, op.name, op.signature, row_overload(op, Form::New), op.doc));
+  if (op.face == Face::Special) return register_new(r, Place::Special, op);
   if (op.face != Face::Tensor)
     r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
                    row_overload(op, Form::InplaceFlag), op.doc);
   if (op.face == Face::Nn) return;
-  r.add_overload(Place::Both, op.name, op.signature, row_overload(op, Form::New), op.doc);
+  register_new(r, Place::Both, op);
   if (op.domain == Domain::Compare || op.masked) return;
   // As in PyTorch, torch.exp_(x) for functions of one tensor, but only x.mul_(y) for others.
-  r.add_overload(op.inputs == 1 ? Place::Both : Place::Method, str(op.name, "_").c_str(),
-                 op.signature, row_overload(op, Form::Inplace), op.doc);
+  r.add_overload(
+      op.inputs == 1 ? Place::Both : Place::Method, str(op.name, "_").c_str(), op.signature,
+      row_overload(op, Form::Inplace, op.numbers == Numbers::None ? 0u : 1u << (op.inputs - 1)),
+      op.doc);
 }
 
 /// add and sub scale their second operand.
@@ -135,6 +146,8 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
     const Tensor x = widen ? to(t, default_dtype()) : t;
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range->data());
   }
+  if (low && high && low->tensor->is_wrapped_number != high->tensor->is_wrapped_number)
+    fail_type("clamp", "min and max are a tensor and a number; pass two of a kind");
   if (!high) return named("ClampBackward0", apply<formulas::ClampMin>(t, low->tensor));
   if (!low) return named("ClampBackward0", apply<formulas::ClampMax>(t, high->tensor));
   return apply<formulas::ClampTensor>(t, low->tensor, high->tensor);
@@ -193,7 +206,10 @@ void register_pointwise(Registry& r) {
   }
   const char* pow_doc = pointwise_op(row_index<Pow>).doc;
   r.both(
-      "pow", "input, exponent", [](Operand a, Operand b) { return power(a.tensor, b.tensor); },
+      "pow", "input, exponent", [](const Tensor& a, Operand b) { return power(a, b.tensor); },
+      pow_doc);
+  r.both(
+      "pow", "input, exponent", [](Operand a, const Tensor& b) { return power(a.tensor, b); },
       pow_doc);
   r.method(
       "pow_", "input, exponent",
@@ -216,7 +232,7 @@ void register_pointwise(Registry& r) {
   r.both("prelu", "input, weight", prelu, pointwise_op(row_index<Prelu>).doc);
   r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of dimension dim.");
   r.nn(
-      "gelu", "input, approximate='none'",
+      "gelu", "input, *, approximate='none'",
       [](const Tensor& t, const std::string& approximate) {
         if (approximate == "none") return apply<Gelu>(t);
         if (approximate == "tanh") return apply<GeluTanh>(t);

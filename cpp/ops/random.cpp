@@ -30,12 +30,6 @@ Tensor without_slope(const char* node, const Tensor& out, const Tensors& inputs)
   return out;
 }
 
-void require_float(const char* op, DType dtype) {
-  if (!is_floating(dtype))
-    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
-         "; use a floating-point type");
-}
-
 namespace {
 
 /// f = from, to

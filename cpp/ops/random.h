@@ -66,9 +66,6 @@ Tensor fill_inplace(const char* op, const char* node, const Tensor& t, Fill fill
 /// A result that no input's derivative reaches, recorded so that it says so.
 Tensor without_slope(const char* node, const Tensor& out, const Tensors& inputs);
 
-/// NotImplementedError unless the type is a floating-point one.
-void require_float(const char* op, DType dtype);
-
 // Called by register_random and register_sampling.
 void register_random_integers(Registry& r);
 

@@ -107,11 +107,16 @@ Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
 void register_random_integers(Registry& r) {
   r.function(
       "randint", "high, size, *, generator=None, dtype=None",
-      [](int64_t high, const Dims& size, Generator* g, OptDType dtype) {
+      [](int64_t high, const Sizes& size, Generator* g, OptDType dtype) {
         return randint(0, high, size, g, dtype);
       },
       "Whole numbers from low (0) to high - 1.");
-  r.function("randint", "low, high, size, *, generator=None, dtype=None", randint, "");
+  r.function(
+      "randint", "low, high, size, *, generator=None, dtype=None",
+      [](int64_t low, int64_t high, const Sizes& size, Generator* g, OptDType dtype) {
+        return randint(low, high, size, g, dtype);
+      },
+      "");
   r.function("randperm", "n, *, generator=None, dtype=None", randperm,
              "The numbers 0 to n - 1 in random order.");
   r.function(

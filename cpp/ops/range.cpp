@@ -27,6 +27,7 @@ Tensor polygamma_of(int64_t n, const Tensor& t) {
 Tensor mvlgamma(const Tensor& t, int64_t p) {
   if (p < 1) fail_runtime("mvlgamma", "p is ", p, "; matrices have 1 row or more");
   if (p > 100'000) fail_runtime("mvlgamma", "p is ", p, "; at most 100000 rows are summed over");
+  require_number_type("mvlgamma", t);
   return apply_scalar<formulas::Mvlgamma>(t, static_cast<double>(p));
 }
 
@@ -81,8 +82,8 @@ bool equal(const Tensor& a, const Tensor& b) {
 
 Tensor as_double(const Tensor& t) { return to(t, DType::Float64); }
 
-Tensor float_power(Operand base, Operand exponent) {
-  return power(as_double(base.tensor), as_double(exponent.tensor));
+Tensor float_power(const Tensor& base, const Tensor& exponent) {
+  return power(as_double(base), as_double(exponent));
 }
 
 /// The rows of a division by its rounding.
@@ -150,7 +151,13 @@ void register_options(Registry& r) {
       },
       "Whether isclose holds everywhere.");
   r.both("equal", "input, other", equal, "Whether shapes and all elements are equal.");
-  r.both("float_power", "input, exponent", float_power, "y = input ** exponent in float64.");
+  const char* float_power_doc = "y = input ** exponent in float64.";
+  r.both(
+      "float_power", "input, exponent",
+      [](const Tensor& a, Operand b) { return float_power(a, b.tensor); }, float_power_doc);
+  r.both(
+      "float_power", "input, exponent",
+      [](Operand a, const Tensor& b) { return float_power(a.tensor, b); }, float_power_doc);
   r.method(
       "float_power_", "input, exponent",
       [](const Tensor& t, Operand exponent) {

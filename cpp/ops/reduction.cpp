@@ -299,12 +299,14 @@ void register_reduction(Registry& r) {
   r.both(
       "argmax", "input, dim=None, keepdim=False",
       [](const Tensor& t, std::optional<int64_t> dim, bool keepdim) {
+        require_number_type("argmax", t);
         return arg_extreme("argmax", Id::ArgMax, t, dim, keepdim);
       },
       "Place of the first largest value, over all elements or along dim.");
   r.both(
       "argmin", "input, dim=None, keepdim=False",
       [](const Tensor& t, std::optional<int64_t> dim, bool keepdim) {
+        require_number_type("argmin", t);
         return arg_extreme("argmin", Id::ArgMin, t, dim, keepdim);
       },
       "Place of the first smallest value, over all elements or along dim.");

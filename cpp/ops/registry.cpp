@@ -141,6 +141,7 @@ void Registry::inplace(std::initializer_list<const char*> names) {
         if (!(result.shape() == self.shape()))
           fail_runtime(op->name.c_str(), "the result has shape ", result.shape(),
                        ", the tensor written to ", self.shape(), "; they must be equal");
+        if (const auto made = grad_fn(result)) return copy_(self, result, made->label());
         return copy_(self, result);
       };
       written->overloads.push_back(std::move(overload));

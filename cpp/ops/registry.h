@@ -35,6 +35,9 @@ struct OptTensors {
   Tensors list;
 };
 
+/// A shape that is written as a tuple or list, never as one number.
+struct Sizes : Dims {};
+
 /// Whole numbers, as many as there are (Dims holds those of a shape).
 using Ints = std::vector<int64_t>;
 
@@ -52,6 +55,7 @@ enum class ArgType {
   Int,
   Float,
   Dims,
+  Sizes,
   Ints,
   DType,
   String,
@@ -118,6 +122,12 @@ struct ArgOf<Operand> {
   static constexpr ArgType type = ArgType::Operand;
   static constexpr bool optional = false;
   static Operand get(const Value& v) { return {std::get<Tensor>(v)}; }
+};
+template <>
+struct ArgOf<Sizes> {
+  static constexpr ArgType type = ArgType::Sizes;
+  static constexpr bool optional = false;
+  static Sizes get(const Value& v) { return {std::get<Dims>(v)}; }
 };
 template <>
 struct ArgOf<OptTensors> {

@@ -109,12 +109,42 @@ namespace {
 
 enum class Mode { Nearest, NearestExact, Linear, Cubic, Area };
 
-/// Cubic convolution with a = -0.75 [Keys 1981], at distance t.
-double cubic(double t) {
-  constexpr double a = -0.75;
+/// Cubic convolution [Keys 1981], at distance t.
+double cubic(double t, double a) {
   t = std::abs(t);
   if (t <= 1) return ((a + 2) * t - (a + 3)) * t * t + 1;
   return t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0;
+}
+
+/// How many inputs an output is wide.
+template <class T>
+T step_of(int64_t in, int64_t out, double given_scale, bool align) {
+  if (align) return out > 1 ? static_cast<T>(in - 1) / static_cast<T>(out - 1) : T(0);
+  return given_scale > 0 ? static_cast<T>(1. / given_scale)
+                         : static_cast<T>(in) / static_cast<T>(out);
+}
+
+/// Weights of one dimension whose kernel is as wide as an output where that spans several inputs.
+template <class T>
+TapTable antialiased_table(Mode mode, int64_t in, int64_t out, double given_scale, bool align) {
+  TapTable table(in);
+  const T step = step_of<T>(in, out, given_scale, align), width = std::max(step, T(1));
+  const T reach = (mode == Mode::Cubic ? 2 : 1) * width;
+  for (int64_t o = 0; o < out; ++o) {
+    const T center = step * (static_cast<T>(o) + T(0.5));
+    const auto begin = std::max<int64_t>(static_cast<int64_t>(center - reach + T(0.5)), 0);
+    const auto end = std::min<int64_t>(static_cast<int64_t>(center + reach + T(0.5)), in);
+    std::vector<double> weights;
+    for (int64_t c = begin; c < end; ++c) {
+      const double t = (static_cast<T>(c) - center + T(0.5)) / width;
+      weights.push_back(mode == Mode::Cubic ? cubic(t, -0.5) : std::max(1 - std::abs(t), 0.));
+    }
+    const double total = std::accumulate(weights.begin(), weights.end(), 0.);
+    for (int64_t c = begin; c < end; ++c)
+      table.add(c, weights[static_cast<size_t>(c - begin)] / total);
+    table.end_row();
+  }
+  return table;
 }
 
 /// Weights of one dimension. T: the type whose rounding decides where a nearest neighbour lies.
@@ -124,9 +154,7 @@ TapTable table_of(Mode mode, int64_t in, int64_t out, double given_scale, bool a
   TapTable table(in);
   const bool nearest = mode == Mode::Nearest || mode == Mode::NearestExact;
   auto clamped = [&](int64_t i) { return std::clamp<int64_t>(i, 0, in - 1); };
-  T scale =
-      given_scale > 0 ? static_cast<T>(1. / given_scale) : static_cast<T>(in) / static_cast<T>(out);
-  if (align && !nearest) scale = out > 1 ? static_cast<T>(in - 1) / static_cast<T>(out - 1) : T(0);
+  const T scale = step_of<T>(in, out, given_scale, align && !nearest);
   for (int64_t o = 0; o < out; ++o) {
     const T at = static_cast<T>(o);
     if (nearest) {
@@ -148,7 +176,8 @@ TapTable table_of(Mode mode, int64_t in, int64_t out, double given_scale, bool a
     } else {
       const auto low = static_cast<int64_t>(std::floor(x));
       const double t = x - static_cast<T>(low);
-      for (int k = -1; k <= 2; ++k) table.add(clamped(low + k), cubic(t - static_cast<double>(k)));
+      for (int k = -1; k <= 2; ++k)
+        table.add(clamped(low + k), cubic(t - static_cast<double>(k), -0.75));
     }
     table.end_row();
   }
@@ -182,7 +211,7 @@ constexpr ModeRow kModes[] = {
 };
 
 Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool align_corners,
-              double scale0, double scale1, double scale2) {
+              double scale0, double scale1, double scale2, bool antialias) {
   Dims made = x.shape();
   for (int d = 0; d < std::min(size.size(), x.dim() - 2); ++d) made[d + 2] = size[d];
   require_room(made, x.dtype());
@@ -194,9 +223,7 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
   if (size.size() != dims)
     fail_value(op, "size=", size, " for an input of shape ", x.shape(), "; pass ", dims,
                " numbers, one per spatial dimension");
-  if (!is_floating(x.dtype()))
-    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(x.dtype()),
-         "; convert it, e.g. with .float()");
+  require_float(op, x.dtype());
   const ModeRow* row = nullptr;
   for (const ModeRow& m : kModes)
     if (mode == m.name) row = &m;
@@ -206,6 +233,8 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
   if (row->dims && row->dims != dims)
     fail(ErrorKind::NotImplemented, op, "mode='", mode, "' takes ", row->dims + 2,
          " dimensions, the input has shape ", x.shape(), "; take another mode");
+  if (antialias && row->dims != 2)
+    fail_value(op, "antialias=True with mode='", mode, "'; it takes bilinear or bicubic");
   const double scales[] = {scale0, scale1, scale2};
   auto how = std::make_shared<Resampling>();
   how->axis = 2;
@@ -213,21 +242,28 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
     if (x.size(2 + d) < 1 || size[d] < 1)
       fail_runtime(op, "the input has shape ", x.shape(), ", the output the size ", size,
                    "; both must be positive");
-    how->tables.push_back(
-        x.dtype() == DType::Float32
-            ? table_of<float>(row->mode, x.size(2 + d), size[d], scales[d], align_corners)
-            : table_of<double>(row->mode, x.size(2 + d), size[d], scales[d], align_corners));
+    const bool is_float = x.dtype() == DType::Float32;
+    const auto table = antialias ? is_float ? &antialiased_table<float> : &antialiased_table<double>
+                       : is_float ? &table_of<float>
+                                  : &table_of<double>;
+    how->tables.push_back(table(row->mode, x.size(2 + d), size[d], scales[d], align_corners));
   }
-  return resample(op, row->nodes[dims - 1], x, how);
+  if (!antialias) return resample(op, row->nodes[dims - 1], x, how);
+  return resample(
+      op,
+      row->mode == Mode::Cubic ? "UpsampleBicubic2DAaBackward0" : "UpsampleBilinear2DAaBackward0",
+      x, how);
 }
 
 }  // namespace
 
 void register_resample(Registry& r) {
-  r.nn("resize", "input, size, mode, align_corners=False, scale0=0.0, scale1=0.0, scale2=0.0",
+  r.nn("resize",
+       "input, size, mode, align_corners=False, scale0=0.0, scale1=0.0, scale2=0.0, "
+       "antialias=False",
        resize,
        "The spatial dimensions of input (N, C, ...) interpolated to `size`; scales where known "
-       "(0: from the sizes).");
+       "(0: from the sizes). With antialias the kernel grows with what it shrinks.");
 }
 
 }  // namespace bx

@@ -12,21 +12,23 @@ namespace {
 /// The number of elements of normalized_shape, which must end the input's shape.
 int64_t check_rows(const char* op, const Tensor& x, const Dims& shape, const Tensor& w,
                    const Tensor& b) {
-  check_normalizable(op, x);
+  require_float(op, x.dtype());
   bool fits = !shape.empty() && shape.size() <= x.dim();
   for (int d = 0; fits && d < shape.size(); ++d)
     fits = x.size(x.dim() - shape.size() + d) == shape[d];
   if (!fits)
     fail_runtime(op, "normalized_shape=", shape, " against an input of shape ", x.shape(),
                  "; the input's last dimensions must be these");
-  for (const Tensor* t : {&w, &b})
+  for (const Tensor* t : {&w, &b}) {
+    require_same_type(op, x, *t);
     if (t->defined() && !(t->shape() == shape))
       fail_runtime(op, "weight or bias of shape ", t->shape(), " with normalized_shape=", shape,
                    "; they must be equal");
+  }
   return shape.product();
 }
 
-Tensor layer_norm(const Tensor& x, const Dims& shape, const std::optional<Tensor>& weight,
+Tensor layer_norm(const Tensor& x, const Sizes& shape, const std::optional<Tensor>& weight,
                   const std::optional<Tensor>& bias, double eps) {
   const char* op = "layer_norm";
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
@@ -73,7 +75,7 @@ Tensor layer_norm(const Tensor& x, const Dims& shape, const std::optional<Tensor
   return out;
 }
 
-Tensor rms_norm(const Tensor& x, const Dims& shape, const std::optional<Tensor>& weight,
+Tensor rms_norm(const Tensor& x, const Sizes& shape, const std::optional<Tensor>& weight,
                 std::optional<double> eps) {
   const Tensor w = weight.value_or(Tensor());
   check_rows("rms_norm", x, shape, w, {});

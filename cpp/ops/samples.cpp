@@ -48,6 +48,8 @@ Tensor abscissa(const char* op, const Tensor& y, const Tensor& x, int axis) {
 /// The areas between neighbours along the axis, of height (y_i + y_{i+1}) / 2.
 Tensor trapezoids(const char* op, const Tensor& y, const std::optional<Tensor>& x, double dx,
                   int64_t dim) {
+  require_number_type(op, y);
+  if (x) require_number_type(op, *x);
   const int axis = wrap_axis(op, dim, y.dim());
   const int64_t n = y.dim() ? y.shape()[axis] : 0;
   if (n == 0) return y.dim() ? y : reshape(y, {1});
@@ -62,6 +64,7 @@ Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>&
   if (given.dim() > 2)
     fail_runtime("cov", "input has shape ", given.shape(),
                  "; expected variables in rows, in at most 2 dimensions");
+  require_number_type("cov", given);
   const Tensor t = is_floating(given.dtype()) ? given : to(given, default_dtype());
   const Tensor x = reshape(t, t.dim() < 2 ? Dims{1, t.numel()} : t.shape());
   const int64_t n = x.shape()[1];
@@ -71,6 +74,13 @@ Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>&
                    " observations");
   if (fweights && !is_integral(fweights->dtype()))
     fail_runtime("cov", "fweights is ", name_of(fweights->dtype()), "; counts are integers");
+  for (const auto& [name, w] : {std::pair{"fweights", fweights}, {"aweights", aweights}}) {
+    if (!w) continue;
+    const Tensor negative = sum(*w < 0.);
+    const Unobserved check;
+    if (item_int(negative) > 0)
+      fail_runtime("cov", name, " has negative elements; take weights of 0 or more");
+  }
   Tensor weights;
   if (fweights) weights = *fweights;
   if (aweights) weights = fweights ? weights * *aweights : *aweights;
@@ -95,9 +105,7 @@ Tensor corrcoef(const Tensor& t) {
 /// How many elements fall into each of `bins` equal parts of [low, high].
 Tensor histc(const Tensor& given, int64_t bins, double low, double high) {
   if (bins <= 0) fail_runtime("histc", "bins is ", bins, "; at least one is needed");
-  if (!is_floating(given.dtype()))
-    fail(ErrorKind::NotImplemented, "histc", "not implemented for ", name_of(given.dtype()),
-         "; convert it with .float()");
+  require_float("histc", given.dtype());
   GradMode off(false);
   const Tensor t = contiguous(given), out = zeros({bins}, t.dtype());
   const int64_t n = t.numel();
@@ -128,8 +136,9 @@ Tensor histc(const Tensor& given, int64_t bins, double low, double high) {
 /// How often each number occurs, or the sum of the weights where it does.
 Tensor bincount(const Tensor& given, const std::optional<Tensor>& weights, int64_t minlength) {
   if (given.dim() != 1 || is_floating(given.dtype()))
-    fail_runtime("bincount", "input is ", name_of(given.dtype()), " of shape ", given.shape(),
-                 "; expected integers in one dimension");
+    fail(is_integral(given.dtype()) ? ErrorKind::Runtime : ErrorKind::NotImplemented, "bincount",
+         "input is ", name_of(given.dtype()), " of shape ", given.shape(),
+         "; expected integers in one dimension");
   if (minlength < 0) fail_runtime("bincount", "minlength is ", minlength, "; it must be 0 or more");
   if (weights && !(weights->shape() == given.shape()))
     fail_runtime("bincount", "weights have shape ", weights->shape(), ", input ", given.shape(),

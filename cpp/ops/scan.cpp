@@ -77,9 +77,7 @@ DType sum_type(const Tensor& t, OptDType dtype) {
 /// With a_k = e^(y_k - y_{k+1}), at most 1: r_k = g_k + a_k r_{k+1}, dx_k = e^(x_k - y_k) r_k.
 Tensor logcumsumexp(const Tensor& given, int64_t axis) {
   constexpr double inf = std::numeric_limits<double>::infinity();
-  if (!is_floating(given.dtype()))
-    fail(ErrorKind::NotImplemented, "logcumsumexp", "not implemented for ", name_of(given.dtype()),
-         "; convert it with .float()");
+  require_float("logcumsumexp", given.dtype());
   const Tensor& t = given;
   Tensor y = run_scan("logcumsumexp", Id::LogCumSumExp, {t}, axis, false)[0];
   if (Recorder r{&t}; r)

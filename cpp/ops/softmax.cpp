@@ -32,9 +32,7 @@ Tensor along(const char* op, Id id, int axis, const Tensor& a, const Tensor* b) 
 template <class F>
 Tensor with_axis(const char* op, const Tensor& given, int64_t axis, OptDType dtype, F f) {
   Tensor t = to(given, dtype.value_or(given.dtype()));
-  if (!is_floating(t.dtype()))
-    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(t.dtype()),
-         "; convert it with .float()");
+  require_float(op, t.dtype());
   const int a = wrap_axis(op, axis, t.dim());
   return t.dim() == 0 ? reshape(f(reshape(t, {1}), 0), {}) : f(t, a);
 }

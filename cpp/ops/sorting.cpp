@@ -45,6 +45,7 @@ Tensor argsort(const Tensor& t, int64_t dim, bool descending, bool) {
 }
 
 std::pair<Tensor, Tensor> topk(const Tensor& t, int64_t k, int64_t dim, bool largest, bool sorted) {
+  require_number_type("topk", t);
   const int axis = wrap_axis("topk", dim, t.dim());
   const int64_t n = t.dim() ? t.shape()[axis] : 1;
   if (k < 0 || k > n || (t.dim() == 0 && k == 0))
@@ -63,6 +64,7 @@ void require_elements(const char* op, const Tensor& t, int axis) {
 }
 
 std::pair<Tensor, Tensor> kthvalue(const Tensor& t, int64_t k, int64_t dim, bool keepdim) {
+  require_number_type("kthvalue", t);
   const int axis = wrap_axis("kthvalue", dim, t.dim());
   require_elements("kthvalue", t, axis);
   const int64_t n = t.dim() ? t.shape()[axis] : 1;
@@ -82,6 +84,7 @@ constexpr MedianNames kNanmedian{"nanmedian", "NanmedianBackward0", "NanmedianBa
 
 template <const MedianNames& names>
 std::pair<Tensor, Tensor> median_along(const Tensor& t, int64_t dim, bool keepdim) {
+  require_number_type(names.op, t);
   const int axis = wrap_axis(names.op, dim, t.dim());
   require_elements(names.op, t, axis);
   Params p;

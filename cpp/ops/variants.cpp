@@ -1,5 +1,7 @@
 #include "ops/variants.h"
 
+#include <map>
+
 #include "ops/ops.h"
 
 namespace bx {
@@ -37,6 +39,17 @@ void add_variant(Registry& r, const Operation& op, Place place, const std::strin
   }
 }
 
+/// Gives the node of a view PyTorch's name for a tensor that becomes the view.
+void name_inplace(Node& node) {
+  static const std::map<std::string, const char*> names = {
+      {"TBackward0", "TBackward1"},
+      {"TransposeBackward0", "TransposeBackward1"},
+      {"UnsqueezeBackward0", "UnsqueezeBackward1"},
+      {"SqueezeBackward0", "SqueezeBackward3"},
+      {"SqueezeBackward1", "SqueezeBackward4"}};
+  if (const auto found = names.find(node.name()); found != names.end()) node.rename(found->second);
+}
+
 /// self with the layout and the history of a view of it.
 Tensor become(const char* op, const Tensor& self, const Tensor& view) {
   if (grad_enabled() && self->leaf_requires_grad)
@@ -47,7 +60,10 @@ Tensor become(const char* op, const Tensor& self, const Tensor& view) {
   self->strides = view->strides;
   self->offset = view->offset;
   self->storage->bump_version();
-  if (!self->view_base && node) set_history(self, node, view->output_nr);
+  if (!self->view_base && node) {
+    name_inplace(*node);
+    set_history(self, node, view->output_nr);
+  }
   return self;
 }
 

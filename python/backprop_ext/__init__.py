@@ -31,13 +31,15 @@ from ._layout import (
     preserve_format,
     strided,
 )
-from ._legacy import BoolTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor
+from ._legacy import BoolTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor, range
 from ._names import guard_methods, guard_module, missing_from
 from ._samples import *  # noqa: F403
+from ._segments import segment_reduce
 from ._shared import *  # noqa: F403
 from ._size import Size
 from ._switches import *  # noqa: F403
 from ._tensor import is_tensor, numel
+from ._tensor_kind import *  # noqa: F403 (attaches methods)
 from ._tensor_str import get_printoptions, printoptions, set_printoptions
 from .autograd.anomaly_mode import is_anomaly_enabled
 from .autograd.grad_mode import (
@@ -131,8 +133,10 @@ __all__ = [
     "preserve_format",
     "printoptions",
     "random",
+    "range",
     "save",
     "seed",
+    "segment_reduce",
     "set_grad_enabled",
     "set_printoptions",
     "set_rng_state",

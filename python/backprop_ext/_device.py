@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Final
 
 __all__ = ["CPU", "device", "on_cpu"]
@@ -18,7 +19,11 @@ class device:  # noqa: N801 (PyTorch's name)
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: str | int | device = "cpu", index: int | None = None) -> None:
+    def __init__(self, type: str | int | device, index: int | None = None) -> None:
+        for what, value in (("type", type), ("index", index)):
+            known = (str, int, device) if what == "type" else (int, NoneType)
+            if isinstance(value, bool) or not isinstance(value, known):
+                raise TypeError(f"[device] {what}={value!r}; pass a name, as 'cpu', or a number")
         name = f"cuda:{type}" if isinstance(type, int) else str(type)
         kind, colon, number = name.partition(":")
         if kind not in _TYPES or (colon and (index is not None or not number.isdecimal())):
@@ -54,10 +59,13 @@ class device:  # noqa: N801 (PyTorch's name)
 
 
 def on_cpu(place: str | int | device) -> None:
-    """Raises RuntimeError for another place than the CPU, where a tensor is to go there."""
+    """Raises where a tensor is to go to another place than the CPU.
+
+    AssertionError for a GPU, as from a PyTorch that was built without, else RuntimeError.
+    """
     found = device(place)
     if found.type != "cpu" or found.index not in (None, 0):
-        raise RuntimeError(
+        raise (AssertionError if found.type == "cuda" else RuntimeError)(
             f"[device] {found} was asked for, cpu is what there is: "
             "this package runs on the CPU only; drop the device or write device('cpu')"
         )

@@ -1,28 +1,52 @@
-"""The typed tensors of old scripts: FloatTensor([1.0]), LongTensor(2, 3), x.new(2, 3)."""
+"""What old scripts call: FloatTensor([1.0]), LongTensor(2, 3), x.new(2, 3), range(0, 3)."""
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._core import Tensor
 from ._size import Size
+from ._tensor import is_tensor
 
 if TYPE_CHECKING:
     _Base = Tensor
 else:
     _Base = object
 
-__all__ = ["BoolTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor"]
+__all__ = ["BoolTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "range"]
 
 
 def _made(args: tuple[Any, ...], dtype: Any) -> Tensor:
-    """A tensor of data, or an uninitialized one of a size given as numbers or as a Size."""
+    """A tensor of data, or an uninitialized one of a size given as numbers or as a Size.
+
+    TypeError for a tensor of another type, and for one number that is no size.
+    """
     if len(args) == 1 and isinstance(args[0], Size):
         return _core.empty(args[0], dtype=dtype)
     if not args or all(type(size) is int for size in args):
         return _core.empty(args or (0,), dtype=dtype)
+    for data in args[:1]:
+        kind = data.dtype if is_tensor(data) else type(data).__name__
+        if not hasattr(data, "__len__") or (is_tensor(data) and kind != dtype):
+            raise TypeError(
+                f"[tensor] a {kind} for {dtype}; pass sizes, a sequence of numbers, or a tensor of "
+                "that type, as .to(dtype) makes it"
+            )
     return _core.tensor(*args, dtype=dtype)
+
+
+def range(start: float = 0, end: float = 0, step: float = 1, **options: Any) -> Tensor:
+    """start, start + step, ... up to and with end, floats by default; deprecated, see arange.
+
+    RuntimeError where the steps lead away from end.
+    """
+    warnings.warn("[range] deprecated: it holds its end; use arange", UserWarning, stacklevel=2)
+    if step == 0 or (end - start) / step < 0:
+        raise RuntimeError(f"[range] from {start} to {end} in steps of {step}; turn the step round")
+    options.setdefault("dtype", _core.get_default_dtype())
+    return _core.arange(int((end - start) / step) + 1, **options) * step + start
 
 
 def _new(self: Tensor, *args: Any) -> Tensor:

@@ -67,7 +67,7 @@ def _slope(f: Tensor, spacing: Any, dim: int, order: int) -> Tensor:
 
 def histogram(
     input: Tensor,
-    bins: int | Tensor,
+    bins: int | Tensor = 100,
     *,
     range: Sequence[float] | None = None,
     weight: Tensor | None = None,
@@ -94,8 +94,11 @@ def histogramdd(
 ) -> Any:
     """(hist, bin_edges) of points, the rows of input: as histogram, with bins in every dimension.
 
-    bins is a number, a list of numbers or a list of edges. Source: torch.histogramdd.
+    bins is a number, a list of numbers or a list of edges. NotImplementedError for other than
+    floats, RuntimeError for edges of another type. Source: torch.histogramdd.
     """
+    if not input.is_floating_point():
+        raise NotImplementedError(f"[histogram] {input.dtype} is not counted; use .float()")
     width = input.shape[-1]
     points = input.detach().reshape(-1, width)
     each = [bins] * width if isinstance(bins, int) else list(bins)
@@ -103,6 +106,11 @@ def histogramdd(
         raise RuntimeError(
             f"[histogram] {len(each)} bins and range {range} for {width} dimensions; one each"
         )
+    for count in each:
+        if isinstance(count, Tensor) and count.dtype != input.dtype:
+            raise RuntimeError(
+                f"[histogram] edges are {count.dtype}, the input {input.dtype}; convert one"
+            )
     edges = [
         count if isinstance(count, Tensor) else _edges(points[:, d], count, range, d)
         for d, count in enumerate(each)

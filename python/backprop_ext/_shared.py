@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._tensor import the_tensor
+from .nn import functional as F
 from .nn.functional import (
     adaptive_avg_pool1d,
     avg_pool1d,
@@ -32,6 +34,7 @@ __all__ = [
     "adaptive_avg_pool1d",
     "avg_pool1d",
     "bartlett_window",
+    "batch_norm",
     "bilinear",
     "blackman_window",
     "channel_shuffle",
@@ -41,11 +44,16 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "embedding",
+    "get_device",
     "group_norm",
     "hamming_window",
     "hann_window",
+    "instance_norm",
+    "is_inference",
     "is_nonzero",
     "is_same_size",
+    "is_signed",
     "kaiser_window",
     "layer_norm",
     "max_pool1d",
@@ -55,6 +63,50 @@ __all__ = [
     "pixel_unshuffle",
     "rms_norm",
 ]
+
+
+def embedding(
+    weight: Tensor,
+    indices: Tensor,
+    padding_idx: int = -1,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """weight[indices], nn.functional.embedding with the table first; padding_idx -1: none."""
+    padding = padding_idx if padding_idx >= 0 else None
+    return F.embedding(indices, weight, padding, None, 2.0, scale_grad_by_freq, sparse)
+
+
+def batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Tensor:
+    """nn.functional.batch_norm, its arguments in another order and all of them given."""
+    return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def instance_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Tensor:
+    """nn.functional.instance_norm, its arguments in another order and all of them given."""
+    return F.instance_norm(
+        input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+    )
 
 
 def _window(name: str, length: int, periodic: bool, **options: Any) -> Tensor:
@@ -97,6 +149,21 @@ def kaiser_window(
     return _window("kaiser", window_length, periodic, beta=beta, **options)
 
 
+def get_device(input: Tensor) -> int:
+    """-1: the CPU."""
+    return input.get_device()
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the type has negative numbers: all but bool."""
+    return input.is_signed()
+
+
+def is_inference(input: Tensor) -> bool:
+    """False: what inference_mode makes may enter a graph later."""
+    return False
+
+
 def is_nonzero(input: Tensor) -> bool:
     """Whether the only element is not 0. Raises RuntimeError for none or several."""
     if input.numel() != 1:
@@ -108,5 +175,5 @@ def is_nonzero(input: Tensor) -> bool:
 
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether two shapes are equal."""
-    return input.shape == other.shape
+    """Whether two shapes are equal. TypeError for what is no tensor."""
+    return input.shape == the_tensor("is_same_size", other, "other").shape

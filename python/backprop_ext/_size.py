@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from math import prod
-from typing import SupportsIndex, overload
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from . import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Size"]
 
@@ -17,6 +20,17 @@ class Size(tuple[int, ...]):
     """
 
     __slots__ = ()
+
+    def __new__(cls, lengths: Iterable[SupportsIndex] = (), /) -> Size:
+        """TypeError for lengths that are no whole numbers."""
+        made = tuple.__new__(cls, lengths)
+        for position, length in enumerate(made):
+            if type(length) is not int and not hasattr(length, "__index__"):
+                raise TypeError(
+                    f"[Size] item {position} is {length!r}, a {type(length).__name__}; "
+                    "pass whole numbers"
+                )
+        return made
 
     def numel(self) -> int:
         """n = d_0 d_1 ... d_k, and 1 for the empty Size of a 0-d tensor."""

@@ -10,6 +10,7 @@ import numpy as np
 from . import _core
 from ._core import Tensor
 from ._device import device, on_cpu
+from ._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,12 @@ _state: dict[str, Any] = {
 }
 
 
+def _the_dtype(op: str, value: Any) -> _core.dtype:
+    if isinstance(value, _core.dtype):
+        return value
+    raise TypeError(f"[{op}] {value!r} is a {type(value).__name__}; pass a type, as torch.float32")
+
+
 class _Limits:
     """What finfo and iinfo share: NumPy's numbers for a type of ours."""
 
@@ -72,7 +79,7 @@ class finfo(_Limits):  # noqa: N801 (PyTorch's name)
     _shown = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
 
     def __init__(self, type: Any = None) -> None:
-        kind = _core.get_default_dtype() if type is None else type
+        kind = _the_dtype("finfo", _core.get_default_dtype() if type is None else type)
         if not kind.is_floating_point:
             raise TypeError(f"[finfo] {kind} is no floating-point type; use iinfo")
         limits = np.finfo(str(kind).removeprefix("torch."))
@@ -101,18 +108,19 @@ class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
 
 def can_cast(from_: Any, to: Any) -> bool:
     """Whether a type goes into another without a loss of kind: not float to int, nor to bool."""
-    kinds = [2 if t.is_floating_point else int(t.is_signed) for t in (from_, to)]
+    types = [_the_dtype("can_cast", t) for t in (from_, to)]
+    kinds = [2 if t.is_floating_point else int(t.is_signed) for t in types]
     return kinds[0] <= kinds[1]
 
 
 def is_floating_point(input: Tensor) -> bool:
-    """Whether the elements are floats."""
-    return input.is_floating_point()
+    """Whether the elements are floats. TypeError for what is no tensor."""
+    return the_tensor("is_floating_point", input).is_floating_point()
 
 
 def is_complex(input: Tensor) -> bool:
-    """Whether the elements are complex: never."""
-    return input.is_complex()
+    """Whether the elements are complex: never. TypeError for what is no tensor."""
+    return the_tensor("is_complex", input).is_complex()
 
 
 def typename(obj: Any) -> str:
@@ -200,8 +208,12 @@ def get_num_interop_threads() -> int:
 def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
     """The model itself, with one warning: there is no compiler. A decorator without a model.
 
+    AssertionError for what cannot be called.
+
     Source of the signature: PyTorch's torch.compile, whose options are accepted.
     """
+    if model is not None and not callable(model):
+        raise AssertionError(f"[compile] {type(model).__name__} cannot be called; pass a module")
     if not _state["compile"]:
         _state["compile"] = True
         warnings.warn(

@@ -8,8 +8,6 @@ import numpy as np
 
 from . import _core
 from ._core import Tensor
-from ._device import CPU, on_cpu
-from ._layout import strided
 from ._tensor_str import tensor_str
 from .autograd.engine import leaves, seed
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from .types import Device, TensorOrTensors
 
-__all__ = ["is_tensor", "numel"]
+__all__ = ["is_tensor", "method", "numel", "the_tensor"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -33,17 +31,29 @@ _TYPE_NAMES = {
 }
 
 
+def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
+    """value, which TypeError demands to be a tensor."""
+    if isinstance(value, Tensor):
+        return value
+    raise TypeError(
+        f"[{op}] argument '{argument}' must be Tensor, not {type(value).__name__}; "
+        "wrap it in tensor()"
+    )
+
+
 def is_tensor(obj: object) -> bool:
     """True for a Tensor or an instance of a subclass."""
     return isinstance(obj, Tensor)
 
 
 def numel(input: Tensor) -> int:
-    """n = d_0 d_1 ... d_k, the number of elements."""
-    return input.numel()
+    """n = d_0 d_1 ... d_k, the number of elements. TypeError for what is no tensor."""
+    return the_tensor("numel", input).numel()
 
 
-def _method(name: str) -> Callable[[_F], _F]:
+def method(name: str) -> Callable[[_F], _F]:
+    """Attaches a function to Tensor under a name."""
+
     def attach(function: _F) -> _F:
         setattr(Tensor, name, function)
         return function
@@ -51,7 +61,7 @@ def _method(name: str) -> Callable[[_F], _F]:
     return attach
 
 
-@_method("backward")
+@method("backward")
 def _backward(
     self: Tensor,
     gradient: Tensor | None = None,
@@ -77,18 +87,18 @@ def _backward(
     )
 
 
-@_method("__repr__")
+@method("__repr__")
 def _repr(self: Tensor) -> str:
     return tensor_str(self)
 
 
-@_method("__format__")
+@method("__format__")
 def _format(self: Tensor, spec: str) -> str:
     """A 0-d tensor is formatted as its number, so that f"{loss:.3f}" works."""
     return format(self.item(), spec) if self.ndim == 0 else object.__format__(self, spec)
 
 
-@_method("__iter__")
+@method("__iter__")
 def _iter(self: Tensor) -> Iterator[Tensor]:
     """The slices along the first dimension. Raises TypeError for a 0-d tensor."""
     if self.ndim == 0:
@@ -96,12 +106,12 @@ def _iter(self: Tensor) -> Iterator[Tensor]:
     return iter(self.unbind(0))
 
 
-@_method("__reversed__")
+@method("__reversed__")
 def _reversed(self: Tensor) -> Tensor:
     return self if self.ndim == 0 else self.flip(0)
 
 
-@_method("__contains__")
+@method("__contains__")
 def _contains(self: Tensor, element: object) -> bool:
     if isinstance(element, (Tensor, int, float)):
         return bool((self == element).any())
@@ -111,7 +121,7 @@ def _contains(self: Tensor, element: object) -> bool:
     )
 
 
-@_method("__array__")
+@method("__array__")
 def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
     array = self.numpy()
     if dtype is not None and np.dtype(dtype) != array.dtype:
@@ -124,7 +134,7 @@ def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> NDArray
     return array.copy() if copy else array
 
 
-@_method("__array_wrap__")
+@method("__array_wrap__")
 def _array_wrap(
     self: Tensor, array: NDArray[Any], context: object = None, return_scalar: bool = False
 ) -> Tensor:
@@ -136,7 +146,7 @@ def _array_wrap(
 Tensor.__array_priority__ = 1000
 
 
-@_method("__deepcopy__")
+@method("__deepcopy__")
 def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A leaf on storage of its own, with its grad and attributes."""
     if id(self) in memo:
@@ -158,7 +168,7 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     return copied
 
 
-@_method("__reduce_ex__")
+@method("__reduce_ex__")
 def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
     """Pickled as its values: the graph and the hooks stay behind."""
     attributes = dict(getattr(self, "__dict__", {}))
@@ -190,7 +200,7 @@ def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
     return size if len(size) != 1 or isinstance(size[0], int) else tuple(size[0])
 
 
-@_method("new_tensor")
+@method("new_tensor")
 def _new_tensor(
     self: Tensor,
     data: Any,
@@ -204,7 +214,7 @@ def _new_tensor(
     return _core.tensor(data, **_like(self, dtype, device, requires_grad))
 
 
-@_method("new_full")
+@method("new_full")
 def _new_full(
     self: Tensor,
     size: Any,
@@ -238,7 +248,7 @@ _attach_new("new_ones", _core.ones)
 _attach_new("new_zeros", _core.zeros)
 
 
-@_method("type")
+@method("type")
 def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> str | Tensor:
     """The name of the type, `torch.FloatTensor`; or, given a dtype or such a name, a cast."""
     if dtype is None:
@@ -250,46 +260,27 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> str | 
     return self.to(by_name.get(dtype, dtype) if isinstance(dtype, str) else dtype)
 
 
-@_method("__rdiv__")
+@method("__rdiv__")
 def _rdiv(self: Tensor, other: Any) -> Tensor:
     """other / self."""
     return other / self  # type: ignore[no-any-return]
 
 
-@_method("cpu")
-def _cpu(self: Tensor) -> Tensor:
-    """self: there is no other place."""
-    return self
+@method("map_")
+def _map(self: Tensor, tensor: Tensor, callable: Callable[[float, float], float]) -> Tensor:
+    """x_i = f(x_i, y_i) with a Python function, in place. TypeError for what is no tensor."""
+    the_tensor("map_", tensor, "tensor")
+    if self.requires_grad or tensor.requires_grad:
+        raise TypeError("[map_] a tensor requires grad; no graph knows a Python function: detach()")
+    other = tensor.expand(self.shape).reshape(-1).tolist()
+    made = [callable(x, y) for x, y in zip(self.reshape(-1).tolist(), other, strict=True)]
+    return self.copy_(_core.tensor(made, dtype=self.dtype).view(self.shape))
 
 
-@_method("cuda")
-def _cuda(self: Tensor, device_: Any = None, non_blocking: bool = False) -> Tensor:
-    """Raises RuntimeError: there is no GPU."""
-    on_cpu("cuda")
-    raise AssertionError
-
-
-setattr(Tensor, "device", property(lambda self: CPU, doc="Always device('cpu')."))  # noqa: B010
-setattr(Tensor, "is_cpu", property(lambda self: True, doc="Always True."))  # noqa: B010
-setattr(Tensor, "layout", property(lambda self: strided, doc="Always strided."))  # noqa: B010
-for _name in ("is_cuda", "is_meta", "is_mps", "is_quantized", "is_sparse"):
-    setattr(Tensor, _name, property(lambda self: False, doc="Always False."))
-
-
-@_method("get_device")
-def _get_device(self: Tensor) -> int:
-    """-1: the CPU."""
-    return -1
-
-
-@_method("pin_memory")
-@_method("share_memory_")
-def _same(self: Tensor, device: Any = None) -> Tensor:
-    """self: there is no memory of another kind."""
-    return self
-
-
-@_method("is_pinned")
-def _is_pinned(self: Tensor, device: Any = None) -> bool:
-    """False: no memory is pinned."""
-    return False
+@method("apply_")
+def _apply(self: Tensor, callable: Callable[[float], float]) -> Tensor:
+    """x_i = f(x_i) with a Python function, in place. TypeError where the tensor requires grad."""
+    if self.requires_grad:
+        raise TypeError("[apply_] the tensor requires grad; no graph knows a function: detach()")
+    made = [callable(x) for x in self.reshape(-1).tolist()]
+    return self.copy_(_core.tensor(made, dtype=self.dtype).view(self.shape))

@@ -63,7 +63,8 @@ TEST_CASE("every row has a name of its own, a document and a forward kernel") {
     const PointwiseOp& op = pointwise_op(row);
     CHECK(names.insert(op.name).second);
     CHECK(std::string(op.doc).size() > 5);
-    const DType dtype = op.domain == Domain::Bits ? DType::Int64 : DType::Float64;
+    const DType dtype =
+        op.domain == Domain::Bits || op.domain == Domain::Whole ? DType::Int64 : DType::Float64;
     CHECK(static_cast<bool>(row_kernel(row, 0, dtype).pointwise));
     for (int i = 0; i < op.inputs; ++i)
       if (op.partials[i].exists && !op.partials[i].passes_gradient)

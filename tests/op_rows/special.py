@@ -67,7 +67,13 @@ def _xlogy(x: Any, y: Any) -> Any:
 
 
 _TWO = (POSITIVE, POSITIVE)
-_INCOMPLETE: dict[str, Any] = {"order": 0, "torch": False, "inplace": False, "rtol": 1e-5}
+_INCOMPLETE: dict[str, Any] = {
+    "order": 0,
+    "torch": False,
+    "inplace": False,
+    "rtol": 1e-5,
+    "whole_dtypes": (),
+}
 
 ROWS = [
     _float("lgamma", _lgamma, Real(low=-0.9, high=5, avoid=(0,), whole=(1, 9))),

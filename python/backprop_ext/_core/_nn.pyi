@@ -32,7 +32,7 @@ def threshold(
     input: Tensor, threshold: _Operand, value: _Operand, inplace: _bool = False
 ) -> Tensor: ...
 def glu(input: Tensor, dim: _int = -1) -> Tensor: ...
-def gelu(input: Tensor, approximate: str = 'none') -> Tensor: ...
+def gelu(input: Tensor, *, approximate: str = 'none') -> Tensor: ...
 def pdist(input: Tensor, p: _Operand = 2.0) -> Tensor: ...
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor: ...
 def mse_loss(
@@ -349,6 +349,7 @@ def resize(
     scale0: _Operand = 0.0,
     scale1: _Operand = 0.0,
     scale2: _Operand = 0.0,
+    antialias: _bool = False,
 ) -> Tensor: ...
 def grid_sample(
     input: Tensor,
@@ -412,14 +413,14 @@ def group_norm(
 ) -> Tensor: ...
 def layer_norm(
     input: Tensor,
-    normalized_shape: _int | Sequence[_int],
+    normalized_shape: Sequence[_int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: _Operand = 1e-5,
 ) -> Tensor: ...
 def rms_norm(
     input: Tensor,
-    normalized_shape: _int | Sequence[_int],
+    normalized_shape: Sequence[_int],
     weight: Tensor | None = None,
     eps: _Operand | None = None,
 ) -> Tensor: ...
@@ -542,10 +543,7 @@ def scaled_dot_product_attention(
     enable_gqa: _bool = False,
 ) -> Tensor: ...
 def pad(
-    input: Tensor,
-    pad: _int | Sequence[_int],
-    mode: str = 'constant',
-    value: _Operand | None = None,
+    input: Tensor, pad: Sequence[_int], mode: str = 'constant', value: _Operand | None = None
 ) -> Tensor: ...
 
 __all__ = [

@@ -60,6 +60,9 @@ def grad(
             "[grad] materialize_grads=True and allow_unused=False contradict; drop allow_unused"
         )
     roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
+    for given in wanted:
+        if not isinstance(given, Tensor):
+            raise RuntimeError(f"[grad] an input is a {type(given).__name__}; name tensors")
     if is_grads_batched:
         return _batched(roots, wanted, grad_outputs, create_graph, allow_unused, materialize_grads)
     found = _core._run_backward(

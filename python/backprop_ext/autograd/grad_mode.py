@@ -117,13 +117,18 @@ class enable_grad(_FixedMode):  # noqa: N801 (PyTorch's name)
 
 
 class set_grad_enabled(_GradMode):  # noqa: N801 (PyTorch's name)
-    """Switch recording on or off, at once; as a `with` or `@`, only inside."""
+    """Switch recording on or off, at once; as a `with` or `@`, only inside.
+
+    TypeError for a mode that is no bool.
+    """
 
     __slots__ = ()
 
     def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, bool):
+            raise TypeError(f"[set_grad_enabled] mode is {mode!r}; pass True or False")
         self._earlier = _is_grad_enabled()
-        self._mode = bool(mode)
+        self._mode = mode
         _set_grad_enabled(self._mode)
 
     def __enter__(self) -> None:

@@ -66,24 +66,24 @@ def max_memory_allocated(device: Any = None) -> int:
 
 
 def init() -> None:
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
 
 
 def current_device() -> int:
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
     return 0
 
 
 def get_device_name(device_: Any = None) -> str:
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
     return ""
 
 
 def set_device(device_: Any) -> None:
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
 
 

@@ -66,6 +66,11 @@ def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
     if not isinstance(output_size, Iterable):
         return input.shape[-dims:] if output_size is None else output_size
     sizes = list(output_size)
+    if input.ndim <= len(sizes):
+        raise ValueError(
+            f"[adaptive_pool{dims}d] {len(sizes)} output sizes for an input of shape "
+            f"{tuple(input.shape)}; (C, ...) or (N, C, ...) is needed"
+        )
     return [input.shape[d - len(sizes)] if size is None else size for d, size in enumerate(sizes)]
 
 
@@ -106,12 +111,11 @@ def interpolate(
     """The spatial dimensions of input (N, C, ...) resized to `size`, or by `scale_factor`.
 
     mode: nearest, nearest-exact, linear (3-D input), bilinear, bicubic (4-D), trilinear (5-D), area
-    (means). With align_corners the outermost elements stay in place. Raises ValueError for
+    (means). With align_corners the outermost elements stay in place; antialias, for bilinear and
+    bicubic, averages over all that an element of a smaller image stands for. Raises ValueError for
     arguments that contradict each other, NotImplementedError for a mode that does not fit.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html
     """
-    if antialias:
-        raise NotImplementedError("[interpolate] antialias=True is not supported; pass False")
     if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
         raise ValueError(f"[interpolate] align_corners with mode={mode!r}; leave it out")
     if (size is None) == (scale_factor is None):
@@ -130,7 +134,8 @@ def interpolate(
     else:
         sizes = list(_spread("size", size, dims))
     known = [float(s) for s in scales] + [0.0] * (3 - len(scales))
-    return _nn.resize(input, sizes, mode, bool(align_corners), *known[:3])
+    aligned = bool(align_corners)
+    return _nn.resize(input, sizes, mode, aligned, known[0], known[1], known[2], antialias)
 
 
 def _spread(name: str, value: Any, dims: int) -> Sequence[Any]:

@@ -210,7 +210,7 @@ def sparse_(
     return tensor
 
 
-def _fans(op: str, tensor: Tensor) -> tuple[int, int]:
+def _calculate_fan_in_and_fan_out(tensor: Tensor, op: str = "init") -> tuple[int, int]:
     """(fan_in, fan_out): the weights that meet in an output, and those that leave an input."""
     if tensor.ndim < 2:
         raise ValueError(
@@ -231,7 +231,8 @@ def xavier_uniform_(
 
     Source: Glorot & Bengio, AISTATS 2010.
     """
-    bound = sqrt(3.0) * gain * sqrt(2.0 / sum(_fans("xavier_uniform_", tensor)))
+    fans = _calculate_fan_in_and_fan_out(tensor, "xavier_uniform_")
+    bound = sqrt(3.0) * gain * sqrt(2.0 / sum(fans))
     return _uniform(tensor, -bound, bound, generator)
 
 
@@ -240,14 +241,18 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
     Source: Glorot & Bengio, AISTATS 2010.
     """
-    std = gain * sqrt(2.0 / sum(_fans("xavier_normal_", tensor)))
+    std = gain * sqrt(2.0 / sum(_calculate_fan_in_and_fan_out(tensor, "xavier_normal_")))
     return _normal(tensor, 0.0, std, generator)
 
 
-def _kaiming_std(op: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+def _calculate_correct_fan(tensor: Tensor, mode: str, op: str = "init") -> int:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"[{op}] mode={mode!r} is not one of 'fan_in', 'fan_out'; take one")
-    fan = _fans(op, tensor)[mode == "fan_out"]
+    return _calculate_fan_in_and_fan_out(tensor, op)[mode == "fan_out"]
+
+
+def _kaiming_std(op: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    fan = _calculate_correct_fan(tensor, mode, op)
     return calculate_gain(nonlinearity, a) / sqrt(fan) if fan else 0.0
 
 

@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 
 if TYPE_CHECKING:
     from ..types import Closure
-    from .optimizer import Params
+    from .optimizer import ParamsT
 
     Number = float | Tensor
 
@@ -26,7 +26,7 @@ class Compiled(Optimizer):
     _rule: ClassVar[str]
     _recordable = True  # but for the update itself, which reads its settings anew
 
-    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         check_modes(self._rule, defaults)
         super().__init__(params, defaults)
 
@@ -67,8 +67,10 @@ def at_least(op: str, least: float = 0.0, **settings: Number) -> None:
 
 
 def between(op: str, least: float, most: float, **settings: Number) -> None:
-    """Raises ValueError for a setting outside [least, most]."""
+    """ValueError for a setting outside of [least, most], TypeError for one that is no number."""
     for name, value in settings.items():
+        if isinstance(value, str):
+            raise TypeError(f"[{op}] {name}={value!r} is a str; pass a number")
         if isinstance(value, Tensor) and value.numel() != 1:
             raise ValueError(
                 f"[{op}] {name} is a Tensor of {value.numel()} elements; a Tensor {name} must be "
@@ -80,13 +82,14 @@ def between(op: str, least: float, most: float, **settings: Number) -> None:
 
 
 def check_betas(op: str, betas: tuple[Number, Number], defaults: dict[str, Any]) -> None:
-    """Raises ValueError for a beta outside [0, 1), and for a tensor beside a float."""
+    """ValueError for a beta outside [0, 1) or a tensor beside a float, IndexError for one alone."""
     tensors = [isinstance(beta, Tensor) for beta in betas]
     if any(tensors) and not all(tensors):
         raise ValueError(f"[{op}] betas={betas}: a Tensor and a float; pass two of a kind")
     if any(tensors) and defaults.get("foreach") and not defaults.get("capturable"):
         raise ValueError(f"[{op}] betas are Tensors with foreach=True; pass floats")
-    for index, beta in enumerate(betas):
+    for index in (0, 1):
+        beta = betas[index]
         if isinstance(beta, Tensor) and beta.numel() != 1:
             raise ValueError(
                 f"[{op}] betas[{index}] is a Tensor of {beta.numel()} elements; it must be "

@@ -8,7 +8,7 @@ from ._compiled import Compiled, at_least, check_betas
 
 if TYPE_CHECKING:
     from ._compiled import Number
-    from .optimizer import Params
+    from .optimizer import ParamsT
 
 __all__ = ["Adam", "AdamW", "Adamax", "NAdam", "RAdam"]
 
@@ -28,7 +28,7 @@ class Adam(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-3,
         betas: tuple[Number, Number] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -70,7 +70,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-3,
         betas: tuple[Number, Number] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -113,7 +113,7 @@ class NAdam(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 2e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -157,7 +157,7 @@ class RAdam(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -197,7 +197,7 @@ class Adamax(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 2e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,

@@ -9,7 +9,7 @@ from ._compiled import Compiled, at_least, between
 
 if TYPE_CHECKING:
     from ._compiled import Number
-    from .optimizer import Params
+    from .optimizer import ParamsT
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop", "Rprop"]
 
@@ -27,7 +27,7 @@ class Adagrad(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-2,
         lr_decay: float = 0,
         weight_decay: float = 0,
@@ -76,7 +76,7 @@ class Adadelta(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1.0,
         rho: float = 0.9,
         eps: float = 1e-6,
@@ -117,7 +117,7 @@ class RMSprop(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
@@ -160,7 +160,7 @@ class Rprop(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-2,
         etas: tuple[float, float] = (0.5, 1.2),
         step_sizes: tuple[float, float] = (1e-6, 50),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .._core import Tensor
     from ..types import Closure
     from ._compiled import Number
-    from .optimizer import Params
+    from .optimizer import ParamsT
 
 __all__ = ["LBFGS"]
 
@@ -43,7 +43,7 @@ class LBFGS(Optimizer):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1,
         max_iter: int = 20,
         max_eval: int | None = None,

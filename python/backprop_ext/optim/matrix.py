@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .._core import Tensor
     from ..types import Closure
     from ._compiled import Number
-    from .optimizer import Params
+    from .optimizer import ParamsT
 
 __all__ = ["Adafactor", "Muon"]
 
@@ -54,7 +54,7 @@ class Adafactor(_ByParameter):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-2,
         beta2_decay: float = -0.8,
         eps: tuple[float | None, float] = (None, 1e-3),
@@ -126,7 +126,7 @@ class Muon(_ByParameter):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: float = 1e-3,
         weight_decay: float = 0.1,
         momentum: float = 0.95,

@@ -17,13 +17,25 @@ if TYPE_CHECKING:
 
     from ..types import Closure, StateDict
 
-    Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 __all__ = [
     "Optimizer",
+    "ParamsT",
     "register_optimizer_step_post_hook",
     "register_optimizer_step_pre_hook",
+    "required",
 ]
+
+
+class _RequiredParameter:
+    """Stands for the default of a setting that every group must give."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _RequiredParameter()
 
 # When a hook runs: in every optimizer's step (kept here), or at one of an optimizer's events.
 _PRE_STEP, _POST_STEP = "pre_step", "post_step"
@@ -82,7 +94,7 @@ class Optimizer:
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
 
-    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self._hooks: dict[str, dict[Any, Any]] = {}
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
@@ -125,6 +137,10 @@ class Optimizer:
         for p in group["params"]:
             self._check(p)
         for name, value in self.defaults.items():
+            if value is required and name not in group:
+                raise ValueError(
+                    f"[add_param_group] the group has no {name}, which has no default; pass {name}="
+                )
             group.setdefault(name, value)
         if self.param_groups and ("param_names" in group) != (
             "param_names" in self.param_groups[0]

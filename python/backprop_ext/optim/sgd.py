@@ -8,7 +8,7 @@ from ._compiled import Compiled, at_least
 
 if TYPE_CHECKING:
     from ._compiled import Number
-    from .optimizer import Params
+    from .optimizer import ParamsT
 
 __all__ = ["ASGD", "SGD"]
 
@@ -27,7 +27,7 @@ class SGD(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
@@ -72,7 +72,7 @@ class ASGD(Compiled):
 
     def __init__(
         self,
-        params: Params,
+        params: ParamsT,
         lr: Number = 1e-2,
         lambd: float = 1e-4,
         alpha: float = 0.75,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .._names import missing_from
-from . import checkpoint, data, dlpack
+from . import checkpoint, data, dlpack, hooks
 
-__all__ = ["checkpoint", "data", "dlpack"]
+__all__ = ["checkpoint", "data", "dlpack", "hooks"]
 
 
 __getattr__ = missing_from("torch.utils", globals())

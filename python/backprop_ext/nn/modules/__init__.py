@@ -26,6 +26,7 @@ from . import (
     sparse,
     transformer,
 )
+from . import utils as utils
 from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
 from .attention import *  # noqa: F403

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class _RunningNorm(_Affine):
+class _NormBase(_Affine):
     """Weight, bias, and running moments as buffers.
 
     running = (1 - momentum) running + momentum batch; momentum None: the mean of all batches.
@@ -83,7 +83,7 @@ class _RunningNorm(_Affine):
         )
 
 
-class _BatchNorm(_RunningNorm):
+class _BatchNorm(_NormBase):
     """y = (x - mean) / sqrt(variance + eps) A + b per channel of x (N, C, ...).
 
     The moments are the batch's in training, the running ones in evaluation. A starts at 1, b at 0.
@@ -143,7 +143,7 @@ class BatchNorm3d(_BatchNorm):
     _ndims = (5,)
 
 
-class _InstanceNorm(_RunningNorm):
+class _InstanceNorm(_NormBase):
     """y = (x - mean) / sqrt(variance + eps) A + b per image and channel of x (N, C, ...).
 
     With track_running_stats the running moments serve in evaluation.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from operator import index as as_index
 from typing import Any, TypeVar, overload
@@ -117,7 +118,7 @@ class Sequential(_Chain):
 
     def __init__(self, *modules: Any) -> None:
         super().__init__()
-        if len(modules) == 1 and isinstance(modules[0], Mapping):
+        if len(modules) == 1 and isinstance(modules[0], OrderedDict):
             named: Iterable[tuple[str, Any]] = modules[0].items()
         else:
             named = ((str(position), module) for position, module in enumerate(modules))

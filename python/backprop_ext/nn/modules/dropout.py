@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     f: ClassVar[Callable[..., Tensor]]
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
@@ -40,7 +40,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """y = x m / (1 - p), m ~ Bernoulli(1 - p), in training; y = x after eval(). Any shape.
 
     Raises ValueError for p outside [0, 1].
@@ -50,31 +50,31 @@ class Dropout(_Dropout):
     f = staticmethod(F.dropout)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """Dropout of whole channels: x (N, C, L) or (C, L)."""
 
     f = staticmethod(F.dropout1d)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """Dropout of whole channels: x (N, C, H, W)."""
 
     f = staticmethod(F.dropout2d)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """Dropout of whole channels: x (N, C, D, H, W) or (C, D, H, W)."""
 
     f = staticmethod(F.dropout3d)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Dropout to SELU's lowest value that keeps mean 0 and variance 1. Source: arXiv:1706.02515."""
 
     f = staticmethod(F.alpha_dropout)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """AlphaDropout of whole channels: x (N, C, ...)."""
 
     f = staticmethod(F.feature_alpha_dropout)

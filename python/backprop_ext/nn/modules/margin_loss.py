@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import functional as F
-from .loss import _Loss
+from .loss import _Loss, _WeightedLoss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,18 +80,8 @@ class MultiLabelMarginLoss(_Loss):
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelSoftMarginLoss(_Loss):
+class MultiLabelSoftMarginLoss(_WeightedLoss):
     """Mean over classes of -w (t log s(x) + (1 - t) log s(-x)), s the sigmoid."""
-
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_soft_margin_loss(
@@ -99,7 +89,7 @@ class MultiLabelSoftMarginLoss(_Loss):
         )
 
 
-class MultiMarginLoss(_Loss):
+class MultiMarginLoss(_WeightedLoss):
     """w_t sum_j max(0, margin - x_t + x_j)^p / C over j != t; p is 1 or 2."""
 
     def __init__(
@@ -111,14 +101,13 @@ class MultiMarginLoss(_Loss):
         reduce: bool | None = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(size_average, reduce, reduction)
+        super().__init__(weight, size_average, reduce, reduction)
         if p not in (1, 2):
             raise ValueError(f"[MultiMarginLoss] p={p}; only p == 1 and p == 2 supported")
         if weight is not None and weight.ndim != 1:
             raise ValueError(
                 f"[MultiMarginLoss] weight has shape {tuple(weight.shape)}; pass one per class"
             )
-        self.register_buffer("weight", weight)
         self.p, self.margin = p, margin
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

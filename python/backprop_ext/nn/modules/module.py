@@ -74,7 +74,7 @@ class Module(Hooked, Tree):
         return self.train(False)
 
     def requires_grad_(self: _M, requires_grad: bool = True) -> _M:
-        """Freeze the parameters, or train them."""
+        """Freeze the parameters, or train them. TypeError for what is no bool."""
         for param in self.parameters():
             param.requires_grad_(requires_grad)
         return self
@@ -113,7 +113,7 @@ class Module(Hooked, Tree):
     ) -> _M:
         """Cast the floating-point members to a dtype, in place; the device must be the CPU.
 
-        Raises TypeError for a dtype that is not floating-point, RuntimeError for a device.
+        TypeError for a dtype that is not floating-point, `cuda()`'s and others' for a device.
         """
         for arg in args:
             if isinstance(arg, (Tensor, _core.dtype)):
@@ -147,6 +147,14 @@ class Module(Hooked, Tree):
         if device is not None:
             on_cpu(device)
         return self._apply(_core.empty_like)
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Nothing, as `torch.compile`: there is no compiler."""
+
+    def cuda(self: _M, device: Device = None) -> _M:
+        """Raises AssertionError: there is no GPU."""
+        on_cpu("cuda" if device is None else device)
+        return self
 
     def cpu(self: _M) -> _M:
         """self: there is no other place."""

@@ -157,9 +157,17 @@ class ReplicationPad3d(_ReplicationPad):
 
 
 class _CircularPad(_Pad):
-    """y = x (N, C, ...) continued from its other end."""
+    """y = x (N, C, ...) or (C, ...) continued from its other end; ValueError for other inputs."""
 
     _mode = "circular"
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self._dims < input.ndim <= self._dims + 2:
+            raise ValueError(
+                f"[{type(self).__name__}] expected {self._dims + 1}D or {self._dims + 2}D input, "
+                f"got shape {tuple(input.shape)}"
+            )
+        return super().forward(input)
 
 
 class CircularPad1d(_CircularPad):

@@ -84,7 +84,10 @@ class RNNBase(Module):
                 f"[{name}] dropout={dropout} acts between layers, and num_layers=1; leave it out",
                 stacklevel=4,
             )
-        for what in ("hidden_size", "num_layers"):
+        for what in ("bias", "batch_first"):
+            if not isinstance(getattr(self, what), bool):
+                raise TypeError(f"[{name}] {what}={getattr(self, what)!r} is not a bool; pass one")
+        for what in ("input_size", "hidden_size", "num_layers"):
             value = getattr(self, what)
             if not isinstance(value, int):
                 raise TypeError(f"[{name}] {what}={value!r} is not an int; pass a whole number")
@@ -136,6 +139,11 @@ class RNNBase(Module):
             raise ValueError(
                 f"[{name}] Expected input to be 2D or 3D, got shape {tuple(data.shape)}; it is "
                 "(time, batch, features)"
+            )
+        if data.dtype != self._flat_weights[0].dtype:
+            raise ValueError(
+                f"[{name}] the input is {data.dtype}, the weights {self._flat_weights[0].dtype}; "
+                "convert one of them with .to()"
             )
         if data.shape[-1] != self.input_size:
             raise RuntimeError(

@@ -40,10 +40,10 @@ def get_total_norm(
 
     Raises RuntimeError for a norm that is nan or infinite, with `error_if_nonfinite`.
     """
+    norm_type = float(norm_type)
     parts = _list(tensors)
     if not parts:
         return _core.tensor(0.0)
-    norm_type = float(norm_type)
     total = _norm(_core.stack([_norm(t, norm_type) for t in parts]), norm_type)
     if error_if_nonfinite and not -inf < total.item() < inf:
         raise RuntimeError(
@@ -60,11 +60,12 @@ def clip_grads_with_norm_(
     total_norm: Tensor,
     foreach: bool | None = None,
 ) -> None:
-    """g *= min(1, max_norm / (total_norm + 1e-6))."""
+    """g *= min(1, max_norm / (total_norm + 1e-6)). ValueError for a max_norm that is no number."""
+    max_norm = float(max_norm)
     grads = _grads(parameters)
     if not grads:
         return
-    factor = _core.clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
+    factor = _core.clamp(max_norm / (total_norm + 1e-6), max=1.0)
     for g in grads:
         g.mul_(factor)
 
@@ -92,6 +93,7 @@ def clip_grad_norm_(
 def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
-    """g = min(max(g, -clip_value), clip_value), elementwise."""
+    """g = min(max(g, -clip_value), clip_value); ValueError for a bound that is no number."""
+    bound = float(clip_value)
     for g in _grads(parameters):
-        g.clamp_(-float(clip_value), float(clip_value))
+        g.clamp_(-bound, bound)

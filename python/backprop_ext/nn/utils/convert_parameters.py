@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ... import _core
+from ..._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,12 +23,13 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Cut a vector into the parameters; they become views of it.
 
-    Raises ValueError, before any parameter changes, when it has too few elements.
+    Raises RuntimeError, before any parameter changes, when it has too few elements.
     """
+    the_tensor("vector_to_parameters", vec, "vec")
     params = [*parameters]
     needed = sum(p.numel() for p in params)
     if vec.numel() < needed:
-        raise ValueError(
+        raise RuntimeError(
             f"[vector_to_parameters] the vector has {vec.numel()} elements, the parameters "
             f"{needed}; pass one of parameters_to_vector"
         )

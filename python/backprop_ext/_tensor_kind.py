@@ -1,0 +1,89 @@
+"""What a tensor says of its place and kind: the same for all of them, as all are on the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._core import Tensor
+from ._device import CPU, on_cpu
+from ._layout import strided
+from ._samples import histogram
+from ._shared import is_nonzero, is_same_size
+from ._tensor import method
+
+__all__: list[str] = []
+
+
+@method("histogram")
+def _histogram(self: Tensor, bins: int | Tensor = 100, **options: Any) -> Any:
+    """torch.histogram."""
+    return histogram(self, bins, **options)
+
+
+@method("is_nonzero")
+def _is_nonzero(self: Tensor) -> bool:
+    """torch.is_nonzero."""
+    return is_nonzero(self)
+
+
+@method("is_same_size")
+def _is_same_size(self: Tensor, other: Tensor) -> bool:
+    """torch.is_same_size."""
+    return is_same_size(self, other)
+
+
+@method("cpu")
+def _cpu(self: Tensor) -> Tensor:
+    """self: there is no other place."""
+    return self
+
+
+@method("cuda")
+def _cuda(self: Tensor, device_: Any = None, non_blocking: bool = False) -> Tensor:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda" if device_ is None else device_)
+    return self
+
+
+setattr(Tensor, "device", property(lambda self: CPU, doc="Always device('cpu')."))  # noqa: B010
+setattr(Tensor, "is_cpu", property(lambda self: True, doc="Always True."))  # noqa: B010
+setattr(Tensor, "layout", property(lambda self: strided, doc="Always strided."))  # noqa: B010
+for _name in ("is_cuda", "is_meta", "is_mps", "is_quantized", "is_sparse"):
+    setattr(Tensor, _name, property(lambda self: False, doc="Always False."))
+
+
+for _name in ("is_inference", "is_conj", "is_neg", "is_shared", "is_distributed"):
+    setattr(Tensor, _name, lambda self: False)
+
+setattr(Tensor, "real", property(lambda self: self, doc="The tensor itself."))  # noqa: B010
+
+
+@method("is_signed")
+def _is_signed(self: Tensor) -> bool:
+    """Whether the type has negative numbers: all but bool."""
+    return self.dtype.is_signed
+
+
+@method("_is_view")
+def _is_view(self: Tensor) -> bool:
+    """Whether it shows another tensor's memory, as autograd knows."""
+    return self._base is not None
+
+
+@method("get_device")
+def _get_device(self: Tensor) -> int:
+    """-1: the CPU."""
+    return -1
+
+
+@method("pin_memory")
+@method("share_memory_")
+def _same(self: Tensor, device: Any = None) -> Tensor:
+    """self: there is no memory of another kind."""
+    return self
+
+
+@method("is_pinned")
+def _is_pinned(self: Tensor, device: Any = None) -> bool:
+    """False: no memory is pinned."""
+    return False

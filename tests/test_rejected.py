@@ -1,0 +1,64 @@
+"""What PyTorch rejects is rejected here with PyTorch's class of error, or one under it.
+
+`tests/data/rejected.txt` has a mistake and PyTorch's class in each line: what beginners write, and
+arguments of another type, shape or range. Where PyTorch is installed, it is asked too.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backprop_ext as bx
+
+LINES = (Path(__file__).parent / "data" / "rejected.txt").read_text().splitlines()[1:]
+MISTAKES = [line.rsplit(" | ", 1) for line in LINES]
+PER_TEST = 100
+
+
+def scope(lib: Any) -> dict[str, Any]:
+    """The names that a mistake uses."""
+    lib.manual_seed(0)
+    return {
+        "torch": lib, "nn": lib.nn, "F": lib.nn.functional, "optim": lib.optim, "np": np,
+        "data": importlib.import_module(f"{lib.__name__}.utils.data"),
+        "a": lib.arange(6.0).reshape(2, 3), "b": lib.ones(2, 3), "v": lib.ones(3),
+        "r": lib.ones(2, 3, requires_grad=True), "i": lib.tensor([0, 1]), "s": lib.tensor(2.0),
+        "n": lib.arange(6).reshape(2, 3), "m": lib.ones(2, 3) > 0,
+        "d": lib.ones(2, 3, dtype=lib.float64), "img": lib.ones(2, 3, 8, 8),
+        "seq": lib.ones(5, 2, 4), "lin": lib.nn.Linear(3, 2),
+    }  # fmt: skip
+
+
+def answer(lib: Any, text: str) -> type[BaseException] | None:
+    names = scope(lib)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            exec(text, names)
+        except Exception as error:
+            return type(error)
+    return None
+
+
+@pytest.mark.parametrize("start", range(0, len(MISTAKES), PER_TEST))
+def test_mistake_has_the_recorded_class(start: int) -> None:
+    for text, name in MISTAKES[start : start + PER_TEST]:
+        found = answer(bx, text)
+        assert found is not None, text
+        assert issubclass(found, getattr(builtins, name)), (text, found, name)
+
+
+def test_recorded_classes_are_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    torch.distributions.Distribution.set_default_validate_args(True)  # other tests turn it off
+    for text, name in MISTAKES:
+        found = answer(torch, text)
+        assert found is not None, text
+        assert name in [kind.__name__ for kind in found.__mro__], (text, found, name)
