@@ -9,33 +9,6 @@
 
 namespace bx::capture {
 
-/// Which events touch each buffer first and last.
-void Program::find_lifetimes() {
-  for (Buffer& b : record_.buffers) b.first = b.last = -1;
-  auto touch = [&](int buffer, int e) {
-    Buffer& b = record_.buffers[static_cast<size_t>(buffer)];
-    if (b.first < 0) b.first = e;
-    b.last = e;
-  };
-  std::vector<int> grads;  // set, and read by what the host does later
-  for (int e = 0; e < static_cast<int>(record_.events.size()); ++e) {
-    const Event& event = record_.events[static_cast<size_t>(e)];
-    if (const auto* launch = std::get_if<Launch>(&event)) {
-      ++launches_;
-      for (const Operand& o : launch->in) touch(o.buffer, e);
-      for (const Operand& o : launch->out) touch(o.buffer, e);
-    } else if (const auto* set = std::get_if<GradSet>(&event)) {
-      if (set->grad) {
-        touch(set->grad->buffer, e);
-        grads.push_back(set->grad->buffer);
-      }
-    } else {
-      for (int buffer : grads) touch(buffer, e);
-      grads.clear();
-    }
-  }
-}
-
 void Program::point(int buffer, void** place, int64_t offset) {
   pointers_[static_cast<size_t>(buffer)].push_back({place, offset});
 }
@@ -44,50 +17,6 @@ void Program::point(int buffer, void** place, int64_t offset) {
 void Program::place(int buffer, void* start) {
   for (const Pointer& p : pointers_[static_cast<size_t>(buffer)])
     *p.place = static_cast<char*>(start) + p.offset;
-}
-
-/// Gives every internal buffer its place; true for those that live inside one group, in no memory.
-std::vector<bool> Program::plan_memory(const Schedule& schedule) {
-  const size_t count = record_.events.size();
-  const auto numbers = [&](const std::vector<size_t>& ends) {
-    std::vector<int> of_event(count);
-    for (size_t e = 0, g = 0; e < count; ++e) {
-      if (e == ends[g]) ++g;
-      of_event[e] = static_cast<int>(g);
-    }
-    return of_event;
-  };
-  const std::vector<int> groups = numbers(schedule.groups), walks = numbers(schedule.walks);
-  const auto at = [&](const std::vector<int>& of_event, int event) {
-    return of_event[std::min(static_cast<size_t>(event), count - 1)];
-  };
-  const auto is_fused = [&](int group) {
-    const auto g = static_cast<size_t>(group);
-    return schedule.groups[g] - (g ? schedule.groups[g - 1] : 0) > 1;
-  };
-  std::vector<bool> scratch(record_.buffers.size());
-  for (size_t k = 0; k < scratch.size(); ++k) {
-    Buffer& b = record_.buffers[k];
-    if (b.first < 0) continue;
-    const bool internal = b.origin == Origin::Internal;
-    scratch[k] = internal && b.initial.empty() && at(groups, b.first) == at(groups, b.last) &&
-                 is_fused(at(groups, b.first));
-    if (scratch[k]) {
-      b.first = b.last = -1;
-      continue;
-    }
-    if (internal && !b.initial.empty()) {
-      b.first = 0;  // there from the start, and untouched until it is read
-      if (!b.written) b.last = static_cast<int>(count);
-    }
-    // Lifetimes count in walks: a walk reads and writes all of its operands at once.
-    if (b.first >= static_cast<int>(count)) continue;
-    b.first = at(walks, b.first);
-    b.last = at(walks, b.last);
-  }
-  arena_bytes_ = plan_arena(record_.buffers, &live_bytes_);
-  arena_ = make<Storage>(arena_bytes_);
-  return scratch;
 }
 
 /// The memory of a gradient that the step sets: its own, or a part of the arena.
@@ -114,10 +43,15 @@ std::unique_ptr<Instruction> Program::set_grad(const GradSet& set) {
 
 std::unique_ptr<Stage> Program::general(const Launch& launch) {
   auto one = std::make_unique<GeneralKernel>(launch);
-  for (size_t k = 0; k < launch.out.size(); ++k)
-    point(launch.out[k].buffer, &one->out[k].data, launch.out[k].offset);
-  for (size_t k = 0; k < launch.in.size(); ++k)
-    point(launch.in[k].buffer, &one->in[k].data, launch.in[k].offset);
+  const auto place_all = [&](const std::vector<Operand>& operands,
+                             std::vector<kernels::View>& views, std::vector<int64_t>& local) {
+    for (size_t k = 0; k < operands.size(); ++k) {
+      local.push_back(buffer_of(operands[k]).row_offset);
+      if (local[k] < 0) point(operands[k].buffer, &views[k].data, operands[k].offset);
+    }
+  };
+  place_all(launch.out, one->out, one->out_local);
+  place_all(launch.in, one->in, one->in_local);
   return one;
 }
 
@@ -130,7 +64,7 @@ std::unique_ptr<Instruction> Program::straight(const Launch& launch) {
 }
 
 /// The launches [begin, end) block by block.
-std::unique_ptr<Stage> Program::fused(size_t begin, size_t end, const std::vector<bool>& scratch) {
+std::unique_ptr<Stage> Program::fused(size_t begin, size_t end) {
   auto fused = std::make_unique<FusedKernels>();
   const Dims& shape = std::get<Launch>(record_.events[begin]).out[0].shape;
   std::vector<Operand> slots;
@@ -143,7 +77,8 @@ std::unique_ptr<Stage> Program::fused(size_t begin, size_t end, const std::vecto
     slots.push_back(o);
     PointwiseOperand p{nullptr, size_of(o.dtype), !written, written,
                        broadcast_strides(o.shape, o.strides, shape)};
-    if (scratch[static_cast<size_t>(o.buffer)]) p.layout = Layout::Scratch;
+    if (buffer_of(o).home == Home::Group) p.layout = Layout::Scratch;
+    p.local = buffer_of(o).row_offset;
     fused->operands.push_back(p);
     return static_cast<int>(slots.size()) - 1;
   };
@@ -182,14 +117,13 @@ std::unique_ptr<Stage> Program::fused(size_t begin, size_t end, const std::vecto
   fused->shape = shape;
   fused->plan.emplace(shape, fused->operands, fused->steps);
   for (size_t k = 0; k < slots.size(); ++k)
-    if (fused->operands[k].has_tensor())
+    if (fused->operands[k].has_tensor() && fused->operands[k].local < 0)
       point(slots[k].buffer, reinterpret_cast<void**>(&fused->operands[k].data), slots[k].offset);
   return fused;
 }
 
 /// What the events of a group become.
-std::unique_ptr<Instruction> Program::instruction(size_t begin, size_t end,
-                                                  const std::vector<bool>& scratch) {
+std::unique_ptr<Instruction> Program::instruction(size_t begin, size_t end) {
   const Event& event = record_.events[begin];
   if (const auto* set = std::get_if<GradSet>(&event)) return set_grad(*set);
   if (const auto* call = std::get_if<HostCall>(&event)) return std::make_unique<CallHost>(*call);
@@ -203,43 +137,49 @@ std::unique_ptr<Instruction> Program::instruction(size_t begin, size_t end,
                                [&](const Operand& o) {
                                  return o.shape == out.shape && is_contiguous(o.shape, o.strides);
                                });
-  return is_straight ? straight(first) : fused(begin, end, scratch);
+  return is_straight ? straight(first) : fused(begin, end);
 }
 
 /// Groups that end at `ends`, the first of which begins at `begin`.
-std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t begin,
-                                           const std::vector<bool>& scratch) {
-  if (ends.size() == 1) return instruction(begin, ends[0], scratch);
-  int64_t rows = 0, elements = 0;
+std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t begin) {
+  if (ends.size() == 1) return instruction(begin, ends[0]);
+  const std::span<const Event> events =
+      std::span<const Event>(record_.events).subspan(begin, ends.back() - begin);
+  const int64_t rows = rows_of(events);
+  const bool leads = is_leading(std::get<Launch>(events[0]));
+  int64_t elements = 0, bytes = 0;
   std::vector<RowOperand> operands;
-  const auto& first = std::get<Launch>(record_.events[begin]);
-  const bool leads = is_leading(first);
-  for (size_t e = begin; e < ends.back(); ++e)
-    rows = std::max(rows, own_rows(std::get<Launch>(record_.events[e])));
-  for (size_t e = begin; e < ends.back(); ++e) {
-    const auto& launch = std::get<Launch>(record_.events[e]);
-    row_operands(launch, rows, leads && e == begin, operands);
+  for (size_t e = 0; e < events.size(); ++e) {
+    const auto& launch = std::get<Launch>(events[e]);
+    row_operands(launch, rows, leads && e == 0, operands);
     elements += launch.out[0].numel() / rows;
   }
-  int64_t bytes = 0;
   std::vector<int> counted;
   for (const RowOperand& o : operands) {
-    if (scratch[static_cast<size_t>(o.buffer)] ||
+    if (record_.buffers[static_cast<size_t>(o.buffer)].home == Home::Group ||
         std::find(counted.begin(), counted.end(), o.buffer) != counted.end())
       continue;
     counted.push_back(o.buffer);
     bytes += o.row_bytes;
   }
+  const int64_t block = std::min(rows, RowWalk::block_of(bytes));
+  int64_t local = 0;
+  for (int number : counted) {
+    Buffer& b = record_.buffers[static_cast<size_t>(number)];
+    if (b.home != Home::Walk) continue;
+    b.row_offset = local;
+    local += (b.bytes / rows * block + 127) / 64 * 64;  // not all in the same cache sets
+  }
   std::vector<std::unique_ptr<Stage>> stages;
   const GeneralKernel* leader = nullptr;
   for (size_t end : ends) {
     const auto& launch = std::get<Launch>(record_.events[begin]);
-    stages.push_back(launch.kernel.pointwise ? fused(begin, end, scratch) : general(launch));
+    stages.push_back(launch.kernel.pointwise ? fused(begin, end) : general(launch));
     stages.back()->cut(rows);
     begin = end;
   }
   if (leads) leader = static_cast<const GeneralKernel*>(stages.front().get());
-  return std::make_unique<RowWalk>(rows, bytes, elements, std::move(stages), leader);
+  return std::make_unique<RowWalk>(rows, block, elements, local, std::move(stages), leader);
 }
 
 void Program::build() {
@@ -248,7 +188,8 @@ void Program::build() {
   const Schedule ends = schedule(record_.events);
   find_lifetimes();
   pointers_.resize(buffers.size());
-  const std::vector<bool> scratch = plan_memory(ends);
+  find_homes(ends);
+  plan_memory(ends);
   for (size_t k = 0; k < buffers.size(); ++k) {
     const Buffer& b = buffers[k];
     const bool again = b.origin == Origin::Result || (b.origin == Origin::Internal && b.written);
@@ -264,7 +205,7 @@ void Program::build() {
     const size_t first = g;
     while (ends.groups[g++] != end) {
     }
-    instructions_.push_back(walk(std::span(ends.groups).subspan(first, g - first), begin, scratch));
+    instructions_.push_back(walk(std::span(ends.groups).subspan(first, g - first), begin));
     begin = end;
   }
   for (size_t k = 0; k < buffers.size(); ++k) {

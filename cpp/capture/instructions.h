@@ -10,6 +10,8 @@ namespace bx::capture {
 
 using kernels::FaultInfo;
 
+inline constexpr auto kLine = static_cast<int64_t>(memory::kAlignment);
+
 inline void check(const char* op, const FaultInfo& fault) {
   if (fault.fault != kernels::Fault::None) report_fault(op, fault);
 }
@@ -46,8 +48,8 @@ class FusedKernels final : public Stage {
     }
   }
   void cut(int64_t rows) override { row_width_ = plan->total / rows; }
-  void run_rows(int64_t begin, int64_t end, FaultInfo* fault) const override {
-    plan->run_range(begin * row_width_, end * row_width_, fault);
+  void run_rows(int64_t begin, int64_t end, char* local, FaultInfo* fault) const override {
+    plan->run_range(begin * row_width_, end * row_width_, fault, local);
   }
   const char* op() const override { return names.front(); }
   std::string text() const override {
@@ -91,8 +93,9 @@ class GeneralKernel final : public Stage {
     out_cuts_ = cuts(launch_.out, launch_.kernel.rows.out, rows);
     in_cuts_ = cuts(launch_.in, launch_.kernel.rows.in, rows);
   }
-  void run_rows(int64_t begin, int64_t end, FaultInfo* fault) const override {
-    const RowViews to(out, out_cuts_, begin, end), from(in, in_cuts_, begin, end);
+  void run_rows(int64_t begin, int64_t end, char* local, FaultInfo* fault) const override {
+    const RowViews to(out, out_local, out_cuts_, begin, end, local);
+    const RowViews from(in, in_local, in_cuts_, begin, end, local);
     launch_.kernel.general(to.views, from.views, launch_.params, fault);
   }
   /// All of it, while `done` hears of rows.
@@ -107,6 +110,7 @@ class GeneralKernel final : public Stage {
   }
 
   std::vector<kernels::View> out, in;
+  std::vector<int64_t> out_local, in_local;  // offsets in the memory of a walk; -1: elsewhere
 
  private:
   /// How an operand is cut into rows.
@@ -125,12 +129,14 @@ class GeneralKernel final : public Stage {
     return result;
   }
   struct RowViews {
-    RowViews(const std::vector<kernels::View>& whole, const std::vector<RowCut>& cuts,
-             int64_t begin, int64_t end) {
+    RowViews(const std::vector<kernels::View>& whole, const std::vector<int64_t>& offsets,
+             const std::vector<RowCut>& cuts, int64_t begin, int64_t end, char* local) {
       for (size_t k = 0; k < whole.size(); ++k) {
         kernels::View& v = views[k];
         v = whole[k];
-        v.data = static_cast<char*>(v.data) + begin * cuts[k].step;
+        const int64_t at = begin * cuts[k].step;
+        v.data =
+            offsets[k] >= 0 ? local + offsets[k] + at % kLine : static_cast<char*>(v.data) + at;
         if (!cuts[k].is_leading) continue;
         std::copy_n(v.shape, v.ndim, shapes[k]);
         shapes[k][0] = end - begin;
@@ -152,12 +158,18 @@ class GeneralKernel final : public Stage {
 /// is a product, the others take its rows as they get done.
 class RowWalk final : public Instruction {
  public:
-  /// Bytes and elements of a row of all operands; the leader, if any, is the first stage.
-  RowWalk(int64_t rows, int64_t row_bytes, int64_t row_elements,
+  /// Rows at a time, of so many bytes.
+  static int64_t block_of(int64_t row_bytes) {
+    return std::max<int64_t>(1, kCached / std::max<int64_t>(1, row_bytes));
+  }
+  /// Elements of a row of all operands; bytes of what lives inside; the leader, if any, is the
+  /// first stage.
+  RowWalk(int64_t rows, int64_t block, int64_t row_elements, int64_t local_bytes,
           std::vector<std::unique_ptr<Stage>> stages, const GeneralKernel* leader)
       : rows_(rows),
-        block_(std::max<int64_t>(1, kCached / std::max<int64_t>(1, row_bytes))),
-        grain_(std::max(block_, kThreadGrain / std::max<int64_t>(1, row_elements))),
+        block_(block),
+        grain_(std::max(block, kThreadGrain / std::max<int64_t>(1, row_elements))),
+        local_bytes_(local_bytes),
         stages_(std::move(stages)),
         leader_(leader),
         faults_(stages_.size()) {}
@@ -198,12 +210,16 @@ class RowWalk final : public Instruction {
         &context);
   }
   void run_blocks(int64_t begin, int64_t end) {
+    thread_local std::vector<char> room;
+    if (static_cast<int64_t>(room.size()) < local_bytes_ + kLine)
+      room.resize(static_cast<size_t>(local_bytes_ + kLine));
+    char* local = room.data() + (kLine - reinterpret_cast<intptr_t>(room.data()) % kLine) % kLine;
     for (int64_t at = begin; at < end; at += block_)
       for (size_t k = leader_ ? 1 : 0; k < stages_.size(); ++k)
-        stages_[k]->run_rows(at, std::min(end, at + block_), &faults_[k]);
+        stages_[k]->run_rows(at, std::min(end, at + block_), local, &faults_[k]);
   }
 
-  int64_t rows_, block_, grain_;
+  int64_t rows_, block_, grain_, local_bytes_;
   std::vector<std::unique_ptr<Stage>> stages_;
   const GeneralKernel* leader_;
   std::vector<FaultInfo> faults_;

@@ -20,8 +20,16 @@ enum class Origin : uint8_t {
   Result,    // handed out: fresh at every replay
 };
 
+/// Where a buffer lies at a replay.
+enum class Home : uint8_t {
+  Memory,  // whole
+  Group,   // nowhere: it lives inside one group, block by block
+  Walk,    // inside one walk: the rows at hand, in memory of the thread
+};
+
 struct Buffer {
   Origin origin = Origin::Outside;
+  Home home = Home::Memory;
   int64_t bytes = 0;
   int first = -1, last = -1;    // events that touch it
   bool written = false;         // by a kernel
@@ -29,6 +37,7 @@ struct Buffer {
   Ref<Storage> storage;         // Outside: kept alive
   std::vector<char> initial;    // what the host had put there before the first kernel read it
   int64_t arena_offset = -1;    // Internal, after planning
+  int64_t row_offset = -1;      // Home::Walk: where its rows begin in the thread's memory
   int position = -1;            // Argument, Result: which
   int64_t argument_offset = 0;  // Argument: of the tensor in its storage, bytes
   std::pair<int64_t, int64_t> extent;  // Argument: the bytes in which the tensor lies

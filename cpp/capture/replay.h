@@ -24,7 +24,10 @@ class Stage : public Instruction {
  public:
   /// Makes ready for runs of some of so many rows.
   virtual void cut(int64_t rows) = 0;
-  virtual void run_rows(int64_t begin, int64_t end, kernels::FaultInfo* fault) const = 0;
+  /// `local` holds these rows of what lives inside the walk, as far from a multiple of the
+  /// alignment as they would be in memory of their own: sums of some kernels begin at a multiple.
+  virtual void run_rows(int64_t begin, int64_t end, char* local,
+                        kernels::FaultInfo* fault) const = 0;
   /// The op of its first launch, for errors.
   virtual const char* op() const = 0;
 };
@@ -101,17 +104,19 @@ class Program {
   void drop_dead();
   void find_lifetimes();
   void build();
-  std::vector<bool> plan_memory(const Schedule& ends);
+  void find_homes(const Schedule& schedule);
+  void plan_memory(const Schedule& schedule);
   Ref<Storage> storage_of(int number);
-  std::unique_ptr<Instruction> instruction(size_t begin, size_t end,
-                                           const std::vector<bool>& scratch);
-  std::unique_ptr<Instruction> walk(std::span<const size_t> ends, size_t begin,
-                                    const std::vector<bool>& scratch);
+  std::unique_ptr<Instruction> instruction(size_t begin, size_t end);
+  std::unique_ptr<Instruction> walk(std::span<const size_t> ends, size_t begin);
   std::unique_ptr<Instruction> restore(int number);
   std::unique_ptr<Instruction> set_grad(const GradSet& set);
   std::unique_ptr<Stage> general(const Launch& launch);
   std::unique_ptr<Instruction> straight(const Launch& launch);
-  std::unique_ptr<Stage> fused(size_t begin, size_t end, const std::vector<bool>& scratch);
+  std::unique_ptr<Stage> fused(size_t begin, size_t end);
+  const Buffer& buffer_of(const Operand& o) const {
+    return record_.buffers[static_cast<size_t>(o.buffer)];
+  }
   void point(int buffer, void** place, int64_t offset);
   void place(int buffer, void* start);
 

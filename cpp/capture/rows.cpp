@@ -34,6 +34,12 @@ int64_t even_rows_of_broadcast(Operand o, const Dims& shape, int64_t rows) {
 
 }  // namespace
 
+int64_t rows_of(std::span<const Event> launches) {
+  int64_t rows = 0;
+  for (const Event& e : launches) rows = std::max(rows, own_rows(std::get<Launch>(e)));
+  return rows;
+}
+
 /// Its dimension 0, or as many equal pieces of dense memory.
 int64_t row_step(const Operand& o, int64_t rows) {
   if (o.shape.size() > 0 && o.shape[0] == rows && o.strides[0] == 0) return 0;

@@ -1,6 +1,7 @@
 // What a launch reads and writes, row by row.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "capture/program.h"
@@ -18,6 +19,9 @@ struct RowOperand {
 /// How many rows a general kernel walks by itself, or leads others through; 0 where it does not.
 int64_t own_rows(const Launch& launch);
 bool is_leading(const Launch& launch);
+
+/// How many rows launches walk together.
+int64_t rows_of(std::span<const Event> launches);
 
 /// Bytes from row to row of an operand that a general kernel walks; 0 where all rows are the same,
 /// -1 where its rows are not apart.

@@ -14,6 +14,7 @@ constexpr int64_t kBlock = 1024;          // elements at a time, where few opera
 constexpr int64_t kLeast = 128;           // and where many are
 constexpr int64_t kInnermost = 40 << 10;  // bytes in use that stay in L1 between two kernels
 constexpr int64_t kScratch = 96 << 10;    // bytes of buffers per thread
+constexpr auto kAligned = static_cast<int64_t>(memory::kAlignment);
 constexpr int64_t kApart = 64;  // elements between buffers: not all in the same cache sets
 static_assert(kMaxPointwiseOperands * (kLeast + kApart) * 8 <= kScratch);
 static_assert(kMaxReducedBytes * (kernels::kLeaf + kApart) <= kScratch);
@@ -169,7 +170,8 @@ int64_t PointwisePlan::assign_slots() {
 }
 
 /// Block by block. Buffers that repeat are filled once.
-void PointwisePlan::run_range(int64_t begin, int64_t end, kernels::FaultInfo* fault) const {
+void PointwisePlan::run_range(int64_t begin, int64_t end, kernels::FaultInfo* fault,
+                              char* local) const {
   const int count = static_cast<int>(operands.size());
   alignas(64) char scratch[kScratch];
   char* buffers[kMaxPointwiseOperands];
@@ -185,9 +187,10 @@ void PointwisePlan::run_range(int64_t begin, int64_t end, kernels::FaultInfo* fa
     char* place[kMaxPointwiseOperands];
     for (int k = 0; k < count; ++k) {
       const PointwiseOperand& o = operands[k];
-      place[k] = o.layout == Layout::Straight ? o.data + at * o.item
-                 : o.layout == Layout::Leaves ? o.data + at / kernels::kLeaf * o.item
-                                              : buffers[k];
+      place[k] = o.local >= 0 ? local + o.local + begin * o.item % kAligned + (at - begin) * o.item
+                 : o.layout == Layout::Straight ? o.data + at * o.item
+                 : o.layout == Layout::Leaves   ? o.data + at / kernels::kLeaf * o.item
+                                                : buffers[k];
       if (o.layout == Layout::Strided && o.is_read) transfer(shape, o, at, n, buffers[k], true);
     }
     for (const PointwiseStep& step : steps) {

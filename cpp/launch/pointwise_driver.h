@@ -37,6 +37,8 @@ struct PointwiseOperand {
   bool is_read, is_written;
   Dims strides;  // elements, 0 where it repeats
   Layout layout = Layout::Straight;
+  int64_t local = -1;  // if not -1: where it begins in `local` of run_range, and nowhere else;
+                       // there, as far from a multiple of the alignment as it would be in a tensor
 
   bool has_tensor() const { return layout != Layout::Scratch && layout != Layout::Leaves; }
 };
@@ -50,8 +52,10 @@ struct PointwisePlan {
 
   /// Runs the steps in order on every block. The operands' data may change between two runs.
   void run(kernels::FaultInfo* fault) const;
-  /// The same on the elements [begin, end) of the index space, which are whole rows of it.
-  void run_range(int64_t begin, int64_t end, kernels::FaultInfo* fault) const;
+  /// The same on the elements [begin, end) of the index space, which are whole rows of it. `local`
+  /// holds these elements of the operands that are there.
+  void run_range(int64_t begin, int64_t end, kernels::FaultInfo* fault,
+                 char* local = nullptr) const;
 
   std::span<PointwiseOperand> operands;
   std::span<const PointwiseStep> steps;
