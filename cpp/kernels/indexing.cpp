@@ -10,6 +10,8 @@ namespace bx::kernels {
 
 namespace {
 
+constexpr int64_t kGrain = 16384;  // elements, of which each row is a wait for memory
+
 /// The indexed tensor with its k indexed dimensions first: [s1..sk, rest...], any strides; the
 /// indices, int64, contiguous, of one length; and the block that each index selects.
 struct Selection {
@@ -61,7 +63,7 @@ void index(const View* out, const View* in, const Params& params, FaultInfo* fau
   auto* y = static_cast<T*>(out[0].data);
   const int64_t width = chosen.width;
   parallel_for(static_cast<int64_t>(chosen.offsets.size()),
-               (1 << 18) / std::max<int64_t>(1, width) + 1, [&](int64_t begin, int64_t end) {
+               kGrain / std::max<int64_t>(1, width) + 1, [&](int64_t begin, int64_t end) {
                  for (int64_t i = begin; i < end; ++i) {
                    const T* from = source + chosen.offsets[static_cast<size_t>(i)];
                    if (chosen.block.empty()) {
