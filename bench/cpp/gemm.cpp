@@ -75,7 +75,7 @@ BX_BENCH_API double probe_eigen(int ta, int tb, int m, int n, int k, const float
 /// The matmul kernel of a kernel library, or null if it cannot be loaded or is of another version.
 BX_BENCH_API void* probe_kernel(const char* path) {
   using namespace bx::kernels;
-  static const Host host{&one_thread};
+  static const Host host{&one_thread, [] { return 1; }};
   void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   void* symbol = library ? dlsym(library, kEntryPointName) : nullptr;
   if (!symbol) return nullptr;
