@@ -81,6 +81,14 @@ HookHandle enter_hook(Find find, Entry entry) {
   return {id, [find](int64_t id) { std::erase_if(find(), [id](auto& h) { return h.id == id; }); }};
 }
 
+/// A list of a leaf's hooks, about to change.
+template <auto List>
+auto& changing(const Tensor& leaf) {
+  LeafExtras& extras = extras_of(leaf);
+  ++extras.hook_changes;
+  return extras.*List;
+}
+
 HookHandle register_hook(const Tensor& t, py::object callable) {
   if (!requires_grad(t))
     fail_runtime("register_hook", "cannot register a hook on a tensor of shape ", t.shape(),
@@ -89,7 +97,7 @@ HookHandle register_hook(const Tensor& t, py::object callable) {
   NumberedHook hook{next_hook++, node ? t->output_nr : 0, python_hook(std::move(callable))};
   if (node)
     return enter_hook([node]() -> auto& { return hooks_of(*node).before; }, std::move(hook));
-  return enter_hook([t]() -> auto& { return extras_of(t).hooks; }, std::move(hook));
+  return enter_hook([t]() -> auto& { return changing<&LeafExtras::hooks>(t); }, std::move(hook));
 }
 
 HookHandle register_after(const Tensor& t, py::object callable) {
@@ -98,7 +106,7 @@ HookHandle register_after(const Tensor& t, py::object callable) {
                  "post accumulate grad hooks cannot be "
                  "registered on non-leaf tensors, or on leaves without requires_grad (shape ",
                  t.shape(), "); use register_hook");
-  return enter_hook([t]() -> auto& { return extras_of(t).after; },
+  return enter_hook([t]() -> auto& { return changing<&LeafExtras::after>(t); },
                     NumberedHook{next_hook++, 0, python_hook(std::move(callable))});
 }
 

@@ -66,18 +66,26 @@ void Program::find_stretches() {
   }
 }
 
+namespace {
+
+int64_t hook_changes(const Tensor& t) { return t->extras ? t->extras->hook_changes : 0; }
+
+}  // namespace
+
 void Program::watch(const Tensors& tensors) {
   std::unordered_set<const TensorImpl*> known;
   for (const Watched& w : watched_) known.insert(w.tensor.impl());
   for (const Tensor& t : tensors)
     if (known.insert(t.impl()).second)
-      watched_.push_back({t, t->storage->root(), t->offset, t.shape(), t->leaf_requires_grad});
+      watched_.push_back(
+          {t, t->storage->root(), t->offset, t.shape(), t->leaf_requires_grad, hook_changes(t)});
 }
 
 bool Program::applies() const {
   for (const Watched& w : watched_)
     if (w.tensor->leaf_requires_grad != w.requires_grad || w.tensor->offset != w.offset ||
-        w.tensor->storage->root_address() != w.root.get() || !(w.tensor.shape() == w.shape))
+        w.tensor->storage->root_address() != w.root.get() || !(w.tensor.shape() == w.shape) ||
+        hook_changes(w.tensor) != w.hook_changes)
       return false;
   for (const GradBefore& b : record_.before) {
     const Ref<TensorImpl>& now = b.leaf->grad;

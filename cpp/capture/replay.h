@@ -81,6 +81,7 @@ class Program {
     int64_t offset;
     Dims shape;
     bool requires_grad;
+    int64_t hook_changes;
   };
   struct ResultView {
     int buffer;  // -1: a tensor that lives on, handed out as it is, or as a copy

@@ -16,6 +16,7 @@ class TensorImpl;
 /// What only some tensors have: hooks and the accumulator of a leaf. Defined by autograd/.
 struct AutogradExtras {
   virtual ~AutogradExtras() = default;
+  int64_t hook_changes = 0;
 };
 
 class Tensor {
