@@ -164,7 +164,7 @@ def _aligned(values: Array) -> Array:
     """A copy at a multiple of 64 bytes, as tensors of the package and of PyTorch begin."""
     room = np.empty(values.nbytes + 64, np.uint8)
     start = -room.ctypes.data % 64
-    copy = room[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+    copy: Array = room[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
     copy[...] = values
     return copy
 
