@@ -143,6 +143,9 @@ void bind_tensor(py::module_& m) {
   m.def(
       "_make_subclass",
       [](py::type type, const Tensor& t, bool requires_grad) {
+        if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type.ptr()), tensor_type))
+          fail_type("_make_subclass", "cls is ", std::string(py::str(type)),
+                    "; it must be a subclass of Tensor");
         if (requires_grad && !is_floating(t.dtype()))
           fail_runtime("Parameter",
                        "only tensors of floating-point type can require gradients, this is ",
