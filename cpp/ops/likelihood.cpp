@@ -75,9 +75,7 @@ Tensor nll_loss(const Tensor& logp, const Tensor& target, const std::optional<Te
   const Reduction reduction = parse_reduction(op, reduction_name(size_average, reduce, given));
   if (logp.dim() == 0) fail_value(op, "input is 0-d; expected (classes), or (batch, classes, ...)");
   require_float(op, logp.dtype());
-  if (target.dtype() != DType::Int64)
-    fail_runtime(op, "target is ", name_of(target.dtype()),
-                 "; expected class indices of type int64; use .long()");
+  require_class_indices(op, target);
   const int64_t classes = logp.size(logp.dim() == 1 ? 0 : 1);
   if (weight && grad_enabled() && requires_grad(*weight))
     fail_runtime(op, "the derivative for 'weight' (shape ", weight->shape(),

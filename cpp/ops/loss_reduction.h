@@ -1,4 +1,4 @@
-// reduction="mean" | "sum" | "none", as every loss takes it.
+// What losses share: reduction="mean" | "sum" | "none", and class indices as targets.
 #pragma once
 
 #include "ops/ops.h"
@@ -21,6 +21,13 @@ inline std::string reduction_name(const Legacy& size_average, const Legacy& redu
                                   const std::string& name) {
   if (!size_average && !reduce) return name;
   return !reduce.value_or(true) ? "none" : size_average.value_or(true) ? "mean" : "sum";
+}
+
+/// RuntimeError for other than int64.
+inline void require_class_indices(const char* op, const Tensor& target) {
+  if (target.dtype() != DType::Int64)
+    fail_runtime(op, "target is ", name_of(target.dtype()),
+                 "; expected class indices of type int64; use .long()");
 }
 
 inline Tensor reduce_loss(const Tensor& loss, Reduction reduction) {

@@ -121,12 +121,6 @@ Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var
   return reduce_loss(each, parse_reduction(op, reduction_name));
 }
 
-void check_classes(const char* op, const Tensor& target) {
-  if (target.dtype() != DType::Int64)
-    fail_runtime(op, "target is ", name_of(target.dtype()),
-                 "; expected class indices of type int64; use .long()");
-}
-
 /// input as [rows, classes], with the shape of one loss per row.
 std::pair<Tensor, Dims> as_rows(const char* op, const Tensor& input) {
   require_float(op, input.dtype());
@@ -152,7 +146,7 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
   if (weight && !(weight->shape() == Dims{x.size(1)}))
     fail(weight->dim() == 1 ? ErrorKind::Runtime : ErrorKind::Value, op, "weight has shape ",
          weight->shape(), "; expected one per class, ", Dims{x.size(1)});
-  check_classes(op, target);
+  require_class_indices(op, target);
   const Tensor y = reshape(target, {-1}), row = arange_int(0, x.size(0), 1);
   const Tensor own = index(x, {row, y});
   Tensor each = hinge(x - unsqueeze(own, 1) + margin.as_double());
@@ -174,7 +168,7 @@ Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy
     fail_runtime(op, "inconsistent target size: ", target.shape(), " for input of shape ",
                  input.shape(), "; they must be equal");
   const int64_t rows = x.size(0), classes = x.size(1);
-  check_classes(op, target);
+  require_class_indices(op, target);
   const Tensor list = contiguous(reshape(target, {rows, classes}));
   const auto* label = list.data<int64_t>();
   // Every (row, target) pair, as the loss adds them up, and the classes that are no target.

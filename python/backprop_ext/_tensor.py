@@ -12,7 +12,7 @@ from ._tensor_str import tensor_str
 from .autograd.engine import leaves, seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -266,6 +266,11 @@ def _rdiv(self: Tensor, other: Any) -> Tensor:
     return other / self  # type: ignore[no-any-return]
 
 
+def _filled(tensor: Tensor, values: Iterable[float]) -> Tensor:
+    """The tensor, with new values in its elements."""
+    return tensor.copy_(_core.tensor(list(values), dtype=tensor.dtype).view(tensor.shape))
+
+
 @method("map_")
 def _map(self: Tensor, tensor: Tensor, callable: Callable[[float, float], float]) -> Tensor:
     """x_i = f(x_i, y_i) with a Python function, in place. TypeError for what is no tensor."""
@@ -273,8 +278,7 @@ def _map(self: Tensor, tensor: Tensor, callable: Callable[[float, float], float]
     if self.requires_grad or tensor.requires_grad:
         raise TypeError("[map_] a tensor requires grad; no graph knows a Python function: detach()")
     other = tensor.expand(self.shape).reshape(-1).tolist()
-    made = [callable(x, y) for x, y in zip(self.reshape(-1).tolist(), other, strict=True)]
-    return self.copy_(_core.tensor(made, dtype=self.dtype).view(self.shape))
+    return _filled(self, map(callable, self.reshape(-1).tolist(), other))
 
 
 @method("apply_")
@@ -282,5 +286,4 @@ def _apply(self: Tensor, callable: Callable[[float], float]) -> Tensor:
     """x_i = f(x_i) with a Python function, in place. TypeError where the tensor requires grad."""
     if self.requires_grad:
         raise TypeError("[apply_] the tensor requires grad; no graph knows a function: detach()")
-    made = [callable(x) for x in self.reshape(-1).tolist()]
-    return self.copy_(_core.tensor(made, dtype=self.dtype).view(self.shape))
+    return _filled(self, map(callable, self.reshape(-1).tolist()))
