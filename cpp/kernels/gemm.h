@@ -1,8 +1,8 @@
 // The matrix product: which way it is taken.
 #pragma once
 
-#include "kernels/gemm_blocks.h"
 #include "kernels/gemm_lines.h"
+#include "kernels/gemm_parts.h"
 
 namespace bx::kernels {
 
