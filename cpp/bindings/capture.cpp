@@ -25,14 +25,20 @@ void bind_capture(py::module_& m) {
       .def("watch", &Program::watch, py::arg("tensors"),
            "Tensors whose memory, shape and need of a gradient a replay relies on.")
       .def(
-          "run", [](Program& p, const Tensors& arguments) { return p.run(arguments); },
+          "run",
+          [](Program& p, const Tensors& arguments) {
+            Program::Few results;
+            p.run(arguments, results);
+            return Tensors(results.begin(), results.end());
+          },
           py::arg("arguments"),
           "Runs the step on tensors laid out as the recorded ones; returns fresh tensors.")
       .def(
           "profile",
           [](Program& p, const Tensors& arguments) {
+            Program::Few results;
             std::vector<double> seconds;
-            p.run(arguments, &seconds);
+            p.run(arguments, results, &seconds);
             return std::make_pair(p.texts(), seconds);
           },
           py::arg("arguments"), "Runs the step once; (a line, the seconds) of each instruction.")

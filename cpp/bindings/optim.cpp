@@ -52,26 +52,36 @@ class GroupStep {
         states_(std::move(states)) {}
 
   void run() {
-    double settings[kMaxSettings];
-    read_settings(rule_, names_, group_.ptr(), settings);
-    if (!unchanged(settings)) return keep(step(number_, group_, states_, settings), settings);
-    for (Kept& kept : kept_) kept.ready.run(settings);
+    if (!settled_ || !entries_.are_of(group_.ptr())) {
+      double now[kMaxSettings];
+      read_settings(rule_, names_, group_.ptr(), now);
+      if (!same_slots(now)) params_.clear();
+      std::copy_n(now, rule_.settings.size(), settings_);
+      settled_ = settled(names_, group_.ptr());
+      if (settled_) entries_ = Entries(group_.ptr());
+    }
+    if (!unchanged()) return keep(step(number_, group_, states_, settings_));
+    for (Kept& kept : kept_) kept.ready.run(settings_);
   }
   void forget() {
+    settled_ = false;
     kept_.clear();
     params_.clear();
+    state_entries_ = {};
+    entries_ = {};
   }
 
  private:
   struct Kept {
     PyObject* param;  // group["params"] holds it, or another is found in its place
     py::object state;
-    std::vector<PyObject*> entries;  // of the state: counters, then slots
+    Entries entries;
     ReadyUpdate ready;
   };
 
-  void keep(const std::vector<Stepped>& stepped, const double* settings) {
-    forget();
+  void keep(const std::vector<Stepped>& stepped) {
+    kept_.clear();
+    params_.clear();
     PyObject* list = entry_of(group_.ptr(), names_.params);
     if (!list || !PyList_CheckExact(list)) return;
     for (const Stepped& one : stepped)
@@ -80,28 +90,29 @@ class GroupStep {
       params_.push_back(PyList_GET_ITEM(list, i));
     for (const Stepped& one : stepped) {
       Kept kept{one.param, {}, {}, ReadyUpdate(rule_, one.item)};
-      if (!rule_.counters.empty() || !rule_.slots.empty()) keep_entries(kept);
+      if (PyObject* state = entry_of(states_.ptr(), one.param); state && PyDict_Check(state)) {
+        kept.state = py::reinterpret_borrow<py::object>(state);
+        kept.entries = Entries(state);
+      }
       kept_.push_back(std::move(kept));
     }
-    std::copy_n(settings, rule_.settings.size(), settings_);
+    state_entries_ = Entries(states_.ptr());
   }
 
-  void keep_entries(Kept& kept) {
-    PyObject* state = entry_of(states_.ptr(), kept.param);
-    if (!state) return;  // nothing is kept of this parameter
-    kept.state = py::reinterpret_borrow<py::object>(state);
-    for (PyObject* name : names_.counters) kept.entries.push_back(entry_of(state, name));
-    for (PyObject* name : names_.slots) kept.entries.push_back(entry_of(state, name));
+  /// Whether settings keep the slots that those of the last step kept.
+  bool same_slots(const double* settings) const {
+    return std::all_of(rule_.slots.begin(), rule_.slots.end(), [&](const auto& slot) {
+      return slot.when < 0 || (settings[slot.when] != 0) == (settings_[slot.when] != 0);
+    });
   }
 
-  bool unchanged(const double* settings) const {
+  /// Whether parameters, gradients and state are those of the last step.
+  bool unchanged() const {
     if (params_.empty()) return false;
-    // A setting that switches a slot on or off.
-    for (const auto& slot : rule_.slots)
-      if (slot.when >= 0 && (settings[slot.when] != 0) != (settings_[slot.when] != 0)) return false;
     PyObject* list = entry_of(group_.ptr(), names_.params);
     if (!list || !PyList_CheckExact(list) ||
-        PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(params_.size()))
+        PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(params_.size()) ||
+        !state_entries_.are_of(states_.ptr()))
       return false;
     size_t next = 0;
     for (size_t i = 0; i < params_.size(); ++i) {
@@ -112,19 +123,9 @@ class GroupStep {
         continue;
       }
       const Kept& kept = kept_[next++];
-      if (!kept.ready.holds() || !same_state(kept)) return false;
+      if (!kept.ready.holds() || (kept.state && !kept.entries.are_of(kept.state.ptr())))
+        return false;
     }
-    return true;
-  }
-
-  bool same_state(const Kept& kept) const {
-    if (!kept.state) return true;
-    PyObject* state = kept.state.ptr();
-    if (entry_of(states_.ptr(), kept.param) != state) return false;
-    size_t next = 0;
-    for (const auto* names : {&names_.counters, &names_.slots})
-      for (PyObject* name : *names)
-        if (entry_of(state, name) != kept.entries[next++]) return false;
     return true;
   }
 
@@ -134,6 +135,8 @@ class GroupStep {
   py::dict group_, states_;
   std::vector<PyObject*> params_;  // all of the group's at the last step
   std::vector<Kept> kept_;
+  Entries entries_, state_entries_;  // of group_ and states_ then
+  bool settled_ = false;
   double settings_[kMaxSettings] = {};
 };
 

@@ -1,5 +1,9 @@
 // A captured function is called: what was called last is replayed without a Python frame, all else
 // goes to Captured._call.
+#include <structmember.h>
+
+#include <cstring>
+
 #include "bindings/python.h"
 #include "capture/replay.h"
 
@@ -9,27 +13,33 @@ namespace {
 
 using capture::Program;
 
-/// What a recording is kept under, built while arguments are walked: bytes for tensors and for the
-/// structure, and the objects that are neither.
-class Signature {
+/// Counts what is assigned to modules, so that who relies on them knows when to look again.
+struct PyChanges {
+  PyObject_HEAD
+  long long count;
+};
+const PyChanges* changes = nullptr;
+
+/// The arguments of a call: their tensors, and what a recording is kept under, which goes to a
+/// derived class: bytes for tensors and for the structure, and the objects that are neither.
+template <class Derived>
+class Arguments {
  public:
-  Signature(PyObject* args, PyObject* kwargs) {
-    text.reserve(256);
-    text.push_back(grad_enabled() ? 'g' : 'n');
+  Program::Few tensors;
+
+ protected:
+  void walk(PyObject* args, PyObject* kwargs) {
+    put(grad_enabled());
     add(args);
     if (kwargs) add(kwargs);
   }
-  /// The same as an object.
-  py::object key() const {
-    py::object bytes = py::bytes(text);
-    return others ? py::make_tuple(std::move(bytes), py::tuple(others)) : bytes;
-  }
-
-  std::string text;
-  Tensors tensors;
-  py::object others;  // a list, where there are any
 
  private:
+  Derived& derived() { return static_cast<Derived&>(*this); }
+  template <class T>
+  void put(T value) {
+    derived().bytes(reinterpret_cast<const char*>(&value), sizeof value);
+  }
   void add(PyObject* o) {
     if (is_tensor(o)) return add_tensor(tensor_of(o));
     if (PyTuple_Check(o) || PyList_Check(o) || PyDict_Check(o)) {
@@ -57,10 +67,6 @@ class Signature {
     open(PyTuple_Check(o) ? '(' : '[', o, n);
     for (Py_ssize_t i = 0; i < n; ++i) add(PySequence_Fast_GET_ITEM(o, i));
   }
-  template <class T>
-  void put(T value) {
-    text.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
   void open(char kind, PyObject* o, Py_ssize_t n) {
     put(kind);
     put(static_cast<void*>(Py_TYPE(o)));
@@ -82,78 +88,124 @@ class Signature {
     put('O');
     put(static_cast<void*>(Py_TYPE(o)));
     if (PyFloat_CheckExact(o)) return put(PyFloat_AS_DOUBLE(o));  // 0.0 and -0.0 are two
-    if (PyObject_Hash(o) != -1) {
-      if (!others) others = py::list();
-      return py::reinterpret_borrow<py::list>(others).append(py::handle(o));
-    }
+    if (PyObject_Hash(o) != -1) return derived().other(o);
     PyErr_Clear();
     put(static_cast<void*>(o));
   }
 };
 
+/// What a recording is kept under.
+class Signature : public Arguments<Signature> {
+ public:
+  Signature(PyObject* args, PyObject* kwargs) { walk(args, kwargs); }
+  /// The same as an object.
+  py::object key() const {
+    py::object bytes = py::bytes(text_);
+    return others_ ? py::make_tuple(std::move(bytes), py::tuple(others_)) : bytes;
+  }
+
+  void bytes(const char* from, size_t count) { text_.append(from, count); }
+  void other(PyObject* o) {
+    if (!others_) others_ = py::list();
+    py::reinterpret_borrow<py::list>(others_).append(py::handle(o));
+  }
+
+ private:
+  std::string text_;
+  py::object others_;  // a list, where there are any
+};
+
 /// The recording of the last call.
-struct Last {
-  py::object key, program_object, changes, rebuild;  // rebuild: None for a single tensor
+struct Last : Object {
+  py::object key, program_object, rebuild;  // rebuild: None for a single tensor
   std::string text;
-  py::object others;
-  int64_t seen;
+  std::vector<py::object> others;
+  int64_t seen;  // changes
   Program* program;
 
-  bool is_of(const Signature& s) const {
-    if (s.text != text || static_cast<bool>(s.others) != static_cast<bool>(others)) return false;
-    if (!others) return true;
-    return py::tuple(s.others).equal(others);
-  }
   /// Whether nothing was assigned to a module since.
-  bool holds() const {
-    static PyObject* const name = PyUnicode_InternFromString("count");
-    const auto count = py::reinterpret_steal<py::object>(PyObject_GetAttr(changes.ptr(), name));
-    if (!count) throw py::error_already_set();
-    return PyLong_AsLongLong(count.ptr()) == seen && program->applies();
+  bool holds() const { return seen == changes->count && program->applies(); }
+};
+
+/// Whether arguments are those of the last call, but for their values.
+class Match : public Arguments<Match> {
+ public:
+  Match(const Last& last, PyObject* args, PyObject* kwargs)
+      : text_(last.text), others_(last.others) {
+    walk(args, kwargs);
   }
+  explicit operator bool() const {
+    return same_ && at_ == text_.size() && next_ == others_.size();
+  }
+
+  void bytes(const char* from, size_t count) {
+    same_ = same_ && count <= text_.size() - at_ && std::memcmp(&text_[at_], from, count) == 0;
+    if (same_) at_ += count;
+  }
+  void other(PyObject* o) {
+    if (!same_ || next_ == others_.size()) return void(same_ = false);
+    const int equal = PyObject_RichCompareBool(o, others_[next_++].ptr(), Py_EQ);
+    if (equal < 0) throw py::error_already_set();
+    same_ = equal != 0;
+  }
+
+ private:
+  const std::string& text_;
+  const std::vector<py::object>& others_;
+  size_t at_ = 0, next_ = 0;
+  bool same_ = true;
 };
 
 struct PyReplayer {
   PyObject_HEAD
-  Last* last;
+  Ref<Last> last;
 };
 PyReplayer* as_replayer(PyObject* o) { return reinterpret_cast<PyReplayer*>(o); }
 
+py::list as_list(const Program::Few& tensors) {
+  py::list all;
+  for (const Tensor& t : tensors) all.append(py::reinterpret_steal<py::object>(wrap(t)));
+  return all;
+}
+
 PyObject* call_replayer(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    Signature signature(args, kwargs);
-    if (const Last* last = as_replayer(self)->last;
-        last && last->is_of(signature) && last->holds()) {
-      // The call may replace what it is called on.
-      const py::object program = last->program_object, rebuild = last->rebuild;
-      Tensors results = last->program->run(signature.tensors);
-      if (rebuild.is_none()) return wrap(results[0]);
-      return rebuild(std::move(results)).release().ptr();
+    // The call may replace what it is called on.
+    if (const Ref<Last> last = as_replayer(self)->last) {
+      const Match match(*last, args, kwargs);
+      if (match && last->holds()) {
+        Program::Few results;
+        last->program->run(match.tensors, results);
+        if (last->rebuild.is_none()) return wrap(results[0]);
+        return last->rebuild(as_list(results)).release().ptr();
+      }
     }
+    const Signature signature(args, kwargs);
     const py::object named = kwargs ? py::reinterpret_borrow<py::object>(kwargs) : py::dict();
     return py::handle(self)
-        .attr("_call")(signature.key(), std::move(signature.tensors), py::handle(args), named)
+        .attr("_call")(signature.key(), as_list(signature.tensors), py::handle(args), named)
         .release()
         .ptr();
   });
 }
 
-/// _remember(key, program, changes, rebuild): the recording that the next call most likely wants.
+/// _remember(key, program, rebuild): the recording that the next call most likely wants.
 PyObject* remember(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    auto [key, program, changes, rebuild] =
-        py::reinterpret_borrow<py::tuple>(args)
-            .cast<std::tuple<py::object, py::object, py::object, py::object>>();
-    auto last = std::make_unique<Last>();
+    auto [key, program, rebuild] = py::reinterpret_borrow<py::tuple>(args)
+                                       .cast<std::tuple<py::object, py::object, py::object>>();
+    auto last = make<Last>();
     const bool plain = py::isinstance<py::bytes>(key);
     last->text = (plain ? key : py::object(key[py::int_(0)])).cast<std::string>();
-    if (!plain) last->others = key[py::int_(1)];
+    if (!plain)
+      for (py::handle o : key[py::int_(1)])
+        last->others.push_back(py::reinterpret_borrow<py::object>(o));
+    last->key = std::move(key);
     last->program = program.cast<Program*>();
-    last->seen = changes.attr("count").cast<int64_t>();
+    last->seen = changes->count;
     last->program_object = std::move(program);
-    last->changes = std::move(changes);
     last->rebuild = std::move(rebuild);
-    delete std::exchange(as_replayer(self)->last, last.release());
+    as_replayer(self)->last = std::move(last);
     Py_RETURN_NONE;
   });
 }
@@ -163,28 +215,27 @@ PyObject* tensors(PyObject*, PyObject* args) {
   return guarded([&]() -> PyObject* {
     const auto [positional, named] =
         py::reinterpret_borrow<py::tuple>(args).cast<std::pair<py::tuple, py::dict>>();
-    Signature signature(positional.ptr(), named.ptr());
-    return py::cast(std::move(signature.tensors)).release().ptr();
+    return as_list(Signature(positional.ptr(), named.ptr()).tensors).release().ptr();
   });
 }
 
 PyObject* forget(PyObject* self, PyObject*) {
-  delete std::exchange(as_replayer(self)->last, nullptr);
+  as_replayer(self)->last = nullptr;
   Py_RETURN_NONE;
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
-  if (const Last* last = as_replayer(self)->last) {
+  if (const Last* last = as_replayer(self)->last.get()) {
     Py_VISIT(last->program_object.ptr());
     Py_VISIT(last->rebuild.ptr());
-    Py_VISIT(last->others.ptr());
+    for (const py::object& o : last->others) Py_VISIT(o.ptr());
   }
   return 0;
 }
 
 int clear(PyObject* self) {
-  delete std::exchange(as_replayer(self)->last, nullptr);
+  as_replayer(self)->last = nullptr;
   return 0;
 }
 
@@ -198,15 +249,35 @@ void dealloc(PyObject* self) {
 
 PyMethodDef methods[] = {
     {"_remember", remember, METH_VARARGS,
-     "_remember(key, program, changes, rebuild): what the next call most likely replays."},
+     "_remember(key, program, rebuild): what the next call most likely replays."},
     {"_tensors", tensors, METH_VARARGS,
      "_tensors(args, kwargs): those of a call, in the order in which a replay takes them."},
     {"_forget", forget, METH_NOARGS, "Drops what was remembered."},
     {nullptr, nullptr, 0, nullptr}};
 
+py::object new_type(PyType_Spec& spec) {
+  PyObject* type = PyType_FromSpec(&spec);
+  if (!type) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(type);
+}
+
+void bind_changes(py::module_& m) {
+  static PyMemberDef members[] = {
+      {"count", T_LONGLONG, offsetof(PyChanges, count), 0, "How many there were."},
+      {nullptr, 0, 0, 0, nullptr}};
+  static PyType_Slot slots[] = {{Py_tp_members, members}, {0, nullptr}};
+  static PyType_Spec spec{"backprop_ext._core._Changes", sizeof(PyChanges), 0, Py_TPFLAGS_DEFAULT,
+                          slots};
+  const py::object counter = new_type(spec)();
+  changes = reinterpret_cast<PyChanges*>(counter.ptr());
+  m.attr("_module_changes") = counter;
+  counter.inc_ref();  // for good
+}
+
 }  // namespace
 
 void bind_replayer(py::module_& m) {
+  bind_changes(m);
   static PyType_Slot slots[] = {slot(Py_tp_call, call_replayer),
                                 slot(Py_tp_dealloc, dealloc),
                                 slot(Py_tp_traverse, traverse),
@@ -216,9 +287,7 @@ void bind_replayer(py::module_& m) {
                                 {0, nullptr}};
   static PyType_Spec spec{"backprop_ext._core._Replayer", sizeof(PyReplayer), 0,
                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
-  PyObject* type = PyType_FromSpec(&spec);
-  if (!type) throw py::error_already_set();
-  m.attr("_Replayer") = py::reinterpret_steal<py::object>(type);
+  m.attr("_Replayer") = new_type(spec);
 }
 
 }  // namespace bx

@@ -1,5 +1,7 @@
 #include "bindings/update_state.h"
 
+#include <algorithm>
+
 namespace bx {
 
 UpdateNames::UpdateNames(const UpdateRule& rule) {
@@ -31,6 +33,42 @@ PyObject* entry_of(PyObject* dict, PyObject* key) {
   PyObject* value = PyDict_GetItemWithError(dict, key);
   if (!value && PyErr_Occurred()) throw py::error_already_set();
   return value;
+}
+
+Entries::Entries(PyObject* dict) {
+  PyObject *key, *value;
+  for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &value);)
+    entries_.emplace_back(py::reinterpret_borrow<py::object>(key),
+                          py::reinterpret_borrow<py::object>(value));
+}
+
+bool Entries::are_of(PyObject* dict) const {
+  if (PyDict_GET_SIZE(dict) != static_cast<Py_ssize_t>(entries_.size())) return false;
+  PyObject *key, *value;
+  Py_ssize_t at = 0;
+  for (const auto& [k, v] : entries_)
+    if (!PyDict_Next(dict, &at, &key, &value) || key != k.ptr() || value != v.ptr()) return false;
+  return true;
+}
+
+namespace {
+
+bool never_changes(PyObject* value) {
+  if (PyTuple_CheckExact(value)) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i)
+      if (!never_changes(PyTuple_GET_ITEM(value, i))) return false;
+    return true;
+  }
+  return PyFloat_CheckExact(value) || PyLong_CheckExact(value) || PyBool_Check(value);
+}
+
+}  // namespace
+
+bool settled(const UpdateNames& names, PyObject* group) {
+  return std::all_of(names.settings.begin(), names.settings.end(), [&](const auto& setting) {
+    PyObject* value = entry_of(group, setting.key);
+    return value && never_changes(value);
+  });
 }
 
 namespace {

@@ -28,6 +28,19 @@ const UpdateNames& names_numbered(size_t number);
 /// A dict's value, borrowed; null where there is none.
 PyObject* entry_of(PyObject* dict, PyObject* key);
 
+/// A dict as it was: whether the same objects still stand in it is told by one walk.
+class Entries {
+ public:
+  Entries() = default;
+  explicit Entries(PyObject* dict);
+  bool are_of(PyObject* dict) const;
+
+ private:
+  std::vector<std::pair<py::object, py::object>> entries_;
+};
+
+/// Whether a rule's settings are what they are for as long as the group holds the same objects.
+bool settled(const UpdateNames& names, PyObject* group);
 /// KeyError where a group lacks a setting.
 void read_settings(const UpdateRule& rule, const UpdateNames& names, PyObject* group,
                    double* settings);

@@ -97,7 +97,8 @@ bool Program::applies() const {
   return true;
 }
 
-Tensors Program::run(const Tensors& arguments, std::vector<double>* seconds) {
+void Program::run(std::span<const Tensor> arguments, Few& results,
+                  std::vector<double>* seconds) {
   if (running_)
     fail_runtime("capture", "the captured function was called while it runs; one call at a time");
   struct Running {
@@ -126,7 +127,6 @@ Tensors Program::run(const Tensors& arguments, std::vector<double>* seconds) {
     }
   }
   for (const Ref<Storage>& s : written_) s->bump_version();
-  Tensors results;
   for (const ResultView& r : results_) {
     if (r.buffer < 0) {
       // The next replay writes the same memory; who keeps results has to keep these.
@@ -146,7 +146,6 @@ Tensors Program::run(const Tensors& arguments, std::vector<double>* seconds) {
     results.push_back(Tensor(make<TensorImpl>(std::move(storage), offset / size_of(r.dtype),
                                               r.shape, r.strides, r.dtype)));
   }
-  return results;
 }
 
 void Program::run_timed(std::vector<double>& seconds) {

@@ -55,9 +55,12 @@ class Program {
   /// Whether these and the leaves' gradients are as the recording found them.
   bool applies() const;
 
+  /// Tensors of a call, of which there are few.
+  using Few = InlineVector<Tensor, 8>;
   /// Runs the step on arguments laid out as the recorded ones; the results are fresh tensors.
   /// `seconds`, where given, is what each instruction took.
-  Tensors run(const Tensors& arguments, std::vector<double>* seconds = nullptr);
+  void run(std::span<const Tensor> arguments, Few& results,
+           std::vector<double>* seconds = nullptr);
 
   /// What was recorded, fused and planned.
   std::string explain() const;

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 from . import _core
 from ._capture_recording import Recording, Watch
 from ._capture_values import rebuild, skeleton, title, with_tensors
-from .nn.modules._tree import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +74,7 @@ class Captured(_core._Replayer):
         if recording is None or not recording.applies():
             return self._record(key, tensors, args, kwargs)
         self._recordings.move_to_end(key)
-        self._remember(key, recording.program, changes, recording.rebuild)
+        self._remember(key, recording.program, recording.rebuild)
         results = recording.program.run(tensors)
         return results[0] if recording.rebuild is None else recording.rebuild(results)
 
@@ -180,7 +179,7 @@ class Captured(_core._Replayer):
         recording = Recording(title(args, kwargs), program, returned, watch)
         self._recordings[key] = recording
         self._recordings.move_to_end(key)
-        self._remember(key, program, changes, recording.rebuild)
+        self._remember(key, program, recording.rebuild)
         while len(self._recordings) > self._limit:
             self._recordings.popitem(last=False)
         return rebuild(returned, iter(results))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._core import Tensor
+from ..._core import _module_changes as changes
 from ..parameter import Buffer, Parameter
 
 if TYPE_CHECKING:
@@ -53,18 +54,6 @@ class Members(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
-
-
-class Changes:
-    """Counts what is assigned to modules, so that who relies on them knows when to look again."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-changes: Final = Changes()
 
 
 class Tree:
