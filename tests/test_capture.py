@@ -515,3 +515,26 @@ def test_what_is_made_of_constants_is_computed_once() -> None:
     assert "div" not in text
     assert "fill" not in text
     assert "3 launches" in text
+
+
+def test_arguments_by_keyword_are_matched_by_their_names() -> None:
+    step = bx.capture(lambda a, b, scale=1.0: (a - b) * scale)
+    a, b = bx.tensor([1.0, 2.0]), bx.tensor([3.0, 5.0])
+    for _ in range(3):
+        assert step(a, b).tolist() == step(b=b, a=a).tolist() == [-2.0, -3.0]
+        assert step(a, b=a).tolist() == [0.0, 0.0]
+        assert step(b=a, a=b, scale=2.0).tolist() == [4.0, 6.0]
+    assert len(step.signatures()) == 4
+
+
+def test_a_subclass_may_have_a_call_of_its_own() -> None:
+    class Counted(type(bx.capture(abs))):  # type: ignore[misc]
+        calls = 0
+
+        def __call__(self, *args: Any) -> Any:
+            self.calls += 1
+            return super().__call__(*args)
+
+    counted = Counted(lambda x: x * 2)
+    assert [counted(bx.tensor(1.0 * k)).item() for k in range(3)] == [0.0, 2.0, 4.0]
+    assert counted.calls == 3

@@ -128,6 +128,15 @@ def _lr_in_place(model: Any, optimizer: Any, k: int) -> None:
     optimizer.param_groups[0]["lr"].mul_(0.3)
 
 
+def _betas_in_place(model: Any, optimizer: Any, k: int) -> None:
+    optimizer.param_groups[0]["betas"][0] = 0.1 * k
+
+
+def _another_average(model: Any, optimizer: Any, k: int) -> None:
+    state = optimizer.state[model[0].weight]
+    state["exp_avg"] = state["exp_avg"] * 2
+
+
 def _hook(model: Any, optimizer: Any, k: int) -> None:
     model[1].register_forward_hook(lambda m, args, y: y * 0.5)
 
@@ -156,6 +165,8 @@ CHANGES: dict[str, tuple[Callable[[Any, Any, int], None], Callable[[Any], Any]]]
     "lr": (_set("lr", 0.01, 0.02), bx.optim.AdamW),
     "lr becomes a tensor": (_set("lr", bx.tensor(0.01), 0.02), _sgd),
     "lr is a tensor": (_lr_in_place, lambda p: bx.optim.Adam(p, lr=bx.tensor(0.05))),
+    "betas in place": (_betas_in_place, lambda p: bx.optim.Adam(p, betas=[0.9, 0.99])),
+    "an entry of the state": (_another_average, bx.optim.Adam),
     "gradients set to None": (_no_gradients, _sgd),
     "gradients replaced": (_new_gradients, _sgd),
     "state cleared": (lambda m, o, k: o.state.clear(), bx.optim.Adam),

@@ -20,7 +20,27 @@ struct PyChanges {
 };
 const PyChanges* changes = nullptr;
 
-/// The arguments of a call: their tensors, and what a recording is kept under, which goes to a
+/// The arguments of a call, as vectorcall hands them on.
+struct Call {
+  PyObject* const* args;
+  Py_ssize_t positional;
+  PyObject* names;  // of those by keyword, which follow; null: none
+
+  Py_ssize_t named() const { return names ? PyTuple_GET_SIZE(names) : 0; }
+  py::tuple tuple() const {
+    py::tuple all(static_cast<size_t>(positional));
+    for (Py_ssize_t i = 0; i < positional; ++i) all[static_cast<size_t>(i)] = py::handle(args[i]);
+    return all;
+  }
+  py::dict dict() const {
+    py::dict all;
+    for (Py_ssize_t i = 0; i < named(); ++i)
+      all[py::handle(PyTuple_GET_ITEM(names, i))] = py::handle(args[positional + i]);
+    return all;
+  }
+};
+
+/// What a call is given: its tensors, and what a recording is kept under, which goes to a
 /// derived class: bytes for tensors and for the structure, and the objects that are neither.
 template <class Derived>
 class Arguments {
@@ -28,10 +48,14 @@ class Arguments {
   Program::Few tensors;
 
  protected:
-  void walk(PyObject* args, PyObject* kwargs) {
+  void walk(const Call& call) {
     put(grad_enabled());
-    add(args);
-    if (kwargs) add(kwargs);
+    put(call.positional);
+    for (Py_ssize_t i = 0; i < call.positional; ++i) add(call.args[i]);
+    for (Py_ssize_t i = 0; i < call.named(); ++i) {
+      add_object(PyTuple_GET_ITEM(call.names, i));
+      add(call.args[call.positional + i]);
+    }
   }
 
  private:
@@ -97,7 +121,7 @@ class Arguments {
 /// What a recording is kept under.
 class Signature : public Arguments<Signature> {
  public:
-  Signature(PyObject* args, PyObject* kwargs) { walk(args, kwargs); }
+  explicit Signature(const Call& call) { walk(call); }
   /// The same as an object.
   py::object key() const {
     py::object bytes = py::bytes(text_);
@@ -117,7 +141,7 @@ class Signature : public Arguments<Signature> {
 
 /// The recording of the last call.
 struct Last : Object {
-  py::object key, program_object, rebuild;  // rebuild: None for a single tensor
+  py::object program_object, rebuild;  // rebuild: None for a single tensor
   std::string text;
   std::vector<py::object> others;
   int64_t seen;  // changes
@@ -130,9 +154,8 @@ struct Last : Object {
 /// Whether arguments are those of the last call, but for their values.
 class Match : public Arguments<Match> {
  public:
-  Match(const Last& last, PyObject* args, PyObject* kwargs)
-      : text_(last.text), others_(last.others) {
-    walk(args, kwargs);
+  Match(const Last& last, const Call& call) : text_(last.text), others_(last.others) {
+    walk(call);
   }
   explicit operator bool() const {
     return same_ && at_ == text_.size() && next_ == others_.size();
@@ -158,6 +181,7 @@ class Match : public Arguments<Match> {
 
 struct PyReplayer {
   PyObject_HEAD
+  vectorcallfunc call;
   Ref<Last> last;
 };
 PyReplayer* as_replayer(PyObject* o) { return reinterpret_cast<PyReplayer*>(o); }
@@ -168,11 +192,12 @@ py::list as_list(const Program::Few& tensors) {
   return all;
 }
 
-PyObject* call_replayer(PyObject* self, PyObject* args, PyObject* kwargs) {
+PyObject* call_replayer(PyObject* self, PyObject* const* args, size_t count, PyObject* names) {
+  const Call call{args, PyVectorcall_NARGS(count), names};
   return guarded([&]() -> PyObject* {
     // The call may replace what it is called on.
     if (const Ref<Last> last = as_replayer(self)->last) {
-      const Match match(*last, args, kwargs);
+      const Match match(*last, call);
       if (match && last->holds()) {
         Program::Few results;
         last->program->run(match.tensors, results);
@@ -180,13 +205,26 @@ PyObject* call_replayer(PyObject* self, PyObject* args, PyObject* kwargs) {
         return last->rebuild(as_list(results)).release().ptr();
       }
     }
-    const Signature signature(args, kwargs);
-    const py::object named = kwargs ? py::reinterpret_borrow<py::object>(kwargs) : py::dict();
+    const Signature signature(call);
     return py::handle(self)
-        .attr("_call")(signature.key(), as_list(signature.tensors), py::handle(args), named)
+        .attr("_call")(signature.key(), as_list(signature.tensors), call.tuple(), call.dict())
         .release()
         .ptr();
   });
+}
+
+PyObject* new_replayer(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* self = type->tp_alloc(type, 0);
+  if (self) as_replayer(self)->call = call_replayer;
+  return self;
+}
+
+/// A subclass is called as this type is, unless it has a __call__ of its own: Python before 3.12
+/// does not hand that on.
+PyObject* init_subclass(PyObject* type, PyObject*) {
+  auto* subclass = reinterpret_cast<PyTypeObject*>(type);
+  if (subclass->tp_call == PyVectorcall_Call) subclass->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+  Py_RETURN_NONE;
 }
 
 /// _remember(key, program, rebuild): the recording that the next call most likely wants.
@@ -200,7 +238,6 @@ PyObject* remember(PyObject* self, PyObject* args) {
     if (!plain)
       for (py::handle o : key[py::int_(1)])
         last->others.push_back(py::reinterpret_borrow<py::object>(o));
-    last->key = std::move(key);
     last->program = program.cast<Program*>();
     last->seen = changes->count;
     last->program_object = std::move(program);
@@ -210,12 +247,9 @@ PyObject* remember(PyObject* self, PyObject* args) {
   });
 }
 
-/// _tensors(args, kwargs): those of a call, in the order in which a replay takes them.
-PyObject* tensors(PyObject*, PyObject* args) {
+PyObject* tensors(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return guarded([&]() -> PyObject* {
-    const auto [positional, named] =
-        py::reinterpret_borrow<py::tuple>(args).cast<std::pair<py::tuple, py::dict>>();
-    return as_list(Signature(positional.ptr(), named.ptr()).tensors).release().ptr();
+    return as_list(Signature({args, count, names}).tensors).release().ptr();
   });
 }
 
@@ -250,8 +284,10 @@ void dealloc(PyObject* self) {
 PyMethodDef methods[] = {
     {"_remember", remember, METH_VARARGS,
      "_remember(key, program, rebuild): what the next call most likely replays."},
-    {"_tensors", tensors, METH_VARARGS,
-     "_tensors(args, kwargs): those of a call, in the order in which a replay takes them."},
+    {"_tensors", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&tensors)),
+     METH_FASTCALL | METH_KEYWORDS,
+     "_tensors(*args, **kwargs): those of a call, in the order in which a replay takes them."},
+    {"__init_subclass__", init_subclass, METH_NOARGS | METH_CLASS, "Calls stay without a frame."},
     {"_forget", forget, METH_NOARGS, "Drops what was remembered."},
     {nullptr, nullptr, 0, nullptr}};
 
@@ -278,15 +314,21 @@ void bind_changes(py::module_& m) {
 
 void bind_replayer(py::module_& m) {
   bind_changes(m);
-  static PyType_Slot slots[] = {slot(Py_tp_call, call_replayer),
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", T_PYSSIZET, offsetof(PyReplayer, call), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr}};
+  static PyType_Slot slots[] = {slot(Py_tp_call, PyVectorcall_Call),
+                                {Py_tp_members, members},
                                 slot(Py_tp_dealloc, dealloc),
                                 slot(Py_tp_traverse, traverse),
                                 slot(Py_tp_clear, clear),
-                                slot(Py_tp_new, PyType_GenericNew),
+                                slot(Py_tp_new, new_replayer),
                                 {Py_tp_methods, methods},
                                 {0, nullptr}};
   static PyType_Spec spec{"backprop_ext._core._Replayer", sizeof(PyReplayer), 0,
-                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+                              Py_TPFLAGS_HAVE_VECTORCALL,
+                          slots};
   m.attr("_Replayer") = new_type(spec);
 }
 

@@ -19,7 +19,7 @@ int64_t whole_registers(int64_t n) {
 
 /// What a product by tiles costs, and what one by sums along the registers does.
 template <class T>
-int64_t tile_cost(int64_t m, int64_t n, int64_t k, Strided2d<T> b) {
+int64_t tile_cost(int64_t m, int64_t n, int64_t k, const Strided2d<T>& b) {
   return m * whole_registers<T>(n) * k + (b.col == 1 ? 0 : kMove * n * k);
 }
 template <class T>

@@ -31,7 +31,8 @@ template <class T>
 class Panels {
  public:
   /// m rows of A will read them; panels are as wide as a tile, whole registers.
-  Panels(Strided2d<T> b, int64_t m, int64_t n, int64_t k, TileWidth width) : Panels(b, n, width) {
+  Panels(const Strided2d<T>& b, int64_t m, int64_t n, int64_t k, TileWidth width)
+      : Panels(b, n, width) {
     // Rows far apart share few lines of the cache; a few uses do not pay for a copy.
     const bool near = k * b.row * static_cast<int64_t>(sizeof(T)) <= (1 << 15);
     if (b.col == 1 && (near || m <= 7 * tile_rows<T>(registers_of(width)))) return;
@@ -44,7 +45,7 @@ class Panels {
     apart = cols() * k;
   }
   /// All of B in place.
-  Panels(Strided2d<T> b, int64_t n, TileWidth width)
+  Panels(const Strided2d<T>& b, int64_t n, TileWidth width)
       : width(width),
         full(n >> std::countr_zero(static_cast<uint64_t>(cols()))),
         rest(n - full * cols()),
@@ -80,7 +81,7 @@ void multiply_columns(Grid<T>& g, int64_t height, int64_t cols, bool across) {
 /// apart; of packed blocks each has its own step.
 template <class T>
 struct Blocks {
-  Blocks(int64_t m, Strided2d<T> a, TileWidth width)
+  Blocks(int64_t m, const Strided2d<T>& a, TileWidth width)
       : heights(m, tile_rows<T>(registers_of(width), a.row == 1)),
         data(a.data),
         row(a.row),
@@ -139,8 +140,8 @@ template <class T>
 
 /// Rows of A over one chunk of k against the panels.
 template <class T>
-void multiply_strip(int64_t m, int64_t k, Strided2d<T> a, const Panels<T>& panels, Start<T> start,
-                    T* c, int64_t c_step) {
+void multiply_strip(int64_t m, int64_t k, const Strided2d<T>& a, const Panels<T>& panels,
+                    Start<T> start, T* c, int64_t c_step) {
   constexpr int64_t width = Lanes<T>::width, item = sizeof(T);
   Blocks<T> blocks(m, a, panels.width);
   const int64_t distance = (blocks.across() ? a.col : a.row) * item;

@@ -82,7 +82,7 @@ void dot_lines(const Lines<T>& l) {
 
 /// The lines [n, k] dense along k, copied where they are not.
 template <class T>
-Strided2d<T> lines_of(Strided2d<T> x, int64_t n, int64_t k, ScratchUse use) {
+Strided2d<T> lines_of(const Strided2d<T>& x, int64_t n, int64_t k, ScratchUse use) {
   if (x.col == 1) return x;
   T* lines = scratch<T>(use, n * k);
   for (int64_t i = 0; i < n; ++i)
@@ -92,8 +92,9 @@ Strided2d<T> lines_of(Strided2d<T> x, int64_t n, int64_t k, ScratchUse use) {
 
 /// Few lines x against many lines y, all dense along k.
 template <class T>
-void multiply_lines(int64_t few, int64_t many, int64_t k, Strided2d<T> x, Strided2d<T> y,
-                    Strided2d<T> start, T* c, int64_t x_apart, int64_t y_apart) {
+void multiply_lines(int64_t few, int64_t many, int64_t k, const Strided2d<T>& x,
+                    const Strided2d<T>& y, const Strided2d<T>& start, T* c, int64_t x_apart,
+                    int64_t y_apart) {
   static constexpr auto by_rows = []<int... R>(std::integer_sequence<int, R...>) {
     return std::array{&dot_lines<T, R + 1>...};
   }(std::make_integer_sequence<int, kMostLines>{});

@@ -65,7 +65,7 @@ void pack_rows(const T* from, int64_t stride, int64_t count, int64_t k, T* to, i
 
 /// `count` columns of m over k rows, packed to [k, step].
 template <class T>
-void pack(Strided2d<T> m, int64_t count, int64_t k, T* to, int64_t step) {
+void pack(const Strided2d<T>& m, int64_t count, int64_t k, T* to, int64_t step) {
   if (m.col == 1) return pack_rows(m.data, m.row, count, k, to, step);
   for (int64_t j = 0; j < count; j += Lanes<T>::width)
     pack_lines(m.data + j * m.col, m.col, std::min<int64_t>(count - j, Lanes<T>::width), k, to + j,

@@ -20,7 +20,8 @@ void leading_matmul(const View* out, const View* in, const Params& params, Fault
                         v.shape[1] == 1 ? 1 : v.strides[1], v.shape[2] == 1 ? 1 : v.strides[2]};
   };
   auto* y = static_cast<T*>(out[0].data);
-  const auto one = [&](int64_t i) {
+  // By value: what is captured by reference lives in memory, and small products feel it.
+  const auto one = [=](int64_t i) {
     gemm(Product<T>{m, n, k, matrix(in[0], i), matrix(in[1], i), bias, y + i * m * n, n,
                     batch == 1 ? done : RowsDone{}});
   };
@@ -30,7 +31,7 @@ void leading_matmul(const View* out, const View* in, const Params& params, Fault
     for (int64_t i = 0; i < batch; ++i) one(i);
     return;
   }
-  parallel_for(batch, std::max<int64_t>(1, kGemmTask / work), [&](int64_t begin, int64_t end) {
+  parallel_for(batch, std::max<int64_t>(1, kGemmTask / work), [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) one(i);
   });
 }

@@ -145,7 +145,7 @@ class Captured(_core._Replayer):
         """
         self(*args, **kwargs)
         recording = self._last()
-        tensors = self._tensors(args, kwargs)
+        tensors = self._tensors(*args, **kwargs)
         runs = [recording.program.profile(tensors) for _ in range(repeat)]
         lines = runs[0][0]
         medians = [sorted(times)[repeat // 2] for times in zip(*(t for _, t in runs), strict=True)]
