@@ -30,7 +30,8 @@ std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& 
     read_state(rule, names_numbered(number), item, states.ptr(), param, settings);
     check_state(rule, item);
   }
-  for (const Stepped& one : stepped) run_update(rule, one.item, settings);
+  StepScalars scalars(rule, settings);
+  for (const Stepped& one : stepped) run_update(rule, one.item, scalars);
   return stepped;
 }
 
@@ -61,7 +62,8 @@ class GroupStep {
       if (settled_) entries_ = Entries(group_.ptr());
     }
     if (!unchanged()) return keep(step(number_, group_, states_, settings_));
-    for (Kept& kept : kept_) kept.ready.run(settings_);
+    StepScalars scalars(rule_, settings_);
+    for (Kept& kept : kept_) kept.ready.run(scalars);
   }
   void forget() {
     settled_ = false;

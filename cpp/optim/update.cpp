@@ -14,16 +14,11 @@ using kernels::FaultInfo;
 
 namespace {
 
-/// Room for the Scalars of any rule.
-struct alignas(double) ScalarSpace {
-  unsigned char bytes[128];
-};
-
 template <class Rule>
 void scalars_of(const double* settings, double* counters, bool first, void* result) {
   using Scalars = typename Rule::Scalars;
+  static_assert(sizeof(Scalars) <= kScalarBytes);
   static_assert(sizeof(typename Rule::Settings) == Rule::settings.size() * sizeof(double));
-  static_assert(sizeof(Scalars) <= sizeof(ScalarSpace));
   static_assert(Rule::slots.size() <= formulas::kMaxSlots);
   static_assert(Rule::counters.size() <= formulas::kMaxCounters);
   typename Rule::Settings h;
@@ -82,6 +77,19 @@ std::span<const UpdateRule> update_rules() {
   return rules_of(static_cast<formulas::Updates*>(nullptr));
 }
 
+void* StepScalars::of(double* counters, bool first) {
+  const size_t count = rule_.counters.size();
+  if (!made_ || first != first_ || !std::equal(counters, counters + count, before_)) {
+    std::copy_n(counters, count, before_);
+    std::copy_n(counters, count, after_);
+    rule_.scalars(settings_, after_, first, scalars_);
+    first_ = first;
+    made_ = true;
+  }
+  std::copy_n(after_, count, counters);
+  return scalars_;
+}
+
 Tensor new_counter(const formulas::Counter& counter, const double* settings) {
   Tensor t = empty({}, default_dtype());
   write_number(t, counter.like < 0 ? counter.start : settings[counter.like]);
@@ -110,23 +118,21 @@ namespace {
 
 /// Reads an item's counters, moves them one step on, and hands on what the kernel is given.
 template <class Run>
-void count_and_run(const UpdateRule& rule, const UpdateItem& item, const double* settings,
+void count_and_run(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars,
                    int64_t kept, Run run) {
   double counters[formulas::kMaxCounters] = {};
   for (size_t k = 0; k < rule.counters.size(); ++k) counters[k] = read_number(item.counters[k]);
-  ScalarSpace scalars;
-  rule.scalars(settings, counters, item.first, &scalars);
   Params params;
   params.i[0] = &rule - update_rules().data();
   params.i[1] = kept;
-  params.object = &scalars;
+  params.object = scalars.of(counters, item.first);
   run(params);
   for (size_t k = 0; k < rule.counters.size(); ++k) write_number(item.counters[k], counters[k]);
 }
 
 }  // namespace
 
-void run_update(const UpdateRule& rule, const UpdateItem& item, const double* settings) {
+void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars) {
   GradMode off(false);
   const Straight p(item.param), g(item.grad);
   Operands out(p.elements);
@@ -138,7 +144,7 @@ void run_update(const UpdateRule& rule, const UpdateItem& item, const double* se
     kept |= int64_t{1} << k;
   }
   for (const Straight& slot : slots) out.add(slot.elements);
-  count_and_run(rule, item, settings, kept, [&](const Params& params) {
+  count_and_run(rule, item, scalars, kept, [&](const Params& params) {
     launch(rule.name, kernel(kernels::Id::Update, item.param.dtype()), out, g.elements, params);
   });
   p.written();
@@ -175,8 +181,8 @@ bool ReadyUpdate::holds() const {
   return true;
 }
 
-void ReadyUpdate::run(const double* settings) {
-  count_and_run(*rule_, item_, settings, kept_, [&](const Params& params) {
+void ReadyUpdate::run(StepScalars& scalars) {
+  count_and_run(*rule_, item_, scalars, kept_, [&](const Params& params) {
     FaultInfo fault;
     kernel_->general(out_, &in_, params, &fault);
   });

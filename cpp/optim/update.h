@@ -35,11 +35,30 @@ struct UpdateItem {
 Tensor new_counter(const formulas::Counter& counter, const double* settings);
 Tensor new_slot(const formulas::Slot& slot, const double* settings, const Tensor& param);
 
+/// Room for the Scalars of any rule.
+inline constexpr size_t kScalarBytes = 128;
+
+/// What a rule makes of settings and counters. Parameters of a group that have taken as many steps
+/// share it.
+class StepScalars {
+ public:
+  StepScalars(const UpdateRule& rule, const double* settings) : rule_(rule), settings_(settings) {}
+  /// The Scalars of a rule; moves the counters one step on.
+  void* of(double* counters, bool first);
+
+ private:
+  const UpdateRule& rule_;
+  const double* settings_;
+  bool made_ = false, first_ = false;
+  double before_[formulas::kMaxCounters] = {}, after_[formulas::kMaxCounters] = {};
+  alignas(double) unsigned char scalars_[kScalarBytes];
+};
+
 /// RuntimeError when a gradient, or a slot, has another shape or type than its parameter.
 void check_gradient(const UpdateRule& rule, const Tensor& param);
 void check_state(const UpdateRule& rule, const UpdateItem& item);
 /// One step, written in place.
-void run_update(const UpdateRule& rule, const UpdateItem& item, const double* settings);
+void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars);
 
 /// An item made ready to be updated again and again, for as long as its memory stays where it is.
 class ReadyUpdate {
@@ -51,7 +70,7 @@ class ReadyUpdate {
   /// Whether the parameter, its gradient and its state still lie where they lay.
   bool holds() const;
   /// As run_update.
-  void run(const double* settings);
+  void run(StepScalars& scalars);
 
  private:
   const UpdateRule* rule_;
