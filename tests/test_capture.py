@@ -327,10 +327,49 @@ def test_a_tensor_kept_elsewhere_is_an_error() -> None:
         f(bx.ones(3))
 
 
-def test_arguments_that_share_memory_are_an_error() -> None:
+def test_arguments_may_share_memory() -> None:
+    def run(wrap: Any) -> list[Any]:
+        bx.manual_seed(0)
+        layer = bx.nn.Linear(3, 3)
+        optimizer = bx.optim.SGD(layer.parameters(), lr=0.1)
+
+        def step(seen: Any, following: Any, again: Any) -> Any:
+            optimizer.zero_grad()
+            loss = ((layer(seen) - following) ** 2).mean() + again.sum() * 0.1
+            loss.backward()
+            optimizer.step()
+            return loss, seen.T
+
+        step = wrap(step)
+        values = []
+        for k in range(4):
+            series = bx.randn(2, 5, 3) + k
+            seen = series[k % 2, :-1]
+            values += [*step(seen, series[k % 2, 1:], seen), layer.weight.detach().clone()]
+        return [v.tolist() for v in values]
+
+    assert run(capture) == run(lambda step: step)
+    array = np.arange(3.0)
+    assert capture(lambda a, b: a + b)(array, array).tolist() == [0.0, 2.0, 4.0]
+
+
+def test_arguments_that_share_memory_may_not_be_written() -> None:
+    double = capture(lambda a, b: a.mul_(2) + b)
     x = bx.ones(4)
-    with pytest.raises(RuntimeError, match=r"share their memory.*clone"):
-        capture(lambda a, b: a + b)(x, x[:])
+    with pytest.raises(RuntimeError, match=r"writes its argument 0.*shares.*clone"):
+        double(x, x[:])
+    assert x.tolist() == [1.0] * 4
+    assert double(x, bx.ones(4)).tolist() == [3.0] * 4
+    with pytest.raises(RuntimeError, match=r"writes an argument of shape \(4,\).*shares.*clone"):
+        double(x, x[:])
+    assert x.tolist() == [2.0] * 4
+    w = bx.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"need a gradient share their memory.*clone"):
+        capture(lambda a, b: (a + b).sum())(w, w)
+
+
+def test_memory_beside_an_argument_is_an_error() -> None:
+    x = bx.ones(4)
     with pytest.raises(RuntimeError, match=r"beside its argument 0.*clone"):
         capture(lambda a: a + x[2:])(x[:2])
 

@@ -9,10 +9,10 @@ namespace {
 
 using capture::Program;
 
-/// Runs `step`, which returns tensors, once while every launch is written down.
-std::unique_ptr<Program> record(const py::function& step, const Tensors& arguments) {
-  capture::Recorder recorder(arguments);
-  const auto results = step().cast<Tensors>();
+/// Calls `step`, which returns tensors, once while every launch is written down.
+std::unique_ptr<Program> record(const py::function& step, Tensors arguments) {
+  capture::Recorder recorder(std::move(arguments));
+  const auto results = step(recorder.arguments()).cast<Tensors>();
   return std::make_unique<Program>(recorder.finish(results), results);
 }
 
@@ -62,7 +62,8 @@ void bind_capture(py::module_& m) {
       .def_property_readonly("arena_bytes", &Program::arena_bytes,
                              "Memory for what the step needs in between.");
   m.def("_record", &record, py::arg("step"), py::arg("arguments"),
-        "Runs step() once, which returns a list of tensors, and returns it recorded.");
+        "Calls step(tensors) once, which returns a list of tensors, and returns it recorded. What "
+        "shares memory with another argument is handed on as a copy.");
   m.def(
       "_host_call",
       [](const char* name, const py::function& run) {

@@ -23,6 +23,16 @@ std::pair<int64_t, int64_t> extent_of(const TensorImpl& t) {
   return {first * size_of(t.dtype), (last + 1) * size_of(t.dtype)};
 }
 
+/// The same tensor on memory of its own, laid out alike.
+Tensor apart(const TensorImpl& t) {
+  const auto [first, last] = extent_of(t);
+  auto memory = make<Storage>(last - first);
+  const Reading reading(false);
+  std::memcpy(memory->data(), start_of(t) + first, static_cast<size_t>(last - first));
+  return Tensor(make<TensorImpl>(std::move(memory), t.offset - first / size_of(t.dtype), t.shape,
+                                 t.strides, t.dtype));
+}
+
 }  // namespace
 
 Recorder* active() { return current; }
@@ -32,17 +42,18 @@ void host_call(const char* name, const std::function<void()>& run) {
   else run();
 }
 
-Recorder::Recorder(const Tensors& arguments) : arguments_(arguments) {
+Recorder::Recorder(Tensors arguments) : arguments_(std::move(arguments)) {
   if (current)
     fail_runtime("capture",
                  "a captured function called another one while it was recorded; capture "
                  "the outer one alone");
-  for (size_t k = 0; k < arguments.size(); ++k) {
-    const TensorImpl& t = *arguments[k].impl();
+  part_arguments();
+  for (size_t k = 0; k < arguments_.size(); ++k) {
+    const TensorImpl& t = *arguments_[k].impl();
     const auto known = static_cast<size_t>(buffer_of(t));
     if (known + 1 < record_.buffers.size() || k != known)
-      fail_runtime("capture", "two arguments share their memory, the second of shape ", t.shape,
-                   "; pass a clone() of it");
+      fail_runtime("capture", "two arguments that need a gradient share their memory, the second of "
+                   "shape ", t.shape, "; pass a clone() of it");
     Buffer& buffer = record_.buffers[known];
     buffer.origin = Origin::Argument;
     buffer.argument_offset = t.offset * size_of(t.dtype);
@@ -54,6 +65,17 @@ Recorder::Recorder(const Tensors& arguments) : arguments_(arguments) {
   observer = this;
   launch_listener = this;
   listening_ = true;
+}
+
+void Recorder::part_arguments() {
+  std::unordered_map<const void*, int> users;
+  for (const Tensor& t : arguments_) ++users[start_of(*t.impl())];
+  for (size_t k = 0; k < arguments_.size(); ++k) {
+    Tensor& t = arguments_[k];
+    if (users[start_of(*t.impl())] == 1) continue;
+    shared_.insert(static_cast<int>(k));
+    if (!requires_grad(t)) t = apart(*t.impl());
+  }
 }
 
 void Recorder::stop() {
@@ -140,6 +162,12 @@ void Recorder::check_not_read_before(const TensorImpl& t) {
                  "every replay; read it outside");
 }
 
+void Recorder::check_writable(const Buffer& buffer) const {
+  if (buffer.origin == Origin::Argument && shared_.count(buffer.position))
+    fail_runtime("capture", "the step writes its argument ", buffer.position,
+                 ", which shares its memory with another one; pass a clone() of one of them");
+}
+
 void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
                          const Operands& inputs, const Params& params, const Owner& owner) {
   if (host_runs_) {
@@ -159,6 +187,7 @@ void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Op
   for (int k = 0; k < outputs.size(); ++k) {
     check_not_read_before(outputs[k]);
     launch.out.push_back(operand(outputs[k]));
+    check_writable(record_.buffers[static_cast<size_t>(launch.out.back().buffer)]);
     // It may write a part of what the host made.
     if (host_touched(outputs[k]))
       keep_initial(record_.buffers[static_cast<size_t>(launch.out.back().buffer)], outputs[k]);

@@ -13,12 +13,16 @@ namespace bx::capture {
 
 class Recorder final : public LaunchListener, public Observer {
  public:
-  /// Starts to listen on this thread; `arguments` are what the step is called with.
-  explicit Recorder(const Tensors& arguments);
+  /// Starts to listen on this thread; the step is to be called with arguments().
+  explicit Recorder(Tensors arguments);
   /// Stops, and gives back the memory that it kept.
   ~Recorder() override;
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
+
+  /// Those given; what shares its memory with another one is a copy, so that an address means one
+  /// of them.
+  const Tensors& arguments() const { return arguments_; }
 
   /// The record of a step that returned `results`, which nothing else refers to: stops listening.
   /// RuntimeError where a tensor that the step made is kept elsewhere.
@@ -39,9 +43,11 @@ class Recorder final : public LaunchListener, public Observer {
     bool freed = false, by_host = false;
   };
 
+  void part_arguments();
   int buffer_of(const TensorImpl& t);
   void check_read_by_host(const char* op, const TensorImpl& t);
   void check_not_read_before(const TensorImpl& t);
+  void check_writable(const Buffer& buffer) const;
   Operand operand(const TensorImpl& t);
   void touch(int buffer, bool written);
   void forget_inner_leaves();
@@ -56,6 +62,7 @@ class Recorder final : public LaunchListener, public Observer {
   std::unordered_map<int, Storage*> storages_;     // of buffers made since; alive unless freed
   std::vector<Tensor> leaves_;                     // whose .grad the step changed
   Tensors arguments_;
+  std::set<int> shared_;                           // arguments that share their memory
   std::set<const char*> read_;  // what the host looked at
   std::unordered_set<const TensorImpl*> watched_;
   bool listening_ = false;

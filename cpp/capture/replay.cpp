@@ -97,6 +97,18 @@ bool Program::applies() const {
   return true;
 }
 
+namespace {
+
+/// An argument that the step writes was no other one's memory when it was recorded.
+void check_alone(const Tensor& written, std::span<const Tensor> arguments) {
+  for (const Tensor& t : arguments)
+    if (!t.same_as(written) && t->storage->root_address() == written->storage->root_address())
+      fail_runtime("capture", "the step writes an argument of shape ", written.shape(),
+                   ", which shares its memory with another one; pass a clone() of one of them");
+}
+
+}  // namespace
+
 void Program::run(std::span<const Tensor> arguments, Few& results,
                   std::vector<double>* seconds) {
   if (running_)
@@ -110,7 +122,10 @@ void Program::run(std::span<const Tensor> arguments, Few& results,
   for (int k : argument_buffers_) {
     const Buffer& b = record_.buffers[static_cast<size_t>(k)];
     const Tensor& t = arguments[static_cast<size_t>(b.position)];
-    if (b.written) t->storage->own();
+    if (b.written) {
+      check_alone(t, arguments);
+      t->storage->own();
+    }
     place(k, static_cast<char*>(t.raw()) - b.argument_offset);
   }
   InlineVector<Ref<Storage>, 8> memory;

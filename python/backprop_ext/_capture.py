@@ -168,10 +168,11 @@ class Captured(_core._Replayer):
         results: list[Tensor] = []
         returned: Any = None
 
-        def step() -> list[Tensor]:
+        def step(tensors: list[Tensor]) -> list[Tensor]:
             nonlocal returned
+            own_args, own_kwargs = with_tensors((args, kwargs), iter(tensors))
             # Without its graph a result holds nothing that a replay would have to renew.
-            returned = skeleton(self._function(*args, **kwargs), results)
+            returned = skeleton(self._function(*own_args, **own_kwargs), results)
             return results
 
         with Watch() as watch:
