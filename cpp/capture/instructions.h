@@ -106,7 +106,8 @@ class GeneralKernel final : public Stage {
   std::string text() const override {
     std::string shapes;
     for (const Operand& o : launch_.in) shapes += str(shapes.empty() ? "" : ", ", o.shape);
-    return str(launch_.op, " ", shapes, " -> ", launch_.out[0].shape);
+    return str(launch_.op, " ", shapes, launch_.out.empty() ? "" : " -> ",
+               launch_.out.empty() ? "" : str(launch_.out[0].shape));
   }
 
   std::vector<kernels::View> out, in;

@@ -106,4 +106,14 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
   if (fault.fault != kernels::Fault::None) report_fault(op, fault);
 }
 
+void launch_host(const char* op, const Operands& outputs, const Operands& inputs, HostWork work) {
+  const auto run = [](const View* out, const View* in, const Params& params, FaultInfo*) {
+    (*static_cast<const HostWork*>(params.object))(out, in);
+  };
+  const auto owned = std::make_shared<HostWork>(std::move(work));
+  Params params;
+  params.object = owned.get();
+  launch(op, Kernel{op, nullptr, run}, outputs, inputs, params, owned);
+}
+
 }  // namespace bx

@@ -1,6 +1,7 @@
 // The one door to the kernels: forward, backward, optimizer and random kernels all start here.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -41,6 +42,11 @@ class Operands {
 /// `owner` keeps what params.object points to: who wants to launch again later holds it.
 void launch(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
             const Operands& inputs, const Params& params = {}, const Owner& owner = {});
+
+/// What the host does with the memory of tensors, launched as a kernel is, so that a recording does
+/// it again: for checks of values, and for what is too rare to be a kernel. It may throw.
+using HostWork = std::function<void(const kernels::View* out, const kernels::View* in)>;
+void launch_host(const char* op, const Operands& outputs, const Operands& inputs, HostWork work);
 
 /// Sees every launch of its thread before it runs.
 class LaunchListener {

@@ -219,20 +219,28 @@ Tensor one_hot(const Tensor& input, int64_t num_classes) {
   if (input.dtype() != DType::Int64)
     fail_runtime(op, "the classes are ", name_of(input.dtype()), "; expected int64, use .long()");
   const Tensor classes = contiguous(input);
-  const auto* c = classes.data<int64_t>();
   const int64_t n = classes.numel();
   if (n == 0 && num_classes < 1)
     fail_runtime(op, "no classes to count in an empty tensor; pass num_classes");
-  const auto [least, most] = std::minmax_element(c, c + n);
-  if (n && *least < 0) fail_runtime(op, "class ", *least, " is negative; classes begin at 0");
-  const int64_t count = num_classes == -1 ? *most + 1 : num_classes;
-  if (count < 1 || (n && *most >= count))
-    fail_runtime(op, "class ", n ? *most : 0, " with num_classes=", count,
-                 "; classes must be smaller");
+  int64_t count = num_classes;
+  if (num_classes == -1) {
+    const auto* c = classes.data<int64_t>();
+    count = std::max<int64_t>(1, *std::max_element(c, c + n) + 1);
+  }
+  if (count < 1) fail_runtime(op, "num_classes=", count, "; expected 1 or more, or -1");
   Dims shape = input.shape();
   shape.push_back(count);
   Tensor out = zeros(shape, DType::Int64);
-  for (int64_t i = 0; i < n; ++i) out.data<int64_t>()[i * count + c[i]] = 1;
+  launch_host(op, out, classes, [=](const kernels::View* to, const kernels::View* from) {
+    const auto* c = static_cast<const int64_t*>(from[0].data);
+    for (int64_t i = 0; i < n; ++i) {
+      if (c[i] < 0) fail_runtime(op, "class ", c[i], " is negative; classes begin at 0");
+      if (c[i] >= count)
+        fail_runtime(op, "class ", c[i], " with num_classes=", count,
+                     "; classes must be smaller");
+      static_cast<int64_t*>(to[0].data)[i * count + c[i]] = 1;
+    }
+  });
   return out;
 }
 

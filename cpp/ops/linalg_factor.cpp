@@ -140,25 +140,30 @@ Tensor permutation_of(const Tensor& given, int64_t rows) {
     fail_runtime("lu_unpack", k, " pivots for ", rows, " rows; there is at most one for each");
   shape[shape.size() - 1] = rows;
   Tensor out = empty(shape, DType::Int64);
-  const auto* swap = pivots.data<int32_t>();
-  auto* row = out.data<int64_t>();
   const int64_t batch = rows ? out.numel() / rows : 0;
-  for (int64_t i = 0; i < batch; ++i, row += rows, swap += k) {
-    for (int64_t j = 0; j < rows; ++j) row[j] = j;
-    for (int64_t j = 0; j < k; ++j) {
-      if (swap[j] < 1 || swap[j] > rows)
-        fail_runtime("lu_unpack", "a pivot is ", swap[j], "; expected 1 to ", rows);
-      std::swap(row[j], row[swap[j] - 1]);
+  launch_host("lu_unpack", out, pivots, [=](const kernels::View* to, const kernels::View* from) {
+    const auto* swap = static_cast<const int32_t*>(from[0].data);
+    auto* row = static_cast<int64_t*>(to[0].data);
+    for (int64_t i = 0; i < batch; ++i, row += rows, swap += k) {
+      for (int64_t j = 0; j < rows; ++j) row[j] = j;
+      for (int64_t j = 0; j < k; ++j) {
+        if (swap[j] < 1 || swap[j] > rows)
+          fail_runtime("lu_unpack", "a pivot is ", swap[j], "; expected 1 to ", rows);
+        std::swap(row[j], row[swap[j] - 1]);
+      }
     }
-  }
+  });
   return out;
 }
 
 Tensor inverse_permutation(const Tensor& rows) {
   Tensor out = empty(rows.shape(), DType::Int64);
-  const int64_t n = rows.size(-1);
-  for (int64_t i = 0; i < rows.numel(); ++i)
-    out.data<int64_t>()[i - i % n + rows.data<int64_t>()[i]] = i % n;
+  const int64_t n = rows.size(-1), all = rows.numel();
+  launch_host("lu_unpack", out, rows, [=](const kernels::View* to, const kernels::View* from) {
+    for (int64_t i = 0; i < all; ++i)
+      static_cast<int64_t*>(to[0].data)[i - i % n + static_cast<const int64_t*>(from[0].data)[i]] =
+          i % n;
+  });
   return out;
 }
 

@@ -105,9 +105,12 @@ Tensor first_zero(const Tensor& factor) {
   const Tensor d =
       unrecorded([&] { return contiguous(to(diagonal(factor, 0, -2, -1) == 0., DType::Int32)); });
   Tensor out = zeros(batch_of(factor), DType::Int32);
-  const int64_t n = factor.size(-1);
-  for (int64_t i = d.numel(); i-- > 0;)
-    if (d.data<int32_t>()[i]) out.data<int32_t>()[i / n] = static_cast<int32_t>(i % n) + 1;
+  const int64_t n = factor.size(-1), all = d.numel();
+  launch_host("lu_solve", out, d, [=](const kernels::View* to, const kernels::View* from) {
+    for (int64_t i = all; i-- > 0;)
+      if (static_cast<const int32_t*>(from[0].data)[i])
+        static_cast<int32_t*>(to[0].data)[i / n] = static_cast<int32_t>(i % n) + 1;
+  });
   return out;
 }
 

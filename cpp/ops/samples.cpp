@@ -109,26 +109,31 @@ Tensor histc(const Tensor& given, int64_t bins, double low, double high) {
   GradMode off(false);
   const Tensor t = contiguous(given), out = zeros({bins}, t.dtype());
   const int64_t n = t.numel();
-  visit(t.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* x = t.data<T>();
-    T* counts = out.data<T>();
-    if (low == high && n > 0) {
-      low = *std::min_element(x, x + n);
-      high = *std::max_element(x, x + n);
-    }
-    if (low == high) {
-      low -= 1;
-      high += 1;
-    }
-    if (!(std::isfinite(low) && std::isfinite(high)))
-      fail_runtime("histc", "the range [", low, ", ", high, "] is not finite; pass min and max");
-    if (low > high) fail_runtime("histc", "max ", high, " is below min ", low, "; swap them");
-    const T first = static_cast<T>(low), last = static_cast<T>(high);
-    const T scale = static_cast<T>(bins) / (last - first);
-    for (int64_t i = 0; i < n; ++i)
-      if (x[i] >= first && x[i] <= last)
-        counts[std::min(bins - 1, static_cast<int64_t>((x[i] - first) * scale))] += 1;
+  launch_host("histc", out, t, [=](const kernels::View* to, const kernels::View* from) {
+    visit(from[0].dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* x = static_cast<const T*>(from[0].data);
+      T* counts = static_cast<T*>(to[0].data);
+      double least = low, most = high;
+      if (least == most && n > 0) {
+        least = *std::min_element(x, x + n);
+        most = *std::max_element(x, x + n);
+      }
+      if (least == most) {
+        least -= 1;
+        most += 1;
+      }
+      if (!(std::isfinite(least) && std::isfinite(most)))
+        fail_runtime("histc", "the range [", least, ", ", most,
+                     "] is not finite; pass min and max");
+      if (least > most)
+        fail_runtime("histc", "max ", most, " is below min ", least, "; swap them");
+      const T first = static_cast<T>(least), last = static_cast<T>(most);
+      const T scale = static_cast<T>(bins) / (last - first);
+      for (int64_t i = 0; i < n; ++i)
+        if (x[i] >= first && x[i] <= last)
+          counts[std::min(bins - 1, static_cast<int64_t>((x[i] - first) * scale))] += 1;
+    });
   });
   return out;
 }

@@ -1,4 +1,5 @@
 // Draws whose parameters are tensors: bernoulli, normal, poisson, multinomial.
+#include <algorithm>
 #include <cmath>
 
 #include "ops/random.h"
@@ -76,18 +77,17 @@ void categorical_kernel(const View* out, const View* in, const Params& params, F
   });
 }
 
-bool every(const Tensor& flags) {
+void require_every(const char* op, const Tensor& flags, const char* otherwise) {
   const Tensor f = contiguous(flags);
-  const bool* data = f.data<bool>();
-  for (int64_t i = 0; i < f.numel(); ++i)
-    if (!data[i]) return false;
-  return true;
+  launch_host(op, {}, f, [=, n = f.numel()](const View*, const View* in) {
+    const auto* data = static_cast<const bool*>(in[0].data);
+    if (!std::all_of(data, data + n, [](bool flag) { return flag; })) fail_runtime(op, otherwise);
+  });
 }
 
 void require_probabilities(const char* op, const Tensor& p) {
   GradMode off(false);
-  if (!every((p >= 0.) && (p <= 1.)))
-    fail_runtime(op, "some probability is outside 0 to 1; clamp it");
+  require_every(op, (p >= 0.) && (p <= 1.), "some probability is outside 0 to 1; clamp it");
 }
 
 Tensor bernoulli(const Tensor& p, Generator* g) {
@@ -114,7 +114,7 @@ Tensor poisson(const Tensor& rate, Generator* g) {
   require_float("poisson", rate.dtype());
   {
     GradMode off(false);
-    if (!every(rate >= 0.)) fail_runtime("poisson", "some rate is below 0; expected 0 or more");
+    require_every("poisson", rate >= 0., "some rate is below 0; expected 0 or more");
   }
   Tensor out = empty(rate.shape(), rate.dtype());
   launch_random("poisson", &poisson_kernel, out, {}, g, contiguous(detached(rate)));
@@ -129,7 +129,7 @@ Tensor normal_of(const char* node, const Tensor& mean, const Tensor& std, const 
     GradMode off(false);
     const DType dtype = inputs[0].dtype();
     require_float("normal", dtype);
-    if (!every(std >= 0.)) fail_runtime("normal", "some std is below 0; expected 0 or more");
+    require_every("normal", std >= 0., "some std is below 0; expected 0 or more");
     out = empty(broadcast_shapes("normal", mean.shape(), std.shape()), dtype);
     out = normal_(out, 0, 1, g) * to(std, dtype) + to(mean, dtype);
   }
@@ -154,11 +154,10 @@ Tensor multinomial(const Tensor& given, int64_t count, bool replacement, Generat
   if (n > int64_t{1} << 24)
     fail_runtime("multinomial", n, " categories; at most 2^24 are possible");
   const double inf = std::numeric_limits<double>::infinity();
-  if (!every((p >= 0.) && (p < inf)))
-    fail_runtime("multinomial", "some weight is negative, inf or nan; expected 0 or more");
-  const Tensor total = sum(p, Dims{-1}, true, std::nullopt);
-  if (!every(total > 0.))
-    fail_runtime("multinomial", "the weights of a row sum to 0; at least one must be positive");
+  require_every("multinomial", (p >= 0.) && (p < inf),
+                "some weight is negative, inf or nan; expected 0 or more");
+  require_every("multinomial", sum(p, Dims{-1}, true, std::nullopt) > 0.,
+                "the weights of a row sum to 0; at least one must be positive");
   Dims shape = p.shape();
   shape[shape.size() - 1] = count;
   if (!replacement || count == 1) {
@@ -173,20 +172,23 @@ Tensor multinomial(const Tensor& given, int64_t count, bool replacement, Generat
       launch("multinomial", kernel(Id::TopK, p.dtype()), {&values, &chosen}, rates, select);
     return chosen;
   }
-  const Tensor cumulative = clone(p);
-  visit(p.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* row = cumulative.data<T>();
-    for (int64_t r = 0; r < p.numel() / n; ++r, row += n) {
-      T all = 0;
-      for (int64_t i = 0; i < n; ++i) row[i] = all = static_cast<T>(all + row[i]);
-      for (int64_t i = 0; i < n; ++i) row[i] = static_cast<T>(row[i] / all);
-      row[n - 1] = 1;
-    }
+  const int64_t rows = p.numel() / n;
+  const Tensor cumulative = empty({rows, n}, p.dtype());
+  launch_host("multinomial", cumulative, p, [=](const View* out, const View* in) {
+    visit(in[0].dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* weight = static_cast<const T*>(in[0].data);
+      T* row = static_cast<T*>(out[0].data);
+      for (int64_t r = 0; r < rows; ++r, row += n, weight += n) {
+        T all = 0;
+        for (int64_t i = 0; i < n; ++i) row[i] = all = static_cast<T>(all + weight[i]);
+        for (int64_t i = 0; i < n; ++i) row[i] = static_cast<T>(row[i] / all);
+        row[n - 1] = 1;
+      }
+    });
   });
-  const Tensor out = empty({p.numel() / n, count}, DType::Int64);
-  launch_random("multinomial", &categorical_kernel, out, {}, g,
-                reshape(cumulative, {p.numel() / n, n}));
+  const Tensor out = empty({rows, count}, DType::Int64);
+  launch_random("multinomial", &categorical_kernel, out, {}, g, cumulative);
   return reshape(out, shape);
 }
 
