@@ -562,3 +562,42 @@ def test_results_and_captured_functions_are_freed_by_other_threads() -> None:
 
     _in_threads(work, 1)
     assert step(X, Y).item() > 0
+
+
+def test_what_eager_code_checks_is_checked_at_every_replay() -> None:
+    factor = capture(lambda a: bx.linalg.cholesky(a))
+    draw = capture(lambda p: bx.bernoulli(p))
+    code = capture(lambda c: bx.nn.functional.one_hot(c, 3))
+    good, half, classes = 2 * bx.eye(2), bx.full((3,), 0.5), bx.tensor([0, 2])
+    for _ in range(2):
+        assert bx.allclose(factor(good) @ factor(good).T, good)
+        assert draw(half).shape == half.shape
+        assert code(classes).tolist() == [[1, 0, 0], [0, 0, 1]]
+    with pytest.raises(bx.linalg.LinAlgError, match=r"\[linalg.cholesky\] .*positive-definite"):
+        factor(-good)
+    with pytest.raises(RuntimeError, match=r"\[bernoulli\] .*outside 0 to 1"):
+        draw(half * 3)
+    with pytest.raises(RuntimeError, match=r"\[one_hot\] class 3 with num_classes=3"):
+        code(classes + 1)
+    assert bx.allclose(factor(good) @ factor(good).T, good)
+
+
+def test_an_error_of_a_check_comes_before_the_update() -> None:
+    w = bx.eye(3, requires_grad=True)
+    optimizer = bx.optim.SGD([w], lr=0.1)
+
+    @capture
+    def step(a: Any) -> Any:
+        optimizer.zero_grad()
+        loss = bx.logdet(a @ w @ a.T) + bx.linalg.cholesky(a @ w @ a.T).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(bx.eye(3))
+    before = w.detach().clone()
+    with pytest.raises(bx.linalg.LinAlgError):
+        step(bx.zeros(3, 3))
+    assert bx.equal(w, before)
+    step(bx.eye(3))
+    assert not bx.equal(w, before)

@@ -101,29 +101,6 @@ Tensor triangle(const char* op, const Tensor& t, int64_t diagonal, bool upper) {
   return out;
 }
 
-/// The (row, column) pairs of a triangle, by rows.
-Tensor triangle_indices(const char* op, int64_t rows, int64_t cols, int64_t offset, bool upper,
-                        DType dtype) {
-  if (rows < 0 || cols < 0)
-    fail_runtime(op, "sizes ", rows, " and ", cols, "; sizes are 0 or more");
-  auto first = [&](int64_t i) {
-    return upper ? std::clamp<int64_t>(i + offset, 0, cols) : int64_t{0};
-  };
-  auto last = [&](int64_t i) {
-    return upper ? cols : std::clamp<int64_t>(i + offset + 1, 0, cols);
-  };
-  int64_t n = 0;
-  for (int64_t i = 0; i < rows; ++i) n += last(i) - first(i);
-  Tensor out = empty({2, n}, DType::Int64);
-  auto* at = out.data<int64_t>();
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = first(i); j < last(i); ++j, ++at) {
-      at[0] = i;
-      at[n] = j;
-    }
-  return to(out, dtype);
-}
-
 Tensor diag(const Tensor& t, int64_t offset) {
   if (t.dim() == 1) return diag_embed(t, offset, 0, 1);
   if (t.dim() == 2) return clone(diagonal(t, offset, 0, 1));
@@ -181,6 +158,28 @@ Tensor repeat_each_alike(const Tensor& t, int64_t times, std::optional<int64_t> 
 }
 
 }  // namespace
+
+Tensor triangle_indices(const char* op, int64_t rows, int64_t cols, int64_t offset, bool upper,
+                        DType dtype) {
+  if (rows < 0 || cols < 0)
+    fail_runtime(op, "sizes ", rows, " and ", cols, "; sizes are 0 or more");
+  auto first = [&](int64_t i) {
+    return upper ? std::clamp<int64_t>(i + offset, 0, cols) : int64_t{0};
+  };
+  auto last = [&](int64_t i) {
+    return upper ? cols : std::clamp<int64_t>(i + offset + 1, 0, cols);
+  };
+  int64_t n = 0;
+  for (int64_t i = 0; i < rows; ++i) n += last(i) - first(i);
+  Tensor out = empty({2, n}, DType::Int64);
+  auto* at = out.data<int64_t>();
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = first(i); j < last(i); ++j, ++at) {
+      at[0] = i;
+      at[n] = j;
+    }
+  return to(out, dtype);
+}
 
 Tensor flip(const Tensor& t, const Dims& axes) {
   Dims strides = t.strides();

@@ -12,6 +12,9 @@ Tensor tril(const Tensor& t, int64_t diagonal);
 Tensor triu(const Tensor& t, int64_t diagonal);
 /// Zeros with t's last dimension on a diagonal of two dimensions.
 Tensor diag_embed(const Tensor& t, int64_t offset, int64_t axis0, int64_t axis1);
+/// The (row, column) pairs of a triangle, by rows: [2, n].
+Tensor triangle_indices(const char* op, int64_t rows, int64_t cols, int64_t offset, bool upper,
+                        DType dtype);
 /// slice, its node named after what it is a part of.
 Tensor slice_as(const char* node, const Tensor& t, int64_t axis, int64_t start, int64_t end,
                 int64_t step);

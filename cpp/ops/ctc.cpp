@@ -8,27 +8,68 @@
 
 namespace bx {
 
+using kernels::View;
+
 namespace {
 
-/// What the sums over alignments run on: log probabilities [time, batch, classes], and each
-/// sample's labels with blanks between.
-struct Problem {
-  Tensor log_probs, targets;
-  std::vector<int64_t> input_lengths, target_lengths, first;  // first label of each sample
-  int64_t blank = 0;
+constexpr const char* kOp = "ctc_loss";
 
-  int64_t time() const { return log_probs.size(0); }
-  int64_t batch() const { return log_probs.size(1); }
-  int64_t classes() const { return log_probs.size(2); }
-  int64_t steps(int64_t n) const { return input_lengths[static_cast<size_t>(n)]; }
-  /// Labels and blanks of a sample.
-  int64_t states(int64_t n) const { return 2 * target_lengths[static_cast<size_t>(n)] + 1; }
+/// What the sums over alignments run on: log probabilities [time, batch, classes], labels, either
+/// [batch, longest] or one sample after the other, and the lengths of both.
+struct Problem {
+  /// RuntimeError for lengths and labels that do not fit.
+  Problem(const View* in, int64_t blank);
+
+  int64_t steps(int64_t n) const { return input_lengths[n]; }
+  /// Labels and blanks of a sample, with blanks between.
+  int64_t states(int64_t n) const { return 2 * target_lengths[n] + 1; }
   int64_t label(int64_t n, int64_t s) const {
-    return s % 2 ? targets.data<int64_t>()[first[static_cast<size_t>(n)] + s / 2] : blank;
+    return s % 2 ? targets[first[static_cast<size_t>(n)] + s / 2] : blank;
   }
   /// Whether the blank between states s - 2 and s may be left out.
   bool skips(int64_t n, int64_t s) const { return s > 1 && label(n, s) != label(n, s - 2); }
+  template <class T>
+  const T* log_probs(int64_t n) const {
+    return static_cast<const T*>(scores) + n * classes;
+  }
+
+  const void* scores;
+  int64_t time, batch, classes, blank;
+  const int64_t *targets, *input_lengths, *target_lengths;
+  std::vector<int64_t> first;  // label of each sample
 };
+
+void check_lengths(const char* what, const int64_t* lengths, int64_t batch, int64_t most) {
+  for (int64_t n = 0; n < batch; ++n)
+    if (lengths[n] < 0 || lengths[n] > most)
+      fail_runtime(kOp, what, " hold ", lengths[n], "; expected 0 to ", most);
+}
+
+Problem::Problem(const View* in, int64_t blank)
+    : scores(in[0].data),
+      time(in[0].shape[0]),
+      batch(in[0].shape[1]),
+      classes(in[0].shape[2]),
+      blank(blank),
+      targets(static_cast<const int64_t*>(in[1].data)),
+      input_lengths(static_cast<const int64_t*>(in[2].data)),
+      target_lengths(static_cast<const int64_t*>(in[3].data)) {
+  const bool joined = in[1].ndim == 1;
+  check_lengths("input_lengths", input_lengths, batch, time);
+  check_lengths("target_lengths", target_lengths, batch, in[1].shape[joined ? 0 : 1]);
+  int64_t next = 0;
+  for (int64_t n = 0; n < batch; ++n) {
+    first.push_back(joined ? next : n * in[1].shape[1]);
+    next += target_lengths[n];
+  }
+  if (joined && next != in[1].shape[0])
+    fail_runtime(kOp, "target_lengths add up to ", next, ", there are ", in[1].shape[0],
+                 " targets; they must be equal");
+  for (int64_t n = 0; n < batch; ++n)
+    for (int64_t s = 1; s < states(n); s += 2)
+      if (label(n, s) < 0 || label(n, s) >= classes)
+        fail_runtime(kOp, "target ", label(n, s), " is out of range; expected 0 to ", classes - 1);
+}
 
 template <class T>
 T log_add(T a, T b) {
@@ -42,8 +83,8 @@ template <class T>
 std::vector<T> beginnings(const Problem& p, int64_t n) {
   constexpr T none = -std::numeric_limits<T>::infinity();
   const int64_t steps = p.steps(n), states = p.states(n);
-  const int64_t row = p.batch() * p.classes();
-  const T* lp = p.log_probs.data<T>() + n * p.classes();
+  const int64_t row = p.batch * p.classes;
+  const T* lp = p.log_probs<T>(n);
   std::vector<T> a(static_cast<size_t>(steps * states), none);
   for (int64_t s = 0; s < std::min<int64_t>(2, states) && steps; ++s)
     a[static_cast<size_t>(s)] = lp[p.label(n, s)];
@@ -77,9 +118,9 @@ void gradient(const Problem& p, int64_t n, T g, bool zero_infinity, T* out) {
   const std::vector<T> a = beginnings<T>(p, n);
   const T total = cost(p, n, a);
   if (zero_infinity && total == std::numeric_limits<T>::infinity()) return;
-  const int64_t steps = p.steps(n), states = p.states(n), classes = p.classes();
-  const int64_t row = p.batch() * classes;
-  const T* lp = p.log_probs.data<T>() + n * classes;
+  const int64_t steps = p.steps(n), states = p.states(n), classes = p.classes;
+  const int64_t row = p.batch * classes;
+  const T* lp = p.log_probs<T>(n);
   std::vector<T> after(static_cast<size_t>(states), none), now(after);
   std::vector<T> by_class(static_cast<size_t>(classes));
   for (int64_t t = steps - 1; t >= 0; --t) {
@@ -110,8 +151,8 @@ void for_samples(const Problem& p, F f) {
   auto body = [](void* context, int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) (*static_cast<F*>(context))(n);
   };
-  const int64_t work = std::max<int64_t>(1, p.time() * p.classes());
-  parallel_for(p.batch(), std::max<int64_t>(1, 4096 / work), body, &f);
+  const int64_t work = std::max<int64_t>(1, p.time * p.classes);
+  parallel_for(p.batch, std::max<int64_t>(1, 4096 / work), body, &f);
 }
 
 template <class F>
@@ -120,42 +161,50 @@ void with_type(DType dtype, F f) {
   else f(double{});
 }
 
-Tensor losses(const Problem& p) {
-  Tensor out = empty({p.batch()}, p.log_probs.dtype());
-  with_type(out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    for_samples(p, [&](int64_t n) { out.data<T>()[n] = cost(p, n, beginnings<T>(p, n)); });
-  });
+/// A loss for each sample. `given` = log_probs, targets, input_lengths, target_lengths.
+Tensor losses(const Tensors& given, int64_t blank) {
+  const Tensor out = empty({given[0].size(1)}, given[0].dtype());
+  launch_host(kOp, out, {&given[0], &given[1], &given[2], &given[3]},
+              [=](const View* to, const View* from) {
+                const Problem p(from, blank);
+                with_type(to[0].dtype, [&](auto zero) {
+                  using T = decltype(zero);
+                  for_samples(p, [&](int64_t n) {
+                    static_cast<T*>(to[0].data)[n] = cost(p, n, beginnings<T>(p, n));
+                  });
+                });
+              });
   return out;
 }
 
-Tensor losses_backward(const Problem& p, const Tensor& given, bool zero_infinity) {
-  const Tensor g = contiguous(given);
-  Tensor out = zeros(p.log_probs.shape(), p.log_probs.dtype());
-  with_type(out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    for_samples(p, [&](int64_t n) {
-      gradient<T>(p, n, g.data<T>()[n], zero_infinity, out.data<T>() + n * p.classes());
-    });
-  });
+Tensor losses_backward(const Tensors& given, int64_t blank, const Tensor& grad,
+                       bool zero_infinity) {
+  const Tensor g = contiguous(grad), out = zeros(given[0].shape(), given[0].dtype());
+  launch_host(kOp, out, {&given[0], &given[1], &given[2], &given[3], &g},
+              [=](const View* to, const View* from) {
+                const Problem p(from, blank);
+                with_type(to[0].dtype, [&](auto zero) {
+                  using T = decltype(zero);
+                  for_samples(p, [&](int64_t n) {
+                    gradient<T>(p, n, static_cast<const T*>(from[4].data)[n], zero_infinity,
+                                static_cast<T*>(to[0].data) + n * p.classes);
+                  });
+                });
+              });
   return out;
 }
 
-std::vector<int64_t> lengths(const char* what, const Tensor& given, int64_t batch, int64_t most) {
+Tensor lengths(const char* what, const Tensor& given, int64_t batch) {
   if (!is_integral(given.dtype()) || given.numel() != batch)
-    fail_runtime("ctc_loss", what, " are ", name_of(given.dtype()), " of shape ", given.shape(),
+    fail_runtime(kOp, what, " are ", name_of(given.dtype()), " of shape ", given.shape(),
                  "; expected one whole number for each of ", batch, " samples");
-  const Tensor t = contiguous(to(given, DType::Int64));
-  std::vector<int64_t> list(t.data<int64_t>(), t.data<int64_t>() + batch);
-  for (int64_t n : list)
-    if (n < 0 || n > most) fail_runtime("ctc_loss", what, " hold ", n, "; expected 0 to ", most);
-  return list;
+  return contiguous(to(given, DType::Int64));
 }
 
 Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
                 const Tensor& target_lengths, int64_t blank, const std::string& reduction_name,
                 bool zero_infinity) {
-  const char* op = "ctc_loss";
+  const char* op = kOp;
   const Reduction reduction = parse_reduction(op, reduction_name);
   if (log_probs.dim() != 3 && log_probs.dim() != 2)
     fail_runtime(op, "log_probs have shape ", log_probs.shape(),
@@ -166,44 +215,23 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
     fail_runtime(op, "targets are ", name_of(targets.dtype()), "; expected class indices");
   const bool single = log_probs.dim() == 2;
   const Tensor scores = single ? unsqueeze(log_probs, 1) : log_probs;
-  Problem p;
-  {
-    GradMode off(false);
-    p.log_probs = contiguous(scores);
-    p.targets = contiguous(to(targets, DType::Int64));
-  }
-  p.blank = blank;
-  const int64_t batch = p.batch();
-  if (blank < 0 || blank >= p.classes())
-    fail_runtime(op, "blank is ", blank, "; expected 0 to ", p.classes() - 1);
-  p.input_lengths = lengths("input_lengths", input_lengths, batch, p.time());
-  const bool joined = targets.dim() == 1;
-  if (!joined && (targets.dim() != 2 || targets.size(0) != batch))
+  const int64_t batch = scores.size(1), classes = scores.size(2);
+  if (blank < 0 || blank >= classes)
+    fail_runtime(op, "blank is ", blank, "; expected 0 to ", classes - 1);
+  if (targets.dim() != 1 && (targets.dim() != 2 || targets.size(0) != batch))
     fail_runtime(op, "targets have shape ", targets.shape(), "; expected (", batch,
                  ", longest target) or all targets in one dimension");
-  p.target_lengths =
-      lengths("target_lengths", target_lengths, batch, joined ? targets.numel() : targets.size(1));
-  int64_t next = 0;
-  for (int64_t n = 0; n < batch; ++n) {
-    p.first.push_back(joined ? next : n * targets.size(1));
-    next += p.target_lengths[static_cast<size_t>(n)];
-  }
-  if (joined && next != targets.numel())
-    fail_runtime(op, "target_lengths add up to ", next, ", there are ", targets.numel(),
-                 " targets; they must be equal");
-  for (int64_t n = 0; n < batch; ++n)
-    for (int64_t s = 1; s < p.states(n); s += 2)
-      if (p.label(n, s) < 0 || p.label(n, s) >= p.classes())
-        fail_runtime(op, "target ", p.label(n, s), " is out of range; expected 0 to ",
-                     p.classes() - 1);
-  const Tensor out = losses(p);
+  const Tensors given{contiguous(detached(scores)), contiguous(to(targets, DType::Int64)),
+                      lengths("input_lengths", input_lengths, batch),
+                      lengths("target_lengths", target_lengths, batch)};
+  const Tensor out = losses(given, blank);
   if (Recorder r{&scores}; r)
-    r.save(scores).done("CtcLossBackward0", out, [p, zero_infinity](const Backward& b) {
+    r.save(scores).done("CtcLossBackward0", out, [=](const Backward& b) {
       b.saved(0);  // checks that it was not written to
-      const Tensor g = losses_backward(p, b.grad(), zero_infinity);
+      const Tensor g = losses_backward(given, blank, b.grad(), zero_infinity);
       if (Recorder again{&b.grad()}; again)
         again.done("CtcLossBackwardBackward0", g, [](const Backward&) {
-          fail_runtime("ctc_loss",
+          fail_runtime(kOp,
                        "its gradient has no derivative of its own; leave out "
                        "create_graph=True");
         });

@@ -1,7 +1,7 @@
 // Distances between all pairs of rows of two matrices.
 #include <cmath>
 
-#include "ops/ops.h"
+#include "ops/arranging.h"
 
 namespace bx {
 
@@ -91,8 +91,8 @@ Tensor pdist(const Tensor& t, double p) {
   if (t.dim() != 2)
     fail_runtime("pdist", "input has shape ", t.shape(), "; expected a matrix of points");
   const int64_t n = t.shape()[0];
-  const Tensor flags = unsqueeze(arange_int(0, n, 1), 1) < arange_int(0, n, 1);
-  return named("PdistBackward0", index(cdist(t, t, p, std::nullopt), {flags}));
+  const Tensors pair = unbind(triangle_indices("pdist", n, n, 1, true, DType::Int64), 0);
+  return named("PdistBackward0", index(cdist(t, t, p, std::nullopt), {pair[0], pair[1]}));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Promotion of types, and conversion.
+#include <algorithm>
 #include <atomic>
 
 #include "ops/ops.h"
@@ -58,6 +59,14 @@ void require_float(const char* op, DType dtype) {
   if (!is_floating(dtype))
     fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
          "; use a floating-point type, e.g. with .float()");
+}
+
+void require_every(const char* op, const Tensor& flags, ErrorKind kind, const char* otherwise) {
+  const Tensor f = contiguous(flags);
+  launch_host(op, {}, f, [=, n = f.numel()](const kernels::View*, const kernels::View* in) {
+    const auto* flag = static_cast<const bool*>(in[0].data);
+    if (!std::all_of(flag, flag + n, [](bool holds) { return holds; })) fail(kind, op, otherwise);
+  });
 }
 
 Tensor to(const Tensor& t, DType dtype) {

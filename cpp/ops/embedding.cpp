@@ -6,6 +6,7 @@
 namespace bx {
 
 using kernels::Id;
+using kernels::View;
 
 namespace {
 
@@ -74,12 +75,16 @@ int64_t padding_row(const char* op, std::optional<int64_t> padding_idx, const Te
 
 /// The gradient of row i divided by how often i was looked up: [n].
 Tensor by_frequency(const Tensor& rows, int64_t size, DType dtype) {
-  std::vector<int64_t> counts(static_cast<size_t>(size));
-  const auto* r = rows.data<int64_t>();
-  for (int64_t i = 0; i < rows.numel(); ++i) ++counts[static_cast<size_t>(r[i])];
-  Tensor scale = empty({rows.numel()}, DType::Float64);
-  for (int64_t i = 0; i < rows.numel(); ++i)
-    scale.data<double>()[i] = 1. / static_cast<double>(counts[static_cast<size_t>(r[i])]);
+  const int64_t n = rows.numel();
+  Tensor scale = empty({n}, DType::Float64);
+  launch_host("embedding", scale, rows, [=](const View* out, const View* in) {
+    const auto* r = static_cast<const int64_t*>(in[0].data);
+    std::vector<int64_t> counts(static_cast<size_t>(size));
+    for (int64_t i = 0; i < n; ++i) ++counts[static_cast<size_t>(r[i])];
+    for (int64_t i = 0; i < n; ++i)
+      static_cast<double*>(out[0].data)[i] =
+          1. / static_cast<double>(counts[static_cast<size_t>(r[i])]);
+  });
   return to(scale, dtype);
 }
 
@@ -134,18 +139,19 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
 
 /// The bag of every index: [n], from the indices' places where the bags begin.
 Tensor bags_of(const char* op, const Tensor& offsets, int64_t n, int64_t bags) {
-  const auto* begin = offsets.data<int64_t>();
-  if (offsets.numel() && begin[0] != 0)
-    fail_runtime(op, "offsets[0] is ", begin[0], "; the first bag must begin at 0");
-  for (int64_t b = 0; b < offsets.numel(); ++b)
-    if (begin[b] > n || (b && begin[b] < begin[b - 1]))
-      fail_value(op, "offsets[", b, "] is ", begin[b], " for ", n,
-                 " indices; they must rise from 0 to at most that");
   Tensor bag = empty({n}, DType::Int64);
-  for (int64_t b = 0; b < bags; ++b) {
-    const int64_t end = b + 1 < offsets.numel() ? begin[b + 1] : n;
-    std::fill(bag.data<int64_t>() + begin[b], bag.data<int64_t>() + end, b);
-  }
+  launch_host(op, bag, offsets, [=, all = offsets.numel()](const View* out, const View* in) {
+    const auto* begin = static_cast<const int64_t*>(in[0].data);
+    auto* bag = static_cast<int64_t*>(out[0].data);
+    if (all && begin[0] != 0)
+      fail_runtime(op, "offsets[0] is ", begin[0], "; the first bag must begin at 0");
+    for (int64_t b = 0; b < all; ++b)
+      if (begin[b] > n || (b && begin[b] < begin[b - 1]))
+        fail_value(op, "offsets[", b, "] is ", begin[b], " for ", n,
+                   " indices; they must rise from 0 to at most that");
+    for (int64_t b = 0; b < bags; ++b)
+      std::fill(bag + begin[b], bag + (b + 1 < all ? begin[b + 1] : n), b);
+  });
   return bag;
 }
 
@@ -210,7 +216,10 @@ Tensor embedding_bag(const Tensor& input, const Tensor& weight,
   const Tensor total = row_add(op, found, bags, count, kNoRow);
   if (mode == "sum") return total;
   Tensor sizes = zeros({count, 1}, DType::Int64);
-  for (int64_t i = 0; i < bags.numel(); ++i) ++sizes.data<int64_t>()[bags.data<int64_t>()[i]];
+  launch_host(op, sizes, bags, [n = bags.numel()](const View* out, const View* in) {
+    const auto* bag = static_cast<const int64_t*>(in[0].data);
+    for (int64_t i = 0; i < n; ++i) ++static_cast<int64_t*>(out[0].data)[bag[i]];
+  });
   return named(kBagNode, total / maximum(to(sizes, weight.dtype()), 1.));
 }
 
@@ -231,7 +240,7 @@ Tensor one_hot(const Tensor& input, int64_t num_classes) {
   Dims shape = input.shape();
   shape.push_back(count);
   Tensor out = zeros(shape, DType::Int64);
-  launch_host(op, out, classes, [=](const kernels::View* to, const kernels::View* from) {
+  launch_host(op, out, classes, [=](const View* to, const View* from) {
     const auto* c = static_cast<const int64_t*>(from[0].data);
     for (int64_t i = 0; i < n; ++i) {
       if (c[i] < 0) fail_runtime(op, "class ", c[i], " is negative; classes begin at 0");

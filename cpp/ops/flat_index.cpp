@@ -146,19 +146,23 @@ Tensors unravel_index(const Tensor& indices, const Dims& shape) {
       fail_value("unravel_index", "shape is ", shape, "; sizes are 0 or more, and their product ",
                  "fits into 64 bits");
   const Tensor flat = contiguous(to(indices, DType::Int64));
-  Tensors out;
-  for (int d = 0; d < shape.size(); ++d) out.push_back(empty(indices.shape(), DType::Int64));
-  for (int64_t i = 0; i < flat.numel(); ++i) {
-    int64_t rest = flat.data<int64_t>()[i];
-    if (rest < 0 || rest >= n)
-      fail_value("unravel_index", "index ", rest, " is outside of the ", n, " elements of shape ",
-                 shape);
-    for (int d = shape.size() - 1; d >= 0; --d) {
-      out[static_cast<size_t>(d)].data<int64_t>()[i] = rest % shape[d];
-      rest /= shape[d];
+  const int64_t count = flat.numel();
+  Dims all{static_cast<int64_t>(shape.size())};
+  for (int64_t size : indices.shape()) all.push_back(size);
+  const Tensor places = empty(all, DType::Int64);
+  launch_host("unravel_index", places, flat, [=](const kernels::View* to, const kernels::View* from) {
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t rest = static_cast<const int64_t*>(from[0].data)[i];
+      if (rest < 0 || rest >= n)
+        fail_value("unravel_index", "index ", rest, " is outside of the ", n, " elements of shape ",
+                   shape);
+      for (int d = shape.size() - 1; d >= 0; --d) {
+        static_cast<int64_t*>(to[0].data)[d * count + i] = rest % shape[d];
+        rest /= shape[d];
+      }
     }
-  }
-  return out;
+  });
+  return unbind(places, 0);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ void require_same_type(const char* op, const Tensor& a, const Tensor& b);
 void require_number_type(const char* op, const Tensor& t);
 /// NotImplementedError for other than floating-point types.
 void require_float(const char* op, DType dtype);
+/// An error of that kind where a flag is False, now and whenever a recording is replayed.
+void require_every(const char* op, const Tensor& flags, ErrorKind kind, const char* otherwise);
 Tensor to(const Tensor& t, DType dtype);
 
 // pointwise_registry.cpp ---------------------------------------------------------------------

@@ -76,10 +76,9 @@ Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>&
     fail_runtime("cov", "fweights is ", name_of(fweights->dtype()), "; counts are integers");
   for (const auto& [name, w] : {std::pair{"fweights", fweights}, {"aweights", aweights}}) {
     if (!w) continue;
-    const Tensor negative = sum(*w < 0.);
-    const Unobserved check;
-    if (item_int(negative) > 0)
-      fail_runtime("cov", name, " has negative elements; take weights of 0 or more");
+    GradMode off(false);
+    require_every("cov", *w >= 0., ErrorKind::Runtime,
+                  "the weights have negative elements; take weights of 0 or more");
   }
   Tensor weights;
   if (fweights) weights = *fweights;

@@ -77,17 +77,10 @@ void categorical_kernel(const View* out, const View* in, const Params& params, F
   });
 }
 
-void require_every(const char* op, const Tensor& flags, const char* otherwise) {
-  const Tensor f = contiguous(flags);
-  launch_host(op, {}, f, [=, n = f.numel()](const View*, const View* in) {
-    const auto* data = static_cast<const bool*>(in[0].data);
-    if (!std::all_of(data, data + n, [](bool flag) { return flag; })) fail_runtime(op, otherwise);
-  });
-}
-
 void require_probabilities(const char* op, const Tensor& p) {
   GradMode off(false);
-  require_every(op, (p >= 0.) && (p <= 1.), "some probability is outside 0 to 1; clamp it");
+  require_every(op, (p >= 0.) && (p <= 1.), ErrorKind::Runtime,
+                "some probability is outside 0 to 1; clamp it");
 }
 
 Tensor bernoulli(const Tensor& p, Generator* g) {
@@ -114,7 +107,8 @@ Tensor poisson(const Tensor& rate, Generator* g) {
   require_float("poisson", rate.dtype());
   {
     GradMode off(false);
-    require_every("poisson", rate >= 0., "some rate is below 0; expected 0 or more");
+    require_every("poisson", rate >= 0., ErrorKind::Runtime,
+                  "some rate is below 0; expected 0 or more");
   }
   Tensor out = empty(rate.shape(), rate.dtype());
   launch_random("poisson", &poisson_kernel, out, {}, g, contiguous(detached(rate)));
@@ -129,7 +123,8 @@ Tensor normal_of(const char* node, const Tensor& mean, const Tensor& std, const 
     GradMode off(false);
     const DType dtype = inputs[0].dtype();
     require_float("normal", dtype);
-    require_every("normal", std >= 0., "some std is below 0; expected 0 or more");
+    require_every("normal", std >= 0., ErrorKind::Runtime,
+                  "some std is below 0; expected 0 or more");
     out = empty(broadcast_shapes("normal", mean.shape(), std.shape()), dtype);
     out = normal_(out, 0, 1, g) * to(std, dtype) + to(mean, dtype);
   }
@@ -154,9 +149,9 @@ Tensor multinomial(const Tensor& given, int64_t count, bool replacement, Generat
   if (n > int64_t{1} << 24)
     fail_runtime("multinomial", n, " categories; at most 2^24 are possible");
   const double inf = std::numeric_limits<double>::infinity();
-  require_every("multinomial", (p >= 0.) && (p < inf),
+  require_every("multinomial", (p >= 0.) && (p < inf), ErrorKind::Runtime,
                 "some weight is negative, inf or nan; expected 0 or more");
-  require_every("multinomial", sum(p, Dims{-1}, true, std::nullopt) > 0.,
+  require_every("multinomial", sum(p, Dims{-1}, true, std::nullopt) > 0., ErrorKind::Runtime,
                 "the weights of a row sum to 0; at least one must be positive");
   Dims shape = p.shape();
   shape[shape.size() - 1] = count;
