@@ -52,6 +52,9 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
     }
     return true;
   }
+  if (!std::strcmp(name, "memory_format"))
+    if (const auto* t = std::get_if<Tensor>(&args.values[0]))
+      require_format_fits(operation.name.c_str(), *t, value);
   const bool creates = !overload.arguments.empty() &&
                        overload.arguments.back().type == ArgType::DType &&
                        overload.arguments.back().keyword_only;
@@ -76,21 +79,31 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
   return false;
 }
 
+/// A reduction that is no string is a wrong value, as one that is an unknown string.
+void require_reduction(const char* op, const Argument& a, PyObject* value) {
+  if (a.name == "reduction")
+    fail_value(op, "reduction is a ", Py_TYPE(value)->tp_name,
+               "; expected 'mean', 'sum' or 'none'");
+}
+
 }  // namespace
 
-std::string match(const Operation& operation, const Overload& overload, PyObject* const* args,
-                  Py_ssize_t positional, PyObject* names, Arguments& out) {
+std::string match(const Operation& operation, const Overload& overload, bool method,
+                  PyObject* const* args, Py_ssize_t positional, PyObject* names, Arguments& out) {
   const auto& table = overload.arguments;
   const int count = static_cast<int>(table.size());
+  if (method && !(positional > 0 && is_tensor(args[0])))
+    return str("a method of Tensor, called on ",
+               positional > 0 ? Py_TYPE(args[0])->tp_name : "nothing");
   bool given[kMaxArguments] = {};
   int taken = 0;
   for (int k = 0; k < count && taken < positional; ++k) {
     const Argument& a = table[static_cast<size_t>(k)];
     if (a.keyword_only) break;
     const bool last = k + 1 == count || table[static_cast<size_t>(k) + 1].keyword_only;
+    const bool list = a.type == ArgType::Dims || a.type == ArgType::Sizes;
     int64_t number = 0;
-    if (a.type == ArgType::Dims && last && positional - taken > 1 &&
-        whole_number(args[taken], number)) {
+    if (list && last && k == method && whole_number(args[taken], number)) {
       Dims dims;  // view(2, 3) for view((2, 3))
       for (; taken < positional; ++taken) {
         if (!whole_number(args[taken], number))
@@ -108,6 +121,7 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
       }
       out.values[k] = std::move(list);
     } else if (!convert(a, args[taken], out.values[k])) {
+      require_reduction(operation.name.c_str(), a, args[taken]);
       return str("argument '", a.name, "' must be ", type_name(a), ", not ",
                  Py_TYPE(args[taken])->tp_name);
     } else {
@@ -136,9 +150,11 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
     }
     const Argument& a = table[static_cast<size_t>(k)];
     if (given[k]) return str("got multiple values for argument '", a.name, "'");
-    if (!convert(a, value, out.values[k]))
+    if (!convert(a, value, out.values[k])) {
+      require_reduction(operation.name.c_str(), a, value);
       return str("argument '", a.name, "' must be ", type_name(a), ", not ",
                  Py_TYPE(value)->tp_name);
+    }
     given[k] = true;
   }
   for (int k = 0; k < count; ++k) {

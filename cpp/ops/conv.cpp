@@ -119,6 +119,7 @@ void check_layout(const char* op, const ConvLayout& l, bool transposed, const Te
   if (taken != channels)
     fail_runtime(op, "weight of shape ", w.shape(), " with groups=", l.groups, " takes ", taken,
                  " channels, the input has ", channels, "; make them equal");
+  if (bias.defined()) require_same_type(op, w, bias);
   const int64_t made = transposed ? w.size(1) * l.groups : w.size(0);
   if (bias.defined() && !(bias.shape() == Dims{made}))
     fail_runtime(op, "bias has shape ", bias.shape(), "; expected ", Dims{made},

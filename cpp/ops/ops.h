@@ -31,6 +31,8 @@ Tensor to(const Tensor& t, DType dtype);
 
 // pointwise_registry.cpp ---------------------------------------------------------------------
 Tensor scaled(const Tensor& t, const Scalar& alpha);
+/// a - alpha b, as sub: of no bool tensors.
+Tensor subtract(const Tensor& a, const Tensor& b, const Scalar& alpha);
 Tensor power(const Tensor& base, const Tensor& exponent);
 Tensor power_inplace(const Tensor& base, const Tensor& exponent);
 Tensor clamp(const Tensor& t, const std::optional<Operand>& low,

@@ -152,8 +152,8 @@ Tensor bernoulli_(const Tensor& t, double p, Generator* g) {
 }
 
 void register_random(Registry& r) {
-  r.function("rand", "size, *, generator=None, dtype=None", rand, "Uniform in [0, 1).");
-  r.function("randn", "size, *, generator=None, dtype=None", randn, "Standard normal.");
+  r.function("rand", "*size, *, generator=None, dtype=None", rand, "Uniform in [0, 1).");
+  r.function("randn", "*size, *, generator=None, dtype=None", randn, "Standard normal.");
   r.function(
       "rand_like", "input, *, generator=None, dtype=None",
       [](const Tensor& t, Generator* g, OptDType dtype) {

@@ -223,7 +223,7 @@ void register_slicing(Registry& r) {
   r.both(
       "narrow", "input, dim, start, length",
       [](const Tensor& t, int64_t axis, const Tensor& start, int64_t length) {
-        if (start.dim() != 0 || !is_integral(start.dtype()))
+        if (start.dim() != 0 || !is_integral(start.dtype()) || start.dtype() == DType::Bool)
           fail_runtime("narrow", "start is ", name_of(start.dtype()), " of shape ", start.shape(),
                        "; expected a whole number");
         return narrow(t, axis, item_int(start), length);
@@ -233,7 +233,7 @@ void register_slicing(Registry& r) {
          "The diagonal of two dimensions, as a view, in a new last dimension.");
   r.both("unbind", "input, dim=0", unbind, "The slices of a dimension, as views.");
   r.both(
-      "as_strided", "input, size, stride, storage_offset=None",
+      "as_strided", "input, *size, *stride, storage_offset=None",
       [](const Tensor& t, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
         return as_strided(t, size, stride, offset.value_or(t->offset));
       },

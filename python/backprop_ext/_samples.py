@@ -34,6 +34,8 @@ def gradient(
         raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {list(dims)}; one each")
     if len({d % max(1, input.ndim) for d in dims}) < len(dims):
         raise RuntimeError(f"[gradient] dimensions {list(dims)} name one of them twice; once each")
+    if not isinstance(edge_order, int):
+        raise TypeError(f"[gradient] edge_order={edge_order!r}; pass 1 or 2")
     if edge_order not in (1, 2):
         raise RuntimeError(f"[gradient] edge_order is {edge_order}; expected 1 or 2")
     return tuple(_slope(input, s, d, edge_order) for s, d in zip(each, dims, strict=True))
@@ -79,6 +81,8 @@ def histogram(
     or the edges themselves. The last bin holds its upper edge too. Source: torch.histogram.
     """
     flat = input.detach().reshape(-1, 1)
+    if not isinstance(bins, (int, Tensor)):
+        raise TypeError(f"[histogram] bins is a {type(bins).__name__}; pass a number or the edges")
     each = [bins] if isinstance(bins, Tensor) else bins
     heights, edges = histogramdd(flat, each, range=range, weight=weight, density=density)
     return named("histogram", ("hist", "bin_edges"), (heights, edges[0]))
@@ -99,6 +103,10 @@ def histogramdd(
     """
     if not input.is_floating_point():
         raise NotImplementedError(f"[histogram] {input.dtype} is not counted; use .float()")
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"[histogram] points of shape {tuple(input.shape)}; expected 2 dimensions or more"
+        )
     width = input.shape[-1]
     points = input.detach().reshape(-1, width)
     each = [bins] * width if isinstance(bins, int) else list(bins)

@@ -114,6 +114,8 @@ def multi_head_attention_forward(
     if mask is not None:
         mask = _checked_mask(op, mask, length, key.shape[0], batch * num_heads)
     extra = 0
+    if (bias_k is None) != (bias_v is None):
+        raise AssertionError(f"[{op}] one of bias_k and bias_v is given; pass both or none")
     if bias_k is not None and bias_v is not None:
         k = _core.cat([k, bias_k.expand(1, batch, width)])
         v = _core.cat([v, bias_v.expand(1, batch, width)])
