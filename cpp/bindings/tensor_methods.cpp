@@ -127,9 +127,10 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
     };
     // A device may come before the type; the two flags come last.
     Py_ssize_t flags = 1;
+    const auto is_type = [](PyObject* o) { return is_tensor(o) || dtype_from(o); };
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i) {
       PyObject* o = PyTuple_GET_ITEM(args, i);
-      const bool second = i == 1 && !PyBool_Check(o);
+      const bool second = i == 1 && !PyBool_Check(o) && !is_type(PyTuple_GET_ITEM(args, 0));
       flags += second;
       take(i == 0 || second ? "" : i == flags ? "non_blocking" : "copy", o);
     }

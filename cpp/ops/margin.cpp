@@ -144,6 +144,7 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
                     const Scalar& margin, const std::optional<Tensor>& weight,
                     const Legacy& size_average, const Legacy& reduce, const std::string& given) {
   const char* op = "multi_margin_loss";
+  parse_reduction(op, reduction_name(size_average, reduce, given));
   const double p = p_given.as_double();
   if (p != 1 && p != 2) fail_value(op, "p is ", p, "; only p == 1 and p == 2 are supported");
   const auto [x, shape] = as_rows(op, input);
@@ -171,6 +172,7 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
 Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy& size_average,
                          const Legacy& reduce, const std::string& given) {
   const char* op = "multilabel_margin_loss";
+  parse_reduction(op, reduction_name(size_average, reduce, given));
   const auto [x, shape] = as_rows(op, input);
   if (!(target.shape() == input.shape()))
     fail_runtime(op, "inconsistent target size: ", target.shape(), " for input of shape ",

@@ -25,7 +25,7 @@ void check_values(const PointwiseOp& op, const Tensor* in, const double* p) {
     fail_runtime(op.name, "lambd is ", p[0], "; it must be 0 or more");
   if (op.row == row_index<Hardtanh> && p[0] > p[1])
     fail_value(op.name, "min_val is ", p[0], ", above max_val, ", p[1], "; swap them");
-  if (op.row == row_index<Addcdiv> && is_integral(in[1].dtype()) && is_integral(in[2].dtype()))
+  if (op.row == row_index<Addcdiv> && !is_floating(in[1].dtype()) && !is_floating(in[2].dtype()))
     fail_runtime(op.name, "tensor1 is ", name_of(in[1].dtype()), ", tensor2 ",
                  name_of(in[2].dtype()),
                  ", whose quotient is no integer; convert one of them with .float()");

@@ -163,6 +163,8 @@ Result single(Cell kind, const Tensor& x, const Tensor& h, const Tensor& c, cons
   check_input(op, x, {w_ih}, 2);
   if (h.dim() != 2 || h.size(0) != x.size(0) || h.size(1) != w_hh.size(1))
     fail_runtime(op, "hidden has shape ", h.shape(), "; expected ", Dims{x.size(0), w_hh.size(1)});
+  if (c.defined() && !(c.shape() == h.shape()))
+    fail_runtime(op, "c has shape ", c.shape(), ", h ", h.shape(), "; they must be equal");
   Steps steps;
   steps.begin.push_back(x.size(0));
   return layer(kind, {x, h, c, w_ih, w_hh, b_ih.value_or(Tensor()), b_hh.value_or(Tensor()), {}},

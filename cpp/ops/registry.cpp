@@ -88,6 +88,8 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
     Argument& argument = overload.arguments[k++];
     const auto equals = part.find('=');
     const bool tuple = part[0] == '*';
+    if (tuple && argument.type != ArgType::Dims)
+      fail_runtime("registry", name, ": '", part, "' is no shape");
     if (tuple) argument.type = ArgType::Sizes;
     argument.name = trim(part.substr(tuple, equals - tuple));
     argument.keyword_only = keyword_only;

@@ -186,21 +186,23 @@ void register_samples(Registry& r) {
     r.function(
         name, "y, x, *, dim=-1",
         [](const Tensor& y, const Tensor& x, int64_t dim) {
-          return sum(trapezoids("trapezoid", y, x, dim), Dims{dim}, false, std::nullopt) / 2.;
+          const Tensor twice = trapezoids("trapezoid", y, x, dim);
+          return named("DivBackward1", sum(twice, Dims{dim}, false, std::nullopt) / 2.);
         },
         "Integral of y over x along dim, or with points dx apart, by the trapezoidal rule.");
     r.function(
         name, "y, *, dx=1.0, dim=-1",
         [](const Tensor& y, double dx, int64_t dim) {
           const Tensor twice = trapezoids("trapezoid", y, {}, dim);
-          return sum(twice, Dims{dim}, false, std::nullopt) * (dx / 2);
+          return named("MulBackward1", sum(twice, Dims{dim}, false, std::nullopt) * (dx / 2));
         },
         "");
   }
   r.function(
       "cumulative_trapezoid", "y, x, *, dim=-1",
       [](const Tensor& y, const Tensor& x, int64_t dim) {
-        return cumsum(trapezoids("cumulative_trapezoid", y, x, dim), dim) / 2.;
+        return named("DivBackward1",
+                     cumsum(trapezoids("cumulative_trapezoid", y, x, dim), dim) / 2.);
       },
       "The integrals of y from the first point to each other one, by the trapezoidal rule.");
   r.function(

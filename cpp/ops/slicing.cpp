@@ -223,7 +223,7 @@ void register_slicing(Registry& r) {
   r.both(
       "narrow", "input, dim, start, length",
       [](const Tensor& t, int64_t axis, const Tensor& start, int64_t length) {
-        if (start.dim() != 0 || !is_integral(start.dtype()) || start.dtype() == DType::Bool)
+        if (start.dim() != 0 || !is_integral(start.dtype()))
           fail_runtime("narrow", "start is ", name_of(start.dtype()), " of shape ", start.shape(),
                        "; expected a whole number");
         return narrow(t, axis, item_int(start), length);

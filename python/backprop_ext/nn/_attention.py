@@ -101,6 +101,11 @@ def multi_head_attention_forward(
             f"[{op}] the embedding has size {width}, {embed_dim_to_check} was expected, for "
             f"{num_heads} heads; it must be that size and divisible by the heads"
         )
+    along = 2 if use_separate_proj_weight else 3
+    if key.shape[:along] != value.shape[:along]:
+        raise AssertionError(
+            f"[{op}] key has shape {tuple(key.shape)}, value {tuple(value.shape)}; they must agree"
+        )
     size = width // num_heads
     if use_separate_proj_weight:
         parts: Any = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)

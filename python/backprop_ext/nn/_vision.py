@@ -64,7 +64,7 @@ max_pool3d = _max_pool(_nn.max_pool3d_with_indices, 3)
 
 def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
     """One size for all dimensions, or one for each: the input's own where that is None."""
-    if not isinstance(output_size, Iterable):
+    if not isinstance(output_size, (tuple, list)):
         return output_size
     sizes = list(output_size)
     if len(sizes) != dims:

@@ -372,7 +372,7 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
-        if _core.is_tensor(hx):
+        if isinstance(hx, Tensor):
             raise TypeError("[LSTMCell] hx is a Tensor; pass the pair (h, c)")
         h, c = self._run(input, hx, 2)
         return h, c

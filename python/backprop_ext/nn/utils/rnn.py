@@ -164,7 +164,7 @@ def pad_packed_sequence(
 
     Raises ValueError when total_length is below the longest length.
     """
-    data, batch_sizes, _, back = sequence
+    data, batch_sizes, back = sequence.data, sequence.batch_sizes, sequence.unsorted_indices
     longest = batch_sizes.numel()
     if total_length is not None:
         if total_length < longest:
