@@ -249,7 +249,7 @@ def test_numbers_keep_float64_in_second_derivatives() -> None:
 
 @pytest.mark.parametrize("name", ["preserve_format", "contiguous_format", "channels_last"])
 def test_memory_formats_are_taken_and_copies_stay_row_major(name: str) -> None:
-    wanted, t = getattr(bx, name), bx.arange(6.0).view(2, 3)
+    wanted, t = getattr(bx, name), bx.arange(6.0).view(1, 2, 3, 1)
     copies = [
         bx.zeros_like(t, memory_format=wanted) + t,
         t.clone(memory_format=wanted),
@@ -259,6 +259,6 @@ def test_memory_formats_are_taken_and_copies_stay_row_major(name: str) -> None:
     ]
     for copy in copies:
         np.testing.assert_array_equal(copy.numpy(), t.numpy())
-        assert copy.stride() == (3, 1)
+        assert copy.stride() == (6, 3, 1, 1)
         assert copy.layout is bx.strided
     assert pickle.loads(pickle.dumps(wanted)) is wanted

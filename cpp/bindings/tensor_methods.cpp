@@ -117,6 +117,9 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
         if (name == "copy") copy = o == Py_True;
         return;
       }
+      const bool known = name.empty() || name == "dtype" || name == "device" || name == "other" ||
+                         name == "memory_format";
+      if (!known) fail_type("to", "got an unexpected keyword argument '", name, "'; leave it out");
       if (o == Py_None) return;
       if (name == "memory_format") require_format_fits("to", t, o);
       else if (const auto d = dtype_from(o)) dtype = *d;

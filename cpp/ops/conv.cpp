@@ -20,6 +20,7 @@ struct Conv {
   Dims input, weight, output;
 
   Tensor run(Id id, const Dims& shape, const Tensor& a, const Tensor& b, const Tensor* bias) const {
+    require_number_type(op, a);
     if (a.dtype() != b.dtype() || (bias && bias->dtype() != a.dtype()))
       fail_runtime(op, "the input is ", name_of(a.dtype()), ", the weight ", name_of(b.dtype()),
                    bias ? str(", the bias ", name_of(bias->dtype())) : std::string(),

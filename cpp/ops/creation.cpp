@@ -27,6 +27,14 @@ Tensor full_int(const Dims& shape, int64_t value, DType dtype) {
   return out;
 }
 
+Scalar number_of(const char* op, const Operand& operand) {
+  const Tensor& t = operand.tensor;
+  if (t.dim() != 0)
+    fail_runtime(op, "a tensor of shape ", t.shape(), " stands for a number; pass a 0-d one");
+  if (is_floating(t.dtype())) return {Scalar::Float, 0, item_double(t)};
+  return {Scalar::Int, item_int(t), item_double(t)};
+}
+
 Tensor arange_int(int64_t start, int64_t end, int64_t step) {
   const int64_t n = (end - start + step - (step > 0 ? 1 : -1)) / step;
   Tensor out = empty({std::max<int64_t>(0, n)}, DType::Int64);
@@ -65,7 +73,8 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   return out;
 }
 
-Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType dtype) {
+Tensor linspace(const Operand& first, const Operand& last, int64_t steps, OptDType dtype) {
+  const Scalar start = number_of("linspace", first), end = number_of("linspace", last);
   if (steps < 0) fail_runtime("linspace", "the number of steps is ", steps, "; pass 0 or more");
   const DType t = dtype.value_or(default_dtype());
   Tensor out = empty({steps}, t);

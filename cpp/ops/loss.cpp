@@ -146,8 +146,8 @@ Tensor bce(const Tensor& input, const Tensor& target, const std::optional<Tensor
   if (input.shape() == target.shape()) {
     check_probabilities("input", input);
     check_probabilities("target", target);
+    if (weight) require_like_input("binary_cross_entropy", input, *weight, input.dtype());
   }
-  if (weight) require_like_input("binary_cross_entropy", input, *weight, input.dtype());
   return weighted_bce(pointwise_op(formulas::row_index<formulas::BinaryCrossEntropy>), input,
                       target, weight, reduction_name(size_average, reduce, reduction));
 }

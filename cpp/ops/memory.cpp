@@ -69,8 +69,9 @@ Tensor resize_(const char* op, const Tensor& self, const Dims& size) {
   return self;
 }
 
-Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double base,
+Tensor logspace(const Operand& first, const Operand& last, int64_t steps, double base,
                 OptDType dtype) {
+  const Scalar start = number_of("logspace", first), end = number_of("logspace", last);
   if (steps < 0) fail_runtime("logspace", "the number of steps is ", steps, "; pass 0 or more");
   Tensor out = empty({steps}, dtype.value_or(default_dtype()));
   visit(out.dtype(), [&](auto zero) {

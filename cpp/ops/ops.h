@@ -42,6 +42,8 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
 Tensor full(const Dims& shape, double value, DType dtype);
 Tensor full_int(const Dims& shape, int64_t value, DType dtype);
 inline Tensor zeros(const Dims& shape, DType dtype) { return full_int(shape, 0, dtype); }
+/// A number, or a 0-d tensor as one; RuntimeError for more dimensions.
+Scalar number_of(const char* op, const Operand& operand);
 Tensor arange_int(int64_t start, int64_t end, int64_t step);
 
 // copy.cpp -----------------------------------------------------------------------------------

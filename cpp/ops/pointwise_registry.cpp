@@ -72,7 +72,7 @@ void register_row(Registry& r, const PointwiseOp& op) {
   if (op.face == Face::Nn) return;
   register_new(r, Place::Both, op);
   if (op.inputs > 1 || op.domain == Domain::Float || op.domain == Domain::Compare)
-    r.widens({op.name});
+    r.widens(op.name);
   if (op.domain == Domain::Compare || op.masked) return;
   // As in PyTorch, torch.exp_(x) for functions of one tensor, but only x.mul_(y) for others.
   r.add_overload(
@@ -84,6 +84,7 @@ void register_row(Registry& r, const PointwiseOp& op) {
 /// The operands of add and sub, which scale the second.
 std::array<Tensor, 2> scaled_operands(const PointwiseOp& op, const Tensor& a, const Tensor& b,
                                       const Scalar& alpha) {
+  if (alpha.kind == Scalar::Int && alpha.i == 1) return {a, b};
   const Tensor in[] = {a, b};
   const DType type = result_type(in, 2);
   check_types(op, in, type);

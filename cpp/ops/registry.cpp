@@ -156,8 +156,9 @@ void Registry::inplace(std::initializer_list<const char*> names) {
   }
 }
 
-void Registry::widens(std::initializer_list<const char*> names) {
-  for (const std::string name : names) {
+void Registry::widens(const char* names) {
+  std::istringstream list(names);
+  for (std::string name; list >> name;) {
     const bool elsewhere = name.rfind("linalg.", 0) == 0;
     by_name_.at({elsewhere ? "linalg" : "", elsewhere ? name.substr(7) : name})->widens = true;
   }
@@ -209,60 +210,14 @@ const Registry& registry() {
     register_recurrent(*r);
     register_arranging(*r);
     register_linalg(*r);
-    r->widens({"add",
-               "sub",
-               "subtract",
-               "pow",
-               "clamp",
-               "clamp_min",
-               "clamp_max",
-               "clip",
-               "div",
-               "divide",
-               "true_divide",
-               "floor_divide",
-               "float_power",
-               "ldexp",
-               "lerp",
-               "logit",
-               "mvlgamma",
-               "polygamma",
-               "outer",
-               "ger",
-               "kron",
-               "addr",
-               "cumsum",
-               "cumprod",
-               "sum",
-               "prod",
-               "mean",
-               "nansum",
-               "nanmean",
-               "std",
-               "var",
-               "logsumexp",
-               "max",
-               "min",
-               "cat",
-               "stack",
-               "hstack",
-               "vstack",
-               "row_stack",
-               "dstack",
-               "column_stack",
-               "normal",
-               "bernoulli",
-               "cholesky",
-               "cholesky_inverse",
-               "cholesky_solve",
-               "matrix_power",
-               "linalg.cond",
-               "linalg.matrix_power",
-               "linalg.matrix_rank",
-               "linalg.pinv",
-               "linalg.tensorinv",
-               "linalg.tensorsolve",
-               "linalg.householder_product"});
+    r->widens(
+        "add sub subtract pow clamp clamp_min clamp_max clip div divide true_divide "
+        "floor_divide float_power ldexp lerp logit mvlgamma polygamma outer ger kron addr "
+        "cumsum cumprod sum prod mean nansum nanmean std var logsumexp max min cat stack "
+        "hstack vstack row_stack dstack column_stack normal bernoulli cholesky "
+        "cholesky_inverse cholesky_solve matrix_power linalg.cond linalg.matrix_power "
+        "linalg.matrix_rank linalg.pinv linalg.tensorinv linalg.tensorsolve "
+        "linalg.householder_product");
     return r;
   }();
   return *table;

@@ -233,8 +233,8 @@ class Registry {
   void alias(const char* name, std::initializer_list<const char*> others);
   /// The method name_, which writes the result of a registered operation into its first argument.
   void inplace(std::initializer_list<const char*> names);
-  /// Operations whose results out= may take in a wider type.
-  void widens(std::initializer_list<const char*> names);
+  /// Operations, separated by spaces, whose results out= may take in a wider type.
+  void widens(const char* names);
   /// For calls that are not plain functions: `overload` comes with typed, unnamed arguments.
   Operation* add_overload(Place place, const char* name, const char* signature, Overload overload,
                           const char* doc);

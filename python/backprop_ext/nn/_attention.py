@@ -41,6 +41,19 @@ def _project(
     )
 
 
+def _project_apart(
+    op: str, x: Tensor, weight: Tensor | None, bias: Tensor | None, width: int
+) -> Tensor:
+    """x through a matrix of its own."""
+    found = [None if t is None else tuple(t.shape) for t in (weight, bias)]
+    if found[0] != (width, x.shape[-1]) or found[1] not in (None, (width,)):
+        raise AssertionError(
+            f"[{op}] a projection has a weight of shape {found[0]} and a part of in_proj_bias of "
+            f"{found[1]}; expected {(width, x.shape[-1])} and {(width,)}"
+        )
+    return _nn.linear(x, weight, bias)  # type: ignore[arg-type]
+
+
 def multi_head_attention_forward(
     query: Tensor,
     key: Tensor,
@@ -111,7 +124,8 @@ def multi_head_attention_forward(
         parts: Any = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
         weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
         q, k, v = (
-            _nn.linear(x, w, b) for x, w, b in zip((query, key, value), weights, parts, strict=True)
+            _project_apart(op, x, w, b, width)
+            for x, w, b in zip((query, key, value), weights, parts, strict=True)
         )
     else:
         assert in_proj_weight is not None, "in_proj_weight is needed"

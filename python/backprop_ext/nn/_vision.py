@@ -121,6 +121,8 @@ def interpolate(
     arguments that contradict each other, NotImplementedError for a mode that does not fit.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html
     """
+    if not isinstance(mode, str):
+        raise NotImplementedError(f"[interpolate] mode={mode!r}; pass a name, as 'nearest'")
     if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
         raise ValueError(f"[interpolate] align_corners with mode={mode!r}; leave it out")
     if not isinstance(align_corners, (bool, NoneType)):

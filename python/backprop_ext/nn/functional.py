@@ -17,7 +17,7 @@ from ._attention import *  # noqa: F403
 from ._losses import *  # noqa: F403
 from ._masks import *  # noqa: F403
 from ._reduction import reduction_of
-from ._vision import *  # type: ignore[no-redef,assignment]  # noqa: F403
+from ._vision import *  # type: ignore[assignment]  # noqa: F403
 
 if TYPE_CHECKING:
     from .._core import Tensor
