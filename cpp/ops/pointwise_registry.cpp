@@ -65,14 +65,18 @@ void register_new(Registry& r, Place place, const PointwiseOp& op) {
 
 void register_row(Registry& r, const PointwiseOp& op) {
   if (op.face == Face::Hidden) return;
-  if (op.face == Face::Special) return register_new(r, Place::Special, op);
+  const bool widens = op.inputs > 1 || op.domain == Domain::Float;
+  if (op.face == Face::Special) {
+    register_new(r, Place::Special, op);
+    if (widens) r.widens(str("special.", op.name).c_str());
+    return;
+  }
   if (op.face != Face::Tensor)
     r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
                    row_overload(op, Form::InplaceFlag), op.doc);
   if (op.face == Face::Nn) return;
   register_new(r, Place::Both, op);
-  if (op.inputs > 1 || op.domain == Domain::Float || op.domain == Domain::Compare)
-    r.widens(op.name);
+  if (widens) r.widens(op.name);
   if (op.domain == Domain::Compare || op.masked) return;
   // As in PyTorch, torch.exp_(x) for functions of one tensor, but only x.mul_(y) for others.
   r.add_overload(

@@ -159,8 +159,10 @@ void Registry::inplace(std::initializer_list<const char*> names) {
 void Registry::widens(const char* names) {
   std::istringstream list(names);
   for (std::string name; list >> name;) {
-    const bool elsewhere = name.rfind("linalg.", 0) == 0;
-    by_name_.at({elsewhere ? "linalg" : "", elsewhere ? name.substr(7) : name})->widens = true;
+    const auto dot = name.find('.');
+    const bool elsewhere = dot != std::string::npos;
+    by_name_.at({elsewhere ? name.substr(0, dot) : "", name.substr(elsewhere ? dot + 1 : 0)})
+        ->widens = true;
   }
 }
 
@@ -211,13 +213,12 @@ const Registry& registry() {
     register_arranging(*r);
     register_linalg(*r);
     r->widens(
-        "add sub subtract pow clamp clamp_min clamp_max clip div divide true_divide "
-        "floor_divide float_power ldexp lerp logit mvlgamma polygamma outer ger kron addr "
-        "cumsum cumprod sum prod mean nansum nanmean std var logsumexp max min cat stack "
-        "hstack vstack row_stack dstack column_stack normal bernoulli cholesky "
-        "cholesky_inverse cholesky_solve matrix_power linalg.cond linalg.matrix_power "
-        "linalg.matrix_rank linalg.pinv linalg.tensorinv linalg.tensorsolve "
-        "linalg.householder_product");
+        "add sub subtract square logical_not pow clamp clamp_min clamp_max clip div divide "
+        "true_divide floor_divide float_power ldexp lerp logit mvlgamma polygamma outer ger kron "
+        "addr cumsum cumprod sum prod mean nansum nanmean std var logsumexp max min cat stack "
+        "hstack vstack row_stack dstack column_stack normal bernoulli cholesky cholesky_inverse "
+        "cholesky_solve matrix_power linalg.cond linalg.matrix_power linalg.matrix_rank "
+        "linalg.pinv linalg.tensorinv linalg.tensorsolve linalg.householder_product");
     return r;
   }();
   return *table;

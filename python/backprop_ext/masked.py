@@ -244,8 +244,8 @@ def norm(
     mask: Any = None,
 ) -> Tensor:
     """(sum |x|^ord)^(1/ord) over the elements that count."""
-    if not isinstance(ord, (int, float)):
-        raise TypeError(f"[norm] ord is {ord!r}; pass a number")
+    if ord is None:
+        raise TypeError("[norm] ord is None; pass a number")
     x = _filled(input, mask, inf if ord == -inf else 0, dtype)
     return x.norm(ord, _dims(input, dim), keepdim)
 
