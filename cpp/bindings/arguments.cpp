@@ -89,12 +89,16 @@ void require_reduction(const char* op, const Argument& a, PyObject* value) {
 }  // namespace
 
 std::string match(const Operation& operation, const Overload& overload, bool method,
-                  PyObject* const* args, Py_ssize_t positional, PyObject* names, Arguments& out) {
+                  PyObject* const* args, Py_ssize_t positional, PyObject* names, Arguments& out,
+                  bool explain) {
+  const auto reason = [explain](const auto&... parts) {
+    return explain ? str(parts...) : std::string("?");
+  };
   const auto& table = overload.arguments;
   const int count = static_cast<int>(table.size());
   if (method && !(positional > 0 && is_tensor(args[0])))
-    return str("a method of Tensor, called on ",
-               positional > 0 ? Py_TYPE(args[0])->tp_name : "nothing");
+    return reason("a method of Tensor, called on ",
+                  positional > 0 ? Py_TYPE(args[0])->tp_name : "nothing");
   bool given[kMaxArguments] = {};
   int taken = 0;
   for (int k = 0; k < count && taken < positional; ++k) {
@@ -107,7 +111,8 @@ std::string match(const Operation& operation, const Overload& overload, bool met
       Dims dims;  // view(2, 3) for view((2, 3))
       for (; taken < positional; ++taken) {
         if (!whole_number(args[taken], number))
-          return str("argument '", a.name, "' must be ints, not ", Py_TYPE(args[taken])->tp_name);
+          return reason("argument '", a.name, "' must be ints, not ",
+                        Py_TYPE(args[taken])->tp_name);
         dims.push_back(number);
       }
       out.values[k] = dims;
@@ -115,22 +120,22 @@ std::string match(const Operation& operation, const Overload& overload, bool met
       Tensors list;  // block_diag(a, b) for block_diag((a, b))
       for (; taken < positional; ++taken) {
         if (!is_tensor(args[taken]))
-          return str("argument '", a.name, "' must be Tensors, not ",
-                     Py_TYPE(args[taken])->tp_name);
+          return reason("argument '", a.name, "' must be Tensors, not ",
+                        Py_TYPE(args[taken])->tp_name);
         list.push_back(tensor_of(args[taken]));
       }
       out.values[k] = std::move(list);
     } else if (!convert(a, args[taken], out.values[k])) {
       require_reduction(operation.name.c_str(), a, args[taken]);
-      return str("argument '", a.name, "' must be ", type_name(a), ", not ",
-                 Py_TYPE(args[taken])->tp_name);
+      return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
+                    Py_TYPE(args[taken])->tp_name);
     } else {
       ++taken;
     }
     given[k] = true;
   }
   if (taken < positional)
-    return str("takes at most ", taken, " positional arguments (", positional, " given)");
+    return reason("takes at most ", taken, " positional arguments (", positional, " given)");
   const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
   for (Py_ssize_t i = 0; i < keywords; ++i) {
     const char* raw = PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i));
@@ -144,16 +149,16 @@ std::string match(const Operation& operation, const Overload& overload, bool met
     if (!find(raw) && !find(alternative(raw))) {
       std::string why;
       if (!shared_keyword(operation, overload, raw, value, out, why))
-        return str("got an unexpected keyword argument '", raw, "'");
+        return reason("got an unexpected keyword argument '", raw, "'");
       if (!why.empty()) return why;
       continue;
     }
     const Argument& a = table[static_cast<size_t>(k)];
-    if (given[k]) return str("got multiple values for argument '", a.name, "'");
+    if (given[k]) return reason("got multiple values for argument '", a.name, "'");
     if (!convert(a, value, out.values[k])) {
       require_reduction(operation.name.c_str(), a, value);
-      return str("argument '", a.name, "' must be ", type_name(a), ", not ",
-                 Py_TYPE(value)->tp_name);
+      return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
+                    Py_TYPE(value)->tp_name);
     }
     given[k] = true;
   }
@@ -161,7 +166,7 @@ std::string match(const Operation& operation, const Overload& overload, bool met
     if (given[k]) continue;
     const Argument& a = table[static_cast<size_t>(k)];
     if (a.has_default) out.values[k] = a.default_value;
-    else if (a.type != ArgType::Generator) return str("missing argument '", a.name, "'");
+    else if (a.type != ArgType::Generator) return reason("missing argument '", a.name, "'");
   }
   return {};
 }

@@ -36,12 +36,13 @@ PyOperation* as_operation(PyObject* o) { return reinterpret_cast<PyOperation*>(o
 const Overload& choose(const Operation& op, bool method, PyObject* const* args,
                        Py_ssize_t positional, PyObject* names, Arguments& arguments) {
   std::vector<std::string> reasons;
-  for (const Overload& overload : op.overloads) {
-    std::string why = match(op, overload, method, args, positional, names, arguments);
-    if (why.empty()) return overload;
-    reasons.push_back(std::move(why));
-    arguments.out = {};
-  }
+  for (const bool explain : {false, true})
+    for (const Overload& overload : op.overloads) {
+      std::string why = match(op, overload, method, args, positional, names, arguments, explain);
+      if (why.empty()) return overload;
+      if (explain) reasons.push_back(std::move(why));
+      arguments.out = {};
+    }
   reject(op, reasons);
 }
 
