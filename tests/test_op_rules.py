@@ -249,7 +249,7 @@ def test_numbers_keep_float64_in_second_derivatives() -> None:
 
 @pytest.mark.parametrize("name", ["preserve_format", "contiguous_format", "channels_last"])
 def test_memory_formats_are_taken_and_copies_stay_row_major(name: str) -> None:
-    wanted, t = getattr(bx, name), bx.arange(6.0).view(2, 3)
+    wanted, t = getattr(bx, name), bx.arange(6.0).view(1, 2, 3, 1)
     copies = [
         bx.zeros_like(t, memory_format=wanted) + t,
         t.clone(memory_format=wanted),
@@ -259,6 +259,54 @@ def test_memory_formats_are_taken_and_copies_stay_row_major(name: str) -> None:
     ]
     for copy in copies:
         np.testing.assert_array_equal(copy.numpy(), t.numpy())
-        assert copy.stride() == (3, 1)
+        assert copy.stride() == (6, 3, 1, 1)
         assert copy.layout is bx.strided
     assert pickle.loads(pickle.dumps(wanted)) is wanted
+
+
+def test_out_may_be_wider_where_pytorchs_may_be() -> None:
+    a, wide = bx.tensor([[1.0, 2.0], [4.0, 8.0]]), bx.empty(0, dtype=bx.float64)
+    for write in (
+        lambda out: bx.exp(a, out=out), lambda out: bx.mul(a, a, out=out),
+        lambda out: bx.cat([a, a], out=out), lambda out: bx.cumsum(a, 0, out=out),
+        lambda out: bx.special.i1(a, out=out), lambda out: bx.arcsin(a, out=out),
+    ):  # fmt: skip
+        assert write(wide) is wide
+        assert wide.dtype == bx.float64
+        wide = bx.empty(0, dtype=bx.float64)
+    with pytest.raises(RuntimeError, match="the result is float32, which out, float64"):
+        bx.mm(a, a, out=wide)
+    assert wide.shape == (0,)
+
+
+def test_sizes_are_spread_out_where_they_are_the_only_argument() -> None:
+    t = bx.arange(6.0)
+    assert t.view(2, 3).shape == t.reshape((2, 3)).shape == bx.zeros(2, 3).shape == (2, 3)
+    assert t.view(6).shape == t.reshape(-1).shape == bx.zeros(6).shape == (6,)
+    assert t.view(2, 3).permute(1, 0).flip(0).tile(2).shape == (3, 4)
+    for mistake in (
+        lambda: bx.reshape(t, 6), lambda: bx.reshape(t, 2, 3), lambda: bx.flip(t, 0),
+        lambda: t.view(size=6), lambda: bx.zeros(size=3), lambda: t.unflatten(0, 6),
+    ):  # fmt: skip
+        with pytest.raises(TypeError):
+            mistake()
+
+
+def test_rejected_writes_leave_everything_as_it_was() -> None:
+    t, moved = bx.arange(6.0).view(2, 3), bx.zeros(3)
+    for mistake in (
+        lambda: t.addcdiv_(bx.ones(2, 3).long(), bx.ones(2, 3).long()),
+        lambda: t.sub_(bx.ones(2, 3) > 0, alpha=2),
+        lambda: t.index_fill_(0, bx.tensor([0]).int(), 1.0),
+        lambda: bx.nn.functional.celu(t, 0.0, inplace=True),
+        lambda: bx.nn.functional.instance_norm(t[None], moved, None),
+        lambda: bx.nn.functional.batch_norm(t.double(), moved, bx.ones(3), training=True),
+    ):
+        version = t._version
+        with pytest.raises((RuntimeError, ValueError, IndexError)):
+            mistake()
+        assert (t._version, t.tolist(), moved.tolist()) == (
+            version,
+            [[0, 1, 2], [3, 4, 5]],
+            [0] * 3,
+        )

@@ -42,8 +42,12 @@ TYPES: Final = {
     "str": "str",
     "Generator": "Generator",
 }
-# Last arguments whose items may be given one by one.
-STARRED: Final = {"int | Sequence[int]": "_int", "Sequence[Tensor]": "Tensor"}
+# Arguments whose items may be given one by one: the only one, or the last.
+STARRED: Final = {
+    "Sequence[int]": "_int",
+    "int | Sequence[int]": "_int",
+    "Sequence[Tensor]": "Tensor",
+}
 NAMESPACES: Final = ("nn", "linalg", "special")
 RESULTS: Final = {"bool": "_bool", "int": "_int", "dtype": "_DType"}
 # What cannot be said in a stub: constructors that always raise, pybind11's metaclass, and that no
@@ -177,6 +181,8 @@ def _arguments(overload: list[Argument], method: bool, variadic: bool) -> list[s
     if variadic and listed is None:
         return None
     if variadic and positional[-1]["default"] is not None:
+        return None
+    if variadic and listed != "Sequence[Tensor]" and len(positional) > 1 + method:
         return None
     starred = False
     for argument in overload[1:] if method else overload:

@@ -52,6 +52,9 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
     }
     return true;
   }
+  if (!std::strcmp(name, "memory_format"))
+    if (const auto* t = std::get_if<Tensor>(&args.values[0]))
+      require_format_fits(operation.name.c_str(), *t, value);
   const bool creates = !overload.arguments.empty() &&
                        overload.arguments.back().type == ArgType::DType &&
                        overload.arguments.back().keyword_only;
@@ -76,25 +79,40 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
   return false;
 }
 
+/// A reduction that is no string is a wrong value, as one that is an unknown string.
+void require_reduction(const char* op, const Argument& a, PyObject* value) {
+  if (a.name == "reduction")
+    fail_value(op, "reduction is a ", Py_TYPE(value)->tp_name,
+               "; expected 'mean', 'sum' or 'none'");
+}
+
 }  // namespace
 
-std::string match(const Operation& operation, const Overload& overload, PyObject* const* args,
-                  Py_ssize_t positional, PyObject* names, Arguments& out) {
+std::string match(const Operation& operation, const Overload& overload, bool method,
+                  PyObject* const* args, Py_ssize_t positional, PyObject* names, Arguments& out,
+                  bool explain) {
+  const auto reason = [explain](const auto&... parts) {
+    return explain ? str(parts...) : std::string("?");
+  };
   const auto& table = overload.arguments;
   const int count = static_cast<int>(table.size());
+  if (method && !(positional > 0 && is_tensor(args[0])))
+    return reason("a method of Tensor, called on ",
+                  positional > 0 ? Py_TYPE(args[0])->tp_name : "nothing");
   bool given[kMaxArguments] = {};
   int taken = 0;
   for (int k = 0; k < count && taken < positional; ++k) {
     const Argument& a = table[static_cast<size_t>(k)];
     if (a.keyword_only) break;
     const bool last = k + 1 == count || table[static_cast<size_t>(k) + 1].keyword_only;
+    const bool list = a.type == ArgType::Dims || a.type == ArgType::Sizes;
     int64_t number = 0;
-    if (a.type == ArgType::Dims && last && positional - taken > 1 &&
-        whole_number(args[taken], number)) {
+    if (list && last && k == method && whole_number(args[taken], number)) {
       Dims dims;  // view(2, 3) for view((2, 3))
       for (; taken < positional; ++taken) {
         if (!whole_number(args[taken], number))
-          return str("argument '", a.name, "' must be ints, not ", Py_TYPE(args[taken])->tp_name);
+          return reason("argument '", a.name, "' must be ints, not ",
+                        Py_TYPE(args[taken])->tp_name);
         dims.push_back(number);
       }
       out.values[k] = dims;
@@ -102,21 +120,22 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
       Tensors list;  // block_diag(a, b) for block_diag((a, b))
       for (; taken < positional; ++taken) {
         if (!is_tensor(args[taken]))
-          return str("argument '", a.name, "' must be Tensors, not ",
-                     Py_TYPE(args[taken])->tp_name);
+          return reason("argument '", a.name, "' must be Tensors, not ",
+                        Py_TYPE(args[taken])->tp_name);
         list.push_back(tensor_of(args[taken]));
       }
       out.values[k] = std::move(list);
     } else if (!convert(a, args[taken], out.values[k])) {
-      return str("argument '", a.name, "' must be ", type_name(a), ", not ",
-                 Py_TYPE(args[taken])->tp_name);
+      require_reduction(operation.name.c_str(), a, args[taken]);
+      return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
+                    Py_TYPE(args[taken])->tp_name);
     } else {
       ++taken;
     }
     given[k] = true;
   }
   if (taken < positional)
-    return str("takes at most ", taken, " positional arguments (", positional, " given)");
+    return reason("takes at most ", taken, " positional arguments (", positional, " given)");
   const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
   for (Py_ssize_t i = 0; i < keywords; ++i) {
     const char* raw = PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, i));
@@ -130,22 +149,24 @@ std::string match(const Operation& operation, const Overload& overload, PyObject
     if (!find(raw) && !find(alternative(raw))) {
       std::string why;
       if (!shared_keyword(operation, overload, raw, value, out, why))
-        return str("got an unexpected keyword argument '", raw, "'");
+        return reason("got an unexpected keyword argument '", raw, "'");
       if (!why.empty()) return why;
       continue;
     }
     const Argument& a = table[static_cast<size_t>(k)];
-    if (given[k]) return str("got multiple values for argument '", a.name, "'");
-    if (!convert(a, value, out.values[k]))
-      return str("argument '", a.name, "' must be ", type_name(a), ", not ",
-                 Py_TYPE(value)->tp_name);
+    if (given[k]) return reason("got multiple values for argument '", a.name, "'");
+    if (!convert(a, value, out.values[k])) {
+      require_reduction(operation.name.c_str(), a, value);
+      return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
+                    Py_TYPE(value)->tp_name);
+    }
     given[k] = true;
   }
   for (int k = 0; k < count; ++k) {
     if (given[k]) continue;
     const Argument& a = table[static_cast<size_t>(k)];
     if (a.has_default) out.values[k] = a.default_value;
-    else if (a.type != ArgType::Generator) return str("missing argument '", a.name, "'");
+    else if (a.type != ArgType::Generator) return reason("missing argument '", a.name, "'");
   }
   return {};
 }

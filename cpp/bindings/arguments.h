@@ -21,9 +21,11 @@ bool whole_number(PyObject* o, int64_t& out);
 /// The object as a value of the argument's type; false where it is none.
 bool convert(const Argument& a, PyObject* o, Value& out);
 
-/// Fills `arguments` for an overload, or returns why it does not fit (empty: it fits).
-std::string match(const Operation& operation, const Overload& overload, PyObject* const* args,
-                  Py_ssize_t positional, PyObject* names, Arguments& arguments);
+/// Fills `arguments` for an overload, or returns why it does not fit (empty: it fits), in words
+/// where they are asked for. A method has its tensor as first argument.
+std::string match(const Operation& operation, const Overload& overload, bool method,
+                  PyObject* const* args, Py_ssize_t positional, PyObject* names,
+                  Arguments& arguments, bool explain);
 
 /// "(input, dim=None, keepdim=False, *, dtype=None)"
 std::string signature_text(const Overload& overload);

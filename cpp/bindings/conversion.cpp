@@ -5,6 +5,7 @@ namespace bx {
 
 bool whole_number(PyObject* o, int64_t& out) {
   if (PyBool_Check(o) || PyFloat_Check(o) || !PyIndex_Check(o)) return false;
+  if (is_tensor(o) && tensor_of(o).dtype() == DType::Bool) return false;
   out = PyLong_Check(o) ? PyLong_AsLongLong(o) : [&] {
     const auto i = py::reinterpret_steal<py::object>(PyNumber_Index(o));
     return i ? PyLong_AsLongLong(i.ptr()) : -1;
@@ -82,7 +83,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
         out = *s;
         return true;
       }
-      if (is_tensor(o) && tensor_of(o).numel() == 1) {
+      if (is_tensor(o) && tensor_of(o).dim() == 0) {
         const Tensor t = tensor_of(o);
         out = is_floating(t.dtype()) ? Scalar{Scalar::Float, 0, item_double(t)}
                                      : Scalar{Scalar::Int, item_int(t), item_double(t)};
@@ -100,7 +101,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       return true;
     case ArgType::Int: {
       int64_t i = 0;
-      if (!whole_number(o, i)) return false;
+      if (!whole_number(o, i) || (is_tensor(o) && tensor_of(o).dim() > 0)) return false;
       out = i;
       return true;
     }
@@ -109,7 +110,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
         out = s->as_double();
         return true;
       }
-      if (is_tensor(o) && tensor_of(o).numel() == 1) {
+      if (is_tensor(o) && tensor_of(o).dim() == 0) {
         out = item_double(tensor_of(o));
         return true;
       }

@@ -42,7 +42,14 @@ void bind_dtype(py::module_& m) {
       "get_default_dtype", [] { return default_dtype(); },
       "The type of tensors made from Python floats.");
   m.def(
-      "set_default_dtype", [](DType d) { set_default_dtype(d); }, py::arg("d"),
+      "set_default_dtype",
+      [](py::handle d) {
+        if (!py::isinstance<PyDType>(d))
+          fail_type("set_default_dtype", "d is a ", Py_TYPE(d.ptr())->tp_name,
+                    "; pass torch.float32 or torch.float64");
+        set_default_dtype(*dtype_from(d.ptr()));
+      },
+      py::arg("d"),
       "Sets the type of tensors made from Python floats; TypeError unless it is a float type.");
   m.def(
       "promote_types", [](DType a, DType b) { return promote(a, b); }, py::arg("type1"),

@@ -43,6 +43,16 @@ void require_cpu(py::handle device) {
   py::module_::import("backprop_ext._device").attr("on_cpu")(device);
 }
 
+void require_format_fits(const char* op, const Tensor& t, py::handle format) {
+  const std::string name = py::str(format);
+  const int dims = name == "torch.channels_last"      ? 4
+                   : name == "torch.channels_last_3d" ? 5
+                                                      : t.dim();
+  if (t.dim() != dims)
+    fail_runtime(op, name, " of a tensor of shape ", t.shape(), "; it is for ", dims,
+                 " dimensions");
+}
+
 void bind_errors(py::module_& m) {
   linalg_error = PyErr_NewExceptionWithDoc(
       "torch.linalg.LinAlgError", "A singular matrix, or an iteration that did not converge.",

@@ -11,11 +11,12 @@ namespace bx {
 
 namespace {
 
-/// The callable: torch.exp and Tensor.exp are the same object.
+/// The callable: torch.exp, or Tensor.exp, which takes nothing but a tensor first.
 struct PyOperation {
   PyObject_HEAD
   vectorcallfunc vectorcall;
   const Operation* operation;
+  bool method;
   PyObject* name;
   PyObject* doc;
 };
@@ -32,20 +33,22 @@ PyOperation* as_operation(PyObject* o) { return reinterpret_cast<PyOperation*>(o
 }
 
 /// The first way to call it that takes the arguments.
-const Overload& choose(const Operation& op, PyObject* const* args, Py_ssize_t positional,
-                       PyObject* names, Arguments& arguments) {
+const Overload& choose(const Operation& op, bool method, PyObject* const* args,
+                       Py_ssize_t positional, PyObject* names, Arguments& arguments) {
   std::vector<std::string> reasons;
-  for (const Overload& overload : op.overloads) {
-    std::string why = match(op, overload, args, positional, names, arguments);
-    if (why.empty()) return overload;
-    reasons.push_back(std::move(why));
-    arguments.out = {};
-  }
+  for (const bool explain : {false, true})
+    for (const Overload& overload : op.overloads) {
+      std::string why = match(op, overload, method, args, positional, names, arguments, explain);
+      if (why.empty()) return overload;
+      if (explain) reasons.push_back(std::move(why));
+      arguments.out = {};
+    }
   reject(op, reasons);
 }
 
 /// out=: the result written into a given tensor, which takes its shape if it was empty.
-void write_out(const char* op, const Tensor& out, const Tensor& result) {
+void write_out(const Operation& operation, const Tensor& out, const Tensor& result) {
+  const char* op = operation.name.c_str();
   if (out.numel() != 0 && !(out.shape() == result.shape()))
     fail_runtime(op, "out has shape ", out.shape(), ", the result ", result.shape(),
                  "; give one of that shape, or an empty one");
@@ -53,7 +56,7 @@ void write_out(const char* op, const Tensor& out, const Tensor& result) {
     fail_runtime(op,
                  "out= does not support automatic differentiation, but one "
                  "of the arguments requires grad; use the result instead");
-  if (!can_store(result.dtype(), out.dtype()))
+  if (operation.widens ? !can_store(result.dtype(), out.dtype()) : result.dtype() != out.dtype())
     fail_runtime(op, "the result is ", name_of(result.dtype()), ", which out, ",
                  name_of(out.dtype()), ", cannot hold; give one of the result's type");
   if (out.numel() == result.numel() && out.shape() == result.shape()) {
@@ -70,9 +73,11 @@ void write_out(const char* op, const Tensor& out, const Tensor& result) {
 
 PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
   return guarded([&]() -> PyObject* {
-    const Operation& op = *as_operation(self)->operation;
+    const PyOperation& callable = *as_operation(self);
+    const Operation& op = *callable.operation;
     Arguments arguments;
-    const Overload& overload = choose(op, args, PyVectorcall_NARGS(flags), names, arguments);
+    const Overload& overload =
+        choose(op, callable.method, args, PyVectorcall_NARGS(flags), names, arguments);
     Value result = overload.call(arguments.values);
     if (!arguments.out.empty()) {
       Tensors one;
@@ -81,7 +86,7 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
       if (all.size() != arguments.out.size())
         fail_type(op.name.c_str(), all.size(), " results, but out has ", arguments.out.size(),
                   " tensors; give one for each");
-      for (size_t k = 0; k < all.size(); ++k) write_out(op.name.c_str(), arguments.out[k], all[k]);
+      for (size_t k = 0; k < all.size(); ++k) write_out(op, arguments.out[k], all[k]);
       result = one.empty() ? Value(arguments.out) : Value(arguments.out[0]);
     }
     if (arguments.requires_grad) {
@@ -168,6 +173,18 @@ const char* type_text(ArgType type) {
   }
 }
 
+/// A new callable for an operation.
+py::object make_callable(PyTypeObject* type, const Operation& op, bool method) {
+  auto* callable = PyObject_New(PyOperation, type);
+  if (!callable) throw py::error_already_set();
+  callable->vectorcall = &call_operation;
+  callable->operation = &op;
+  callable->method = method;
+  callable->name = PyUnicode_FromString(op.name.c_str());
+  callable->doc = PyUnicode_FromString(full_doc(op).c_str());
+  return py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(callable));
+}
+
 /// The registry as plain Python data, for the stub and the tests.
 py::list describe() {
   py::list list;
@@ -226,21 +243,15 @@ void bind_operations(py::module_& m) {
       if (overload.arguments.size() > kMaxArguments)
         fail_runtime("registry", op->name, " has ", overload.arguments.size(),
                      " arguments; raise kMaxArguments, ", kMaxArguments);
-    auto* callable = PyObject_New(PyOperation, type);
-    if (!callable) throw py::error_already_set();
-    callable->vectorcall = &call_operation;
-    callable->operation = op.get();
-    callable->name = PyUnicode_FromString(op->name.c_str());
-    callable->doc = PyUnicode_FromString(full_doc(*op).c_str());
-    auto object = py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(callable));
-    const int place = static_cast<int>(op->place);
+    const auto place = static_cast<int>(op->place);
+    const bool method = place & static_cast<int>(Place::Method);
     if (const std::string home = namespace_of(op->place); !home.empty())
-      namespaces.at(home).attr(op->name.c_str()) = object;
-    if (place & static_cast<int>(Place::Function)) m.attr(op->name.c_str()) = object;
-    if (place & static_cast<int>(Place::Method))
-      if (PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), op->name.c_str(),
-                                 object.ptr()) < 0)
-        throw py::error_already_set();
+      namespaces.at(home).attr(op->name.c_str()) = make_callable(type, *op, false);
+    if (place & static_cast<int>(Place::Function))
+      m.attr(op->name.c_str()) = make_callable(type, *op, false);
+    if (method && PyObject_SetAttrString(reinterpret_cast<PyObject*>(tensor_type), op->name.c_str(),
+                                         make_callable(type, *op, true).ptr()) < 0)
+      throw py::error_already_set();
   }
   for (auto& [name, module] : namespaces) module.attr("__all__") = public_names(module);
   m.def("_operations", &describe, "The registry of operations as plain data.");

@@ -57,8 +57,11 @@ void bind_random(py::module_& m) {
       .def(py::init(&make_generator), py::arg("device") = py::none())
       .def(
           "manual_seed",
-          [](py::object self, const py::int_& seed) {
-            self.cast<Generator&>().manual_seed(seed_from(seed));
+          [](py::object self, py::handle seed) {
+            if (!py::isinstance<py::int_>(seed))
+              fail_runtime("manual_seed", "the seed is ", std::string(py::repr(seed)),
+                           "; pass an int");
+            self.cast<Generator&>().manual_seed(seed_from(py::cast<py::int_>(seed)));
             return self;
           },
           py::arg("seed"), "Restarts the stream of a seed; returns the generator.")

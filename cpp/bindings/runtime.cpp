@@ -1,5 +1,5 @@
 // What runs underneath: threads, memory, instruction set, and the interpreter's lock.
-#include "bindings/python.h"
+#include "bindings/arguments.h"
 #include "launch/isa.h"
 #include "launch/launch.h"
 #include "launch/parallel.h"
@@ -13,8 +13,15 @@ void bind_runtime(py::module_& m) {
        [](void* s) { PyEval_RestoreThread(static_cast<PyThreadState*>(s)); }});
   kernel_table();  // a processor or an environment variable that cannot work is told at import
   m.def("get_num_threads", &num_threads, "Threads that a large kernel may use.");
-  m.def("set_num_threads", &set_num_threads, py::arg("num"),
-        "Sets the threads that a large kernel may use; RuntimeError below 1.");
+  m.def(
+      "set_num_threads",
+      [](py::handle num) {
+        int64_t count = 0;
+        if (!whole_number(num.ptr(), count) || count != static_cast<int>(count))
+          fail_runtime("set_num_threads", "num is ", std::string(py::repr(num)), "; pass an int");
+        set_num_threads(static_cast<int>(count));
+      },
+      py::arg("num"), "Sets the threads that a large kernel may use; RuntimeError below 1.");
   m.def("_isa", [] { return kernel_table().isa; }, "The instruction set of the kernels in use.");
   m.def("_usable_isas", &usable_isas, "Instruction sets that could be used here, best first.");
   m.def(

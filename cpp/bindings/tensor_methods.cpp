@@ -111,17 +111,32 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
     DType dtype = t.dtype();
     bool copy = false;
     auto take = [&](const std::string& name, PyObject* o) {
+      if (name == "copy" || name == "non_blocking") {
+        if (!PyBool_Check(o))
+          fail_type("to", name, " is a ", Py_TYPE(o)->tp_name, "; pass True or False");
+        if (name == "copy") copy = o == Py_True;
+        return;
+      }
+      const bool known = name.empty() || name == "dtype" || name == "device" || name == "other" ||
+                         name == "memory_format";
+      if (!known) fail_type("to", "got an unexpected keyword argument '", name, "'; leave it out");
       if (o == Py_None) return;
-      if (name == "copy") copy = is_true(o);
-      else if (name == "non_blocking" || name == "memory_format" || PyBool_Check(o)) return;
+      if (name == "memory_format") require_format_fits("to", t, o);
       else if (const auto d = dtype_from(o)) dtype = *d;
       else if (is_tensor(o)) dtype = tensor_of(o).dtype();
       else if (name == "dtype")
         fail_type("to", "dtype is a ", Py_TYPE(o)->tp_name, "; pass a type, as torch.float64");
       else require_cpu(o);
     };
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i)
-      take(i == 3 ? "copy" : "", PyTuple_GET_ITEM(args, i));
+    // A device may come before the type; the two flags come last.
+    Py_ssize_t flags = 1;
+    const auto is_type = [](PyObject* o) { return is_tensor(o) || dtype_from(o); };
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); ++i) {
+      PyObject* o = PyTuple_GET_ITEM(args, i);
+      const bool second = i == 1 && !PyBool_Check(o) && !is_type(PyTuple_GET_ITEM(args, 0));
+      flags += second;
+      take(i == 0 || second ? "" : i == flags ? "non_blocking" : "copy", o);
+    }
     if (kwargs)
       for (auto [name, value] : py::reinterpret_borrow<py::dict>(kwargs))
         take(py::str(name), value.ptr());

@@ -97,6 +97,9 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     else if (all_sizes) t = empty(sizes, default_dtype());
     else if (n == 1 && is_tensor(PyTuple_GET_ITEM(args, 0)))
       t = detach(tensor_of(PyTuple_GET_ITEM(args, 0)));
+    else if (n == 1 && !PySequence_Check(PyTuple_GET_ITEM(args, 0)))
+      fail_type("Tensor", "data is a ", Py_TYPE(PyTuple_GET_ITEM(args, 0))->tp_name,
+                "; pass sizes or a sequence of numbers, or use tensor(data)");
     else if (n == 1) t = tensor_from_data(PyTuple_GET_ITEM(args, 0), default_dtype());
     else
       fail_type("Tensor", "expected sizes or one sequence of data, got ", n,

@@ -223,6 +223,7 @@ struct Hardswish : Unary {
 };
 struct Softsign : Unary {
   static constexpr auto name = "softsign";
+  static constexpr bool rejects_bool = true;
   static constexpr auto node = "DivBackward0";
   static constexpr auto face = Face::Nn;
   static constexpr auto doc = "y = input / (1 + |input|);  d input = g / (1 + |input|)^2";
@@ -234,6 +235,7 @@ struct Softsign : Unary {
 };
 struct Tanhshrink : Unary {
   static constexpr auto name = "tanhshrink";
+  static constexpr bool rejects_bool = true;
   static constexpr auto node = "SubBackward0";
   static constexpr auto face = Face::Nn;
   static constexpr auto doc = "y = input - tanh(input);  d input = g tanh(input)^2";

@@ -24,7 +24,8 @@ struct MseLoss : LossRow {
 };
 struct L1Loss : LossRow {
   static constexpr auto name = "l1_loss";
-  static constexpr auto node = "L1LossBackward0";
+  static constexpr bool rejects_bool = true;
+  static constexpr auto node = "AbsBackward0";
   static constexpr auto doc = "|input - target|;  d input = g sign(input - target), 0 at 0";
   static constexpr auto f = [](auto x, auto t) { return abs(x - t); };
   static constexpr auto partials =

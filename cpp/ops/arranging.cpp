@@ -103,7 +103,7 @@ Tensor triangle(const char* op, const Tensor& t, int64_t diagonal, bool upper) {
 
 Tensor diag(const Tensor& t, int64_t offset) {
   if (t.dim() == 1) return diag_embed(t, offset, 0, 1);
-  if (t.dim() == 2) return clone(diagonal(t, offset, 0, 1));
+  if (t.dim() == 2) return named("DiagonalBackward0_copy", clone(diagonal(t, offset, 0, 1)));
   fail_runtime("diag", "input of shape ", t.shape(),
                "; expected a vector or a matrix, use diagonal or diag_embed");
 }
@@ -163,6 +163,8 @@ Tensor triangle_indices(const char* op, int64_t rows, int64_t cols, int64_t offs
                         DType dtype) {
   if (rows < 0 || cols < 0)
     fail_runtime(op, "sizes ", rows, " and ", cols, "; sizes are 0 or more");
+  if (dtype == DType::Bool)
+    fail(ErrorKind::NotImplemented, op, "indices are no bools; pass dtype=torch.int64");
   auto first = [&](int64_t i) {
     return upper ? std::clamp<int64_t>(i + offset, 0, cols) : int64_t{0};
   };
@@ -184,9 +186,9 @@ Tensor triangle_indices(const char* op, int64_t rows, int64_t cols, int64_t offs
 Tensor flip(const Tensor& t, const Dims& axes) {
   Dims strides = t.strides();
   int64_t offset = t->offset;
-  if (t.numel() && !axes.empty())
+  if (!axes.empty())
     for (int64_t axis : wrap_axes("flip", axes, t.dim())) {
-      if (t.dim() == 0) break;
+      if (t.numel() == 0 || t.dim() == 0) continue;
       const int a = static_cast<int>(axis);
       offset += (t.shape()[a] - 1) * strides[a];
       strides[a] = -strides[a];
@@ -261,7 +263,7 @@ Tensor diag_embed(const Tensor& t, int64_t offset, int64_t axis0, int64_t axis1)
 }
 
 void register_arranging(Registry& r) {
-  r.both("flip", "input, dims", flip, "The order of elements reversed along dimensions, a copy.");
+  r.both("flip", "input, *dims", flip, "The order of elements reversed along dimensions, a copy.");
   r.both(
       "fliplr", "input",
       [](const Tensor& t) {
@@ -279,7 +281,8 @@ void register_arranging(Registry& r) {
       "Rows in reversed order, a copy.");
   r.both("roll", "input, shifts, dims=()", roll,
          "out[(i + shift) mod n] = input[i] along each dimension; without dims over all elements.");
-  r.both("rot90", "input, k=1, dims=(0,1)", rot90, "k quarter turns from dims[0] towards dims[1].");
+  r.both("rot90", "input, k=1, *dims=(0,1)", rot90,
+         "k quarter turns from dims[0] towards dims[1].");
   r.both("tril", "input, diagonal=0", tril,
          "input_ij where j - i <= diagonal, 0 elsewhere, of each matrix.");
   r.both("triu", "input, diagonal=0", triu,
@@ -312,11 +315,13 @@ void register_arranging(Registry& r) {
       [](const Tensor& t) {
         if (t.dim() != 2)
           fail_runtime("trace", "input of shape ", t.shape(), "; expected a matrix");
+        require_number_type("trace", t);
         return named("TraceBackward0", sum(diagonal(t, 0, 0, 1)));
       },
       "The sum of a matrix's diagonal.");
-  r.method("repeat", "input, repeats", repeat, "The tensor repeated along each dimension, a copy.");
-  r.both("tile", "input, dims", tile,
+  r.method("repeat", "input, *repeats", repeat,
+           "The tensor repeated along each dimension, a copy.");
+  r.both("tile", "input, *dims", tile,
          "The tensor repeated along each dimension; missing repeats are 1.");
   r.both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", repeat_each,
          "Every element of a dimension repeated in place; of repeats alone, the indices.");

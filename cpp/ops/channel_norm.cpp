@@ -121,6 +121,16 @@ void check_affine(const char* op, const Tensor& x, const Tensor& w, const Tensor
   require_same_type(op, x, b);
 }
 
+/// Running moments: one number per channel, of the input's type.
+void check_running(const char* op, const Tensor& x, const Tensor& mean, const Tensor& var) {
+  for (const auto& [name, t] : {std::pair{"running_mean", mean}, {"running_var", var}}) {
+    check_length(op, name, t, x.size(1));
+    require_same_type(op, x, t);
+    if (t.defined() && t.dim() != 1)
+      fail_runtime(op, name, " has shape ", t.shape(), "; expected one dimension");
+  }
+}
+
 /// running = (1 - momentum) running + momentum value, in place.
 void move_towards(const Tensor& running, const Tensor& value, double momentum) {
   copy_(running, running * (1. - momentum) + value * momentum);
@@ -182,14 +192,13 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
   const ChannelShape s{x.size(0), x.size(1), inner_of(x)};
   const Tensor mean = running_mean.value_or(Tensor()), var = running_var.value_or(Tensor());
   check_affine(op, x, w, b);
-  check_length(op, "running_mean", mean, s.channels);
-  check_length(op, "running_var", var, s.channels);
+  check_running(op, x, mean, var);
   if (!training) {
     if (!mean.defined() || !var.defined())
       fail_runtime(op,
                    "running_mean and running_var are None in evaluation; pass both, or "
                    "training=True");
-    return with_running(op, x, w, b, to(mean, x.dtype()), rstd_of(to(var, x.dtype()), eps), s);
+    return with_running(op, x, w, b, mean, rstd_of(var, eps), s);
   }
   if (!(eps > 0)) fail_value(op, "eps is ", eps, " in training; it must be above 0");
   const int64_t count = s.outer * s.inner;
@@ -245,6 +254,9 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
   const char* op = "instance_norm";
   require_float(op, x.dtype());
   if (x.dim() < 2) fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C, ...)");
+  if (running_mean.has_value() != running_var.has_value())
+    fail_value(op, "only one of running_mean and running_var is given; pass both or none");
+  check_running(op, x, running_mean.value_or(Tensor()), running_var.value_or(Tensor()));
   if (!use_input_stats)
     return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
   const int64_t images = x.size(0), channels = x.size(1), inner = inner_of(x);
@@ -253,6 +265,11 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                "; a variance needs two or more");
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   check_affine(op, x, w, b);
+  // PyTorch's way: the batch norm of one image with the channels of all.
+  Dims joined = x.shape();
+  joined[0] = 1;
+  joined[1] = images * channels;
+  const Tensor flat = reshape(x, joined);
   const ChannelShape s{1, images * channels, inner};
   Moments m;
   {
@@ -261,12 +278,14 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
     auto over_images = [&](const Tensor& t) {
       return mean(reshape(t, {images, channels}), Dims{0}, false, std::nullopt);
     };
-    if (running_mean) move_towards(*running_mean, over_images(m.mean), momentum);
-    if (running_var)
+    if (running_mean) {
+      move_towards(*running_mean, over_images(m.mean), momentum);
       move_towards(*running_var, over_images(m.variance) * unbiased(inner), momentum);
+    }
   }
-  return normalized(op, "NativeBatchNormBackward0", x, repeated(w, images), repeated(b, images), s,
-                    eps, m);
+  return view(normalized(op, "NativeBatchNormBackward0", flat, repeated(w, images),
+                         repeated(b, images), s, eps, m),
+              x.shape());
 }
 
 }  // namespace

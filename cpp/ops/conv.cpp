@@ -20,6 +20,7 @@ struct Conv {
   Dims input, weight, output;
 
   Tensor run(Id id, const Dims& shape, const Tensor& a, const Tensor& b, const Tensor* bias) const {
+    require_number_type(op, a);
     if (a.dtype() != b.dtype() || (bias && bias->dtype() != a.dtype()))
       fail_runtime(op, "the input is ", name_of(a.dtype()), ", the weight ", name_of(b.dtype()),
                    bias ? str(", the bias ", name_of(bias->dtype())) : std::string(),
@@ -119,6 +120,7 @@ void check_layout(const char* op, const ConvLayout& l, bool transposed, const Te
   if (taken != channels)
     fail_runtime(op, "weight of shape ", w.shape(), " with groups=", l.groups, " takes ", taken,
                  " channels, the input has ", channels, "; make them equal");
+  if (bias.defined()) require_same_type(op, w, bias);
   const int64_t made = transposed ? w.size(1) * l.groups : w.size(0);
   if (bias.defined() && !(bias.shape() == Dims{made}))
     fail_runtime(op, "bias has shape ", bias.shape(), "; expected ", Dims{made},

@@ -27,6 +27,14 @@ Tensor full_int(const Dims& shape, int64_t value, DType dtype) {
   return out;
 }
 
+Scalar number_of(const char* op, const Operand& operand) {
+  const Tensor& t = operand.tensor;
+  if (t.dim() != 0)
+    fail_runtime(op, "a tensor of shape ", t.shape(), " stands for a number; pass a 0-d one");
+  if (is_floating(t.dtype())) return {Scalar::Float, 0, item_double(t)};
+  return {Scalar::Int, item_int(t), item_double(t)};
+}
+
 Tensor arange_int(int64_t start, int64_t end, int64_t step) {
   const int64_t n = (end - start + step - (step > 0 ? 1 : -1)) / step;
   Tensor out = empty({std::max<int64_t>(0, n)}, DType::Int64);
@@ -52,6 +60,8 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
     fail_runtime("arange", "bounds ", a, " to ", b, " with step ", s,
                  " lie the wrong way round; change the step's sign");
   const DType t = dtype.value_or(whole ? DType::Int64 : default_dtype());
+  if (t == DType::Bool)
+    fail(ErrorKind::NotImplemented, "arange", "not implemented for bool; pass another dtype");
   if (whole) return to(arange_int(start.i, end.i, step.i), t);
   const auto n = static_cast<int64_t>(std::ceil((b - a) / s));
   Tensor out = empty({n}, t);
@@ -63,7 +73,8 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   return out;
 }
 
-Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType dtype) {
+Tensor linspace(const Operand& first, const Operand& last, int64_t steps, OptDType dtype) {
+  const Scalar start = number_of("linspace", first), end = number_of("linspace", last);
   if (steps < 0) fail_runtime("linspace", "the number of steps is ", steps, "; pass 0 or more");
   const DType t = dtype.value_or(default_dtype());
   Tensor out = empty({steps}, t);
@@ -85,12 +96,11 @@ Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, OptDType 
   return out;
 }
 
-Tensor eye(int64_t n, std::optional<int64_t> m, OptDType dtype) {
-  if (n < 0 || m.value_or(n) < 0)
-    fail_runtime("eye", "sizes ", n, " and ", m.value_or(n), "; sizes are 0 or more");
-  Tensor out = zeros({n, m.value_or(n)}, dtype.value_or(default_dtype()));
-  const int64_t length = std::min(n, m.value_or(n));
-  Tensor ones = alias(out, {length}, {m.value_or(n) + 1}, 0);
+Tensor eye(int64_t n, int64_t m, OptDType dtype) {
+  if (n < 0 || m < 0) fail_runtime("eye", "sizes ", n, " and ", m, "; sizes are 0 or more");
+  Tensor out = zeros({n, m}, dtype.value_or(default_dtype()));
+  const int64_t length = std::min(n, m);
+  Tensor ones = alias(out, {length}, {m + 1}, 0);
   launch("eye", kernel(Id::Copy, out.dtype()), ones,
          alias(wrapped_number(1., out.dtype()), {length}, {0}, 0));
   return out;
@@ -100,15 +110,15 @@ Tensor eye(int64_t n, std::optional<int64_t> m, OptDType dtype) {
 
 void register_creation(Registry& r) {
   r.function(
-      "empty", "size, *, dtype=None",
+      "empty", "*size, *, dtype=None",
       [](const Dims& size, OptDType dtype) { return empty(size, dtype.value_or(default_dtype())); },
       "An uninitialised tensor of the given size.");
   r.function(
-      "zeros", "size, *, dtype=None",
+      "zeros", "*size, *, dtype=None",
       [](const Dims& size, OptDType dtype) { return zeros(size, dtype.value_or(default_dtype())); },
       "A tensor of zeros.");
   r.function(
-      "ones", "size, *, dtype=None",
+      "ones", "*size, *, dtype=None",
       [](const Dims& size, OptDType dtype) {
         return full_int(size, 1, dtype.value_or(default_dtype()));
       },
@@ -150,7 +160,10 @@ void register_creation(Registry& r) {
   r.function("arange", "start, end, step=1, *, dtype=None", arange, "");
   r.function("linspace", "start, end, steps, *, dtype=None", linspace,
              "`steps` values evenly spaced from start to end, both included.");
-  r.function("eye", "n, m=None, *, dtype=None", eye, "Ones on the diagonal of an n by m matrix.");
+  r.function(
+      "eye", "n, *, dtype=None", [](int64_t n, OptDType dtype) { return eye(n, n, dtype); },
+      "Ones on the diagonal of an n by m matrix.");
+  r.function("eye", "n, m, *, dtype=None", eye, "");
 }
 
 }  // namespace bx

@@ -51,15 +51,14 @@ Tensor backward(const Tensor& g, const Tensor& x1, const Tensor& x2, const Tenso
   return out;
 }
 
-Tensor cdist(const Tensor& given1, const Tensor& given2, double p,
-             const std::optional<std::string>&) {
+Tensor cdist(const Tensor& given1, const Tensor& given2, double p) {
   if (given1.dim() < 2 || given2.dim() < 2 || given1.size(-1) != given2.size(-1))
     fail_runtime("cdist", "shapes ", given1.shape(), " and ", given2.shape(),
                  "; expected matrices (or batches) with rows of one length");
   if (!is_floating(given1.dtype()) || given1.dtype() != given2.dtype())
     fail_runtime("cdist", "types ", name_of(given1.dtype()), " and ", name_of(given2.dtype()),
                  "; expected one floating-point type");
-  if (p < 0) fail_runtime("cdist", "p is ", p, "; norms need 0 or more");
+  if (!(p >= 0)) fail_runtime("cdist", "p is ", p, "; norms need 0 or more");
   Dims batch1 = given1.shape(), batch2 = given2.shape();
   batch1.resize(given1.dim() - 2);
   batch2.resize(given2.dim() - 2);
@@ -92,15 +91,22 @@ Tensor pdist(const Tensor& t, double p) {
     fail_runtime("pdist", "input has shape ", t.shape(), "; expected a matrix of points");
   const int64_t n = t.shape()[0];
   const Tensors pair = unbind(triangle_indices("pdist", n, n, 1, true, DType::Int64), 0);
-  return named("PdistBackward0", index(cdist(t, t, p, std::nullopt), {pair[0], pair[1]}));
+  return named("PdistBackward0", index(cdist(t, t, p), {pair[0], pair[1]}));
 }
 
 }  // namespace
 
 void register_distance(Registry& r) {
-  r.function("cdist", "x1, x2, p=2.0, compute_mode=None", cdist,
-             "y_ij = the p-norm of x1_i - x2_j, rows of (..., P, M) and (..., R, M); never by a "
-             "matrix product, whose cancellation would cost digits.");
+  r.function(
+      "cdist", "x1, x2, p=2.0, compute_mode='use_mm_for_euclid_dist_if_necessary'",
+      [](const Tensor& x1, const Tensor& x2, double p, const std::string& mode) {
+        if (mode != "use_mm_for_euclid_dist_if_necessary" && mode != "use_mm_for_euclid_dist" &&
+            mode != "donot_use_mm_for_euclid_dist")
+          fail_value("cdist", "compute_mode='", mode, "' is unknown; leave it out");
+        return cdist(x1, x2, p);
+      },
+      "y_ij = the p-norm of x1_i - x2_j, rows of (..., P, M) and (..., R, M); never by a "
+      "matrix product, whose cancellation would cost digits.");
   for (Place place : {Place::Function, Place::Nn})
     r.add(place, "pdist", "input, p=2.0", pdist,
           "The p-norms of x_i - x_j for rows i < j of a matrix, in one dimension.");

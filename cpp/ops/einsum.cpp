@@ -162,7 +162,7 @@ int64_t product(const Dims& sizes, size_t first, size_t count) {
   return n;
 }
 
-/// One step: both operands as [batch, own, inner] and [batch, inner, own], one product.
+/// One step: both operands as [batch, own, inner] and [batch, inner, own], one matrix product.
 Named multiplied(const Named& left, const Named& right, const Labels& needed) {
   Labels batch, rows, cols, inner, drop_left, drop_right;
   for (int label : left.labels) {
@@ -178,6 +178,13 @@ Named multiplied(const Named& left, const Named& right, const Labels& needed) {
     (has(needed, label) ? cols : drop_right).push_back(label);
   }
   const Named a = summed(left, drop_left), b = summed(right, drop_right);
+  if (inner.empty()) {  // nothing is summed: the product of elements
+    Labels order;
+    for (int label : needed)
+      if (!has(order, label) && (has(a.labels, label) || has(b.labels, label)))
+        order.push_back(label);
+    return {arranged(a, order) * arranged(b, order), order};
+  }
   Labels result = batch;
   auto append = [](Labels& to, const Labels& more) {
     to.insert(to.end(), more.begin(), more.end());
@@ -203,7 +210,6 @@ Named multiplied(const Named& left, const Named& right, const Labels& needed) {
   for (size_t k = nb; k < nb + nr; ++k) shape.push_back(shape_x[static_cast<int>(k)]);
   for (size_t k = nb + ni; k < nb + ni + nc; ++k) shape.push_back(shape_y[static_cast<int>(k)]);
   const int64_t depth = product(shape_x, nb + nr, ni);
-  if (ni == 0 && nr == 0 && nc == 0) return {x * y, result};
   const Tensor flat =
       matmul(reshape(x, {product(shape_x, 0, nb), product(shape_x, nb, nr), depth}),
              reshape(y, {product(shape_y, 0, nb), depth, product(shape_y, nb + ni, nc)}));

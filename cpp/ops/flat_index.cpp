@@ -6,8 +6,8 @@ namespace bx {
 namespace {
 
 Tensor flat_index(const char* op, const Tensor& t, const Tensor& index) {
-  return reshape(checked_index({op, ErrorKind::Runtime, ErrorKind::Index, true}, index, t.numel()),
-                 {-1});
+  const IndexRules rules{op, ErrorKind::Runtime, ErrorKind::Index, true, false};
+  return reshape(checked_index(rules, index, t.numel()), {-1});
 }
 
 Tensor take(const Tensor& t, const Tensor& index) {
@@ -29,10 +29,10 @@ Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool a
   if (self.dtype() != source.dtype())
     fail_runtime("put", "the tensor is ", name_of(self.dtype()), ", the source ",
                  name_of(source.dtype()), "; convert one of them");
+  const Tensor at = flat_index("put", self, index);
   if (index.numel() != source.numel())
     fail_index("put", "the index has ", index.numel(), " elements, the source ", source.numel(),
                "; they must be equal in number");
-  const Tensor at = flat_index("put", self, index);
   Tensor out;
   {
     GradMode off(false);

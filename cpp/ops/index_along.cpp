@@ -41,7 +41,9 @@ struct Slices {
     if (self.dtype() != source.dtype())
       fail_runtime(op, "the tensor is ", name_of(self.dtype()), ", the source ",
                    name_of(source.dtype()), "; convert one of them");
-    const bool fits = self.dim() == 0 ? source.numel() == 1 : source.shape() == shape;
+    // Of a 0-d tensor, index_copy alone takes one element with a dimension.
+    const bool fits =
+        self.dim() == 0 && kind == ErrorKind::Index ? source.numel() == 1 : source.shape() == shape;
     if (!fits)
       fail(kind, op, "the source has shape ", source.shape(), ", the indices select ", shape,
            "; they must be equal");
@@ -66,7 +68,7 @@ Tensor index_add(const Tensor& self, int64_t dim, const Tensor& list, const Tens
 template <bool Inplace>
 Tensor index_copy(const Tensor& self, int64_t dim, const Tensor& list, const Tensor& source) {
   const char* op = Inplace ? "index_copy_" : "index_copy";
-  const Slices s(rules(op, kIndexError), self, dim, list);
+  const Slices s({op, ErrorKind::Runtime, ErrorKind::Index, false, false}, self, dim, list);
   s.require(op, self, source, ErrorKind::Index);
   return scatter_as(op, "IndexCopyBackward0", Inplace, self, s.axis, s.index,
                     reshape(source, s.shape), ScatterMode::Set);
@@ -78,7 +80,7 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& list, Operand v
   if (value.tensor.dim() != 0)
     fail_runtime(op, "the value has shape ", value.tensor.shape(),
                  "; expected a number or a 0-d tensor");
-  const Slices s({op, ErrorKind::Index, ErrorKind::Index, true}, self, dim, list);
+  const Slices s({op, ErrorKind::Index, ErrorKind::Index, true, false}, self, dim, list);
   const Tensor number = to(value.tensor, self.dtype());
   const Target target(op, self, Inplace);
   const auto write = [axis = s.axis](const Tensor& out, const Tensor& index, const Tensor& x) {
@@ -126,7 +128,7 @@ Tensor take_along_dim(const Tensor& t, const Tensor& indices, std::optional<int6
     whole[axis] = t.shape()[axis];
     places[axis] = indices.shape()[axis];
   }
-  const IndexRules wrapping{"take_along_dim", ErrorKind::Runtime, ErrorKind::Runtime, true};
+  const IndexRules wrapping{"take_along_dim", ErrorKind::Runtime, ErrorKind::Runtime, true, false};
   const Tensor at = checked_index(wrapping, indices, t.dim() ? t.shape()[axis] : 1);
   return gather_as("GatherBackward0", expand(t, whole), axis, expand(at, places));
 }

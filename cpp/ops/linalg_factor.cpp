@@ -248,7 +248,9 @@ void register_linalg_factor(Registry& r) {
       [](const Tensor& a, bool pivot) {
         check_pivot("lu", pivot);
         const Factored f = lu_factor(a);
-        return lu_parts(f.factor, f.pivots, true, true);
+        Tensors parts = lu_parts(f.factor, f.pivots, true, true);
+        for (Tensor& part : parts) part = named("LinalgLuBackward0", part);
+        return parts;
       },
       "A = P L U: a permutation, a lower triangle whose diagonal is 1, an upper triangle.");
 }

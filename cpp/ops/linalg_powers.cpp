@@ -115,9 +115,10 @@ Tensor multi_dot(const Tensors& given) {
     const size_t k = cut[i * n + j];
     return mm(multiply(i, k), multiply(k + 1, j));
   };
-  Tensor out = multiply(0, n - 1);
-  if (column) out = squeeze(out, Dims{1});
-  return row ? squeeze(out, Dims{0}) : out;
+  Dims shape;
+  if (!row) shape.push_back(size.front());
+  if (!column) shape.push_back(size.back());
+  return view(multiply(0, n - 1), shape);
 }
 
 Tensor chain_matmul(const Tensors& matrices) {

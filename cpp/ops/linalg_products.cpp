@@ -158,6 +158,8 @@ void register_linalg_products(Registry& r) {
   r.linalg(
       "vander", "x, *, N=None",
       [](const Tensor& x, std::optional<int64_t> n) {
+        if (x.dtype() == DType::Bool)
+          fail_runtime("vander", "not supported for bool; convert with .int()");
         const Tensor rows = x.dim() ? x : unsqueeze(x, 0);
         if (n.value_or(rows.size(-1)) < 2)
           fail_runtime("vander", "N is ", n.value_or(rows.size(-1)), "; expected 2 or more");

@@ -93,6 +93,9 @@ Tensors lstsq(const Tensor& a, const Tensor& given, const std::optional<double>&
   if (a.dtype() != given.dtype())
     fail_runtime("lstsq", "operands are ", name_of(a.dtype()), " and ", name_of(given.dtype()),
                  "; expected the same type, convert one");
+  if (given.dim() > a.dim() || given.dim() < a.dim() - 1)
+    fail_runtime("lstsq", "matrices of shape ", a.shape(), " and right-hand sides of ",
+                 given.shape(), "; these have as many dimensions, or one less");
   Dims vector = batch_of(a);
   vector.push_back(a.size(-2));
   const bool one = given.dim() == a.dim() - 1 && given.shape() == vector;

@@ -173,7 +173,8 @@ void register_linalg_solve(Registry& r) {
         check_square("cholesky_inverse", l);
         check_info("cholesky_inverse", first_zero(l),
                    "the inversion could not be completed: a diagonal element is zero");
-        return cholesky_solve(identity(l.size(-1), l.dtype()), l, upper);
+        return named("CholeskyInverseBackward0",
+                     cholesky_solve(identity(l.size(-1), l.dtype()), l, upper));
       },
       "(L L^T)^-1, or (L^T L)^-1 with upper.");
   r.linalg(
@@ -194,7 +195,7 @@ void register_linalg_solve(Registry& r) {
       },
       "The inverse of the map that tensordot with `ind` dimensions is.");
   r.linalg(
-      "tensorsolve", "input, B, dims=None",
+      "tensorsolve", "input, B, *dims=None",
       [](const Tensor& given, const Tensor& b, const OptDims& dims) {
         Tensor a = given;
         if (dims) {

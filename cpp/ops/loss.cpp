@@ -44,13 +44,27 @@ class LossNode final : public Node {
   double params_[2] = {};
 };
 
+/// A loss that PyTorch writes into a tensor like the input: what does not fit there is an error.
+void require_like_input(const char* op, const Tensor& input, const Tensor& other, DType dtype) {
+  if (!can_store(dtype, input.dtype()))
+    fail_runtime(op, "the loss is ", name_of(dtype), ", the input ", name_of(input.dtype()),
+                 ", which cannot hold it; convert the input with .float()");
+  if (!(broadcast_shapes(op, input.shape(), other.shape()) == input.shape()))
+    fail_runtime(op, "shape ", other.shape(), " does not broadcast to that of the input, ",
+                 input.shape(), "; reshape one of them");
+}
+
 Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target,
                 const double* params, const std::string& reduction_name) {
   const Reduction reduction = parse_reduction(op.name, reduction_name);
   const Tensor given[] = {input, target};
   const DType dtype = result_type(given, 2);
+  check_types(op, given, dtype);
   require_float(op.name, dtype);
-  if (op.one_type) require_same_type(op.name, input, target);
+  if (op.row == formulas::row_index<formulas::SoftMarginLoss>)
+    require_like_input(op.name, input, target, dtype);
+  if (op.row == formulas::row_index<formulas::HuberLoss>)
+    require_like_input(op.name, input, input, dtype);
   const Tensor in[] = {to(input, dtype), to(target, dtype)};
   // In PyTorch |input - target| has a node of its own, and its mean another.
   if (reduction == Reduction::None || op.row == formulas::row_index<formulas::L1Loss>)
@@ -85,7 +99,7 @@ void register_row_loss(Registry& r, int row, const char* param) {
   o.call = [&op, legacy, param](Value* v) -> Value {
     const int at = legacy ? 4 : 2;
     const double p = op.params ? std::get<double>(v[at + 1]) : 0.;
-    if (op.params && (legacy ? p < 0 : p <= 0))
+    if (op.params && !(legacy ? p >= 0 : p > 0))
       fail_runtime(op.name, param, " is the default, ", p, " was given; pass a positive number");
     std::string reduction = std::get<std::string>(v[at]);
     if (legacy)
@@ -132,6 +146,7 @@ Tensor bce(const Tensor& input, const Tensor& target, const std::optional<Tensor
   if (input.shape() == target.shape()) {
     check_probabilities("input", input);
     check_probabilities("target", target);
+    if (weight) require_like_input("binary_cross_entropy", input, *weight, input.dtype());
   }
   return weighted_bce(pointwise_op(formulas::row_index<formulas::BinaryCrossEntropy>), input,
                       target, weight, reduction_name(size_average, reduce, reduction));
@@ -167,8 +182,7 @@ Tensor kl_div(const Tensor& input, const Tensor& target, const Legacy& size_aver
       fail_runtime("kl_div", "input is ", name_of(input.dtype()), ", target ",
                    name_of(target.dtype()), "; expected log probabilities as floats");
   const Tensor each = log_target ? exp(target) * (target - input)
-                                 : select(target == 0., 0.,
-                                          target * (log(select(target == 0., 1., target)) - input));
+                                 : apply<formulas::Xlogy>(target, target) - target * input;
   if (reduction != "batchmean") return reduce_loss(each, parse_reduction("kl_div", reduction));
   return input.dim() ? sum(each) / static_cast<double>(input.size(0)) : sum(each);
 }

@@ -30,9 +30,11 @@ Tensor margin_ranking(const Tensor& a, const Tensor& b, const Tensor& target, do
 
 Tensor hinge_embedding(const Tensor& input, const Tensor& target, double margin,
                        const Legacy& size_average, const Legacy& reduce, const std::string& given) {
+  const char* op = "hinge_embedding_loss";
+  if (reduction_name(size_average, reduce, given) == "mean") require_float(op, input.dtype());
   const Tensor each =
       select(target != 1., hinge(margin - input), 0.) + select(target != -1., input, 0.);
-  return finish("hinge_embedding_loss", each, size_average, reduce, given);
+  return finish(op, each, size_average, reduce, given);
 }
 
 Tensor cosine_embedding(const Tensor& a, const Tensor& b, const Tensor& target, double margin,
@@ -89,6 +91,11 @@ Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var
                     double eps, const std::string& reduction_name) {
   const char* op = "gaussian_nll_loss";
   Tensor var = given_var.tensor;
+  if (var->is_wrapped_number && !is_floating(var.dtype()))
+    fail_type(op, "var is an int; pass a float, or a tensor");
+  if (!is_floating(var.dtype()))
+    fail_runtime(op, "var is ", name_of(var.dtype()),
+                 ", which cannot hold its bound, eps; convert ", "it with .float()");
   if (var->is_wrapped_number) var = expand(to(var, input.dtype()), input.shape());
   {
     GradMode off(false);
@@ -136,6 +143,7 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
                     const Scalar& margin, const std::optional<Tensor>& weight,
                     const Legacy& size_average, const Legacy& reduce, const std::string& given) {
   const char* op = "multi_margin_loss";
+  parse_reduction(op, reduction_name(size_average, reduce, given));
   const double p = p_given.as_double();
   if (p != 1 && p != 2) fail_value(op, "p is ", p, "; only p == 1 and p == 2 are supported");
   const auto [x, shape] = as_rows(op, input);
@@ -145,6 +153,7 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
   if (weight && !(weight->shape() == Dims{x.size(1)}))
     fail(weight->dim() == 1 ? ErrorKind::Runtime : ErrorKind::Value, op, "weight has shape ",
          weight->shape(), "; expected one per class, ", Dims{x.size(1)});
+  if (weight) require_same_type(op, input, *weight);
   require_class_indices(op, target);
   const Tensor y = reshape(target, {-1}), row = arange_int(0, x.size(0), 1);
   const Tensor own = index(x, {row, y});
@@ -162,6 +171,7 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
 Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy& size_average,
                          const Legacy& reduce, const std::string& given) {
   const char* op = "multilabel_margin_loss";
+  parse_reduction(op, reduction_name(size_average, reduce, given));
   const auto [x, shape] = as_rows(op, input);
   if (!(target.shape() == input.shape()))
     fail_runtime(op, "inconsistent target size: ", target.shape(), " for input of shape ",

@@ -122,6 +122,7 @@ Tensor linear_matrix(const Tensor& x, const Tensor& w, const Tensor* bias) {
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias) {
+  if (w.dim() == 1 && !bias) return matmul(x, w);
   if (w.dim() != 2)
     fail_runtime("linear", "weight has shape ", w.shape(),
                  "; expected (out_features, in_features)");

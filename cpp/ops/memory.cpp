@@ -34,7 +34,10 @@ Tensor empty_permuted(const Dims& size, const Dims& layout, OptDType dtype) {
   uint32_t seen = 0;
   int64_t step = 1;
   for (int k = layout.size() - 1; k >= 0; --k) {
-    const int d = wrap_axis("empty_permuted", layout[k], size.size());
+    if (layout[k] < 0 || layout[k] >= size.size())
+      fail_runtime("empty_permuted", "physical_layout ", layout, " of size ", size,
+                   "; name every dimension once");
+    const auto d = static_cast<int>(layout[k]);
     seen |= 1u << d;
     stride[d] = step;
     if (__builtin_mul_overflow(step, std::max<int64_t>(1, size[d]), &step))
@@ -66,8 +69,9 @@ Tensor resize_(const char* op, const Tensor& self, const Dims& size) {
   return self;
 }
 
-Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double base,
+Tensor logspace(const Operand& first, const Operand& last, int64_t steps, double base,
                 OptDType dtype) {
+  const Scalar start = number_of("logspace", first), end = number_of("logspace", last);
   if (steps < 0) fail_runtime("logspace", "the number of steps is ", steps, "; pass 0 or more");
   Tensor out = empty({steps}, dtype.value_or(default_dtype()));
   visit(out.dtype(), [&](auto zero) {
@@ -100,21 +104,21 @@ Tensor nonzero_static(const Tensor& t, int64_t size, int64_t fill_value) {
 
 void register_memory(Registry& r) {
   r.function(
-      "empty_strided", "size, stride, *, dtype=None",
+      "empty_strided", "*size, *stride, *, dtype=None",
       [](const Dims& size, const Dims& stride, OptDType dtype) {
         return empty_strided(size, stride, dtype.value_or(default_dtype()));
       },
       "An uninitialised tensor of the given size and strides.");
   r.method(
-      "new_empty_strided", "input, size, stride, *, dtype=None",
+      "new_empty_strided", "input, *size, *stride, *, dtype=None",
       [](const Tensor& t, const Dims& size, const Dims& stride, OptDType dtype) {
         return empty_strided(size, stride, dtype.value_or(t.dtype()));
       },
       "An uninitialised tensor of the given size and strides, of input's type.");
-  r.function("empty_permuted", "size, physical_layout, *, dtype=None", empty_permuted,
+  r.function("empty_permuted", "*size, *physical_layout, *, dtype=None", empty_permuted,
              "An uninitialised tensor, row-major in its dimensions' order physical_layout.");
   r.method(
-      "resize_", "input, size",
+      "resize_", "input, *size",
       [](const Tensor& t, const Dims& size) { return resize_("resize_", t, size); },
       "The sizes are changed in place, the memory read in row-major order; what is new is "
       "uninitialised. Views keep the memory they have.");

@@ -33,6 +33,8 @@ Tensor to(const Tensor& t, DType dtype);
 
 // pointwise_registry.cpp ---------------------------------------------------------------------
 Tensor scaled(const Tensor& t, const Scalar& alpha);
+/// a - alpha b, as sub: of no bool tensors.
+Tensor subtract(const Tensor& a, const Tensor& b, const Scalar& alpha);
 Tensor power(const Tensor& base, const Tensor& exponent);
 Tensor power_inplace(const Tensor& base, const Tensor& exponent);
 Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
@@ -42,6 +44,8 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
 Tensor full(const Dims& shape, double value, DType dtype);
 Tensor full_int(const Dims& shape, int64_t value, DType dtype);
 inline Tensor zeros(const Dims& shape, DType dtype) { return full_int(shape, 0, dtype); }
+/// A number, or a 0-d tensor as one; RuntimeError for more dimensions.
+Scalar number_of(const char* op, const Operand& operand);
 Tensor arange_int(int64_t start, int64_t end, int64_t step);
 
 // copy.cpp -----------------------------------------------------------------------------------

@@ -156,19 +156,6 @@ const char* taken_instead_of(Domain domain, DType type) {
   }
 }
 
-void check_types(const PointwiseOp& op, const Tensor* in, DType type) {
-  if (const char* wanted = taken_instead_of(op.domain, type))
-    fail(ErrorKind::NotImplemented, op.name, "not implemented for ", name_of(type), "; convert to ",
-         wanted);
-  for (int k = 0; k < op.inputs; ++k) {
-    if (op.rejects_bool && in[k].dtype() == DType::Bool)
-      fail_runtime(op.name,
-                   "not supported for bool tensors; use logical_xor, logical_not or ~, or "
-                   "convert with .int()");
-    if (op.one_type) require_same_type(op.name, in[0], in[k]);
-  }
-}
-
 /// The inputs as the kernel wants them: of one type, the condition bool.
 struct Prepared {
   Tensor in[3];
@@ -264,6 +251,19 @@ bool overlaps_shifted(const Tensor& a, const Tensor& b) {
 }
 
 }  // namespace
+
+void check_types(const PointwiseOp& op, const Tensor* in, DType type) {
+  if (const char* wanted = taken_instead_of(op.domain, type))
+    fail(ErrorKind::NotImplemented, op.name, "not implemented for ", name_of(type), "; convert to ",
+         wanted);
+  for (int k = 0; k < op.inputs; ++k) {
+    if (op.rejects_bool && in[k].dtype() == DType::Bool)
+      fail(ErrorKind::NotImplemented, op.name,
+           "not supported for bool tensors; use logical_xor, logical_not or ~, or "
+           "convert with .int()");
+    if (op.one_type) require_same_type(op.name, in[0], in[k]);
+  }
+}
 
 const PointwiseOp& pointwise_op(int row) {
   static const auto* table = new auto(describe_all(formulas::AllRows{}));

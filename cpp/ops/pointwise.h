@@ -38,6 +38,9 @@ struct PointwiseOp {
 /// Every row, by number.
 const PointwiseOp& pointwise_op(int row);
 
+/// Raises for inputs whose types, or `type`, which they are computed in, the row does not take.
+void check_types(const PointwiseOp& op, const Tensor* in, DType type);
+
 /// y = f(in..., params...), recorded. Wrapped numbers take part in promotion as PyTorch's do.
 Tensor pointwise(const PointwiseOp& op, const Tensor* in, const double* params = nullptr);
 /// The same written into in[0]; returns it.

@@ -16,6 +16,21 @@ using formulas::Numbers;
 
 enum class Form { New, Inplace, InplaceFlag };
 
+/// Rejects values that a row's formula does not take.
+void check_values(const PointwiseOp& op, const Tensor* in, const double* p) {
+  using namespace formulas;
+  if (op.row == row_index<Celu> && p[0] == 0)
+    fail_runtime(op.name, "alpha is 0, by which the formula divides; take another");
+  if (op.row == row_index<Softshrink> && !(p[0] >= 0))
+    fail_runtime(op.name, "lambd is ", p[0], "; it must be 0 or more");
+  if (op.row == row_index<Hardtanh> && p[0] > p[1])
+    fail_value(op.name, "min_val is ", p[0], ", above max_val, ", p[1], "; swap them");
+  if (op.row == row_index<Addcdiv> && !is_floating(in[1].dtype()) && !is_floating(in[2].dtype()))
+    fail_runtime(op.name, "tensor1 is ", name_of(in[1].dtype()), ", tensor2 ",
+                 name_of(in[2].dtype()),
+                 ", whose quotient is no integer; convert one of them with .float()");
+}
+
 /// A row as a registry entry: its tensors, its scalars, and for nn.functional the flag `inplace`.
 /// A number may stand for the inputs in the bits of `numbers`.
 Overload row_overload(const PointwiseOp& op, Form form, unsigned numbers = 0) {
@@ -29,6 +44,7 @@ Overload row_overload(const PointwiseOp& op, Form form, unsigned numbers = 0) {
     double params[kMaxRowParams] = {};
     for (int k = 0; k < op.inputs; ++k) in[k] = std::get<Tensor>(v[k]);
     for (int k = 0; k < op.params; ++k) params[k] = std::get<double>(v[op.inputs + k]);
+    check_values(op, in, params);
     const bool inplace = form == Form::Inplace ||
                          (form == Form::InplaceFlag && std::get<bool>(v[op.inputs + op.params]));
     return inplace ? pointwise_inplace(op, in, params) : pointwise(op, in, params);
@@ -49,12 +65,18 @@ void register_new(Registry& r, Place place, const PointwiseOp& op) {
 
 void register_row(Registry& r, const PointwiseOp& op) {
   if (op.face == Face::Hidden) return;
-  if (op.face == Face::Special) return register_new(r, Place::Special, op);
+  const bool widens = op.inputs > 1 || op.domain == Domain::Float;
+  if (op.face == Face::Special) {
+    register_new(r, Place::Special, op);
+    if (widens) r.widens(str("special.", op.name).c_str());
+    return;
+  }
   if (op.face != Face::Tensor)
     r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
                    row_overload(op, Form::InplaceFlag), op.doc);
   if (op.face == Face::Nn) return;
   register_new(r, Place::Both, op);
+  if (widens) r.widens(op.name);
   if (op.domain == Domain::Compare || op.masked) return;
   // As in PyTorch, torch.exp_(x) for functions of one tensor, but only x.mul_(y) for others.
   r.add_overload(
@@ -63,7 +85,18 @@ void register_row(Registry& r, const PointwiseOp& op) {
       op.doc);
 }
 
-/// add and sub scale their second operand.
+/// The operands of add and sub, which scale the second.
+std::array<Tensor, 2> scaled_operands(const PointwiseOp& op, const Tensor& a, const Tensor& b,
+                                      const Scalar& alpha) {
+  if (alpha.kind == Scalar::Int && alpha.i == 1) return {a, b};
+  const Tensor in[] = {a, b};
+  const DType type = result_type(in, 2);
+  check_types(op, in, type);
+  if (alpha.kind == Scalar::Bool && type != DType::Bool)
+    fail_runtime(op.name, "alpha is a bool, the result ", name_of(type), "; pass a number");
+  return {a, scaled(b, alpha)};
+}
+
 template <class Row>
 void register_scaled(Registry& r, bool inplace) {
   const PointwiseOp& op = pointwise_op(formulas::row_index<Row>);
@@ -72,9 +105,9 @@ void register_scaled(Registry& r, bool inplace) {
        {inplace ? ArgType::Tensor : ArgType::Operand, ArgType::Operand, ArgType::Scalar})
     o.arguments.emplace_back(type);
   o.call = [&op, inplace](Value* v) -> Value {
-    const Tensor in[] = {std::get<Tensor>(v[0]),
-                         scaled(std::get<Tensor>(v[1]), std::get<Scalar>(v[2]))};
-    return inplace ? pointwise_inplace(op, in) : pointwise(op, in);
+    const auto in =
+        scaled_operands(op, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]), std::get<Scalar>(v[2]));
+    return inplace ? pointwise_inplace(op, in.data()) : pointwise(op, in.data());
   };
   r.add_overload(inplace ? Place::Method : Place::Both,
                  (std::string(op.name) + (inplace ? "_" : "")).c_str(), "input, other, *, alpha=1",
@@ -90,6 +123,11 @@ Tensor scaled(const Tensor& t, const Scalar& alpha) {
                  "; use a whole number or a floating-point tensor");
   return t * (alpha.kind == Scalar::Float ? wrapped_number(alpha.d, DType::Float64)
                                           : wrapped_number(alpha.i, DType::Int64));
+}
+
+Tensor subtract(const Tensor& a, const Tensor& b, const Scalar& alpha) {
+  const PointwiseOp& op = pointwise_op(formulas::row_index<formulas::Sub>);
+  return pointwise(op, scaled_operands(op, a, b, alpha).data());
 }
 
 /// A number as the exponent takes the row with the products and roots.
@@ -173,6 +211,7 @@ Tensor prelu(const Tensor& t, const Tensor& weight) {
 Tensor glu(const Tensor& t, int64_t dim) {
   if (t.dim() == 0) fail_runtime("glu", "a 0-d tensor has no halves; pass one dimension or more");
   const int axis = wrap_axis("glu", dim, t.dim());
+  require_float("glu", t.dtype());
   const int64_t n = t.shape()[axis];
   if (n % 2 != 0)
     fail_runtime("glu", "dimension ", axis, " has size ", n, "; halving needs an even one");

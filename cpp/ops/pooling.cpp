@@ -107,7 +107,7 @@ void check_pooled(const char* op, const Tensor& x, int dims) {
   if (x.dim() != dims + 1 && x.dim() != dims + 2)
     fail_runtime(op, "the input has shape ", x.shape(), "; expected ", dims + 1, " or ", dims + 2,
                  " dimensions");
-  for (int d = 1; d < x.dim(); ++d)
+  for (int d = x.dim() - dims - 1; d < x.dim(); ++d)
     if (x.size(d) == 0)
       fail_runtime(op, "the input has shape ", x.shape(),
                    "; only the batch may be empty, pass elements");

@@ -152,8 +152,8 @@ Tensor bernoulli_(const Tensor& t, double p, Generator* g) {
 }
 
 void register_random(Registry& r) {
-  r.function("rand", "size, *, generator=None, dtype=None", rand, "Uniform in [0, 1).");
-  r.function("randn", "size, *, generator=None, dtype=None", randn, "Standard normal.");
+  r.function("rand", "*size, *, generator=None, dtype=None", rand, "Uniform in [0, 1).");
+  r.function("randn", "*size, *, generator=None, dtype=None", randn, "Standard normal.");
   r.function(
       "rand_like", "input, *, generator=None, dtype=None",
       [](const Tensor& t, Generator* g, OptDType dtype) {
@@ -193,6 +193,7 @@ void register_random(Registry& r) {
   r.method(
       "geometric_", "input, p, *, generator=None",
       [](const Tensor& t, double p, Generator* g) {
+        require_number_type("geometric_", t);
         if (!(p > 0 && p < 1)) fail_runtime("geometric_", "p is ", p, "; expected 0 < p < 1");
         return fill_with("geometric_", "GeometricBackward0", &geometric_kernel, t, p, 0, g);
       },

@@ -77,6 +77,9 @@ Tensor randint(int64_t low, int64_t high, const Dims& size, Generator* g, OptDTy
   if (low >= high)
     fail_runtime("randint", "low ", low, " and high ", high, "; low must be less than high");
   Tensor out = empty(size, dtype.value_or(DType::Int64));
+  if (out.dtype() == DType::Bool && (low < 0 || high > 2))
+    fail_runtime("randint", "low ", low, " and high ", high, " are out of bounds for bool; ",
+                 "expected 0 to 2");
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   draw_integers("randint", out, low, range, one_word(range), g);
   return out;

@@ -14,26 +14,42 @@ struct Network {
   bool train, bidirectional;
 };
 
+/// The kernels read the states by the sizes of the steps.
+void check_states(const Network& net, int64_t cells, int64_t batch, const Tensor& h,
+                  const Tensor& c) {
+  const char* op = kNames[static_cast<int>(net.kind)];
+  const bool lstm = net.kind == Cell::Lstm;
+  for (const auto& [name, t] : {std::pair{"h", &h}, {"c", lstm ? &c : &h}})
+    if (t->dim() != 3 || t->size(0) != cells || t->size(1) != batch)
+      fail_runtime(op, "the initial state ", name, " has shape ", t->shape(), "; expected (", cells,
+                   ", ", batch, ", size): layers times directions, and the batch");
+}
+
 /// x [rows, features], h and c [layers * directions, batch, ...]: all layers, one after the other.
 Result network(const Network& net, Tensor x, Steps steps, const Tensor& h, const Tensor& c,
                const Tensors& weights) {
   const char* op = kNames[static_cast<int>(net.kind)];
   const int directions = net.bidirectional ? 2 : 1;
   const auto cells = static_cast<size_t>(net.layers * directions);
+  if (steps.count() == 0) fail_runtime(op, "a sequence of length 0; expected 1 step or more");
+  check_states(net, static_cast<int64_t>(cells), steps.at(1), h, c);
   const bool projects = net.kind == Cell::Lstm && h.size(2) != c.size(2);
   const size_t each = 2 + (net.biases ? 2 : 0) + (projects ? 1 : 0);
   if (weights.size() != cells * each)
     fail_runtime(op, weights.size(), " weights for ", cells, " layers and directions of ", each,
                  " each; pass ", cells * each);
-  if (h.size(0) != static_cast<int64_t>(cells))
-    fail_runtime(op, "the initial state has shape ", h.shape(), "; its first size must be ", cells,
-                 ", layers times directions");
+  const int64_t gates = net.kind == Cell::Lstm ? 4 : net.kind == Cell::Gru ? 3 : 1;
+  const int64_t rows = gates * (c.defined() ? c : h).size(2);
   Tensors last_h, last_c;
   for (int64_t l = 0; l < net.layers; ++l) {
     Tensors sides;
     for (int d = 0; d < directions; ++d) {
       const auto place = static_cast<size_t>(l * directions + d);
       const Tensor* w = &weights[place * each];
+      for (int k = 0; k < 2; ++k)
+        if (w[k].dim() != 2 || w[k].size(0) != rows)
+          fail_runtime(op, "a weight of layer ", l, " has shape ", w[k].shape(), "; expected (",
+                       rows, ", features), a row for each gate and state");
       Layer in{x, select_axis(h, 0, static_cast<int64_t>(place)), {}, w[0], w[1], {}, {}, {}};
       if (net.kind == Cell::Lstm) in[C0] = select_axis(c, 0, static_cast<int64_t>(place));
       if (net.biases) {
@@ -71,7 +87,6 @@ Result padded(const Network& net, const Tensor& input, const Tensor& h, const Te
   check_input(op, input, weights, 3);
   const Tensor x = batch_first ? transpose(input, 0, 1) : input;
   const int64_t time = x.size(0), batch = x.size(1);
-  if (time == 0) fail_runtime(op, "a sequence of length 0; expected 1 step or more");
   Steps steps;
   for (int64_t t = 1; t <= time; ++t) steps.begin.push_back(t * batch);
   Result r = network(net, reshape(x, {time * batch, x.size(2)}), steps, h, c, weights);
@@ -163,6 +178,8 @@ Result single(Cell kind, const Tensor& x, const Tensor& h, const Tensor& c, cons
   check_input(op, x, {w_ih}, 2);
   if (h.dim() != 2 || h.size(0) != x.size(0) || h.size(1) != w_hh.size(1))
     fail_runtime(op, "hidden has shape ", h.shape(), "; expected ", Dims{x.size(0), w_hh.size(1)});
+  if (c.defined() && !(c.shape() == h.shape()))
+    fail_runtime(op, "c has shape ", c.shape(), ", h ", h.shape(), "; they must be equal");
   Steps steps;
   steps.begin.push_back(x.size(0));
   return layer(kind, {x, h, c, w_ih, w_hh, b_ih.value_or(Tensor()), b_hh.value_or(Tensor()), {}},

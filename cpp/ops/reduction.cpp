@@ -61,11 +61,11 @@ Tensor reduce(const char* op, Id id, const Tensor& t, uint32_t bits, bool keepdi
   return alias(kept, shape, contiguous_strides(shape), kept->offset);
 }
 
-void require_elements(const char* op, const Tensor& t, uint32_t bits) {
+void require_elements(const char* op, const Tensor& t, const OptDims& axes, uint32_t bits) {
   for (int d = 0; d < t.dim(); ++d)
     if ((bits & (1u << d)) && t.shape()[d] == 0)
-      fail(t.dim() > 1 ? ErrorKind::Index : ErrorKind::Runtime, op, "dimension ", d, " of shape ",
-           t.shape(),
+      fail(axes && !axes->empty() ? ErrorKind::Index : ErrorKind::Runtime, op, "dimension ", d,
+           " of shape ", t.shape(),
            " has no elements to reduce, and the operation has no identity; "
            "pass a tensor that is not empty");
 }
@@ -184,7 +184,7 @@ double group_size(const Tensor& t, uint32_t bits) {
 Tensor extreme(const char* op, const char* node, Id id, const Tensor& t, const OptDims& axes,
                bool keepdim) {
   const uint32_t bits = axis_bits(op, axes, t.dim());
-  require_elements(op, t, bits);
+  require_elements(op, t, axes, bits);
   Tensor out = reduce(op, id, t, bits, keepdim, t.dtype());
   if (!is_floating(t.dtype())) return out;
   if (Recorder r{&t}; r)
@@ -235,19 +235,26 @@ Tensor sum_to_size(const Tensor& t, const Dims& shape) {
   Dims axes;
   for (int d = 0; d < t.dim(); ++d)
     if (d < extra || (shape[d - extra] == 1 && t.shape()[d] != 1)) axes.push_back(d);
-  if (axes.empty()) return reshape(t, shape);
-  return reshape(sum(t, axes, true, std::nullopt), shape);
+  const Tensor total = axes.empty() ? t : sum(t, axes, true, std::nullopt);
+  return total.shape() == shape ? total : reshape(total, shape);
 }
 
 void register_reduction(Registry& r) {
   r.both(
-      "sum", "input, dim=None, keepdim=False, *, dtype=None",
+      "sum", "input, *, dtype=None",
+      [](const Tensor& t, OptDType dtype) { return sum(t, std::nullopt, false, dtype); },
+      "Sum over all or the named dimensions, pairwise; integers give int64.");
+  r.both(
+      "sum", "input, dim, keepdim=False, *, dtype=None",
       [](const Tensor& t, const OptDims& dim, bool keepdim, OptDType dtype) {
         return sum(t, dim, keepdim, dtype);
       },
-      "Sum over all or the named dimensions, pairwise; integers give int64.");
-  r.both("mean", "input, dim=None, keepdim=False, *, dtype=None", mean,
-         "Mean over all or the named dimensions; NaN for no elements.");
+      "");
+  r.both(
+      "mean", "input, *, dtype=None",
+      [](const Tensor& t, OptDType dtype) { return mean(t, std::nullopt, false, dtype); },
+      "Mean over all or the named dimensions; NaN for no elements.");
+  r.both("mean", "input, dim, keepdim=False, *, dtype=None", mean, "");
   r.both(
       "prod", "input, *, dtype=None",
       [](const Tensor& t, OptDType dtype) { return prod(t, std::nullopt, false, dtype); },
@@ -322,7 +329,15 @@ void register_reduction(Registry& r) {
         return any_all("all", Id::All, t, dim, keepdim);
       },
       "Whether no element is zero.");
-  r.method("sum_to_size", "input, size", sum_to_size, "Undoes broadcasting: sums down to a shape.");
+  r.method(
+      "sum_to_size", "input, *size",
+      [](const Tensor& t, const Dims& size) {
+        if (!(broadcast_shapes("sum_to_size", size, t.shape()) == t.shape()))
+          fail_runtime("sum_to_size", "size ", size, " does not expand to that of the tensor, ",
+                       t.shape(), "; pass what was broadcast");
+        return sum_to_size(t, size);
+      },
+      "Undoes broadcasting: sums down to a shape.");
 }
 
 }  // namespace bx

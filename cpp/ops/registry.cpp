@@ -48,6 +48,7 @@ Value parse_default(ArgType type, const std::string& text) {
       return Scalar{whole ? Scalar::Int : Scalar::Float, std::atoll(text.c_str()),
                     std::atof(text.c_str())};
     }
+    case ArgType::Sizes:
     case ArgType::Dims: {
       Dims dims;
       if (text[0] != '(') return Dims{std::atoll(text.c_str())};
@@ -86,7 +87,11 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
       fail_runtime("registry", name, ": more names than arguments in '", signature, "'");
     Argument& argument = overload.arguments[k++];
     const auto equals = part.find('=');
-    argument.name = trim(part.substr(0, equals));
+    const bool tuple = part[0] == '*';
+    if (tuple && argument.type != ArgType::Dims)
+      fail_runtime("registry", name, ": '", part, "' is no shape");
+    if (tuple) argument.type = ArgType::Sizes;
+    argument.name = trim(part.substr(tuple, equals - tuple));
     argument.keyword_only = keyword_only;
     if (equals != std::string::npos) {
       argument.has_default = true;
@@ -102,7 +107,7 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
                      function->second->place == Place::Function;
   Operation*& operation = by_name_[{apart ? "Tensor" : namespace_of(place), name}];
   if (!operation) {
-    operations_.push_back(std::make_unique<Operation>(Operation{name, place, doc, {}}));
+    operations_.push_back(std::make_unique<Operation>(Operation{name, place, doc, {}, false}));
     operation = operations_.back().get();
   }
   operation->overloads.push_back(std::move(overload));
@@ -130,7 +135,7 @@ void Registry::inplace(std::initializer_list<const char*> names) {
   for (const char* name : names) {
     const Operation& op = *by_name_.at({"", name});
     auto written =
-        std::make_unique<Operation>(Operation{str(name, "_"), Place::Method, op.doc, {}});
+        std::make_unique<Operation>(Operation{str(name, "_"), Place::Method, op.doc, {}, false});
     for (Overload overload : op.overloads) {
       if (!overload.results.empty()) continue;
       overload.call = [call = overload.call, op = written.get()](Value* v) -> Value {
@@ -148,6 +153,16 @@ void Registry::inplace(std::initializer_list<const char*> names) {
     }
     by_name_[{"", written->name}] = written.get();
     operations_.push_back(std::move(written));
+  }
+}
+
+void Registry::widens(const char* names) {
+  std::istringstream list(names);
+  for (std::string name; list >> name;) {
+    const auto dot = name.find('.');
+    const bool elsewhere = dot != std::string::npos;
+    by_name_.at({elsewhere ? name.substr(0, dot) : "", name.substr(elsewhere ? dot + 1 : 0)})
+        ->widens = true;
   }
 }
 
@@ -197,6 +212,13 @@ const Registry& registry() {
     register_recurrent(*r);
     register_arranging(*r);
     register_linalg(*r);
+    r->widens(
+        "add sub subtract square logical_not pow clamp clamp_min clamp_max clip div divide "
+        "true_divide floor_divide float_power ldexp lerp logit mvlgamma polygamma outer ger kron "
+        "addr cumsum cumprod sum prod mean nansum nanmean std var logsumexp max min cat stack "
+        "hstack vstack row_stack dstack column_stack normal bernoulli cholesky cholesky_inverse "
+        "cholesky_solve matrix_power linalg.cond linalg.matrix_power linalg.matrix_rank "
+        "linalg.pinv linalg.tensorinv linalg.tensorsolve linalg.householder_product");
     return r;
   }();
   return *table;

@@ -35,7 +35,7 @@ struct OptTensors {
   Tensors list;
 };
 
-/// A shape that is written as a tuple or list, never as one number.
+/// A shape that is written as a tuple or list: one number is none, unless it may be spread out.
 struct Sizes : Dims {};
 
 /// Whole numbers, as many as there are (Dims holds those of a shape).
@@ -93,6 +93,8 @@ struct Operation {
   Place place;
   std::string doc;
   std::vector<Overload> overloads;
+  /// Whether out= may be of a wider type than the result.
+  bool widens = false;
 };
 
 namespace detail {
@@ -199,8 +201,9 @@ Overload box(R (*function)(A...)) {
 class Registry {
  public:
   /// `signature` names the arguments and their defaults as Python writes them, and several results:
-  /// "input, dim=None, keepdim=False, *, dtype=None", "input, dim -> values, indices". A second
-  /// call with the same name adds an overload, tried after the first.
+  /// "input, dim=None, keepdim=False, *, dtype=None", "input, dim -> values, indices"; "*size" is
+  /// a tuple that may be spread out where it is the only argument. A second call with the same name
+  /// adds an overload, tried after the first.
   template <class R, class... A>
   void add(Place place, const char* name, const char* signature, R (*function)(A...),
            const char* doc) {
@@ -230,6 +233,8 @@ class Registry {
   void alias(const char* name, std::initializer_list<const char*> others);
   /// The method name_, which writes the result of a registered operation into its first argument.
   void inplace(std::initializer_list<const char*> names);
+  /// Operations, separated by spaces, whose results out= may take in a wider type.
+  void widens(const char* names);
   /// For calls that are not plain functions: `overload` comes with typed, unnamed arguments.
   Operation* add_overload(Place place, const char* name, const char* signature, Overload overload,
                           const char* doc);

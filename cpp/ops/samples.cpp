@@ -14,8 +14,16 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const std::optional<Tensor>
   if (n < 0) fail_runtime("diff", "n is ", n, "; it must be 0 or more");
   if (t.dim() == 0)
     fail_runtime("diff", "a 0-d tensor has no neighbours; pass one dimension or more");
-  if (n == 0) return clone(t);
   const int axis = wrap_axis("diff", dim, t.dim());
+  for (const auto& [name, part] : {std::pair{"prepend", prepend}, {"append", append}}) {
+    if (!part) continue;
+    bool fits = part->dim() == t.dim();
+    for (int d = 0; fits && d < t.dim(); ++d) fits = d == axis || part->size(d) == t.size(d);
+    if (!fits)
+      fail_runtime("diff", name, " has shape ", part->shape(), ", the input ", t.shape(),
+                   "; they may differ along dimension ", axis, " alone");
+  }
+  if (n == 0) return clone(t);
   Tensors parts;
   if (prepend) parts.push_back(*prepend);
   parts.push_back(t);
@@ -45,18 +53,19 @@ Tensor abscissa(const char* op, const Tensor& y, const Tensor& x, int axis) {
   return reshape(x, shape);
 }
 
-/// The areas between neighbours along the axis, of height (y_i + y_{i+1}) / 2.
-Tensor trapezoids(const char* op, const Tensor& y, const std::optional<Tensor>& x, double dx,
-                  int64_t dim) {
+/// Twice the areas between neighbours along the axis: y_i + y_{i+1}, times the step of x if given.
+Tensor trapezoids(const char* op, const Tensor& y, const std::optional<Tensor>& x, int64_t dim) {
   require_number_type(op, y);
   if (x) require_number_type(op, *x);
+  if (y.dim() == 0) fail_index(op, "a 0-d tensor has no points; pass one dimension or more");
+  if (x && x->dim() > y.dim())
+    fail_runtime(op, "x has shape ", x->shape(), ", y ", y.shape(),
+                 "; x has as many dimensions as y at most");
   const int axis = wrap_axis(op, dim, y.dim());
-  const int64_t n = y.dim() ? y.shape()[axis] : 0;
-  if (n == 0) return y.dim() ? y : reshape(y, {1});
-  const Tensor heights =
-      (slice(y, axis, 1, n, 1) + slice(y, axis, 0, n - 1, 1)) * wrapped_number(0.5, DType::Float64);
-  if (!x) return heights * wrapped_number(dx, DType::Float64);
-  return heights * diff(abscissa(op, y, *x, axis), 1, axis - y.dim(), {}, {});
+  const int64_t n = y.shape()[axis];
+  if (n == 0) return y;
+  const Tensor heights = slice(y, axis, 1, n, 1) + slice(y, axis, 0, n - 1, 1);
+  return x ? heights * diff(abscissa(op, y, *x, axis), 1, axis - y.dim(), {}, {}) : heights;
 }
 
 Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>& fweights,
@@ -143,6 +152,7 @@ Tensor bincount(const Tensor& given, const std::optional<Tensor>& weights, int64
     fail(is_integral(given.dtype()) ? ErrorKind::Runtime : ErrorKind::NotImplemented, "bincount",
          "input is ", name_of(given.dtype()), " of shape ", given.shape(),
          "; expected integers in one dimension");
+  require_number_type("bincount", given);
   if (minlength < 0) fail_runtime("bincount", "minlength is ", minlength, "; it must be 0 or more");
   if (weights && !(weights->shape() == given.shape()))
     fail_runtime("bincount", "weights have shape ", weights->shape(), ", input ", given.shape(),
@@ -180,26 +190,29 @@ void register_samples(Registry& r) {
     r.function(
         name, "y, x, *, dim=-1",
         [](const Tensor& y, const Tensor& x, int64_t dim) {
-          return sum(trapezoids("trapezoid", y, x, 1, dim), Dims{dim}, false, std::nullopt);
+          const Tensor twice = trapezoids("trapezoid", y, x, dim);
+          return named("DivBackward1", sum(twice, Dims{dim}, false, std::nullopt) / 2.);
         },
         "Integral of y over x along dim, or with points dx apart, by the trapezoidal rule.");
     r.function(
         name, "y, *, dx=1.0, dim=-1",
         [](const Tensor& y, double dx, int64_t dim) {
-          return sum(trapezoids("trapezoid", y, {}, dx, dim), Dims{dim}, false, std::nullopt);
+          const Tensor twice = trapezoids("trapezoid", y, {}, dim);
+          return named("MulBackward1", sum(twice, Dims{dim}, false, std::nullopt) * (dx / 2));
         },
         "");
   }
   r.function(
       "cumulative_trapezoid", "y, x, *, dim=-1",
       [](const Tensor& y, const Tensor& x, int64_t dim) {
-        return cumsum(trapezoids("cumulative_trapezoid", y, x, 1, dim), dim);
+        return named("DivBackward1",
+                     cumsum(trapezoids("cumulative_trapezoid", y, x, dim), dim) / 2.);
       },
       "The integrals of y from the first point to each other one, by the trapezoidal rule.");
   r.function(
       "cumulative_trapezoid", "y, *, dx=1.0, dim=-1",
       [](const Tensor& y, double dx, int64_t dim) {
-        return cumsum(trapezoids("cumulative_trapezoid", y, {}, dx, dim), dim);
+        return cumsum(trapezoids("cumulative_trapezoid", y, {}, dim) * (dx / 2), dim);
       },
       "");
   r.both("cov", "input, *, correction=1, fweights=None, aweights=None", cov,

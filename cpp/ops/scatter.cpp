@@ -87,9 +87,9 @@ void wrap_kernel(const kernels::View* out, const kernels::View* in, const Params
 }  // namespace
 
 Tensor checked_index(const IndexRules& rules, const Tensor& index, int64_t size) {
-  if (!is_integral(index.dtype()))
-    fail(rules.type_error, rules.op, "the index is ", name_of(index.dtype()),
-         "; expected int64 or int32");
+  if (index.dtype() != DType::Int64 && !(rules.takes_int32 && index.dtype() == DType::Int32))
+    fail(rules.type_error, rules.op, "the index is ", name_of(index.dtype()), "; expected int64",
+         rules.takes_int32 ? " or int32" : ", use .long()");
   GradMode off(false);
   Tensor at = to(index, DType::Int64);
   // Entries that an expanded index repeats are looked at once.

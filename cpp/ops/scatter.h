@@ -5,12 +5,14 @@
 
 namespace bx {
 
-/// How an op speaks of its index: the class of its errors, and whether negative entries wrap.
+/// How an op speaks of its index: the class of its errors, whether negative entries wrap, and
+/// whether it may be int32.
 struct IndexRules {
   const char* op;
   ErrorKind type_error = ErrorKind::Runtime;
   ErrorKind range_error = ErrorKind::Runtime;
   bool wraps = false;
+  bool takes_int32 = true;
 };
 
 /// The index as int64 with every entry in [0, size).

@@ -113,6 +113,9 @@ Tensor searchsorted(const char* op, const Tensor& bounds, const Tensor& values, 
 }
 
 Tensor isin(Operand elements, Operand test, bool, bool invert) {
+  for (const Tensor* t : {&elements.tensor, &test.tensor})
+    if (t->dtype() == DType::Bool)
+      fail_runtime("isin", "not supported for bool; compare, or convert with .int()");
   GradMode off(false);
   const Tensor both[] = {elements.tensor, test.tensor};
   const DType dtype = result_type(both, 2);

@@ -108,11 +108,14 @@ Tensor unflatten(const Tensor& t, int64_t dim, const Dims& sizes) {
   const int axis = wrap_axis("unflatten", dim, t.dim());
   Dims shape;
   for (int i = 0; i < axis; ++i) shape.push_back(t.shape()[i]);
-  int64_t known = 1;
+  int64_t known = 1, product = 1;
   for (int64_t s : sizes) known *= s == -1 ? 1 : s;
-  for (int64_t s : sizes) shape.push_back(s == -1 && known ? t.shape()[axis] / known : s);
+  for (int64_t s : sizes) {
+    shape.push_back(s == -1 && known ? t.shape()[axis] / known : s);
+    product *= shape[shape.size() - 1];
+  }
   for (int i = axis + 1; i < t.dim(); ++i) shape.push_back(t.shape()[i]);
-  if (checked_numel("unflatten", shape) != t.numel())
+  if (checked_numel("unflatten", shape) != t.numel() || product != t.shape()[axis])
     fail_runtime("unflatten", "sizes ", sizes, " do not multiply to ", t.shape()[axis],
                  ", the size of dimension ", dim, "; choose factors of it");
   return reshape(t, shape);
@@ -256,20 +259,20 @@ Tensor empty_like(const Tensor& t, DType dtype) {
 }
 
 void register_shape(Registry& r) {
-  r.method("view", "input, size", view,
+  r.method("view", "input, *size", view,
            "The same memory in another shape (one size may be -1); RuntimeError where the layout "
            "forbids it.");
   r.method(
       "view_as", "input, other",
       [](const Tensor& t, const Tensor& o) { return view(t, o.shape()); },
       "The same memory in other's shape.");
-  r.both("reshape", "input, shape", reshape,
+  r.both("reshape", "input, *shape", reshape,
          "The elements in another shape; a view where possible.");
   r.method(
       "reshape_as", "input, other",
       [](const Tensor& t, const Tensor& o) { return reshape(t, o.shape()); },
       "The elements in other's shape; a view where possible.");
-  r.both("permute", "input, dims", permute, "The dimensions in another order, as a view.");
+  r.both("permute", "input, *dims", permute, "The dimensions in another order, as a view.");
   r.both("transpose", "input, dim0, dim1", transpose, "Two dimensions swapped, as a view.");
   r.both("swapaxes", "input, axis0, axis1", transpose, "Two dimensions swapped, as a view.");
   r.both("swapdims", "input, dim0, dim1", transpose, "Two dimensions swapped, as a view.");
@@ -282,19 +285,24 @@ void register_shape(Registry& r) {
       },
       "The last two dimensions swapped, as a view; all elements are real.");
   r.both("t", "input", matrix_transpose, "The transpose of a matrix, as a view.");
-  r.method("expand", "input, size", expand,
+  r.method("expand", "input, *size", expand,
            "Sizes of 1 repeated without a copy (-1 keeps a size); the gradient is summed back.");
   r.method(
       "expand_as", "input, other",
       [](const Tensor& t, const Tensor& o) { return expand(t, o.shape()); },
       "Expanded to other's shape.");
-  r.both("broadcast_to", "input, size", expand, "Expanded to a shape.");
-  r.both("squeeze", "input, dim=None", squeeze, "Without dimensions of size 1, as a view.");
+  r.both("broadcast_to", "input, *size", expand, "Expanded to a shape.");
+  r.both(
+      "squeeze", "input", [](const Tensor& t) { return squeeze(t, std::nullopt); },
+      "Without dimensions of size 1, as a view.");
+  r.both(
+      "squeeze", "input, dim", [](const Tensor& t, const Dims& dim) { return squeeze(t, dim); },
+      "");
   r.both("unsqueeze", "input, dim", unsqueeze, "With a new dimension of size 1, as a view.");
   r.both("movedim", "input, source, destination", movedim, "Dimensions moved, as a view.");
   r.alias("movedim", {"moveaxis"});
   r.both("flatten", "input, start_dim=0, end_dim=-1", flatten, "Dimensions start to end joined.");
-  r.both("unflatten", "input, dim, sizes", unflatten, "One dimension split into several.");
+  r.both("unflatten", "input, dim, *sizes", unflatten, "One dimension split into several.");
   r.both("ravel", "input", [](const Tensor& t) { return reshape(t, {-1}); }, "One dimension.");
   add_inplace_views(r, {"t", "transpose", "swapaxes", "swapdims", "squeeze", "unsqueeze"});
   add_copies(r, {"permute", "transpose", "t", "expand", "squeeze", "unsqueeze", "view"});

@@ -16,6 +16,7 @@ Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double
   if (!is_floating(dtype))
     fail_runtime(op, "the inputs are ", name_of(x1.dtype()), " and ", name_of(x2.dtype()),
                  "; convert them, e.g. with .float()");
+  if (!(eps >= 0)) fail_runtime(op, "eps is ", eps, "; it must be 0 or more");
   const Dims shape = broadcast_shapes(op, x1.shape(), x2.shape());
   const Tensor a = expand(to(x1, dtype), shape), b = expand(to(x2, dtype), shape);
   auto unit = [&](const Tensor& x) {

@@ -233,7 +233,7 @@ void register_slicing(Registry& r) {
          "The diagonal of two dimensions, as a view, in a new last dimension.");
   r.both("unbind", "input, dim=0", unbind, "The slices of a dimension, as views.");
   r.both(
-      "as_strided", "input, size, stride, storage_offset=None",
+      "as_strided", "input, *size, *stride, storage_offset=None",
       [](const Tensor& t, const Dims& size, const Dims& stride, std::optional<int64_t> offset) {
         return as_strided(t, size, stride, offset.value_or(t->offset));
       },

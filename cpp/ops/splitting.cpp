@@ -83,8 +83,8 @@ Tensors cut_into(const Tensor& t, int64_t sections, int64_t axis) {
 
 Tensors cut_as_tensor_says(const Tensor& t, const Tensor& cuts, int64_t axis) {
   if (cuts.dtype() != DType::Int64 || cuts.dim() > 1)
-    fail_value("tensor_split", "positions are ", name_of(cuts.dtype()), " of shape ", cuts.shape(),
-               "; expected int64 with at most one dimension");
+    fail_runtime("tensor_split", "positions are ", name_of(cuts.dtype()), " of shape ",
+                 cuts.shape(), "; expected int64 with at most one dimension");
   if (cuts.dim() == 0) return cut_into(t, item_int(cuts), axis);
   const Tensor flat = contiguous(cuts);
   return cut_at(t, Ints(flat.data<int64_t>(), flat.data<int64_t>() + flat.numel()), axis);

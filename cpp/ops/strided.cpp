@@ -64,7 +64,7 @@ Tensor fill_diagonal(const Tensor& self, const Scalar& value, bool wrap) {
 
 void register_strided(Registry& r) {
   r.both(
-      "as_strided_scatter", "input, src, size, stride, storage_offset=None",
+      "as_strided_scatter", "input, src, *size, *stride, storage_offset=None",
       [](const Tensor& t, const Tensor& src, const Dims& size, const Dims& stride,
          std::optional<int64_t> offset) {
         return replaced(

@@ -111,9 +111,9 @@ Tensor renorm(const Tensor& t, const Scalar& p, int64_t dim, double maxnorm) {
   if (t.dim() < 2)
     fail_runtime("renorm", "input has shape ", t.shape(), "; parts need 2 dimensions or more");
   const int axis = wrap_axis("renorm", dim, t.dim());
-  if (p.as_double() <= 0)
+  if (!(p.as_double() > 0))
     fail_runtime("renorm", "p is ", p.as_double(), "; norms need a positive one");
-  if (maxnorm < 0) fail_runtime("renorm", "maxnorm is ", maxnorm, "; it must be 0 or more");
+  if (!(maxnorm >= 0)) fail_runtime("renorm", "maxnorm is ", maxnorm, "; it must be 0 or more");
   Dims others;
   for (int d = 0; d < t.dim(); ++d)
     if (d != axis) others.push_back(d);

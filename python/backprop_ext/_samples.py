@@ -34,6 +34,8 @@ def gradient(
         raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {list(dims)}; one each")
     if len({d % max(1, input.ndim) for d in dims}) < len(dims):
         raise RuntimeError(f"[gradient] dimensions {list(dims)} name one of them twice; once each")
+    if isinstance(edge_order, bool) or not isinstance(edge_order, int):
+        raise TypeError(f"[gradient] edge_order={edge_order!r}; pass 1 or 2")
     if edge_order not in (1, 2):
         raise RuntimeError(f"[gradient] edge_order is {edge_order}; expected 1 or 2")
     return tuple(_slope(input, s, d, edge_order) for s, d in zip(each, dims, strict=True))
@@ -54,15 +56,20 @@ def _slope(f: Tensor, spacing: Any, dim: int, order: int) -> Tensor:
         raise RuntimeError(
             f"[gradient] coordinates of shape {tuple(spacing.shape)} for {n} elements; one each"
         )
-    f = f.movedim(dim, -1)
-    left, right = h[:-1], h[1:]
-    steps = (f[..., 1:] - f[..., :-1]) / h
-    inner = (steps[..., :-1] * right + steps[..., 1:] * left) / (left + right)
-    first, last = steps[..., :1], steps[..., -1:]
+    h = h.view([n - 1 if d == dim % f.ndim else 1 for d in range(f.ndim)])
+
+    def cut(t: Tensor, before: int, after: int) -> Tensor:
+        return t.narrow(dim, before, t.shape[dim] - before - after)
+
+    left, right = cut(h, 0, 1), cut(h, 1, 0)
+    steps = (cut(f, 1, 0) - cut(f, 0, 1)) / h
+    inner = (cut(steps, 0, 1) * right + cut(steps, 1, 0) * left) / (left + right)
+    first, last = cut(steps, 0, n - 2), cut(steps, n - 2, 0)
     if order == 2:  # the slopes of parabolas through three samples
-        bend = (steps[..., 1:] - steps[..., :-1]) / (left + right)
-        first, last = first - bend[..., :1] * h[:1], last + bend[..., -1:] * h[-1:]
-    return _core.cat([first, inner, last], -1).movedim(-1, dim)
+        bend = (cut(steps, 1, 0) - cut(steps, 0, 1)) / (left + right)
+        first = first - cut(bend, 0, n - 3) * cut(h, 0, n - 2)
+        last = last + cut(bend, n - 3, 0) * cut(h, n - 2, 0)
+    return _core.cat([first, inner, last], dim)
 
 
 def histogram(
@@ -79,6 +86,8 @@ def histogram(
     or the edges themselves. The last bin holds its upper edge too. Source: torch.histogram.
     """
     flat = input.detach().reshape(-1, 1)
+    if isinstance(bins, bool) or not isinstance(bins, (int, Tensor)):
+        raise TypeError(f"[histogram] bins is a {type(bins).__name__}; pass a number or the edges")
     each = [bins] if isinstance(bins, Tensor) else bins
     heights, edges = histogramdd(flat, each, range=range, weight=weight, density=density)
     return named("histogram", ("hist", "bin_edges"), (heights, edges[0]))
@@ -99,6 +108,12 @@ def histogramdd(
     """
     if not input.is_floating_point():
         raise NotImplementedError(f"[histogram] {input.dtype} is not counted; use .float()")
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"[histogram] points of shape {tuple(input.shape)}; expected 2 dimensions or more"
+        )
+    if not isinstance(density, bool):
+        raise TypeError(f"[histogram] density={density!r}; pass True or False")
     width = input.shape[-1]
     points = input.detach().reshape(-1, width)
     each = [bins] * width if isinstance(bins, int) else list(bins)

@@ -47,6 +47,11 @@ __all__ = [
 
 def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = None) -> Tensor:
     """The input in `dtype`, with what the mask leaves out replaced."""
+    if mask is not None and mask.ndim > input.ndim:
+        raise IndexError(
+            f"[masked] mask of shape {tuple(mask.shape)} for {tuple(input.shape)}; it may have no "
+            "more dimensions"
+        )
     x = input if dtype is None else input.to(dtype)
     if mask is None:
         return x
@@ -66,10 +71,32 @@ def _counted(dtype: Any, input: Tensor) -> Any:
 
 
 def _dims(input: Tensor, dim: Dim) -> tuple[int, ...]:
-    """The dimensions as a tuple, all of them for none."""
+    """The dimensions as a tuple of numbers from 0 on, all of them for none.
+
+    IndexError for one out of range, RuntimeError for one that is named twice.
+    """
     if dim is None or (not isinstance(dim, int) and len(dim) == 0):
         return tuple(range(input.ndim))
-    return (dim,) if isinstance(dim, int) else tuple(dim)
+    count = max(1, input.ndim)
+    found: list[int] = []
+    for d in [dim] if isinstance(dim, int) else dim:
+        if not -count <= d < count:
+            raise IndexError(f"[masked] dimension {d} of {count}; pass {-count} to {count - 1}")
+        if d % count in found:
+            raise RuntimeError(f"[masked] dimension {d} is named twice in {dim}; once is enough")
+        found.append(d % count)
+    return tuple(found)
+
+
+def _one_dim(input: Tensor, dim: Any) -> int:
+    """The dimension of what runs along one: the first that is named."""
+    return _dims(input, dim)[0]
+
+
+def _scanned(input: Tensor, mask: Any, neutral: float, dtype: Any) -> Tensor:
+    if input.dtype == _core.bool and dtype is None:
+        raise NotImplementedError("[masked] no running sums of bools; pass dtype=torch.int64")
+    return _filled(input, mask, neutral, _counted(dtype, input))
 
 
 def sum(
@@ -85,19 +112,19 @@ def prod(
 ) -> Tensor:
     """Product of the elements that count; 1 for none."""
     x = _filled(input, mask, 1, _counted(dtype, input))
-    for d in sorted((d % max(1, x.ndim) for d in _dims(input, dim)), reverse=True):
+    for d in sorted(_dims(input, dim), reverse=True):
         x = x.prod(d, keepdim)
     return x
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """Running sum of the elements that count."""
-    return _filled(input, mask, 0, _counted(dtype, input)).cumsum(dim)
+    return _scanned(input, mask, 0, dtype).cumsum(_one_dim(input, dim))
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """Running product of the elements that count."""
-    return _filled(input, mask, 1, _counted(dtype, input)).cumprod(dim)
+    return _scanned(input, mask, 1, dtype).cumprod(_one_dim(input, dim))
 
 
 def amax(
@@ -152,7 +179,9 @@ def _squeezed(kept: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
 def mean(
     input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Tensor:
-    """Mean of the elements that count; NaN for none."""
+    """Mean of the elements that count; NaN for none. ValueError for integers without a dtype."""
+    if dtype is None and not input.is_floating_point():
+        raise ValueError(f"[mean] no mean of {input.dtype}; pass dtype=torch.float32")
     dims = _dims(input, dim)
     total = _filled(input, mask, 0, dtype).sum(dims, True)
     return _squeezed(total / _count(input, dims, mask), dims, keepdim)
@@ -162,7 +191,7 @@ def median(
     input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Tensor:
     """Lower median of the elements that count; NaN for none."""
-    x = _filled(input, mask, nan, dtype)
+    x, dim = _filled(input, mask, nan, dtype), _one_dim(input, dim)
     return (x.median(dim, keepdim) if mask is None else x.nanmedian(dim, keepdim)).values
 
 
@@ -179,6 +208,8 @@ def var(
     """Mean square deviation of the n elements that count, divided by n - correction."""
     dims = _dims(input, dim)
     x = input if dtype is None else input.to(dtype)
+    if x.dtype == _core.bool:
+        raise RuntimeError("[var] bools are not subtracted; pass dtype=torch.float32")
     x = x if x.is_floating_point() else x.float()
     count = _count(x, dims, mask)
     deviation = _filled(x - mean(x, dims, keepdim=True, mask=mask), mask, 0)
@@ -205,7 +236,7 @@ def std(
 
 def norm(
     input: Tensor,
-    ord: float | None = 2.0,
+    ord: float = 2.0,
     dim: Dim = None,
     *,
     keepdim: bool = False,
@@ -213,9 +244,10 @@ def norm(
     mask: Any = None,
 ) -> Tensor:
     """(sum |x|^ord)^(1/ord) over the elements that count."""
-    power = 2.0 if ord is None else ord
-    x = _filled(input, mask, inf if power == -inf else 0, dtype)
-    return x.norm(power, _dims(input, dim), keepdim)
+    if ord is None:
+        raise TypeError("[norm] ord is None; pass a number")
+    x = _filled(input, mask, inf if ord == -inf else 0, dtype)
+    return x.norm(ord, _dims(input, dim), keepdim)
 
 
 def normalize(
@@ -255,14 +287,14 @@ def logaddexp(
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """exp(x_i) / sum_j exp(x_j) over the elements that count, 0 for the others."""
-    return _filled(input, mask, -inf, dtype).softmax(dim)
+    return _filled(input, mask, -inf, dtype).softmax(_one_dim(input, dim))
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """x_i - log sum_j exp(x_j) over the elements that count, -inf for the others."""
-    return _filled(input, mask, -inf, dtype).log_softmax(dim)
+    return _filled(input, mask, -inf, dtype).log_softmax(_one_dim(input, dim))
 
 
 def softmin(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """softmax(-x) over the elements that count, 0 for the others."""
-    return (-_filled(input, mask, inf, dtype)).softmax(dim)
+    return (-_filled(input, mask, inf, dtype)).softmax(_one_dim(input, dim))

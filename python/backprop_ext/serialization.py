@@ -84,13 +84,16 @@ def load(
     Of PyTorch's files those can be read that hold tensors and plain containers, as a state_dict
     does.
 
-    Raises FileNotFoundError, and RuntimeError for a file that is damaged or of another format.
+    Raises FileNotFoundError, RuntimeError for a file that is damaged or of another format, and
+    AttributeError for what is no file.
     """
     if isinstance(map_location, (str, device)):
         on_cpu(map_location)
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as stream:
             return _read(stream, os.fspath(f))
+    if not hasattr(f, "seek"):
+        raise AttributeError(f"[load] f is a {type(f).__name__}; pass a path, or a file to seek in")
     return _read(f, str(getattr(f, "name", "the file object")))
 
 

@@ -93,7 +93,7 @@ def _indices(select: Any) -> Any:
 
 
 ARRANGED = [
-    _rows("flip", np.flip, case(x(2, 3), (0, 1)), case(x(2, 3), 1), case(x(0, 2), (0,))),
+    _rows("flip", np.flip, case(x(2, 3), (0, 1)), case(x(2, 3), (1,)), case(x(0, 2), (0,))),
     _rows("fliplr", np.fliplr, case(x(2, 3, 2))),
     _rows("flipud", np.flipud, case(x(3))),
     _rows(

@@ -224,12 +224,9 @@ def max_pool1d_with_indices(
     dilation: _int | Sequence[_int] = 1,
     ceil_mode: _bool = False,
 ) -> tuple[Tensor, ...]: ...
-@overload
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: _int | Sequence[_int]
 ) -> tuple[Tensor, ...]: ...
-@overload
-def adaptive_max_pool1d_with_indices(input: Tensor, *output_size: _int) -> tuple[Tensor, ...]: ...
 def avg_pool1d(
     input: Tensor,
     kernel_size: _int | Sequence[_int],
@@ -238,10 +235,7 @@ def avg_pool1d(
     ceil_mode: _bool = False,
     count_include_pad: _bool = True,
 ) -> Tensor: ...
-@overload
 def adaptive_avg_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
-@overload
-def adaptive_avg_pool1d(input: Tensor, *output_size: _int) -> Tensor: ...
 def lp_pool1d(
     input: Tensor,
     norm_type: _Operand,
@@ -265,12 +259,9 @@ def max_pool2d_with_indices(
     dilation: _int | Sequence[_int] = 1,
     ceil_mode: _bool = False,
 ) -> tuple[Tensor, ...]: ...
-@overload
 def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: _int | Sequence[_int]
 ) -> tuple[Tensor, ...]: ...
-@overload
-def adaptive_max_pool2d_with_indices(input: Tensor, *output_size: _int) -> tuple[Tensor, ...]: ...
 def avg_pool2d(
     input: Tensor,
     kernel_size: _int | Sequence[_int],
@@ -280,10 +271,7 @@ def avg_pool2d(
     count_include_pad: _bool = True,
     divisor_override: _int | None = None,
 ) -> Tensor: ...
-@overload
 def adaptive_avg_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
-@overload
-def adaptive_avg_pool2d(input: Tensor, *output_size: _int) -> Tensor: ...
 def lp_pool2d(
     input: Tensor,
     norm_type: _Operand,
@@ -307,12 +295,9 @@ def max_pool3d_with_indices(
     dilation: _int | Sequence[_int] = 1,
     ceil_mode: _bool = False,
 ) -> tuple[Tensor, ...]: ...
-@overload
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: _int | Sequence[_int]
 ) -> tuple[Tensor, ...]: ...
-@overload
-def adaptive_max_pool3d_with_indices(input: Tensor, *output_size: _int) -> tuple[Tensor, ...]: ...
 def avg_pool3d(
     input: Tensor,
     kernel_size: _int | Sequence[_int],
@@ -322,10 +307,7 @@ def avg_pool3d(
     count_include_pad: _bool = True,
     divisor_override: _int | None = None,
 ) -> Tensor: ...
-@overload
 def adaptive_avg_pool3d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
-@overload
-def adaptive_avg_pool3d(input: Tensor, *output_size: _int) -> Tensor: ...
 def lp_pool3d(
     input: Tensor,
     norm_type: _Operand,

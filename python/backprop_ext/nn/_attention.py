@@ -41,6 +41,19 @@ def _project(
     )
 
 
+def _project_apart(
+    op: str, x: Tensor, weight: Tensor | None, bias: Tensor | None, width: int
+) -> Tensor:
+    """x through a matrix of its own."""
+    found = [None if t is None else tuple(t.shape) for t in (weight, bias)]
+    if found[0] != (width, x.shape[-1]) or found[1] not in (None, (width,)):
+        raise AssertionError(
+            f"[{op}] a projection has a weight of shape {found[0]} and a part of in_proj_bias of "
+            f"{found[1]}; expected {(width, x.shape[-1])} and {(width,)}"
+        )
+    return _nn.linear(x, weight, bias)  # type: ignore[arg-type]
+
+
 def multi_head_attention_forward(
     query: Tensor,
     key: Tensor,
@@ -101,12 +114,18 @@ def multi_head_attention_forward(
             f"[{op}] the embedding has size {width}, {embed_dim_to_check} was expected, for "
             f"{num_heads} heads; it must be that size and divisible by the heads"
         )
+    along = 2 if use_separate_proj_weight else 3
+    if key.shape[:along] != value.shape[:along]:
+        raise AssertionError(
+            f"[{op}] key has shape {tuple(key.shape)}, value {tuple(value.shape)}; they must agree"
+        )
     size = width // num_heads
     if use_separate_proj_weight:
         parts: Any = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
         weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
         q, k, v = (
-            _nn.linear(x, w, b) for x, w, b in zip((query, key, value), weights, parts, strict=True)
+            _project_apart(op, x, w, b, width)
+            for x, w, b in zip((query, key, value), weights, parts, strict=True)
         )
     else:
         assert in_proj_weight is not None, "in_proj_weight is needed"
@@ -114,6 +133,8 @@ def multi_head_attention_forward(
     if mask is not None:
         mask = _checked_mask(op, mask, length, key.shape[0], batch * num_heads)
     extra = 0
+    if (bias_k is None) != (bias_v is None):
+        raise AssertionError(f"[{op}] one of bias_k and bias_v is given; pass both or none")
     if bias_k is not None and bias_v is not None:
         k = _core.cat([k, bias_k.expand(1, batch, width)])
         v = _core.cat([v, bias_v.expand(1, batch, width)])

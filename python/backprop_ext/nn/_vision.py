@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import floor
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -62,10 +63,14 @@ max_pool3d = _max_pool(_nn.max_pool3d_with_indices, 3)
 
 
 def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
-    """The output size, the input's own where it is None."""
-    if not isinstance(output_size, Iterable):
-        return input.shape[-dims:] if output_size is None else output_size
+    """One size for all dimensions, or one for each: the input's own where that is None."""
+    if not isinstance(output_size, (tuple, list)):
+        return output_size
     sizes = list(output_size)
+    if len(sizes) != dims:
+        raise RuntimeError(
+            f"[adaptive_pool{dims}d] output_size={output_size}; expected one number, or {dims}"
+        )
     if input.ndim <= len(sizes):
         raise ValueError(
             f"[adaptive_pool{dims}d] {len(sizes)} output sizes for an input of shape "
@@ -116,8 +121,12 @@ def interpolate(
     arguments that contradict each other, NotImplementedError for a mode that does not fit.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html
     """
+    if not isinstance(mode, str):
+        raise NotImplementedError(f"[interpolate] mode={mode!r}; pass a name, as 'nearest'")
     if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
         raise ValueError(f"[interpolate] align_corners with mode={mode!r}; leave it out")
+    if not isinstance(align_corners, (bool, NoneType)):
+        raise TypeError(f"[interpolate] align_corners={align_corners!r}; pass True or False")
     if (size is None) == (scale_factor is None):
         raise ValueError(
             f"[interpolate] size={size} and scale_factor={scale_factor}; pass one of them"

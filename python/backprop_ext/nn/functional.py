@@ -17,7 +17,7 @@ from ._attention import *  # noqa: F403
 from ._losses import *  # noqa: F403
 from ._masks import *  # noqa: F403
 from ._reduction import reduction_of
-from ._vision import *  # type: ignore[no-redef,assignment]  # noqa: F403
+from ._vision import *  # type: ignore[assignment]  # noqa: F403
 
 if TYPE_CHECKING:
     from .._core import Tensor
@@ -110,9 +110,23 @@ def _dim(op: str, input: Tensor, dim: int | None) -> int:
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y_k = x1^T W_k x2 + b_k; x1 (..., i), x2 (..., j), W (k, i, j), b (k), y (..., k)."""
+    """y_k = x1^T W_k x2 + b_k; x1 (..., i), x2 (..., j), W (k, i, j), b (k), y (..., k).
+
+    Raises RuntimeError for shapes that differ in `...`, or do not fit the weight.
+    """
+    shapes = [tuple(t.shape) for t in (input1, input2, weight)]
+    if weight.ndim != 3 or shapes[2] != (weight.shape[0], *shapes[0][-1:], *shapes[1][-1:]):
+        raise RuntimeError(
+            f"[bilinear] inputs of shapes {shapes[0]} and {shapes[1]}, weight of {shapes[2]}; "
+            "expected (..., i), (..., j) and (k, i, j)"
+        )
+    if shapes[0][:-1] != shapes[1][:-1]:
+        raise RuntimeError(
+            f"[bilinear] inputs of shapes {shapes[0]} and {shapes[1]}; they may differ in the "
+            "last dimension alone, expand one of them"
+        )
     left = input1.unsqueeze(-2).unsqueeze(-2) @ weight
-    result = (left @ input2.unsqueeze(-1).unsqueeze(-3)).squeeze(-1).squeeze(-1)
+    result = (left @ input2.unsqueeze(-1).unsqueeze(-3)).view(*shapes[0][:-1], weight.shape[0])
     return result if bias is None else result + bias
 
 

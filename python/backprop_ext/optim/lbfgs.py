@@ -284,7 +284,7 @@ def _cubic_minimum(a: _Point, b: _Point, bounds: tuple[float, float]) -> float:
 
 
 def _dot(a: Tensor, b: Tensor) -> float:
-    return float((a * b).sum())
+    return float(a.dot(b))
 
 
 def _greatest(t: Tensor) -> float:

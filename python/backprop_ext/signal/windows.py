@@ -48,6 +48,10 @@ def _window(
     requires_grad: bool = False,
 ) -> Tensor:
     """function(k, N) at k = 0 ... M - 1, computed in double."""
+    if type(count) is not int or not isinstance(requires_grad, bool):
+        raise TypeError(
+            f"[{op}] M={count!r} and requires_grad={requires_grad!r}; pass an int and a bool"
+        )
     if count < 0:
         raise ValueError(f"[{op}] M is {count}; a window has 0 points or more")
     dtype = dtype or _core.get_default_dtype()

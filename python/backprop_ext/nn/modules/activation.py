@@ -240,7 +240,7 @@ class Hardtanh(_Activation):
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         if min_val >= max_val:
-            raise ValueError(
+            raise AssertionError(
                 f"[Hardtanh] min_val={min_val} is not below max_val={max_val}; swap them"
             )
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace

@@ -36,13 +36,13 @@ class _Margin(_Loss):
 
     def __init__(
         self,
-        margin: float | None = None,
+        margin: Any = ...,
         size_average: bool | None = None,
         reduce: bool | None = None,
         reduction: str = "mean",
     ) -> None:
         super().__init__(size_average, reduce, reduction)
-        self.margin = self.default if margin is None else margin
+        self.margin = self.default if margin is ... else margin
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.f(*inputs, margin=self.margin, reduction=self.reduction)

@@ -14,6 +14,8 @@ from ..utils.rnn import PackedSequence
 from .module import Module
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...types import Device
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
@@ -293,35 +295,33 @@ class RNNCellBase(Module):
         """Draw all weights, in order."""
         _reset(self, self.hidden_size)
 
-    def _run(self, input: Tensor, states: list[Tensor | None]) -> list[Tensor]:
+    def _run(self, input: Tensor, given: Sequence[Tensor] | None, count: int = 1) -> list[Tensor]:
+        """The next states, `count` of them, from the ones given, or from zeros."""
         name = type(self).__name__
         if input.ndim not in (1, 2):
             raise ValueError(
                 f"[{name}] Expected input to be 1D or 2D, got {input.ndim}D instead: shape "
                 f"{tuple(input.shape)}"
             )
-        for state in states:
-            if state is not None and state.ndim not in (1, 2):
-                raise ValueError(
-                    f"[{name}] Expected hidden to be 1D or 2D, got {state.ndim}D instead: shape "
-                    f"{tuple(state.shape)}"
+        for state in given or ():
+            if state.ndim != input.ndim:
+                error = RuntimeError if state.ndim in (1, 2) else ValueError
+                raise error(
+                    f"[{name}] hidden has shape {tuple(state.shape)}, the input "
+                    f"{tuple(input.shape)}; a batch has a state in each row, 2D, and one input 1D"
                 )
         x = input if input.ndim == 2 else input.unsqueeze(0)
-        zeros = None
-        rows: list[Any] = []
-        for state in states:
-            if state is None:
-                zeros = _core.zeros(x.shape[0], self.hidden_size, dtype=input.dtype)
-                rows.append(zeros)
-            else:
-                rows.append(state if state.ndim == 2 else state.unsqueeze(0))
-        hx: Any = rows if len(rows) > 1 else rows[0]
+        if given is None:
+            states = [_core.zeros(x.shape[0], self.hidden_size, dtype=input.dtype)] * count
+        else:
+            states = [state if input.ndim == 2 else state.unsqueeze(0) for state in given]
+        hx: Any = states if count > 1 else states[0]
         found = self.step(x, hx, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         results = list(found) if isinstance(found, tuple) else [found]
         return results if input.ndim == 2 else [r.squeeze(0) for r in results]
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
-        return self._run(input, [hx])[0]
+        return self._run(input, None if hx is None else [hx])[0]
 
     def extra_repr(self) -> str:
         shown = [f"{self.input_size}, {self.hidden_size}"]
@@ -372,7 +372,9 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
-        h, c = self._run(input, [None, None] if hx is None else list(hx))
+        if isinstance(hx, Tensor):
+            raise TypeError("[LSTMCell] hx is a Tensor; pass the pair (h, c)")
+        h, c = self._run(input, hx, 2)
         return h, c
 
 

@@ -5,13 +5,14 @@ Source: https://docs.pytorch.org/docs/stable/nn.html#utility-functions
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _core
 from ..._core import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "PackedSequence",
@@ -163,7 +164,7 @@ def pad_packed_sequence(
 
     Raises ValueError when total_length is below the longest length.
     """
-    data, batch_sizes, _, back = sequence
+    data, batch_sizes, back = sequence.data, sequence.batch_sizes, sequence.unsorted_indices
     longest = batch_sizes.numel()
     if total_length is not None:
         if total_length < longest:
@@ -192,7 +193,8 @@ def pad_sequence(
 
     Raises RuntimeError for what is no list of tensors, ValueError for another padding_side.
     """
-    rows = list(sequences) if not isinstance(sequences, (str, bytes)) else []
+    listed = isinstance(sequences, Iterable) and not isinstance(sequences, (str, bytes))
+    rows = list(sequences) if listed else []
     if not rows or not all(isinstance(row, Tensor) for row in rows):
         raise RuntimeError(
             f"[pad_sequence] sequences is a {type(sequences).__name__}; pass a list of one tensor "
