@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._names import keep_also
 from . import lr_scheduler, swa_utils
 from .adam import Adam, Adamax, AdamW, NAdam, RAdam
 from .adaptive import Adadelta, Adagrad, RMSprop, Rprop
@@ -29,3 +30,11 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+keep_also(
+    globals(),
+    {
+        name.lower(): name
+        for name in "Adadelta Adagrad AdamW Adamax ASGD NAdam RAdam RMSprop Rprop".split()
+    },
+)
