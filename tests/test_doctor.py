@@ -13,7 +13,7 @@ from backprop_ext._names import torch_names
 SCRIPT = """
 import torch
 import torch.nn as nn, torch.nn.functional as F
-from torch import optim, jit
+from torch import optim, onnx
 from torch.utils.data import DataLoader
 import numpy as np
 
@@ -38,7 +38,7 @@ nn.Nothing
 def test_the_doctor_reads_a_script() -> None:
     findings, used = doctor.check(SCRIPT)
     assert [(f.line, f.name) for f in findings] == [
-        (4, "torch.jit"),
+        (4, "torch.onnx"),
         (12, "Tensor.to_mkldnn"),
         (16, "torch.nn.Linears"),
         (17, "torch.optim.SGD.nothing"),
@@ -76,7 +76,7 @@ def test_the_doctors_exit_codes(tmp_path: Any, capsys: Any) -> None:
         lambda: bx.nn.SyncBatchNorm,
         lambda: bx.cuda.nvtx,
         lambda: bx.onnx,
-        lambda: bx.utils.tensorboard,
+        lambda: bx.utils.benchmark,
         lambda: bx.autograd.profiler_legacy,
     ],
 )
@@ -119,7 +119,7 @@ from torch.cuda.amp import GradScaler, autocast
 torch.distributions.studentT.StudentT
 prune.l1_unstructured
 torch.func.vmap(torch.vmap)
-torch.func.linearize
+torch.func.debug_unwrap
 if torch.distributed.is_available() and torch.distributed.is_initialized():
     torch.distributed.all_reduce
 torch.binomial, torch.autocast, torch.Tensor.new, torch.nn.DataParallel
@@ -129,7 +129,7 @@ constraints.positive
     assert [f.name for f in findings] == [
         "torch.distributions.transforms.Nothing",
         "torch.distributions.Normals",
-        "torch.func.linearize",
+        "torch.func.debug_unwrap",
         "torch.distributed.all_reduce",
     ]
     assert not bx.distributed.is_available()

@@ -84,6 +84,25 @@ def test_vmap_draws_the_same_or_other_numbers() -> None:
     for randomness, distinct in (("same", 1), ("different", 3)):
         drawn = func.vmap(lambda t: t + bx.rand(1)[0], randomness=randomness)(x)
         assert len(set(drawn.tolist())) == distinct
+    with pytest.raises(RuntimeError, match=r"draws random numbers; pass randomness='different'"):
+        func.vmap(lambda t: t + bx.rand(1)[0])(x)
+
+
+def test_what_comes_with_a_result_is_detached_unless_a_derivative_is_taken_of_it() -> None:
+    x = bx.ones(2)
+    beside = (
+        func.grad_and_value(lambda t: ((t**2).sum(), (t * 2, None)), has_aux=True)(x)[1][1][0],
+        func.vjp(lambda t: (t.sin(), t.cos()), x, has_aux=True)[2],
+        func.jvp(lambda t: (t.sin(), t.cos()), (x,), (x,), has_aux=True)[2],
+        func.jacrev(lambda t: (t.sin(), t.cos()), has_aux=True)(x)[1],
+    )
+    assert not any(t.requires_grad for t in beside)
+
+
+def test_batch_norm_forgets_its_running_statistics() -> None:
+    net = func.replace_all_batch_norm_modules_(nn.Sequential(nn.BatchNorm1d(2), nn.ReLU()))
+    assert list(net.state_dict()) == ["0.weight", "0.bias"]
+    assert func.functionalize(bx.sin) is bx.sin
 
 
 @pytest.mark.parametrize(
@@ -209,7 +228,7 @@ def test_what_cannot_be_differentiated_to_is_refused() -> None:
     with pytest.raises(RuntimeError, match=r"\[grad\] the function returned \(2,\)"):
         func.grad(lambda x: x)(bx.ones(2))
     with pytest.raises(AttributeError, match="torch has it, backprop_ext does not"):
-        func.linearize  # noqa: B018
+        func.debug_unwrap  # noqa: B018
 
 
 def test_hessian_of_a_number() -> None:

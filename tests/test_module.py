@@ -193,6 +193,9 @@ def test_lists_and_dicts_of_modules_and_parameters() -> None:
     by_name = nn.ParameterDict({"w": bx.ones(2)})
     by_name["b"] = bx.zeros(1)
     assert list(dict(by_name.named_parameters())) == ["w", "b"]
+    pairs = [("w", bx.ones(1)), ("b", bx.ones(1))]
+    assert list(nn.ParameterDict(dict(pairs))) == ["b", "w"]
+    assert list(nn.ParameterDict(OrderedDict(pairs))) == list(nn.ParameterDict(pairs)) == ["w", "b"]
 
 
 def test_forward_must_be_defined() -> None:

@@ -47,7 +47,9 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
     """
     most = min(A.shape[-2:])
     if q is not None and not 0 <= q <= most:
-        raise ValueError(f"[pca_lowrank] q={q} directions of a matrix with {most}; pass 0 to {most}")
+        raise ValueError(
+            f"[pca_lowrank] q={q} directions of a matrix with {most}; pass 0 to {most}"
+        )
     if niter < 0:
         raise ValueError(f"[pca_lowrank] niter={niter}; pass 0 or more")
     rest = A - A.mean(dim=-2, keepdim=True) if center else A

@@ -47,9 +47,7 @@ def spawn(
     Raises RuntimeError when a process ends with an error.
     """
     context: Any = multiprocessing.get_context(start_method)
-    processes = [
-        context.Process(target=fn, args=(i, *args), daemon=daemon) for i in range(nprocs)
-    ]
+    processes = [context.Process(target=fn, args=(i, *args), daemon=daemon) for i in range(nprocs)]
     for process in processes:
         process.start()
     if not join:

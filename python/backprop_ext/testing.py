@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["GradcheckError", "assert_allclose", "assert_close", "gradcheck", "gradgradcheck", "make_tensor"]
+__all__ = [
+    "GradcheckError",
+    "assert_allclose",
+    "assert_close",
+    "gradcheck",
+    "gradgradcheck",
+    "make_tensor",
+]
 
 # (rtol, atol) by dtype; other dtypes are compared exactly.
 _TOLERANCES = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}

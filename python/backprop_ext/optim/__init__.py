@@ -35,6 +35,16 @@ keep_also(
     globals(),
     {
         name.lower(): name
-        for name in "Adadelta Adagrad AdamW Adamax ASGD NAdam RAdam RMSprop Rprop".split()
+        for name in [
+            "Adadelta",
+            "Adagrad",
+            "AdamW",
+            "Adamax",
+            "ASGD",
+            "NAdam",
+            "RAdam",
+            "RMSprop",
+            "Rprop",
+        ]
     },
 )
