@@ -88,6 +88,14 @@ def test_vmap_draws_the_same_or_other_numbers() -> None:
         func.vmap(lambda t: t + bx.rand(1)[0])(x)
 
 
+@pytest.mark.parametrize(("randomness", "distinct"), [("same", 1), ("error", 3)])
+def test_a_captured_vmap_draws_anew_in_each_replay(randomness: str, distinct: int) -> None:
+    step = bx.capture(func.vmap(lambda t: t + bx.rand(1)[0], randomness=randomness))
+    rounds = [step(bx.zeros(3)).tolist() for _ in range(3)]
+    assert [len(set(drawn)) for drawn in rounds] == [distinct] * 3
+    assert len({drawn[0] for drawn in rounds}) == 3
+
+
 def test_what_comes_with_a_result_is_detached_unless_a_derivative_is_taken_of_it() -> None:
     x = bx.ones(2)
     beside = (

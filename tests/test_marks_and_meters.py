@@ -1,4 +1,4 @@
-"""What scripts say to a compiler, a profiler or a GPU that are not here, and the odd names beside."""
+"""What scripts say to a compiler or a GPU that are not here, to a profiler; odd names beside."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def test_what_is_scripted_or_traced_is_the_object_itself() -> None:
         assert mark(same) is same
     assert jit.ignore(drop=True)(same) is same
     assert jit.annotate(List[int], [1]) == [1]  # noqa: UP006
-    assert jit.isinstance([1], List[int]) and not jit.isinstance(1, (str, float))  # noqa: UP006
-    assert not jit.is_scripting() and not jit.is_tracing()
+    assert jit.isinstance([1], List[int])  # noqa: UP006
+    assert not jit.isinstance(1, (str, float))
+    assert (jit.is_scripting(), jit.is_tracing()) == (False, False)
     with jit.optimized_execution(True):
         pass
 
@@ -63,13 +64,13 @@ def test_what_cannot_be_done_is_told(call: Any, kind: type[Exception], part: str
 def test_marks_for_a_compiler_change_nothing() -> None:
     assert bx.compiler.disable(same) is bx.compiler.disable()(same) is same
     assert bx.compiler.allow_in_graph(same) is same
-    assert not bx.compiler.is_compiling() and not bx.compiler.is_exporting()
+    assert (bx.compiler.is_compiling(), bx.compiler.is_exporting()) == (False, False)
     bx.compiler.reset()
     with sdpa_kernel(SDPBackend.MATH), sdpa_kernel([SDPBackend.FLASH_ATTENTION]):
         assert str(SDPBackend.MATH) == "SDPBackend.MATH"
     flags = bx.backends.cuda
     flags.enable_flash_sdp(False)
-    assert not flags.flash_sdp_enabled() and flags.math_sdp_enabled()
+    assert (flags.flash_sdp_enabled(), flags.math_sdp_enabled()) == (False, True)
     flags.enable_flash_sdp(True)
     assert bx.amp.custom_fwd(same) is bx.amp.custom_fwd(device_type="cuda")(same) is same
     assert bx.amp.custom_bwd(same) is same
@@ -80,10 +81,10 @@ def test_blocks_are_timed_with_those_inside_them(tmp_path: Any) -> None:
     def work() -> None:
         bx.ones(10).sum()
 
-    with profiler.profile(activities=[profiler.ProfilerActivity.CPU]) as prof:
-        with profiler.record_function("outer"):
-            work()
-            work()
+    options: Any = {"activities": [profiler.ProfilerActivity.CPU]}
+    with profiler.profile(**options) as prof, profiler.record_function("outer"):
+        work()
+        work()
     found = {event.key: event for event in prof.key_averages()}
     assert {key: event.count for key, event in found.items()} == {
         "inner": 2, "outer": 1, "profile": 1,
@@ -132,7 +133,8 @@ def test_a_storage_is_the_memory_of_its_views() -> None:
         "[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 4]"
     )
     row[0] = 2.0
-    assert x[0, 0].item() == 2.0 and list(row) == x.flatten().tolist() and row[3] == 3.0
+    assert x[0, 0].item() == 2.0
+    assert list(row) == x.flatten().tolist() == [2.0, 1.0, 5.0, row[3]]
     memory = x.t().untyped_storage()
     assert memory.data_ptr() == row.data_ptr() == x.data_ptr()
     assert memory.nbytes() == len(memory) == row.nbytes() == row.untyped().size() == 16
@@ -173,7 +175,8 @@ def test_odd_names_give_what_pytorch_gives(text: str) -> None:
 
     ours = run(bx)
     theirs = run(pytest.importorskip("torch"))
-    assert str(ours.dtype) == str(theirs.dtype) and ours.is_contiguous() == theirs.is_contiguous()
+    assert str(ours.dtype) == str(theirs.dtype)
+    assert ours.is_contiguous() == theirs.is_contiguous()
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
 
 
@@ -199,7 +202,8 @@ def test_names_are_also_where_pytorch_keeps_them() -> None:
     from backprop_ext.optim.adamw import AdamW
 
     assert (Flatten, CTCLoss, AdamW) == (nn.Flatten, nn.CTCLoss, bx.optim.AdamW)
-    assert autocast is bx.amp.autocast and _size_2_t is not None
+    assert autocast is bx.amp.autocast
+    assert _size_2_t is not None
     shown = [bx.Size, bx.dtype, bx.device, bx.FloatTensor]
     assert [str(kind) for kind in shown] == [
         f"<class 'backprop_ext.{name}'>" for name in ("Size", "dtype", "device", "FloatTensor")

@@ -36,7 +36,8 @@ def make_tensor(
     Source: PyTorch's torch.testing.make_tensor.
     """
     on_cpu(device)
-    sizes = list(shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+    whole = len(shape) == 1 and not isinstance(shape[0], int)
+    sizes: list[Any] = list(shape[0] if whole else shape)  # type: ignore[arg-type]
     if requires_grad and not dtype.is_floating_point:
         raise ValueError(f"[make_tensor] requires_grad=True for {dtype}; pass a type of floats")
     if noncontiguous and memory_format is not None:
@@ -49,7 +50,7 @@ def make_tensor(
     if gaps:
         sizes[-1] *= 2
     if not dtype.is_floating_point:
-        result = _core.randint(*map(ceil, bounds), sizes, dtype=dtype)
+        result = _core.randint(ceil(bounds[0]), ceil(bounds[1]), sizes, dtype=dtype)
     elif bounds[1] - bounds[0] >= finfo(dtype).max:  # a width that uniform_ does not take
         result = _core.empty(sizes, dtype=dtype).uniform_(bounds[0] / 2, bounds[1] / 2).mul_(2)
     else:
@@ -57,10 +58,12 @@ def make_tensor(
     if gaps:
         result = result[..., 1::2]
     elif memory_format is not None:
-        result = result.clone(memory_format=memory_format)
+        result = result.clone(memory_format=memory_format)  # type: ignore[call-arg]
     if exclude_zero:
         result[result == 0] = finfo(dtype).tiny if dtype.is_floating_point else 1
-    return result.requires_grad_(requires_grad) if requires_grad else result
+    if requires_grad:
+        result.requires_grad_()
+    return result
 
 
 def _bounds(dtype: Any, low: float | None, high: float | None) -> tuple[Any, Any]:
@@ -79,4 +82,4 @@ def _bounds(dtype: Any, low: float | None, high: float | None) -> tuple[Any, Any
         raise ValueError(f"[make_tensor] low={bounds[0]}, high={bounds[1]}; low must be the lesser")
     if bounds[1] < limits[0] or bounds[0] >= limits[1]:
         raise ValueError(f"[make_tensor] {bounds} lies outside of {dtype}, which holds {limits}")
-    return tuple(min(max(b, limits[0]), limits[1]) for b in bounds)  # type: ignore[return-value]
+    return tuple(min(max(b, limits[0]), limits[1]) for b in bounds)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, _tree
 from ._core import Tensor
-from .random import get_rng_state, set_rng_state
+from .random import RandomState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,15 +47,16 @@ def vmap(
         values, build = _tree.flatten(args)
         whole = tuple(in_dims) if isinstance(in_dims, list) else in_dims
         dims = _tree.broadcast_prefix("vmap", whole, args)
-        start = get_rng_state() if randomness != "different" else None
+        start = RandomState()
         results = []
         for k in range(_examples(values, dims)):
-            if start is not None and randomness == "same":
-                set_rng_state(start)
+            if randomness == "same":
+                start.put_back()
             pairs = zip(values, dims, strict=True)
             one = [v if d is None else v.select(d, k) for v, d in pairs]
             results.append(func(*build(one), **kwargs))
-        if start is not None and randomness == "error" and not start.equal(get_rng_state()):
+        # A step that is recorded cannot be asked: what it draws is drawn anew in each replay.
+        if randomness == "error" and not (_core._recording() or start.is_current()):
             raise RuntimeError(
                 "[vmap] the function draws random numbers; pass randomness='different' or 'same'"
             )

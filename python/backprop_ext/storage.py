@@ -83,7 +83,8 @@ class TypedStorage(UntypedStorage):
 
     def __repr__(self) -> str:
         rows = "".join(f" {value}\n" for value in self)
-        return f"{rows}[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {len(self)}]"
+        kind = f"torch.storage.TypedStorage(dtype={self.dtype}, device=cpu)"
+        return f"{rows}[{kind} of size {len(self)}]"
 
 
 @method("untyped_storage")

@@ -31,20 +31,5 @@ __all__ = [
     "swa_utils",
 ]
 
-keep_also(
-    globals(),
-    {
-        name.lower(): name
-        for name in [
-            "Adadelta",
-            "Adagrad",
-            "AdamW",
-            "Adamax",
-            "ASGD",
-            "NAdam",
-            "RAdam",
-            "RMSprop",
-            "Rprop",
-        ]
-    },
-)
+_by_name = (Adadelta, Adagrad, AdamW, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop)
+keep_also(globals(), {kind.__name__.lower(): kind.__name__ for kind in _by_name})

@@ -138,7 +138,7 @@ class ParameterDict(Module):
         return [(key, self[key]) for key in self._keys]
 
     def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        """Add or replace parameters, from pairs, or from a mapping: a plain dict in sorted order."""
+        """Add or replace parameters, from pairs or a mapping: a plain dict in sorted order."""
         # PyTorch's order, which decides that of parameters().
         is_plain = isinstance(values, Mapping) and not isinstance(values, OrderedDict)
         pairs = dict(values).items()
