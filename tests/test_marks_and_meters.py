@@ -52,6 +52,7 @@ def test_what_is_scripted_or_traced_is_the_object_itself() -> None:
         (lambda: profiler.schedule(wait=1, warmup=0, active=0), AssertionError, "from 1"),
         (lambda: bx.autograd.Function()(1), RuntimeError, r"Function.apply\(...\)"),
         (lambda: nn.parallel.DistributedDataParallel(nn.ReLU()), ValueError, "the module itself"),
+        (lambda: bx.cuda.FloatTensor(2), TypeError, "use torch.FloatTensor"),
         (lambda: multiprocessing.set_sharing_strategy("x"), AssertionError, "'x'"),
         (lambda: bx.func.functionalize(same, remove="all"), RuntimeError, "mutations_and_views"),
     ],

@@ -8,6 +8,11 @@ from .._device import on_cpu
 from .._names import missing_from
 
 __all__ = [
+    "BoolTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "IntTensor",
+    "LongTensor",
     "current_device",
     "device_count",
     "empty_cache",
@@ -28,6 +33,20 @@ __all__ = [
     "set_device",
     "synchronize",
 ]
+
+
+class _GpuTensor(type):
+    """The type of tensors on a GPU: nothing is one, and to make one raises TypeError."""
+
+    def __call__(cls, *args: Any) -> Any:
+        raise TypeError(f"[cuda.{cls.__name__}] there is no GPU; use torch.{cls.__name__}")
+
+
+BoolTensor = _GpuTensor("BoolTensor", (), {})
+DoubleTensor = _GpuTensor("DoubleTensor", (), {})
+FloatTensor = _GpuTensor("FloatTensor", (), {})
+IntTensor = _GpuTensor("IntTensor", (), {})
+LongTensor = _GpuTensor("LongTensor", (), {})
 
 
 def is_available() -> bool:
