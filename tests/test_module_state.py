@@ -104,6 +104,28 @@ def test_errors_of_loading_have_pytorchs_lines() -> None:
         assert sorted(str(caught.value).split("\n\t")[1:]) == sorted(lines)
 
 
+class Renamed(nn.Module):
+    """Reads what it wrote under another name, as timm's and others' layers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(bx.zeros(1))
+        self.seen = 0
+        self._register_load_state_dict_pre_hook(self.rename)
+
+    def rename(self, state: Any, prefix: str, *rest: Any) -> None:
+        self.seen += 1
+        state[prefix + "w"] = state.pop(prefix + "old")
+
+
+def test_hooks_of_the_older_name_are_called_without_the_module_and_copied_with_it() -> None:
+    net = nn.Sequential(Renamed())
+    twin = copy.deepcopy(net)
+    twin.load_state_dict({"0.old": bx.ones(1)})
+    assert (twin[0].w.item(), net[0].w.item()) == (1.0, 0.0)
+    assert (twin[0].seen, net[0].seen) == (1, 0)
+
+
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_fused_layer_does_both(affine: bool, bias: bool) -> None:
