@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import OrderedDict
 from typing import Any
 
@@ -243,3 +244,40 @@ def test_hessian_of_a_number() -> None:
     found = bx.autograd.functional.hessian(lambda b: b**3, bx.tensor(2.0))
     assert found.shape == ()
     assert found.item() == 12.0
+
+
+def dual_tangents(lib: Any) -> list[Any]:
+    ad = importlib.import_module(f"{lib.__name__}.autograd.forward_ad")
+    x = lib.linspace(-1, 1, 6, dtype=lib.float64).reshape(2, 3)
+    w = lib.full((3, 2), 0.5, dtype=lib.float64, requires_grad=True)
+    with ad.dual_level():
+        dual, weight = ad.make_dual(x, x.cos()), ad.make_dual(w, lib.ones_like(w))
+        assert ad.unpack_dual(x).tangent is None
+        results = [dual, dual + 1, dual.exp().sum(), (dual @ weight).tanh(), dual * dual.detach()]
+        tangents = [ad.unpack_dual(y).tangent for y in results]
+        primals = [ad.unpack_dual(y).primal for y in results]
+    (mixed,) = lib.autograd.grad(tangents[3].sum(), w)
+    return [t.detach().numpy() for t in (*tangents, *primals, mixed)]
+
+
+def test_tangents_of_dual_tensors_are_torchs() -> None:
+    ours = dual_tangents(bx)
+    theirs = dual_tangents(pytest.importorskip("torch"))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_misuse_of_dual_tensors_is_told() -> None:
+    from backprop_ext.autograd import forward_ad
+
+    x = bx.ones(2)
+    for call in (lambda: forward_ad.make_dual(x, x), lambda: forward_ad.unpack_dual(x)):
+        with pytest.raises(RuntimeError, match=r"use `with dual_level\(\):`"):
+            call()
+    with forward_ad.dual_level():
+        with pytest.raises(RuntimeError, match="levels do not nest"):
+            forward_ad.enter_dual_level()
+        with pytest.raises(RuntimeError, match=r"shape \(2,\), its tangent \(1,\)"):
+            forward_ad.make_dual(x, x[:1])
+        with pytest.raises(ValueError, match="int64 has no tangents"):
+            forward_ad.make_dual(x.long(), x)

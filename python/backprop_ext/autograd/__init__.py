@@ -14,6 +14,7 @@ from .gradcheck import gradcheck, gradgradcheck
 from .variable import Variable
 
 if TYPE_CHECKING:
+    from . import forward_ad as forward_ad
     from . import profiler as profiler
 
 __all__ = [
@@ -34,5 +35,7 @@ __all__ = [
     "set_grad_enabled",
 ]
 
-# Imported when it is first asked for.
-__getattr__ = missing_from("torch.autograd", globals(), {"profiler": ".profiler"})
+# Imported when they are first asked for.
+__getattr__ = missing_from(
+    "torch.autograd", globals(), {name: f".{name}" for name in ("forward_ad", "profiler")}
+)
