@@ -73,7 +73,7 @@ def test_the_doctors_exit_codes(tmp_path: Any, capsys: Any) -> None:
         lambda: bx.ones(1).to_mkldnn,
         lambda: bx.Tensor.to_mkldnn,
         lambda: bx.nn.Parameter().to_mkldnn,
-        lambda: bx.nn.SyncBatchNorm,
+        lambda: bx.nn.CrossMapLRN2d,
         lambda: bx.cuda.nvtx,
         lambda: bx.onnx,
         lambda: bx.utils.benchmark,
