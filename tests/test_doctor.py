@@ -108,6 +108,11 @@ def test_stand_ins_are_not_seen() -> None:
         from backprop_ext.nn import Nothing  # noqa: F401
 
 
+def test_what_needs_a_package_that_may_be_absent_is_not_missing() -> None:
+    findings, used = doctor.check("from torch.utils.tensorboard import SummaryWriter")
+    assert (findings, used) == ([], 1)
+
+
 def test_the_doctor_knows_the_modules_that_are_imported_late() -> None:
     script = """
 import torch
