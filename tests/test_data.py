@@ -17,6 +17,7 @@ from backprop_ext.utils.data import (
     ConcatDataset,
     DataLoader,
     Dataset,
+    DistributedSampler,
     IterableDataset,
     RandomSampler,
     Sampler,
@@ -90,6 +91,12 @@ def all_orders(torch: Any, data: Any) -> list[Any]:
             tensors, batch_sampler=data.BatchSampler(data.RandomSampler(tensors), 3, True)
         ),
     ]
+    for rank in range(3):
+        for drop_last in (False, True):
+            share = data.DistributedSampler(tensors, 3, rank, seed=2, drop_last=drop_last)
+            share.set_epoch(4)
+            loaders.append(data.DataLoader(tensors, 2, sampler=share))
+    loaders.append(data.DataLoader(tensors, sampler=data.DistributedSampler(tensors, 30, 29)))
     if hasattr(bx, "multinomial"):
         weights = [float(i % 4) for i in range(n)]
         loaders.append(data.DataLoader(tensors, 4, sampler=data.WeightedRandomSampler(weights, 9)))
@@ -216,6 +223,8 @@ def test_samplers() -> None:
         (lambda: BatchSampler([], 0, False), ValueError),
         (lambda: BatchSampler([], True, False), ValueError),
         (lambda: BatchSampler([], 1, 0), ValueError),  # type: ignore[arg-type]
+        (lambda: DistributedSampler([1], 2, 2), ValueError),
+        (lambda: DistributedSampler([1], 2), RuntimeError),
     ]:
         with pytest.raises(error, match=r"^\[\w+Sampler\]"):
             make()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import OrderedDict
 from typing import Any
 
@@ -84,6 +85,33 @@ def test_vmap_draws_the_same_or_other_numbers() -> None:
     for randomness, distinct in (("same", 1), ("different", 3)):
         drawn = func.vmap(lambda t: t + bx.rand(1)[0], randomness=randomness)(x)
         assert len(set(drawn.tolist())) == distinct
+    with pytest.raises(RuntimeError, match=r"draws random numbers; pass randomness='different'"):
+        func.vmap(lambda t: t + bx.rand(1)[0])(x)
+
+
+@pytest.mark.parametrize(("randomness", "distinct"), [("same", 1), ("error", 3)])
+def test_a_captured_vmap_draws_anew_in_each_replay(randomness: str, distinct: int) -> None:
+    step = bx.capture(func.vmap(lambda t: t + bx.rand(1)[0], randomness=randomness))
+    rounds = [step(bx.zeros(3)).tolist() for _ in range(3)]
+    assert [len(set(drawn)) for drawn in rounds] == [distinct] * 3
+    assert len({drawn[0] for drawn in rounds}) == 3
+
+
+def test_what_comes_with_a_result_is_detached_unless_a_derivative_is_taken_of_it() -> None:
+    x = bx.ones(2)
+    beside = (
+        func.grad_and_value(lambda t: ((t**2).sum(), (t * 2, None)), has_aux=True)(x)[1][1][0],
+        func.vjp(lambda t: (t.sin(), t.cos()), x, has_aux=True)[2],
+        func.jvp(lambda t: (t.sin(), t.cos()), (x,), (x,), has_aux=True)[2],
+        func.jacrev(lambda t: (t.sin(), t.cos()), has_aux=True)(x)[1],
+    )
+    assert not any(t.requires_grad for t in beside)
+
+
+def test_batch_norm_forgets_its_running_statistics() -> None:
+    net = func.replace_all_batch_norm_modules_(nn.Sequential(nn.BatchNorm1d(2), nn.ReLU()))
+    assert list(net.state_dict()) == ["0.weight", "0.bias"]
+    assert func.functionalize(bx.sin) is bx.sin
 
 
 @pytest.mark.parametrize(
@@ -209,10 +237,47 @@ def test_what_cannot_be_differentiated_to_is_refused() -> None:
     with pytest.raises(RuntimeError, match=r"\[grad\] the function returned \(2,\)"):
         func.grad(lambda x: x)(bx.ones(2))
     with pytest.raises(AttributeError, match="torch has it, backprop_ext does not"):
-        func.linearize  # noqa: B018
+        func.debug_unwrap  # noqa: B018
 
 
 def test_hessian_of_a_number() -> None:
     found = bx.autograd.functional.hessian(lambda b: b**3, bx.tensor(2.0))
     assert found.shape == ()
     assert found.item() == 12.0
+
+
+def dual_tangents(lib: Any) -> list[Any]:
+    ad = importlib.import_module(f"{lib.__name__}.autograd.forward_ad")
+    x = lib.linspace(-1, 1, 6, dtype=lib.float64).reshape(2, 3)
+    w = lib.full((3, 2), 0.5, dtype=lib.float64, requires_grad=True)
+    with ad.dual_level():
+        dual, weight = ad.make_dual(x, x.cos()), ad.make_dual(w, lib.ones_like(w))
+        assert ad.unpack_dual(x).tangent is None
+        results = [dual, dual + 1, dual.exp().sum(), (dual @ weight).tanh(), dual * dual.detach()]
+        tangents = [ad.unpack_dual(y).tangent for y in results]
+        primals = [ad.unpack_dual(y).primal for y in results]
+    (mixed,) = lib.autograd.grad(tangents[3].sum(), w)
+    return [t.detach().numpy() for t in (*tangents, *primals, mixed)]
+
+
+def test_tangents_of_dual_tensors_are_torchs() -> None:
+    ours = dual_tangents(bx)
+    theirs = dual_tangents(pytest.importorskip("torch"))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_misuse_of_dual_tensors_is_told() -> None:
+    from backprop_ext.autograd import forward_ad
+
+    x = bx.ones(2)
+    for call in (lambda: forward_ad.make_dual(x, x), lambda: forward_ad.unpack_dual(x)):
+        with pytest.raises(RuntimeError, match=r"use `with dual_level\(\):`"):
+            call()
+    with forward_ad.dual_level():
+        with pytest.raises(RuntimeError, match="levels do not nest"):
+            forward_ad.enter_dual_level()
+        with pytest.raises(RuntimeError, match=r"shape \(2,\), its tangent \(1,\)"):
+            forward_ad.make_dual(x, x[:1])
+        with pytest.raises(ValueError, match="int64 has no tangents"):
+            forward_ad.make_dual(x.long(), x)

@@ -121,6 +121,24 @@ def test_batch_norm_without_momentum_averages_all_batches() -> None:
     assert float(layer.running_mean) == pytest.approx(np.mean(batches))
 
 
+@pytest.mark.parametrize("affine", [True, False])
+def test_batch_norm_over_processes_is_that_of_the_one_there_is(affine: bool) -> None:
+    norm = nn.BatchNorm2d(3, affine=affine)
+    net = nn.Sequential(nn.Sequential(norm), nn.ReLU()).eval()
+    state = net.state_dict()
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    layer = converted[0][0]
+    assert repr(layer).startswith("SyncBatchNorm(3, eps=1e-05")
+    assert (layer.weight is norm.weight, layer.training, layer.affine) == (True, False, affine)
+    assert list(converted.state_dict()) == list(state)
+    x = bx.randn(2, 3, 4, 4)
+    assert bx.equal(layer.train()(x), norm.train()(x))
+    assert layer.running_mean is norm.running_mean
+    assert layer(x[:, :, 0, 0]).shape == (2, 3)
+    with pytest.raises(ValueError, match="2 or 3 or 4 or 5 dimensions"):
+        layer(x[0, 0, 0])
+
+
 def test_padding_row_gets_no_gradient_and_frequent_rows_share_theirs() -> None:
     weight = bx.ones(4, 2, requires_grad=True)
     index = bx.tensor([0, 1, 1, 3])

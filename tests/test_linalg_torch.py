@@ -207,6 +207,7 @@ def test_orthogonal_weight_is_torchs(sizes: Any, kind: Any, trivial: bool) -> No
 
 def test_orthogonal_weight_can_be_set_and_refuses_nonsense() -> None:
     layer = bx.nn.utils.parametrizations.orthogonal(bx.nn.Linear(3, 3))
+    assert "(0): _Orthogonal()" in repr(layer)
     turned = bx.eye(3).flip(0)
     layer.weight = turned
     np.testing.assert_allclose(layer.weight.detach().numpy(), turned.numpy(), atol=1e-6)

@@ -193,6 +193,18 @@ def test_lists_and_dicts_of_modules_and_parameters() -> None:
     by_name = nn.ParameterDict({"w": bx.ones(2)})
     by_name["b"] = bx.zeros(1)
     assert list(dict(by_name.named_parameters())) == ["w", "b"]
+    pairs = [("w", bx.ones(1)), ("b", bx.ones(1))]
+    assert list(nn.ParameterDict(dict(pairs))) == ["b", "w"]
+    assert list(nn.ParameterDict(OrderedDict(pairs))) == list(nn.ParameterDict(pairs)) == ["w", "b"]
+
+
+def test_members_print_as_a_dict_and_may_be_replaced_on_a_walk() -> None:
+    net = nn.Sequential(nn.ReLU(), nn.Tanh())
+    assert str(net._modules.keys()) == "dict_keys(['0', '1'])"
+    assert str(net[0]._parameters) == "{}"
+    for name, layer in net._modules.items():
+        net._modules[name] = nn.Sequential(layer)
+    assert [type(layer[0]) for layer in net._modules.values()] == [nn.ReLU, nn.Tanh]
 
 
 def test_forward_must_be_defined() -> None:

@@ -104,6 +104,55 @@ def test_errors_of_loading_have_pytorchs_lines() -> None:
         assert sorted(str(caught.value).split("\n\t")[1:]) == sorted(lines)
 
 
+class Renamed(nn.Module):
+    """Reads what it wrote under another name, as timm's and others' layers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(bx.zeros(1))
+        self.seen = 0
+        self._register_load_state_dict_pre_hook(self.rename)
+
+    def rename(self, state: Any, prefix: str, *rest: Any) -> None:
+        self.seen += 1
+        state[prefix + "w"] = state.pop(prefix + "old")
+
+
+def test_hooks_of_the_older_name_are_called_without_the_module_and_copied_with_it() -> None:
+    net = nn.Sequential(Renamed())
+    twin = copy.deepcopy(net)
+    twin.load_state_dict({"0.old": bx.ones(1)})
+    assert (twin[0].w.item(), net[0].w.item()) == (1.0, 0.0)
+    assert (twin[0].seen, net[0].seen) == (1, 0)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_fused_layer_does_both(affine: bool, bias: bool) -> None:
+    def trained(norm: Any) -> Any:
+        norm.running_mean.uniform_(-1, 1)
+        norm.running_var.uniform_(0.5, 2)
+        return norm.eval()
+
+    x = bx.randn(2, 4, 5, 5)
+    pairs = [
+        (nn.Conv2d(4, 3, 2, bias=bias), trained(nn.BatchNorm2d(3, affine=affine)), x),
+        (nn.Linear(4, 3, bias=bias), trained(nn.BatchNorm1d(3, affine=affine)), x[:, :, 0, 0]),
+    ]
+    for layer, norm, inputs in pairs:
+        is_conv = isinstance(layer, nn.Conv2d)
+        fuse = nn.utils.fuse_conv_bn_eval if is_conv else nn.utils.fuse_linear_bn_eval
+        fused = fuse(layer.eval(), norm)
+        assert bx.allclose(fused(inputs), norm(layer(inputs)), atol=1e-5)
+        with pytest.raises(AssertionError, match=r"eval\(\)"):
+            fuse(layer.train(), norm)
+    turned = nn.ConvTranspose2d(4, 3, 2, bias=bias).eval()
+    fused = nn.utils.fuse_conv_bn_eval(turned, pairs[0][1], transpose=True)
+    assert bx.allclose(fused(x), pairs[0][1](turned(x)), atol=1e-5)
+    with pytest.raises(AssertionError, match="3 features normalised of 2"):
+        nn.utils.fuse_linear_bn_eval(nn.Linear(1, 2).eval(), pairs[1][1])
+
+
 class Symmetric(nn.Module):
     def forward(self, x: Any) -> Any:
         return (x + x.transpose(0, 1)) / 2

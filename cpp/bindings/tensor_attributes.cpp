@@ -140,6 +140,9 @@ PyGetSetDef tensor_attributes[] = {
     {"_version",
      get<[](const Tensor& t) { return PyLong_FromUnsignedLong(t->storage->version()); }>, nullptr,
      "How often the memory was written in place.", nullptr},
+    {"_storage_nbytes",
+     get<[](const Tensor& t) { return PyLong_FromLongLong(t->storage->bytes()); }>, nullptr,
+     "Bytes of the memory that this tensor, and others, lie in.", nullptr},
     {"_base", get<[](const Tensor& t) { return wrap(Tensor(t->view_base)); }>, nullptr,
      "Of a view: the tensor that it shows.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};

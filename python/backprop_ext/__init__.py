@@ -32,6 +32,7 @@ from ._layout import (
     strided,
 )
 from ._legacy import BoolTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor, range
+from ._lowrank import pca_lowrank, svd_lowrank
 from ._names import guard_methods, guard_module, missing_from
 from ._samples import *  # noqa: F403
 from ._segments import segment_reduce
@@ -53,11 +54,13 @@ from .autograd.grad_mode import (
 from .functional import broadcast_shapes, einsum, tensordot  # type: ignore[no-redef]
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
+from .storage import TypedStorage, UntypedStorage
 
 if TYPE_CHECKING:
     from . import accelerator as accelerator
     from . import amp as amp
     from . import backends as backends
+    from . import compiler as compiler
     from . import cuda as cuda
     from . import distributed as distributed
     from . import distributions as distributions
@@ -65,7 +68,10 @@ if TYPE_CHECKING:
     from . import explain as explain
     from . import fft as fft
     from . import func as func
+    from . import jit as jit
     from . import keras as keras
+    from . import multiprocessing as multiprocessing
+    from . import profiler as profiler
     from . import safetensors as safetensors
     from . import training as training
     from . import utils as utils
@@ -92,6 +98,8 @@ __all__ = [
     "LongTensor",
     "Size",
     "Tensor",
+    "TypedStorage",
+    "UntypedStorage",
     "asarray",
     "autograd",
     "broadcast_shapes",
@@ -129,6 +137,7 @@ __all__ = [
     "no_grad",
     "numel",
     "optim",
+    "pca_lowrank",
     "pi",
     "preserve_format",
     "printoptions",
@@ -142,6 +151,7 @@ __all__ = [
     "set_rng_state",
     "special",
     "strided",
+    "svd_lowrank",
     "tensordot",
 ]
 __all__ += _core.__all__
@@ -155,6 +165,7 @@ _lazy = [
     "accelerator",
     "amp",
     "backends",
+    "compiler",
     "cuda",
     "distributed",
     "distributions",
@@ -162,8 +173,11 @@ _lazy = [
     "explain",
     "fft",
     "func",
+    "jit",
     "keras",
     "masked",
+    "multiprocessing",
+    "profiler",
     "safetensors",
     "signal",
     "testing",
@@ -184,6 +198,23 @@ __getattr__ = missing_from(
         "vmap": "._vmap",
     },
 )
+# Types that scripts show: <class 'backprop_ext.Size'>, as PyTorch says <class 'torch.Size'>.
+for _type in (
+    BoolTensor,
+    DoubleTensor,
+    FloatTensor,
+    IntTensor,
+    LongTensor,
+    Size,
+    device,
+    finfo,  # noqa: F405
+    iinfo,  # noqa: F405
+    layout,
+    memory_format,
+    _core.dtype,
+    _core.Generator,
+):
+    _type.__module__ = __name__
 guard_methods(Tensor)
 for _module in (
     autograd,

@@ -5,14 +5,25 @@ A namespace of the package says `__getattr__ = missing_from("torch.nn", globals(
 
 from __future__ import annotations
 
+import sys
 from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
-__all__ = ["absent", "guard_methods", "guard_module", "is_absent", "missing_from", "torch_names"]
+__all__ = [
+    "absent",
+    "guard_methods",
+    "guard_module",
+    "is_absent",
+    "keep_also",
+    "missing_from",
+    "torch_names",
+]
 
 
 # Element types that are not here, and what stands nearest: a type, then the method of that name.
@@ -72,6 +83,19 @@ def missing_from(
         raise AttributeError(f"module {module!r} has no attribute {name!r}{reason}")
 
     return find
+
+
+def keep_also(package: dict[str, Any], places: Mapping[str, str]) -> None:
+    """Names of a package also in the modules where PyTorch keeps them, which are made if need be.
+
+    So that `from torch.optim.adamw import AdamW` finds what is written in optim/adam.py.
+    """
+    for place, names in places.items():
+        path = f"{package['__name__']}.{place}"
+        if path not in sys.modules:
+            package[place] = sys.modules[path] = module_from_spec(ModuleSpec(path, None))
+        for name in names.split():
+            setattr(sys.modules[path], name, package[name])
 
 
 def guard_module(module: ModuleType) -> None:

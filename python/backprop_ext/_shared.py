@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._core import Tensor
 from ._tensor import the_tensor
 from .nn import functional as F
 from .nn.functional import (
@@ -28,7 +29,7 @@ from .nn.functional import (
 )
 
 if TYPE_CHECKING:
-    from ._core import Tensor
+    from collections.abc import Sequence
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -38,17 +39,24 @@ __all__ = [
     "bilinear",
     "blackman_window",
     "channel_shuffle",
+    "clamp_",
+    "clamp_max_",
+    "clamp_min_",
+    "clip_",
     "conv1d",
     "conv2d",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "convolution",
+    "detach_",
     "embedding",
     "get_device",
     "group_norm",
     "hamming_window",
     "hann_window",
+    "index_put_",
     "instance_norm",
     "is_inference",
     "is_nonzero",
@@ -59,9 +67,11 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "nan_to_num_",
     "pixel_shuffle",
     "pixel_unshuffle",
     "rms_norm",
+    "xlogy_",
 ]
 
 
@@ -107,6 +117,51 @@ def instance_norm(
     return F.instance_norm(
         input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
     )
+
+
+def convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """conv1d to conv3d, or where transposed conv_transpose1d to 3d, by the dimensions of weight.
+
+    RuntimeError for a weight of other dimensions than 3 to 5.
+    """
+    dims = weight.ndim - 2
+    if not 1 <= dims <= 3:
+        raise RuntimeError(f"[convolution] weight has {weight.ndim} dimensions; pass 3, 4 or 5")
+    if not transposed:
+        forward: Any = (conv1d, conv2d, conv3d)[dims - 1]
+        return forward(input, weight, bias, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+    backward: Any = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[dims - 1]
+    return backward(  # type: ignore[no-any-return]
+        input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+def _in_place(name: str) -> Any:
+    method = getattr(Tensor, name)
+
+    def write(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return method(input, *args, **kwargs)  # type: ignore[no-any-return]
+
+    write.__name__ = write.__qualname__ = name
+    write.__doc__ = f"input.{name}(...)"
+    return write
+
+
+clamp_, clamp_max_, clamp_min_, clip_ = map(
+    _in_place, ("clamp_", "clamp_max_", "clamp_min_", "clip_")
+)
+detach_, index_put_ = _in_place("detach_"), _in_place("index_put_")
+nan_to_num_, xlogy_ = _in_place("nan_to_num_"), _in_place("xlogy_")
 
 
 def _window(name: str, length: int, periodic: bool, **options: Any) -> Tensor:

@@ -48,7 +48,19 @@ def _cuda(self: Tensor, device_: Any = None, non_blocking: bool = False) -> Tens
 setattr(Tensor, "device", property(lambda self: CPU, doc="Always device('cpu')."))  # noqa: B010
 setattr(Tensor, "is_cpu", property(lambda self: True, doc="Always True."))  # noqa: B010
 setattr(Tensor, "layout", property(lambda self: strided, doc="Always strided."))  # noqa: B010
-for _name in ("is_cuda", "is_meta", "is_mps", "is_quantized", "is_sparse"):
+for _name in (
+    "is_cuda",
+    "is_ipu",
+    "is_meta",
+    "is_mkldnn",
+    "is_mps",
+    "is_nested",
+    "is_quantized",
+    "is_sparse",
+    "is_sparse_csr",
+    "is_xla",
+    "is_xpu",
+):
     setattr(Tensor, _name, property(lambda self: False, doc="Always False."))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, _tree
 from ._core import Tensor
-from .random import get_rng_state, set_rng_state
+from .random import RandomState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +32,10 @@ def vmap(
     it may follow the structure of nested arguments. The examples are taken one after the other in
     Python: the results, derivatives and nesting are those of PyTorch, the speed is that of a loop.
     So func may be any code, also with `if` on a value and `item()`. randomness: "same" draws the
-    same numbers for every example; "different" and "error" draw on. chunk_size changes nothing.
-    Raises ValueError for in_dims that do not fit, for no or different numbers of examples, for
-    another randomness, and for a result that holds something else than tensors.
+    same numbers for every example, "different" draws on, "error" raises RuntimeError
+    for a func that draws. chunk_size changes nothing. Raises ValueError for in_dims that do not
+    fit, for no or different numbers of examples, for another randomness, and for a result that
+    holds something else than tensors.
     """
     if randomness not in ("error", "different", "same"):
         raise ValueError(
@@ -46,14 +47,19 @@ def vmap(
         values, build = _tree.flatten(args)
         whole = tuple(in_dims) if isinstance(in_dims, list) else in_dims
         dims = _tree.broadcast_prefix("vmap", whole, args)
-        start = get_rng_state() if randomness == "same" else None
+        start = RandomState()
         results = []
         for k in range(_examples(values, dims)):
-            if start is not None:
-                set_rng_state(start)
+            if randomness == "same":
+                start.put_back()
             pairs = zip(values, dims, strict=True)
             one = [v if d is None else v.select(d, k) for v, d in pairs]
             results.append(func(*build(one), **kwargs))
+        # A step that is recorded cannot be asked: what it draws is drawn anew in each replay.
+        if randomness == "error" and not (_core._recording() or start.is_current()):
+            raise RuntimeError(
+                "[vmap] the function draws random numbers; pass randomness='different' or 'same'"
+            )
         return _stacked(results, out_dims)
 
     return over_examples

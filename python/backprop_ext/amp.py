@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._core import Tensor
-from ._names import missing_from
+from ._names import keep_also, missing_from
 from .autograd.grad_mode import no_grad
 
 if TYPE_CHECKING:
     from .optim.optimizer import Optimizer
 
-__all__ = ["GradScaler", "autocast", "is_autocast_available"]
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
 __getattr__ = missing_from("torch.amp", globals())
 
@@ -28,6 +28,16 @@ _DEVICES = ("cpu", "cuda", "mps", "xpu")
 def is_autocast_available(device_type: str) -> bool:
     """False: there is no float16 or bfloat16."""
     return False
+
+
+def custom_fwd(fwd: Any = None, *, device_type: str = "cpu", cast_inputs: Any = None) -> Any:
+    """The forward of an autograd.Function itself; a decorator without one."""
+    return (lambda function: function) if fwd is None else fwd
+
+
+def custom_bwd(bwd: Any = None, *, device_type: str = "cpu") -> Any:
+    """The backward of an autograd.Function itself; a decorator without one."""
+    return custom_fwd(bwd)
 
 
 class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
@@ -194,3 +204,9 @@ class GradScaler:
         self._factors = {name: state_dict[name] for name in self._factors}
         self._growth_interval = state_dict["growth_interval"]
         self._growth_tracker = state_dict["_growth_tracker"]
+
+
+keep_also(
+    globals(),
+    {"autocast_mode": "autocast custom_bwd custom_fwd", "grad_scaler": "GradScaler"},
+)

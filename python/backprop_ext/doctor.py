@@ -60,8 +60,10 @@ def _resolve(path: str) -> Any:
         except AttributeError:
             try:
                 found = import_module(walked)
-            except ImportError:
-                return _MISSING
+            except ImportError as error:
+                if (error.name or walked).startswith(f"{__package__}."):
+                    return _MISSING
+                found = error  # the module is here, and needs a package that is not installed
     return found
 
 

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "functional_call",
+    "functionalize",
     "grad",
     "grad_and_value",
     "hessian",
     "jacfwd",
     "jacrev",
     "jvp",
+    "linearize",
+    "replace_all_batch_norm_modules_",
     "stack_module_state",
     "vjp",
     "vmap",
@@ -119,6 +122,7 @@ def jvp(
     tangents of other shapes.
     """
     xs, build = _tree.flatten(tuple(primals))
+    nested = bool(_level) or any(x.requires_grad for x in xs)
     more: list[Any] = []
     shape_of: list[Any] = []
 
@@ -127,16 +131,26 @@ def jvp(
             result = func(*build(list(values)))
         if has_aux:
             result, *rest = result
-            more[:] = rest
+            more[:] = rest if nested else map(_detached, rest)
         found, rebuild = _tree.flatten(result)
         shape_of[:] = [rebuild]
         return tuple(found)
 
-    nested = bool(_level) or any(x.requires_grad for x in xs)
     vs = tuple(_tree.leaves(tuple(tangents)))
     ys, found = functional.jvp(flat, tuple(xs), vs, nested, strict)
     (rebuild,) = shape_of
     return (rebuild(list(ys)), rebuild(list(found)), *more)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """(func(primals), f) with f(v) = J v: jvp at one point; each call of f runs func again."""
+    with _inside():
+        value = func(*primals)
+
+    def push(*tangents: Any) -> Any:
+        return jvp(func, primals, tangents)[1]
+
+    return value, push
 
 
 def jacrev(
@@ -175,6 +189,27 @@ def hessian(func: Callable[..., Any], argnums: Numbers = 0) -> Callable[..., Any
     return jacrev(jacrev(func, argnums), argnums)
 
 
+def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:
+    """func itself: what it writes in place has derivatives here.
+
+    Raises RuntimeError for another `remove` than PyTorch's two.
+    """
+    if remove not in ("mutations", "mutations_and_views"):
+        raise RuntimeError(f"[functionalize] {remove=}; 'mutations' or 'mutations_and_views'")
+    return func
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """root, its BatchNorm layers without running statistics: they use those of the batch."""
+    from .nn.modules.batchnorm import _BatchNorm
+
+    for module in root.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root
+
+
 def stack_module_state(
     models: Sequence[Module],
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -198,6 +233,11 @@ def stack_module_state(
         for name, _ in models[0].named_buffers()
     }
     return parameters, buffers
+
+
+def _detached(tree: Any) -> Any:
+    values, build = _tree.flatten(tree)
+    return build([v.detach() if isinstance(v, Tensor) else v for v in values])
 
 
 class _Call:
@@ -235,7 +275,7 @@ class _Call:
             result = func(*self._args, **kwargs)
         if has_aux:
             y, *more = result
-            return y, more
+            return y, more if self.nested else [_detached(part) for part in more]
         return result, []
 
     def build(self, found: Sequence[Tensor]) -> Any:

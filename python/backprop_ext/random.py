@@ -71,6 +71,10 @@ class RandomState:
     def _take(self) -> None:
         self._state = get_rng_state()
 
+    def is_current(self) -> bool:
+        """Whether nothing was drawn since."""
+        return self._state.equal(get_rng_state())
+
     def put_back(self) -> None:
         """The generator as it was."""
         _host_call("set_rng_state", lambda: set_rng_state(self._state))

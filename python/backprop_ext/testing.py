@@ -1,4 +1,4 @@
-"""Comparisons of results, and of derivatives with finite differences."""
+"""Comparisons of results, and of derivatives with finite differences; tensors to test with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._core import Tensor
+from ._core import Tensor, tensor
+from ._test_tensor import make_tensor
 from .autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 if TYPE_CHECKING:
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["GradcheckError", "assert_close", "gradcheck", "gradgradcheck"]
+__all__ = [
+    "GradcheckError",
+    "assert_allclose",
+    "assert_close",
+    "gradcheck",
+    "gradgradcheck",
+    "make_tensor",
+]
 
 # (rtol, atol) by dtype; other dtypes are compared exactly.
 _TOLERANCES = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
@@ -47,6 +55,21 @@ def assert_close(
     if fault := _difference(actual, expected, tolerances, equal_nan, check_dtype, check_stride, ""):
         text = f"[assert_close] {fault}"
         raise AssertionError(text if msg is None else msg(text) if callable(msg) else msg)
+
+
+def assert_allclose(
+    actual: Any,
+    expected: Any,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = True,
+    msg: str = "",
+) -> None:
+    """assert_close of arrays or tensors of any types; deprecated."""
+    a, e = (value if isinstance(value, Tensor) else tensor(value) for value in (actual, expected))
+    assert_close(
+        a, e, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, msg=msg or None
+    )
 
 
 def _difference(

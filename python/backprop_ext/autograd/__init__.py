@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .._names import missing_from
 from . import function, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .engine import backward, grad
@@ -9,6 +12,10 @@ from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .gradcheck import gradcheck, gradgradcheck
 from .variable import Variable
+
+if TYPE_CHECKING:
+    from . import forward_ad as forward_ad
+    from . import profiler as profiler
 
 __all__ = [
     "Function",
@@ -27,3 +34,8 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
+
+# Imported when they are first asked for.
+__getattr__ = missing_from(
+    "torch.autograd", globals(), {name: f".{name}" for name in ("forward_ad", "profiler")}
+)

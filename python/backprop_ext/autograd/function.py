@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .._core import _FunctionLink
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 
 class FunctionCtx:
@@ -73,6 +73,11 @@ class Function:
     Source: https://docs.pytorch.org/docs/stable/notes/extending.html
     """
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises RuntimeError: functions with a state, of before apply, are gone."""
+        name = type(self).__name__
+        raise RuntimeError(f"[{name}] a Function is not called; use {name}.apply(...)")
+
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """The results. Raises NotImplementedError where a subclass has none."""
@@ -123,6 +128,10 @@ class Function:
         # The node holds them from here on; held by ctx too, a result would never be freed.
         ctx._saved = ctx._dirty = ctx._fixed = ()
         return results if several else results[0]
+
+
+class InplaceFunction(Function):
+    """A Function as of old, which may write into its arguments: see FunctionCtx.mark_dirty."""
 
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .._names import missing_from
-from . import cuda, cudnn, mkl, mps
+from . import cuda, cudnn, mkl, mkldnn, mps, openmp
 
-__all__ = ["cuda", "cudnn", "mkl", "mps"]
+__all__ = ["cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]
 
 
 __getattr__ = missing_from("torch.backends", globals())

@@ -8,20 +8,45 @@ from .._device import on_cpu
 from .._names import missing_from
 
 __all__ = [
+    "BoolTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "IntTensor",
+    "LongTensor",
     "current_device",
     "device_count",
     "empty_cache",
     "get_device_name",
+    "get_device_properties",
     "init",
     "is_available",
+    "is_bf16_supported",
     "is_initialized",
     "manual_seed",
     "manual_seed_all",
     "max_memory_allocated",
+    "max_memory_reserved",
     "memory_allocated",
+    "memory_reserved",
+    "seed",
+    "seed_all",
     "set_device",
     "synchronize",
 ]
+
+
+class _GpuTensor(type):
+    """The type of tensors on a GPU: nothing is one, and to make one raises TypeError."""
+
+    def __call__(cls, *args: Any) -> Any:
+        raise TypeError(f"[cuda.{cls.__name__}] there is no GPU; use torch.{cls.__name__}")
+
+
+BoolTensor = _GpuTensor("BoolTensor", (), {})
+DoubleTensor = _GpuTensor("DoubleTensor", (), {})
+FloatTensor = _GpuTensor("FloatTensor", (), {})
+IntTensor = _GpuTensor("IntTensor", (), {})
+LongTensor = _GpuTensor("LongTensor", (), {})
 
 
 def is_available() -> bool:
@@ -39,11 +64,24 @@ def device_count() -> int:
     return 0
 
 
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """False."""
+    return False
+
+
 def manual_seed(seed: int) -> None:
     """Nothing: there is no GPU to seed."""
 
 
 def manual_seed_all(seed: int) -> None:
+    """Nothing: there is no GPU to seed."""
+
+
+def seed() -> None:
+    """Nothing: there is no GPU to seed."""
+
+
+def seed_all() -> None:
     """Nothing: there is no GPU to seed."""
 
 
@@ -65,6 +103,16 @@ def max_memory_allocated(device: Any = None) -> int:
     return 0
 
 
+def memory_reserved(device: Any = None) -> int:
+    """0 bytes."""
+    return 0
+
+
+def max_memory_reserved(device: Any = None) -> int:
+    """0 bytes."""
+    return 0
+
+
 def init() -> None:
     """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
@@ -80,6 +128,11 @@ def get_device_name(device_: Any = None) -> str:
     """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
     return ""
+
+
+def get_device_properties(device_: Any = None) -> Any:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
 
 
 def set_device(device_: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .. import amp
-from .._names import missing_from
+from .._names import keep_also, missing_from
+from ..amp import custom_bwd, custom_fwd
 
-__all__ = ["GradScaler", "autocast"]
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 
 __getattr__ = missing_from("torch.cuda.amp", globals())
 
@@ -33,3 +34,9 @@ class GradScaler(amp.GradScaler):
         super().__init__(
             "cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled
         )
+
+
+keep_also(
+    globals(),
+    {"autocast_mode": "autocast custom_bwd custom_fwd", "grad_scaler": "GradScaler"},
+)

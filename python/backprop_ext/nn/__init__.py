@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from . import functional, init, modules, parallel, utils
+from . import attention, functional, init, modules, parallel, utils
 from .modules import *  # noqa: F403
 from .parallel import DataParallel
-from .parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter, UninitializedParameter
 
 __all__ = [
     "Buffer",
     "DataParallel",
     "Parameter",
+    "UninitializedParameter",
+    "attention",
     "functional",
     "init",
     "modules",

@@ -7,7 +7,7 @@ from typing import Any
 from .._names import missing_from
 from .modules.module import Module
 
-__all__ = ["DataParallel", "data_parallel"]
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
 __getattr__ = missing_from("torch.nn.parallel", globals())
 
@@ -28,6 +28,15 @@ class DataParallel(Module):
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(Module):
+    """Raises ValueError, as PyTorch does where no group of processes was set up: there is none."""
+
+    def __init__(self, module: Module, *args: Any, **options: Any) -> None:
+        raise ValueError(
+            "[DistributedDataParallel] there is no group of processes; use the module itself"
+        )
 
 
 def data_parallel(

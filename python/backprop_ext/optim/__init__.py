@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._names import keep_also
 from . import lr_scheduler, swa_utils
 from .adam import Adam, Adamax, AdamW, NAdam, RAdam
 from .adaptive import Adadelta, Adagrad, RMSprop, Rprop
@@ -29,3 +30,6 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+_by_name = (Adadelta, Adagrad, AdamW, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop)
+keep_also(globals(), {kind.__name__.lower(): kind.__name__ for kind in _by_name})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._names import keep_also
 from . import (
     activation,
     adaptive,
@@ -31,6 +32,7 @@ from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .batchnorm import *  # noqa: F403
+from .batchnorm import _InstanceNorm as _InstanceNorm
 from .container import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .distance import *  # noqa: F403
@@ -73,3 +75,23 @@ __all__ += rnn.__all__
 __all__ += shrink.__all__
 __all__ += sparse.__all__
 __all__ += transformer.__all__
+
+keep_also(
+    globals(),
+    {
+        "activation": "GLU Hardshrink MultiheadAttention RReLU Softmax2d Softshrink Threshold",
+        "batchnorm": "LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d",
+        "channelshuffle": "ChannelShuffle",
+        "container": "ParameterDict ParameterList",
+        "conv": "LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d "
+        "LazyConvTranspose3d",
+        "flatten": "Flatten Unflatten",
+        "fold": "Fold Unfold",
+        "instancenorm": "InstanceNorm1d InstanceNorm2d InstanceNorm3d LazyInstanceNorm1d "
+        "LazyInstanceNorm2d LazyInstanceNorm3d _InstanceNorm",
+        "linear": "LazyLinear",
+        "loss": " ".join(margin_loss.__all__),
+        "pixelshuffle": "PixelShuffle PixelUnshuffle",
+        "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
+    },
+)

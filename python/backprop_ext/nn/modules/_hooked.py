@@ -23,6 +23,16 @@ _HOOK_LISTS = (
 )
 
 
+class _WithoutModule:
+    """A hook that does not take the module; a class, so that a copy's hook is bound to the copy."""
+
+    def __init__(self, hook: Callable[..., Any]) -> None:
+        self.hook = hook
+
+    def __call__(self, module: object, *args: Any) -> Any:
+        return self.hook(*args)
+
+
 class Hooked:
     """Hooks by kind, in the order in which they run."""
 
@@ -99,6 +109,12 @@ class Hooked:
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)."""
         return RemovableHandle(self._load_state_dict_pre_hooks, hook)
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
+        """The older name, whose hooks are called without the module."""
+        return self.register_load_state_dict_pre_hook(hook if with_module else _WithoutModule(hook))
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """hook(module, incompatible_keys) after loading; it may clear their two lists."""

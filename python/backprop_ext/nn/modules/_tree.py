@@ -7,7 +7,7 @@ twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import ItemsView, Iterator, KeysView, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._core import Tensor
@@ -52,8 +52,21 @@ class Members(MutableMapping[str, Any]):
         self[name]
         delattr(self._owner, name)
 
+    def _now(self) -> dict[str, Any]:
+        return {name: self._owner.__dict__[name] for name in self}
+
+    # Those of a dict, which print as PyTorch's; members may be replaced while one walks over them.
+    def keys(self) -> KeysView[str]:
+        return self._now().keys()
+
+    def values(self) -> ValuesView[Any]:
+        return self._now().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        return self._now().items()
+
     def __repr__(self) -> str:
-        return repr(dict(self))
+        return repr(self._now())
 
 
 class Tree:

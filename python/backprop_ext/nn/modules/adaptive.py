@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 
 
-class _Result(NamedTuple):
+class _ASMoutput(NamedTuple):
     output: Tensor
     loss: Tensor
 
@@ -78,7 +78,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             for layer in cluster.children():
                 cast("Linear", layer).reset_parameters()
 
-    def forward(self, input_: Tensor, target_: Tensor) -> _Result:
+    def forward(self, input_: Tensor, target_: Tensor) -> _ASMoutput:
         single = input_.ndim == 1
         x = input_.unsqueeze(0) if single else input_
         target = target_.unsqueeze(0) if single else target_
@@ -107,7 +107,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             log_p[inside] = within[_core.arange(chosen.numel()), chosen]
         log_p = log_p + head[_core.arange(place.numel()), place]
         loss = (-log_p).mean()
-        return _Result(log_p.squeeze(0) if single else log_p, loss)
+        return _ASMoutput(log_p.squeeze(0) if single else log_p, loss)
 
     def log_prob(self, input: Tensor) -> Tensor:
         """log p of every class: (N, n_classes)."""

@@ -19,6 +19,7 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "SyncBatchNorm",
 ]
 
 
@@ -141,6 +142,42 @@ class BatchNorm2d(_BatchNorm):
 class BatchNorm3d(_BatchNorm):
     __doc__ = _BatchNorm.__doc__
     _ndims = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """BatchNorm of two to five dimensions, over the processes that train: here there is one.
+
+    Source: PyTorch's torch.nn.SyncBatchNorm.
+    """
+
+    _ndims = (2, 3, 4, 5)
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Device = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:
+        """The module with such layers in the place of BatchNorm; their tensors stay the same."""
+        if isinstance(module, _BatchNorm):
+            layer = cls(module.num_features, module.eps, module.momentum, False, False)
+            for name in ("affine", "track_running_stats", "training"):
+                setattr(layer, name, getattr(module, name))
+            for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+                setattr(layer, name, getattr(module, name))
+            return layer
+        for name, child in module.named_children():
+            module.add_module(name, cls.convert_sync_batchnorm(child))
+        return module
 
 
 class _InstanceNorm(_NormBase):

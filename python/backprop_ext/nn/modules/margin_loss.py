@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import functional as F
+from .distance import PairwiseDistance
 from .loss import _Loss, _WeightedLoss
 
 if TYPE_CHECKING:
@@ -207,7 +208,9 @@ class TripletMarginWithDistanceLoss(_Loss):
             raise ValueError(
                 f"[TripletMarginWithDistanceLoss] margin={margin} must be greater than 0"
             )
-        self.distance_function, self.margin, self.swap = distance_function, margin, swap
+        default = distance_function is None
+        self.distance_function: Any = PairwiseDistance() if default else distance_function
+        self.margin, self.swap = margin, swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         return F.triplet_margin_with_distance_loss(

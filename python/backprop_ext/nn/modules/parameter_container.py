@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from operator import index as as_index
 from typing import Any
@@ -137,8 +138,11 @@ class ParameterDict(Module):
         return [(key, self[key]) for key in self._keys]
 
     def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        """Add or replace parameters, from a mapping or pairs."""
-        for key, value in dict(values).items():
+        """Add or replace parameters, from pairs or a mapping: a plain dict in sorted order."""
+        # PyTorch's order, which decides that of parameters().
+        is_plain = isinstance(values, Mapping) and not isinstance(values, OrderedDict)
+        pairs = dict(values).items()
+        for key, value in sorted(pairs) if is_plain else pairs:
             self[key] = value
 
     def pop(self, key: str) -> Any:

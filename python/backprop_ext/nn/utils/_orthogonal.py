@@ -11,7 +11,7 @@ from ..modules.module import Module
 if TYPE_CHECKING:
     from ..._core import Tensor
 
-__all__ = ["MAPS", "Orthogonal"]
+__all__ = ["MAPS", "_Orthogonal"]
 
 
 def _exponential(x: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def _is_orthogonal(x: Tensor) -> bool:
     return (x.mT @ x).allclose(_core.eye(columns, dtype=x.dtype), atol=near)
 
 
-class Orthogonal(Module):
+class _Orthogonal(Module):
     """Q = B f(x), f one of MAPS; B, where there is one, is the start, where f(x) = 1."""
 
     base: Any

@@ -8,7 +8,7 @@ from ... import _core
 from ...autograd.grad_mode import no_grad
 from ..modules.module import Module
 from ._norms import length_except, matrix_of, normalized
-from ._orthogonal import MAPS, Orthogonal
+from ._orthogonal import MAPS, _Orthogonal
 from .parametrize import register_parametrization
 
 if TYPE_CHECKING:
@@ -133,5 +133,5 @@ def orthogonal(
         kind = "matrix_exp" if weight.shape[-2] == weight.shape[-1] else "householder"
     if kind not in MAPS:
         raise ValueError(f"[orthogonal] orthogonal_map={kind!r} is not one of {sorted(MAPS)}")
-    parametrization = Orthogonal(weight.shape, kind, use_trivialization)
+    parametrization = _Orthogonal(weight.shape, kind, use_trivialization)
     return register_parametrization(module, name, parametrization, unsafe=True)

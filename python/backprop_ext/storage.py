@@ -1,0 +1,99 @@
+"""The memory that tensors lie in, as a flat row: t.storage() of elements, t.untyped_storage() of
+bytes. Views of one tensor have storages with one data_ptr.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._device import device
+from ._tensor import method
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._core import Tensor
+
+__all__ = ["TypedStorage", "UntypedStorage"]
+
+
+class UntypedStorage:
+    """Its size and its address; the bytes themselves are not shown."""
+
+    def __init__(self, owner: Tensor) -> None:
+        self._owner = owner.detach()
+        self.device = device("cpu")
+
+    def nbytes(self) -> int:
+        """Bytes."""
+        return self._owner._storage_nbytes
+
+    def size(self) -> int:
+        """Bytes."""
+        return self.nbytes()
+
+    def __len__(self) -> int:
+        return self.nbytes()
+
+    def data_ptr(self) -> int:
+        """The address of the first byte, whatever the offset of the tensor."""
+        return self._owner.data_ptr() - self._owner.storage_offset() * self._owner.itemsize
+
+    def __repr__(self) -> str:
+        return f"[torch.storage.UntypedStorage(device=cpu) of size {len(self)}]"
+
+
+class TypedStorage(UntypedStorage):
+    """Its elements: storage[i] reads and writes what the tensors on it show."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of the elements."""
+        return self._owner.dtype
+
+    def size(self) -> int:
+        """The number of elements."""
+        return self.nbytes() // self._owner.itemsize
+
+    def __len__(self) -> int:
+        return self.size()
+
+    def _flat(self) -> Tensor:
+        return _core.as_strided(self._owner, (self.size(),), (1,), 0)
+
+    def tolist(self) -> list[Any]:
+        """The elements."""
+        found: list[Any] = self._flat().tolist()
+        return found
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist())
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._flat()[index]
+        return found.item() if isinstance(index, int) else type(self)(found.clone())
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._flat()[index] = value
+
+    def untyped(self) -> UntypedStorage:
+        """The same memory as bytes."""
+        return UntypedStorage(self._owner)
+
+    def __repr__(self) -> str:
+        rows = "".join(f" {value}\n" for value in self)
+        kind = f"torch.storage.TypedStorage(dtype={self.dtype}, device=cpu)"
+        return f"{rows}[{kind} of size {len(self)}]"
+
+
+@method("untyped_storage")
+def _untyped_storage(self: Tensor) -> UntypedStorage:
+    """The memory of the tensor and its views."""
+    return UntypedStorage(self)
+
+
+@method("storage")
+def _storage(self: Tensor) -> TypedStorage:
+    """The elements in memory, also those that the tensor does not show."""
+    return TypedStorage(self)

@@ -1,0 +1,241 @@
+"""What scripts say to a compiler or a GPU that are not here, to a profiler; odd names beside."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import warnings
+from typing import Any, List  # noqa: UP035 (scripts annotate so)
+
+import numpy as np
+import pytest
+
+import backprop_ext as bx
+from backprop_ext import jit, multiprocessing, nn, profiler
+from backprop_ext.nn.attention import SDPBackend, sdpa_kernel
+
+
+def same(x: bx.Tensor) -> bx.Tensor:
+    return x + 1
+
+
+def test_what_is_scripted_or_traced_is_the_object_itself() -> None:
+    net = nn.Linear(2, 2).eval()
+    assert jit.script(net) is jit.trace(net, bx.ones(1, 2)) is jit.trace_module(net, {}) is net
+    assert jit.freeze(net) is jit.optimize_for_inference(net) is net
+    for mark in (jit.script, jit.export, jit.ignore, jit.unused, jit.script_if_tracing):
+        assert mark(same) is same
+    assert jit.ignore(drop=True)(same) is same
+    assert jit.annotate(List[int], [1]) == [1]  # noqa: UP006
+    assert jit.isinstance([1], List[int])  # noqa: UP006
+    assert not jit.isinstance(1, (str, float))
+    assert (jit.is_scripting(), jit.is_tracing()) == (False, False)
+    with jit.optimized_execution(True):
+        pass
+
+    class Cell(jit.ScriptModule):
+        @jit.script_method
+        def forward(self, x: bx.Tensor) -> bx.Tensor:
+            return 2 * x
+
+    assert Cell()(bx.ones(1)).item() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "part"),
+    [
+        (lambda: jit.script(3), TypeError, "int cannot be called"),
+        (lambda: jit.save(nn.ReLU(), "f"), NotImplementedError, r"torch.save\(model.state_dict"),
+        (lambda: jit.load("f"), NotImplementedError, "load_state_dict"),
+        (lambda: jit.freeze(nn.ReLU()), RuntimeError, r"eval\(\)"),
+        (lambda: sdpa_kernel("math").__enter__(), AssertionError, "SDPBackend"),  # type: ignore[arg-type]
+        (lambda: profiler.schedule(wait=1, warmup=0, active=0), AssertionError, "from 1"),
+        (lambda: bx.autograd.Function()(1), RuntimeError, r"Function.apply\(...\)"),
+        (lambda: nn.parallel.DistributedDataParallel(nn.ReLU()), ValueError, "the module itself"),
+        (lambda: bx.cuda.FloatTensor(2), TypeError, "use torch.FloatTensor"),
+        (lambda: multiprocessing.set_sharing_strategy("x"), AssertionError, "'x'"),
+        (lambda: bx.func.functionalize(same, remove="all"), RuntimeError, "mutations_and_views"),
+    ],
+)
+def test_what_cannot_be_done_is_told(call: Any, kind: type[Exception], part: str) -> None:
+    with pytest.raises(kind, match=part):
+        call()
+
+
+def test_marks_for_a_compiler_change_nothing() -> None:
+    assert bx.compiler.disable(same) is bx.compiler.disable()(same) is same
+    assert bx.compiler.allow_in_graph(same) is same
+    assert (bx.compiler.is_compiling(), bx.compiler.is_exporting()) == (False, False)
+    bx.compiler.reset()
+    with sdpa_kernel(SDPBackend.MATH), sdpa_kernel([SDPBackend.FLASH_ATTENTION]):
+        assert str(SDPBackend.MATH) == "SDPBackend.MATH"
+    flags = bx.backends.cuda
+    flags.enable_flash_sdp(False)
+    assert (flags.flash_sdp_enabled(), flags.math_sdp_enabled()) == (False, True)
+    flags.enable_flash_sdp(True)
+    assert bx.amp.custom_fwd(same) is bx.amp.custom_fwd(device_type="cuda")(same) is same
+    assert bx.amp.custom_bwd(same) is same
+
+
+def test_blocks_are_timed_with_those_inside_them(tmp_path: Any) -> None:
+    @profiler.record_function("inner")
+    def work() -> None:
+        bx.ones(10).sum()
+
+    options: Any = {"activities": [profiler.ProfilerActivity.CPU]}
+    with profiler.profile(**options) as prof, profiler.record_function("outer"):
+        work()
+        work()
+    found = {event.key: event for event in prof.key_averages()}
+    assert {key: event.count for key, event in found.items()} == {
+        "inner": 2, "outer": 1, "profile": 1,
+    }  # fmt: skip
+    outer, inner = found["outer"], found["inner"]
+    assert 0 < inner.cpu_time < inner.cpu_time_total < outer.cpu_time_total
+    assert outer.self_cpu_time_total == pytest.approx(outer.cpu_time_total - inner.cpu_time_total)
+    whole = found["profile"].cpu_time_total
+    assert prof.key_averages().self_cpu_time_total == pytest.approx(whole)
+    table = prof.key_averages().table(sort_by="cpu_time_total", row_limit=2)
+    assert [line.split()[0] for line in table.split("\n")[3:5]] == ["profile", "outer"]
+    prof.export_chrome_trace(str(tmp_path / "trace.json"))
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert [event["name"] for event in events] == ["inner", "inner", "outer", "profile"]
+    with bx.autograd.profiler.profile(enabled=False) as off:
+        work()
+    assert off.total_average().count == 0
+
+
+def test_a_profile_follows_its_schedule(tmp_path: Any) -> None:
+    saved = []
+    plan = profiler.schedule(wait=1, warmup=1, active=2, repeat=1, skip_first=1)
+    assert [plan(step).name for step in range(6)] == [
+        "NONE", "NONE", "WARMUP", "RECORD", "RECORD_AND_SAVE", "NONE",
+    ]  # fmt: skip
+    handler = profiler.tensorboard_trace_handler(str(tmp_path))
+
+    def ready(prof: Any) -> None:
+        saved.append((prof.step_num, prof.key_averages()[0].count))
+        handler(prof)
+
+    with profiler.profile(schedule=plan, on_trace_ready=ready) as prof:
+        for _ in range(7):
+            with profiler.record_function("step"):
+                pass
+            prof.step()
+    assert saved == [(4, 2)]
+    assert [path.name for path in tmp_path.iterdir()] == ["step_4.pt.trace.json"]
+
+
+def test_a_storage_is_the_memory_of_its_views() -> None:
+    x = bx.tensor([[4.0, 1], [5, 3]])
+    row = x[1].storage()
+    assert repr(row) == (
+        " 4.0\n 1.0\n 5.0\n 3.0\n"
+        "[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 4]"
+    )
+    row[0] = 2.0
+    assert x[0, 0].item() == 2.0
+    assert list(row) == x.flatten().tolist() == [2.0, 1.0, 5.0, row[3]]
+    memory = x.t().untyped_storage()
+    assert memory.data_ptr() == row.data_ptr() == x.data_ptr()
+    assert memory.nbytes() == len(memory) == row.nbytes() == row.untyped().size() == 16
+    assert row[1:3].tolist() == [1.0, 5.0]
+    assert repr(memory) == "[torch.storage.UntypedStorage(device=cpu) of size 16]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "make(2, 3, dtype=torch.float32, device='cpu')",
+        "make((4,), dtype=torch.float64, device='cpu', low=-1, high=1, noncontiguous=True)",
+        "make([2, 2], dtype=torch.int64, device='cpu', low=0.5, high=3)",
+        "make(30, dtype=torch.int32, device='cpu', exclude_zero=True)",
+        "make(5, dtype=torch.bool, device='cpu')",
+        "make(3, dtype=torch.float32, device='cpu', low=-float('inf'), high=float('inf'))",
+        "torch.pca_lowrank(torch.randn(8, 5), q=3)[1]",
+        "torch.svd_lowrank(torch.randn(3, 6), q=2, niter=3)[1]",
+        "torch.svd_lowrank(torch.ones(4, 3), q=2, M=torch.eye(4, 3))[1]",
+        "torch.convolution(torch.ones(1, 2, 4), torch.ones(3, 2, 2), None, [1], [1], [1], False,"
+        " [0], 1)",
+        "torch.convolution(torch.ones(1, 2, 4, 4), torch.ones(2, 1, 2, 2), torch.ones(2), [2, 2],"
+        " [0, 0], [1, 1], True, [1, 1], 2)",
+        "torch.clamp_(torch.arange(4.0), 1, 2)",
+        "torch.nan_to_num_(torch.tensor([float('nan'), 1]))",
+        "torch.index_put_(torch.zeros(3), (torch.tensor([1]),), torch.ones(1))",
+        "torch.func.linearize(lambda x: x.sin() * 2, torch.ones(3))[1](torch.ones(3))",
+        "torch.func.linearize(lambda x: x.sin() * 2, torch.ones(3))[0]",
+    ],
+)
+def test_odd_names_give_what_pytorch_gives(text: str) -> None:
+    def run(lib: Any) -> Any:
+        lib.manual_seed(3)
+        make = importlib.import_module(f"{lib.__name__}.testing").make_tensor
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return eval(text, {"torch": lib, "make": make})
+
+    ours = run(bx)
+    theirs = run(pytest.importorskip("torch"))
+    assert str(ours.dtype) == str(theirs.dtype)
+    assert ours.is_contiguous() == theirs.is_contiguous()
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"dtype": bx.int64, "requires_grad": True}, "floats"),
+        ({"dtype": bx.float32, "low": 2, "high": 1}, "the lesser"),
+        ({"dtype": bx.bool, "low": 5, "high": 6}, "outside"),
+        ({"dtype": bx.float32, "noncontiguous": True, "memory_format": 1}, "exclude"),
+    ],
+)
+def test_make_tensor_says_what_does_not_fit(options: Any, part: str) -> None:
+    with pytest.raises(ValueError, match=part):
+        bx.testing.make_tensor(2, device="cpu", **options)
+
+
+def test_names_are_also_where_pytorch_keeps_them() -> None:
+    from backprop_ext.amp.autocast_mode import autocast
+    from backprop_ext.nn.common_types import _size_2_t
+    from backprop_ext.nn.modules.flatten import Flatten
+    from backprop_ext.nn.modules.loss import CTCLoss
+    from backprop_ext.optim.adamw import AdamW
+
+    assert (Flatten, CTCLoss, AdamW) == (nn.Flatten, nn.CTCLoss, bx.optim.AdamW)
+    assert autocast is bx.amp.autocast
+    assert _size_2_t is not None
+    shown = [bx.Size, bx.dtype, bx.device, bx.FloatTensor]
+    assert [str(kind) for kind in shown] == [
+        f"<class 'backprop_ext.{name}'>" for name in ("Size", "dtype", "device", "FloatTensor")
+    ]
+
+
+def greet(rank: int, answers: Any) -> None:
+    answers.put(rank)
+    if rank > 1:
+        raise SystemExit(3)
+
+
+def test_spawn_runs_a_function_in_processes() -> None:
+    answers = multiprocessing.get_context("fork").Queue()
+    multiprocessing.spawn(greet, (answers,), nprocs=2, start_method="fork")
+    assert sorted(answers.get() for _ in range(2)) == [0, 1]
+    with pytest.raises(RuntimeError, match=r"\[2\] of 3"):
+        multiprocessing.spawn(greet, (answers,), nprocs=3, start_method="fork")
+
+
+def test_scalars_are_written_for_tensorboard(tmp_path: Any) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    from backprop_ext.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("loss", bx.tensor(0.5), 7)
+        writer.add_histogram("weights", bx.arange(4.0), 8)
+        with pytest.warns(UserWarning, match="add_graph writes nothing"):
+            writer.add_graph(None)
+    (path,) = tmp_path.iterdir()
+    values = [(v.tag, e.step) for e in EventFileLoader(str(path)).Load() for v in e.summary.value]
+    assert values == [("loss", 7), ("weights", 8)]
