@@ -154,12 +154,8 @@ struct Last : Object {
 /// Whether arguments are those of the last call, but for their values.
 class Match : public Arguments<Match> {
  public:
-  Match(const Last& last, const Call& call) : text_(last.text), others_(last.others) {
-    walk(call);
-  }
-  explicit operator bool() const {
-    return same_ && at_ == text_.size() && next_ == others_.size();
-  }
+  Match(const Last& last, const Call& call) : text_(last.text), others_(last.others) { walk(call); }
+  explicit operator bool() const { return same_ && at_ == text_.size() && next_ == others_.size(); }
 
   void bytes(const char* from, size_t count) {
     same_ = same_ && count <= text_.size() - at_ && std::memcmp(&text_[at_], from, count) == 0;
@@ -325,10 +321,10 @@ void bind_replayer(py::module_& m) {
                                 slot(Py_tp_new, new_replayer),
                                 {Py_tp_methods, methods},
                                 {0, nullptr}};
-  static PyType_Spec spec{"backprop_ext._core._Replayer", sizeof(PyReplayer), 0,
-                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-                              Py_TPFLAGS_HAVE_VECTORCALL,
-                          slots};
+  static PyType_Spec spec{
+      "backprop_ext._core._Replayer", sizeof(PyReplayer), 0,
+      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+      slots};
   m.attr("_Replayer") = new_type(spec);
 }
 

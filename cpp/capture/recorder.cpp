@@ -52,8 +52,10 @@ Recorder::Recorder(Tensors arguments) : arguments_(std::move(arguments)) {
     const TensorImpl& t = *arguments_[k].impl();
     const auto known = static_cast<size_t>(buffer_of(t));
     if (known + 1 < record_.buffers.size() || k != known)
-      fail_runtime("capture", "two arguments that need a gradient share their memory, the second of "
-                   "shape ", t.shape, "; pass a clone() of it");
+      fail_runtime("capture",
+                   "two arguments that need a gradient share their memory, the second of "
+                   "shape ",
+                   t.shape, "; pass a clone() of it");
     Buffer& buffer = record_.buffers[known];
     buffer.origin = Origin::Argument;
     buffer.argument_offset = t.offset * size_of(t.dtype);

@@ -62,7 +62,7 @@ class Recorder final : public LaunchListener, public Observer {
   std::unordered_map<int, Storage*> storages_;     // of buffers made since; alive unless freed
   std::vector<Tensor> leaves_;                     // whose .grad the step changed
   Tensors arguments_;
-  std::set<int> shared_;                           // arguments that share their memory
+  std::set<int> shared_;        // arguments that share their memory
   std::set<const char*> read_;  // what the host looked at
   std::unordered_set<const TensorImpl*> watched_;
   bool listening_ = false;

@@ -109,8 +109,7 @@ void check_alone(const Tensor& written, std::span<const Tensor> arguments) {
 
 }  // namespace
 
-void Program::run(std::span<const Tensor> arguments, Few& results,
-                  std::vector<double>* seconds) {
+void Program::run(std::span<const Tensor> arguments, Few& results, std::vector<double>* seconds) {
   if (running_)
     fail_runtime("capture", "the captured function was called while it runs; one call at a time");
   struct Running {

@@ -59,8 +59,7 @@ class Program {
   using Few = InlineVector<Tensor, 8>;
   /// Runs the step on arguments laid out as the recorded ones; the results are fresh tensors.
   /// `seconds`, where given, is what each instruction took.
-  void run(std::span<const Tensor> arguments, Few& results,
-           std::vector<double>* seconds = nullptr);
+  void run(std::span<const Tensor> arguments, Few& results, std::vector<double>* seconds = nullptr);
 
   /// What was recorded, fused and planned.
   std::string explain() const;

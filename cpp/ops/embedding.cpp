@@ -245,8 +245,7 @@ Tensor one_hot(const Tensor& input, int64_t num_classes) {
     for (int64_t i = 0; i < n; ++i) {
       if (c[i] < 0) fail_runtime(op, "class ", c[i], " is negative; classes begin at 0");
       if (c[i] >= count)
-        fail_runtime(op, "class ", c[i], " with num_classes=", count,
-                     "; classes must be smaller");
+        fail_runtime(op, "class ", c[i], " with num_classes=", count, "; classes must be smaller");
       static_cast<int64_t*>(to[0].data)[i * count + c[i]] = 1;
     }
   });

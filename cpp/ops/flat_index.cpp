@@ -150,18 +150,19 @@ Tensors unravel_index(const Tensor& indices, const Dims& shape) {
   Dims all{static_cast<int64_t>(shape.size())};
   for (int64_t size : indices.shape()) all.push_back(size);
   const Tensor places = empty(all, DType::Int64);
-  launch_host("unravel_index", places, flat, [=](const kernels::View* to, const kernels::View* from) {
-    for (int64_t i = 0; i < count; ++i) {
-      int64_t rest = static_cast<const int64_t*>(from[0].data)[i];
-      if (rest < 0 || rest >= n)
-        fail_value("unravel_index", "index ", rest, " is outside of the ", n, " elements of shape ",
-                   shape);
-      for (int d = shape.size() - 1; d >= 0; --d) {
-        static_cast<int64_t*>(to[0].data)[d * count + i] = rest % shape[d];
-        rest /= shape[d];
-      }
-    }
-  });
+  launch_host("unravel_index", places, flat,
+              [=](const kernels::View* to, const kernels::View* from) {
+                for (int64_t i = 0; i < count; ++i) {
+                  int64_t rest = static_cast<const int64_t*>(from[0].data)[i];
+                  if (rest < 0 || rest >= n)
+                    fail_value("unravel_index", "index ", rest, " is outside of the ", n,
+                               " elements of shape ", shape);
+                  for (int d = shape.size() - 1; d >= 0; --d) {
+                    static_cast<int64_t*>(to[0].data)[d * count + i] = rest % shape[d];
+                    rest /= shape[d];
+                  }
+                }
+              });
   return unbind(places, 0);
 }
 

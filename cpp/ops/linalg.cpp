@@ -52,14 +52,15 @@ Tensor identity(int64_t n, DType dtype) {
 }
 
 void check_info(const char* op, const Tensor& info, const char* what) {
-  launch_host(op, {}, info, [=, count = info.numel()](const kernels::View*, const kernels::View* in) {
-    const auto* first = static_cast<const int32_t*>(in[0].data);
-    for (int64_t i = 0; i < count; ++i)
-      if (first[i] != 0)
-        throw LinAlgError(str("[linalg.", op, "] ",
-                              count > 1 ? str("(batch element ", i, ") ") : "", what, " (",
-                              first[i], "); change the input"));
-  });
+  launch_host(op, {}, info,
+              [=, count = info.numel()](const kernels::View*, const kernels::View* in) {
+                const auto* first = static_cast<const int32_t*>(in[0].data);
+                for (int64_t i = 0; i < count; ++i)
+                  if (first[i] != 0)
+                    throw LinAlgError(str("[linalg.", op, "] ",
+                                          count > 1 ? str("(batch element ", i, ") ") : "", what,
+                                          " (", first[i], "); change the input"));
+              });
 }
 
 void check_dtypes(const char* op, const Tensor& a, const Tensor& b) {

@@ -12,14 +12,15 @@ namespace {
 Tensor parity(const Tensor& pivots, const Dims& batch, DType dtype) {
   Tensor sign = empty(batch, DType::Float64);
   const int64_t k = pivots.size(-1);
-  launch_host("det", sign, pivots, [=, n = sign.numel()](const kernels::View* out, const kernels::View* in) {
-    const auto* row = static_cast<const int32_t*>(in[0].data);
-    for (int64_t i = 0; i < n; ++i) {
-      int odd = 0;
-      for (int64_t d = 0; d < k; ++d) odd ^= row[i * k + d] != d + 1;
-      static_cast<double*>(out[0].data)[i] = odd ? -1. : 1.;
-    }
-  });
+  launch_host("det", sign, pivots,
+              [=, n = sign.numel()](const kernels::View* out, const kernels::View* in) {
+                const auto* row = static_cast<const int32_t*>(in[0].data);
+                for (int64_t i = 0; i < n; ++i) {
+                  int odd = 0;
+                  for (int64_t d = 0; d < k; ++d) odd ^= row[i * k + d] != d + 1;
+                  static_cast<double*>(out[0].data)[i] = odd ? -1. : 1.;
+                }
+              });
   return to(sign, dtype);
 }
 

@@ -99,7 +99,8 @@ Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var
   if (var->is_wrapped_number) var = expand(to(var, input.dtype()), input.shape());
   {
     GradMode off(false);
-    require_every(op, var >= 0., ErrorKind::Value, "var has negative entry/entries; take its square");
+    require_every(op, var >= 0., ErrorKind::Value,
+                  "var has negative entry/entries; take its square");
   }
   if (!(var.shape() == input.shape())) {
     Dims head = input.shape(), last = input.shape();

@@ -134,8 +134,7 @@ Tensor histc(const Tensor& given, int64_t bins, double low, double high) {
       if (!(std::isfinite(least) && std::isfinite(most)))
         fail_runtime("histc", "the range [", least, ", ", most,
                      "] is not finite; pass min and max");
-      if (least > most)
-        fail_runtime("histc", "max ", most, " is below min ", least, "; swap them");
+      if (least > most) fail_runtime("histc", "max ", most, " is below min ", least, "; swap them");
       const T first = static_cast<T>(least), last = static_cast<T>(most);
       const T scale = static_cast<T>(bins) / (last - first);
       for (int64_t i = 0; i < n; ++i)

@@ -88,8 +88,16 @@ def _get_device(self: Tensor) -> int:
     return -1
 
 
-@method("pin_memory")
 @method("share_memory_")
+def _share_memory_(self: Tensor) -> Tensor:
+    """Raises NotImplementedError: another process would write to a copy, and nobody would see it."""
+    raise NotImplementedError(
+        "[share_memory_] processes have no memory in common here, what another one writes would "
+        "be lost; run the workers as threads, or send tensors through a Queue"
+    )
+
+
+@method("pin_memory")
 def _same(self: Tensor, device: Any = None) -> Tensor:
     """self: there is no memory of another kind."""
     return self
