@@ -289,3 +289,11 @@ def test_result_that_is_kept_makes_no_cycle() -> None:
         assert bx._core._memory_stats()["in_use"] == before
     finally:
         gc.enable()
+
+
+def test_a_layer_lists_its_bias_first_as_pytorch_does() -> None:
+    layer = bx.nn.Linear(2, 3)
+    node = layer(bx.ones(1, 2, requires_grad=True).relu()).grad_fn
+    names = [n.name() for n, _ in node.next_functions]
+    assert names == ["AccumulateGrad", "ReluBackward0", "AccumulateGrad"]
+    assert node.next_functions[0][0].variable is layer.bias

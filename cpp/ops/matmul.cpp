@@ -106,15 +106,16 @@ Tensor linear_matrix(const Tensor& x, const Tensor& w, const Tensor* bias) {
     return mT(w);
   }();
   Tensor out = product("linear", x, wt, bias);
-  const Tensor none;
-  if (Recorder r{&x, &w, bias ? bias : &none}; r)
-    r.save_if(r.needs(1), x)
-        .save_if(r.needs(0), w)
-        .done(bias ? "AddmmBackward0" : "MmBackward0", out, [](const Backward& b) {
+  // The bias comes first, as among PyTorch's next_functions.
+  const int at = bias ? 1 : 0;
+  if (Recorder r = bias ? Recorder{bias, &x, &w} : Recorder{&x, &w}; r)
+    r.save_if(r.needs(at + 1), x)
+        .save_if(r.needs(at), w)
+        .done(bias ? "AddmmBackward0" : "MmBackward0", out, [at](const Backward& b) {
           const Tensor& g = b.grad();
-          if (b.wants(0)) b.give(0, mm(g, b.saved(1)));
-          if (b.wants(1)) b.give(1, mm(mT(g), b.saved(0)));
-          if (b.wants(2)) b.give(2, sum(g, Dims{0}, false, std::nullopt));
+          if (at && b.wants(0)) b.give(0, sum(g, Dims{0}, false, std::nullopt));
+          if (b.wants(at)) b.give(at, mm(g, b.saved(1)));
+          if (b.wants(at + 1)) b.give(at + 1, mm(mT(g), b.saved(0)));
         });
   return out;
 }

@@ -90,7 +90,7 @@ def _get_device(self: Tensor) -> int:
 
 @method("share_memory_")
 def _share_memory_(self: Tensor) -> Tensor:
-    """Raises NotImplementedError: another process would write to a copy, and nobody would see it."""
+    """Raises NotImplementedError: another process would write to a copy, unseen."""
     raise NotImplementedError(
         "[share_memory_] processes have no memory in common here, what another one writes would "
         "be lost; run the workers as threads, or send tensors through a Queue"
