@@ -164,15 +164,14 @@ class Captured(_core._Replayer):
     def _record(self, key: Any, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         self._forget()
         self._warn_of_many()
-        args, kwargs = with_tensors((args, kwargs), iter(tensors))
         results: list[Tensor] = []
         returned: Any = None
 
         def step(tensors: list[Tensor]) -> list[Tensor]:
-            nonlocal returned
-            own_args, own_kwargs = with_tensors((args, kwargs), iter(tensors))
+            nonlocal args, kwargs, returned
+            args, kwargs = with_tensors((args, kwargs), iter(tensors))
             # Without its graph a result holds nothing that a replay would have to renew.
-            returned = skeleton(self._function(*own_args, **own_kwargs), results)
+            returned = skeleton(self._function(*args, **kwargs), results)
             return results
 
         with Watch() as watch:
