@@ -16,7 +16,7 @@ namespace bx {
 /// A Tensor object: one counted handle. At most one lives per TensorImpl at a time.
 struct PyTensor {
   PyObject_HEAD
-  TensorImpl* impl;
+  Tensor tensor;
   PyObject* dict;
   PyObject* weakrefs;
 };
@@ -26,14 +26,13 @@ extern PyTypeObject* tensor_type;
 extern PyObject* size_type;
 
 inline bool is_tensor(PyObject* o) { return PyObject_TypeCheck(o, tensor_type); }
-/// The tensor of a Tensor object.
-inline Tensor tensor_of(PyObject* o) {
-  return Tensor(Ref<TensorImpl>(reinterpret_cast<PyTensor*>(o)->impl));
-}
+/// The tensor of a Tensor object, for as long as the object lives.
+inline const Tensor& tensor_of(PyObject* o) { return reinterpret_cast<PyTensor*>(o)->tensor; }
 /// The Python object of a tensor (None for an undefined one), a new reference.
-PyObject* wrap(const Tensor& t);
+PyObject* wrap(Tensor&& t);
+inline PyObject* wrap(const Tensor& t) { return wrap(Tensor(t)); }
 /// The same as an instance of a subclass of Tensor.
-PyObject* wrap_as(PyTypeObject* type, const Tensor& t);
+PyObject* wrap_as(PyTypeObject* type, Tensor t);
 /// torch.Size from a shape, a new reference.
 PyObject* wrap_size(const Dims& shape);
 /// The singleton dtype object, a new reference.
@@ -139,7 +138,7 @@ struct type_caster<bx::Tensor> {
     value = bx::tensor_of(source.ptr());
     return true;
   }
-  static handle cast(const bx::Tensor& t, return_value_policy, handle) { return bx::wrap(t); }
+  static handle cast(bx::Tensor t, return_value_policy, handle) { return bx::wrap(std::move(t)); }
 };
 
 /// A list in which None stands for an undefined tensor.

@@ -6,29 +6,24 @@ namespace bx {
 
 namespace {
 
-/// Both operands as tensors; false where one is neither a tensor nor a number nor an array.
-bool operands(PyObject* a, PyObject* b, Tensor& x, Tensor& y) {
-  auto other = [](PyObject* o, const Tensor& like, Tensor& out) {
-    if (is_tensor(o)) out = tensor_of(o);
-    else if (const auto s = scalar_from(o)) out = wrapped_scalar(*s, &like);
-    else if (is_numpy_array(o)) out = tensor_from_data(o, std::nullopt);
-    else return false;
-    return true;
-  };
-  if (is_tensor(a)) {
-    x = tensor_of(a);
-    return other(b, x, y);
-  }
-  y = tensor_of(b);
-  return other(a, y, x);
+/// The object as a tensor, which is made of a number or an array; null where it is neither.
+const Tensor* operand(PyObject* o, const Tensor& like, Tensor& made) {
+  if (is_tensor(o)) return &tensor_of(o);
+  if (const auto s = scalar_from(o)) made = wrapped_scalar(*s, &like);
+  else if (is_numpy_array(o)) made = tensor_from_data(o, std::nullopt);
+  else return nullptr;
+  return &made;
 }
 
 template <class F>
 PyObject* binary(PyObject* a, PyObject* b, F f) {
   return guarded([&]() -> PyObject* {
-    Tensor x, y;
-    if (!operands(a, b, x, y)) Py_RETURN_NOTIMPLEMENTED;
-    return wrap(f(x, y));
+    Tensor made;
+    const bool first = is_tensor(a);
+    const Tensor& known = tensor_of(first ? a : b);
+    const Tensor* other = operand(first ? b : a, known, made);
+    if (!other) Py_RETURN_NOTIMPLEMENTED;
+    return wrap(first ? f(known, *other) : f(*other, known));
   });
 }
 template <class Row>

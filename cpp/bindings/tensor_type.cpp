@@ -14,23 +14,22 @@ namespace bx {
 PyTypeObject* tensor_type = nullptr;
 PyObject* size_type = nullptr;
 
-PyObject* wrap_as(PyTypeObject* type, const Tensor& t) {
+PyObject* wrap_as(PyTypeObject* type, Tensor t) {
   // A plain tensor has no attributes yet, so the garbage collector need not know it; see set_attr.
   auto* self = type == tensor_type ? PyObject_GC_New(PyTensor, type)
                                    : reinterpret_cast<PyTensor*>(type->tp_alloc(type, 0));
   if (!self) throw py::error_already_set();
-  self->impl = t.impl();
-  self->impl->retain();
+  t->python_object = self;
+  new (&self->tensor) Tensor(std::move(t));
   self->dict = nullptr;
   self->weakrefs = nullptr;
-  self->impl->python_object = self;
   return reinterpret_cast<PyObject*>(self);
 }
 
-PyObject* wrap(const Tensor& t) {
+PyObject* wrap(Tensor&& t) {
   if (!t.defined()) Py_RETURN_NONE;
   if (t->python_object) return Py_NewRef(static_cast<PyObject*>(t->python_object));
-  return wrap_as(tensor_type, t);
+  return wrap_as(tensor_type, std::move(t));
 }
 
 PyObject* wrap_size(const Dims& shape) {
@@ -51,10 +50,8 @@ void dealloc(PyObject* o) {
   PyTensor* self = as_tensor(o);
   if (self->weakrefs) PyObject_ClearWeakRefs(o);
   Py_CLEAR(self->dict);
-  if (TensorImpl* impl = std::exchange(self->impl, nullptr)) {
-    if (impl->python_object == self) impl->python_object = nullptr;
-    impl->release();
-  }
+  if (const Tensor t = std::exchange(self->tensor, Tensor()); t.defined())
+    if (t->python_object == self) t->python_object = nullptr;
   type->tp_free(o);
   Py_DECREF(type);
 }

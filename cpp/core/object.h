@@ -27,6 +27,10 @@ class Object {
         refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       const_cast<Object*>(this)->last_release();
   }
+  /// retain() of an object that no other thread has seen yet.
+  void retain_new() const {
+    refs_.store(refs_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
   uint32_t ref_count() const { return refs_.load(std::memory_order_relaxed); }
 
  protected:
@@ -73,6 +77,13 @@ class Ref {
 
   /// Gives up ownership without releasing.
   T* detach() { return std::exchange(p_, nullptr); }
+  /// The first owner of a new object.
+  static Ref of_new(T* p) {
+    p->retain_new();
+    Ref ref;
+    ref.p_ = p;
+    return ref;
+  }
 
  private:
   T* p_ = nullptr;
@@ -80,7 +91,7 @@ class Ref {
 
 template <class T, class... Args>
 Ref<T> make(Args&&... args) {
-  return Ref<T>(new T(std::forward<Args>(args)...));
+  return Ref<T>::of_new(new T(std::forward<Args>(args)...));
 }
 
 }  // namespace bx
