@@ -16,6 +16,12 @@ std::unique_ptr<Program> record(const py::function& step, Tensors arguments) {
   return std::make_unique<Program>(recorder.finish(results), results);
 }
 
+std::vector<const Tensor*> places_of(const Tensors& tensors) {
+  std::vector<const Tensor*> places;
+  for (const Tensor& t : tensors) places.push_back(&t);
+  return places;
+}
+
 }  // namespace
 
 void bind_capture(py::module_& m) {
@@ -28,7 +34,7 @@ void bind_capture(py::module_& m) {
           "run",
           [](Program& p, const Tensors& arguments) {
             Program::Few results;
-            p.run(arguments, results);
+            p.run(places_of(arguments), results);
             return Tensors(results.begin(), results.end());
           },
           py::arg("arguments"),
@@ -38,7 +44,7 @@ void bind_capture(py::module_& m) {
           [](Program& p, const Tensors& arguments) {
             Program::Few results;
             std::vector<double> seconds;
-            p.run(arguments, results, &seconds);
+            p.run(places_of(arguments), results, &seconds);
             return std::make_pair(p.texts(), seconds);
           },
           py::arg("arguments"), "Runs the step once; (a line, the seconds) of each instruction.")

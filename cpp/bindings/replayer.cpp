@@ -45,17 +45,21 @@ struct Call {
 template <class Derived>
 class Arguments {
  public:
-  Program::Few tensors;
+  /// The caller holds what it passed itself, and this what stands inside of that.
+  InlineVector<const Tensor*, 8> tensors;
 
  protected:
   void walk(const Call& call) {
     put(grad_enabled());
     put(call.positional);
-    for (Py_ssize_t i = 0; i < call.positional; ++i) add(call.args[i]);
+    for (Py_ssize_t i = 0; i < call.positional; ++i) pass(call.args[i]);
     for (Py_ssize_t i = 0; i < call.named(); ++i) {
       add_object(PyTuple_GET_ITEM(call.names, i));
-      add(call.args[call.positional + i]);
+      pass(call.args[call.positional + i]);
     }
+    int next = 0;
+    for (const Tensor*& t : tensors)
+      if (!t) t = &held_[next++];
   }
 
  private:
@@ -64,8 +68,13 @@ class Arguments {
   void put(T value) {
     derived().bytes(reinterpret_cast<const char*>(&value), sizeof value);
   }
+  void pass(PyObject* o) {
+    if (!is_tensor(o)) return add(o);
+    put_layout(tensor_of(o));
+    tensors.push_back(&tensor_of(o));
+  }
   void add(PyObject* o) {
-    if (is_tensor(o)) return add_tensor(tensor_of(o));
+    if (is_tensor(o)) return hold(tensor_of(o));
     if (PyTuple_Check(o) || PyList_Check(o) || PyDict_Check(o)) {
       if (Py_EnterRecursiveCall(" in the arguments of a captured function"))
         throw py::error_already_set();
@@ -74,7 +83,7 @@ class Arguments {
       } leave;
       return add_container(o);
     }
-    if (is_numpy_array(o)) add_tensor(tensor_from_array(o));
+    if (is_numpy_array(o)) hold(tensor_from_array(o));
     else add_object(o);
   }
   void add_container(PyObject* o) {
@@ -96,7 +105,12 @@ class Arguments {
     put(static_cast<void*>(Py_TYPE(o)));
     put(n);
   }
-  void add_tensor(const Tensor& t) {
+  void hold(Tensor t) {
+    put_layout(t);
+    held_.push_back(std::move(t));
+    tensors.push_back(nullptr);
+  }
+  void put_layout(const Tensor& t) {
     put('T');
     put(t.dtype());
     put(requires_grad(t));
@@ -105,7 +119,6 @@ class Arguments {
       put(t.shape()[d]);
       put(t.strides()[d]);
     }
-    tensors.push_back(t);
   }
   /// By value where it has a hash, else by identity; 1, 1.0 and True are three values.
   void add_object(PyObject* o) {
@@ -116,6 +129,8 @@ class Arguments {
     PyErr_Clear();
     put(static_cast<void*>(o));
   }
+
+  Program::Few held_;
 };
 
 /// What a recording is kept under.
@@ -182,9 +197,13 @@ struct PyReplayer {
 };
 PyReplayer* as_replayer(PyObject* o) { return reinterpret_cast<PyReplayer*>(o); }
 
-py::list as_list(const Program::Few& tensors) {
+const Tensor& tensor_at(const Tensor& t) { return t; }
+const Tensor& tensor_at(const Tensor* t) { return *t; }
+
+template <class Items>
+py::list as_list(const Items& tensors) {
   py::list all;
-  for (const Tensor& t : tensors) all.append(py::reinterpret_steal<py::object>(wrap(t)));
+  for (const auto& t : tensors) all.append(py::reinterpret_steal<py::object>(wrap(tensor_at(t))));
   return all;
 }
 
@@ -197,7 +216,7 @@ PyObject* call_replayer(PyObject* self, PyObject* const* args, size_t count, PyO
       if (match && last->holds()) {
         Program::Few results;
         last->program->run(match.tensors, results);
-        if (last->rebuild.is_none()) return wrap(results[0]);
+        if (last->rebuild.is_none()) return wrap(std::move(results[0]));
         return last->rebuild(as_list(results)).release().ptr();
       }
     }

@@ -22,15 +22,20 @@ Program::Program(Record record, const Tensors& results) : record_(std::move(reco
         buffer = static_cast<int>(k);
       copied = copied || (b.renewed && b.start == t->storage->root()->data());
     }
-    results_.push_back({buffer, copied, 0, t->offset * size_of(t.dtype()), t.shape(), t.strides(),
-                        t.dtype(), buffer < 0 ? t : Tensor()});
+    results_.push_back({buffer, copied, 0, false, t->offset * size_of(t.dtype()), t.shape(),
+                        t.strides(), t.dtype(), buffer < 0 ? t : Tensor()});
   }
   for (size_t k = 0; k < record_.buffers.size(); ++k) {
     const int number = static_cast<int>(k);
     if (record_.buffers[k].origin == Origin::Argument) argument_buffers_.push_back(number);
     if (record_.buffers[k].origin != Origin::Result) continue;
+    ResultView* last = nullptr;
     for (ResultView& r : results_)
-      if (r.buffer == number) r.fresh = static_cast<int>(result_buffers_.size());
+      if (r.buffer == number) {
+        r.fresh = static_cast<int>(result_buffers_.size());
+        last = &r;
+      }
+    if (last) last->last = true;
     result_buffers_.push_back(number);
   }
   watch(record_.outside);
@@ -100,16 +105,17 @@ bool Program::applies() const {
 namespace {
 
 /// An argument that the step writes was no other one's memory when it was recorded.
-void check_alone(const Tensor& written, std::span<const Tensor> arguments) {
-  for (const Tensor& t : arguments)
-    if (!t.same_as(written) && t->storage->root_address() == written->storage->root_address())
+void check_alone(const Tensor& written, std::span<const Tensor* const> arguments) {
+  for (const Tensor* t : arguments)
+    if (!t->same_as(written) && (*t)->storage->root_address() == written->storage->root_address())
       fail_runtime("capture", "the step writes an argument of shape ", written.shape(),
                    ", which shares its memory with another one; pass a clone() of one of them");
 }
 
 }  // namespace
 
-void Program::run(std::span<const Tensor> arguments, Few& results, std::vector<double>* seconds) {
+void Program::run(std::span<const Tensor* const> arguments, Few& results,
+                  std::vector<double>* seconds) {
   if (running_)
     fail_runtime("capture", "the captured function was called while it runs; one call at a time");
   struct Running {
@@ -120,7 +126,7 @@ void Program::run(std::span<const Tensor> arguments, Few& results, std::vector<d
   const Reading reading(true);
   for (int k : argument_buffers_) {
     const Buffer& b = record_.buffers[static_cast<size_t>(k)];
-    const Tensor& t = arguments[static_cast<size_t>(b.position)];
+    const Tensor& t = *arguments[static_cast<size_t>(b.position)];
     if (b.written) {
       check_alone(t, arguments);
       t->storage->own();
@@ -151,9 +157,9 @@ void Program::run(std::span<const Tensor> arguments, Few& results, std::vector<d
     int64_t offset = r.offset;
     Ref<Storage> storage;
     if (b.origin == Origin::Result) {
-      storage = memory[r.fresh];
+      storage = r.last ? std::move(memory[r.fresh]) : memory[r.fresh];
     } else {
-      const Tensor& t = arguments[static_cast<size_t>(b.position)];
+      const Tensor& t = *arguments[static_cast<size_t>(b.position)];
       storage = t->storage;
       offset += t->offset * size_of(t.dtype()) - b.argument_offset;
     }

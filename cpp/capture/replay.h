@@ -59,7 +59,8 @@ class Program {
   using Few = InlineVector<Tensor, 8>;
   /// Runs the step on arguments laid out as the recorded ones; the results are fresh tensors.
   /// `seconds`, where given, is what each instruction took.
-  void run(std::span<const Tensor> arguments, Few& results, std::vector<double>* seconds = nullptr);
+  void run(std::span<const Tensor* const> arguments, Few& results,
+           std::vector<double>* seconds = nullptr);
 
   /// What was recorded, fused and planned.
   std::string explain() const;
@@ -89,6 +90,7 @@ class Program {
     int buffer;  // -1: a tensor that lives on, handed out as it is, or as a copy
     bool copied;
     int fresh;  // which of the fresh buffers
+    bool last;  // that is made of it
     int64_t offset;
     Dims shape, strides;
     DType dtype;
