@@ -53,20 +53,14 @@ class GroupStep {
         states_(std::move(states)) {}
 
   void run() {
-    if (!settled_ || !entries_.are_of(group_.ptr())) {
-      double now[kMaxSettings];
-      read_settings(rule_, names_, group_.ptr(), now);
-      if (!same_slots(now)) params_.clear();
-      std::copy_n(now, rule_.settings.size(), settings_);
-      settled_ = settled(names_, group_.ptr());
-      if (settled_) entries_ = Entries(group_.ptr());
-    }
+    if (!settled_ || !entries_.are_of(group_.ptr())) read_group();
     if (!unchanged()) return keep(step(number_, group_, states_, settings_));
     StepScalars scalars(rule_, settings_);
     for (Kept& kept : kept_) kept.ready.run(scalars);
   }
   void forget() {
     settled_ = false;
+    list_ = nullptr;
     kept_.clear();
     params_.clear();
     state_entries_ = {};
@@ -81,15 +75,25 @@ class GroupStep {
     ReadyUpdate ready;
   };
 
+  void read_group() {
+    double now[kMaxSettings];
+    read_settings(rule_, names_, group_.ptr(), now);
+    if (!same_slots(now)) params_.clear();
+    std::copy_n(now, rule_.settings.size(), settings_);
+    settled_ = settled(names_, group_.ptr());
+    if (settled_) entries_ = Entries(group_.ptr());
+    list_ = entry_of(group_.ptr(), names_.params);
+    if (list_ && !PyList_CheckExact(list_)) list_ = nullptr;
+  }
+
   void keep(const std::vector<Stepped>& stepped) {
     kept_.clear();
     params_.clear();
-    PyObject* list = entry_of(group_.ptr(), names_.params);
-    if (!list || !PyList_CheckExact(list)) return;
+    if (!list_) return;
     for (const Stepped& one : stepped)
       if (!ReadyUpdate::possible(one.item)) return;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
-      params_.push_back(PyList_GET_ITEM(list, i));
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list_); ++i)
+      params_.push_back(PyList_GET_ITEM(list_, i));
     for (const Stepped& one : stepped) {
       Kept kept{one.param, {}, {}, ReadyUpdate(rule_, one.item)};
       if (PyObject* state = entry_of(states_.ptr(), one.param); state && PyDict_Check(state)) {
@@ -110,15 +114,13 @@ class GroupStep {
 
   /// Whether parameters, gradients and state are those of the last step.
   bool unchanged() const {
-    if (params_.empty()) return false;
-    PyObject* list = entry_of(group_.ptr(), names_.params);
-    if (!list || !PyList_CheckExact(list) ||
-        PyList_GET_SIZE(list) != static_cast<Py_ssize_t>(params_.size()) ||
+    if (params_.empty() || !list_ ||
+        PyList_GET_SIZE(list_) != static_cast<Py_ssize_t>(params_.size()) ||
         !state_entries_.are_of(states_.ptr()))
       return false;
     size_t next = 0;
     for (size_t i = 0; i < params_.size(); ++i) {
-      PyObject* param = PyList_GET_ITEM(list, static_cast<Py_ssize_t>(i));
+      PyObject* param = PyList_GET_ITEM(list_, static_cast<Py_ssize_t>(i));
       if (param != params_[i]) return false;
       if (next == kept_.size() || kept_[next].param != param) {
         if (is_tensor(param) && tensor_of(param)->grad) return false;  // it had none
@@ -135,6 +137,7 @@ class GroupStep {
   const UpdateRule& rule_;
   const UpdateNames& names_;
   py::dict group_, states_;
+  PyObject* list_ = nullptr;       // group["params"] as it was read, where it is a list
   std::vector<PyObject*> params_;  // all of the group's at the last step
   std::vector<Kept> kept_;
   Entries entries_, state_entries_;  // of group_ and states_ then

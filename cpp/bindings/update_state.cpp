@@ -36,13 +36,16 @@ PyObject* entry_of(PyObject* dict, PyObject* key) {
 }
 
 Entries::Entries(PyObject* dict) {
+#if PY_VERSION_HEX < 0x030C0000
+  version_ = version_of(dict);
+#endif
   PyObject *key, *value;
   for (Py_ssize_t at = 0; PyDict_Next(dict, &at, &key, &value);)
     entries_.emplace_back(py::reinterpret_borrow<py::object>(key),
                           py::reinterpret_borrow<py::object>(value));
 }
 
-bool Entries::are_of(PyObject* dict) const {
+bool Entries::stand_in(PyObject* dict) const {
   if (PyDict_GET_SIZE(dict) != static_cast<Py_ssize_t>(entries_.size())) return false;
   PyObject *key, *value;
   Py_ssize_t at = 0;

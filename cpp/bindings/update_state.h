@@ -28,14 +28,28 @@ const UpdateNames& names_numbered(size_t number);
 /// A dict's value, borrowed; null where there is none.
 PyObject* entry_of(PyObject* dict, PyObject* key);
 
-/// A dict as it was: whether the same objects still stand in it is told by one walk.
+/// A dict as it was: whether the same objects still stand in it is told by its version, or by one
+/// walk.
 class Entries {
  public:
   Entries() = default;
   explicit Entries(PyObject* dict);
-  bool are_of(PyObject* dict) const;
+  bool are_of(PyObject* dict) const {
+#if PY_VERSION_HEX < 0x030C0000
+    if (version_of(dict) == version_) return true;
+#endif
+    return stand_in(dict);
+  }
 
  private:
+  bool stand_in(PyObject* dict) const;
+#if PY_VERSION_HEX < 0x030C0000
+  /// PEP 509: of this dict in this state alone. Later versions of Python do without.
+  static uint64_t version_of(PyObject* dict) {
+    return reinterpret_cast<PyDictObject*>(dict)->ma_version_tag;
+  }
+  uint64_t version_ = 0;
+#endif
   std::vector<std::pair<py::object, py::object>> entries_;
 };
 

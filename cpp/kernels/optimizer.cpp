@@ -24,8 +24,8 @@ void update(const View* out, const View* in, const Params& params) {
 
   int64_t n = 1;
   for (int d = 0; d < out[0].ndim; ++d) n *= out[0].shape[d];
-  parallel_for(n, 1 << 16, [&](int64_t i, int64_t end) {
-    const auto scalars = given;  // a copy that no store can change stays in registers
+  // By value: what no store can change stays in registers.
+  parallel_for(n, 1 << 16, [=, scalars = given](int64_t i, int64_t end) {
     L state[slots];
     for (; i < end; i += L::width) {
       const int64_t rest = end - i;  // the last few go through the same code, padded

@@ -116,17 +116,22 @@ void check_state(const UpdateRule& rule, const UpdateItem& item) {
 
 namespace {
 
-/// Reads an item's counters, moves them one step on, and hands on what the kernel is given.
-template <class Run>
-void count_and_run(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars,
-                   int64_t kept, Run run) {
-  double counters[formulas::kMaxCounters] = {};
-  for (size_t k = 0; k < rule.counters.size(); ++k) counters[k] = read_number(item.counters[k]);
+/// What the kernel is given of a rule and the slots that are kept, a bit for each.
+Params params_of(const UpdateRule& rule, int64_t kept) {
   Params params;
   params.i[0] = &rule - update_rules().data();
   params.i[1] = kept;
+  return params;
+}
+
+/// Reads an item's counters, moves them one step on, and runs the kernel on what they make.
+template <class Run>
+void count_and_run(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars,
+                   Params& params, Run run) {
+  double counters[formulas::kMaxCounters];
+  for (size_t k = 0; k < rule.counters.size(); ++k) counters[k] = read_number(item.counters[k]);
   params.object = scalars.of(counters, item.first);
-  run(params);
+  run();
   for (size_t k = 0; k < rule.counters.size(); ++k) write_number(item.counters[k], counters[k]);
 }
 
@@ -144,7 +149,8 @@ void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& sca
     kept |= int64_t{1} << k;
   }
   for (const Straight& slot : slots) out.add(slot.elements);
-  count_and_run(rule, item, scalars, kept, [&](const Params& params) {
+  Params params = params_of(rule, kept);
+  count_and_run(rule, item, scalars, params, [&] {
     launch(rule.name, kernel(kernels::Id::Update, item.param.dtype()), out, g.elements, params);
   });
   p.written();
@@ -164,11 +170,13 @@ ReadyUpdate::ReadyUpdate(const UpdateRule& rule, UpdateItem item)
       in_(view_of(item_.grad)),
       numel_(item_.param.numel()) {
   out_[0] = written_view(item_.param);
+  int64_t kept = 0;
   for (size_t k = 0, next = 1; k < rule.slots.size(); ++k) {
     if (!item_.slots[k].defined()) continue;
     out_[next++] = written_view(item_.slots[k]);
-    kept_ |= int64_t{1} << k;
+    kept |= int64_t{1} << k;
   }
+  params_ = params_of(rule, kept);
 }
 
 bool ReadyUpdate::holds() const {
@@ -182,9 +190,9 @@ bool ReadyUpdate::holds() const {
 }
 
 void ReadyUpdate::run(StepScalars& scalars) {
-  count_and_run(*rule_, item_, scalars, kept_, [&](const Params& params) {
+  count_and_run(*rule_, item_, scalars, params_, [&] {
     FaultInfo fault;
-    kernel_->general(out_, &in_, params, &fault);
+    kernel_->general(out_, &in_, params_, &fault);
   });
   item_.param->storage->bump_version();
   for (size_t k = 0; k < rule_->slots.size(); ++k)

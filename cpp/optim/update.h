@@ -76,7 +76,7 @@ class ReadyUpdate {
   const UpdateRule* rule_;
   UpdateItem item_;
   const kernels::Kernel* kernel_;
-  int64_t kept_ = 0;  // a bit for each slot that is there
+  Params params_;
   kernels::View out_[formulas::kMaxSlots + 1], in_;
   int64_t numel_;
 };
