@@ -46,12 +46,13 @@ void multiply_turned(const Product<T>& p) {
     void columns(int64_t begin, int64_t end) const {
       for (int64_t j = begin; j < end; j += Lanes<T>::width) {
         const int64_t count = std::min<int64_t>(Lanes<T>::width, end - j);
-        const Start<T> start = p.start.at(0, j);
-        T* c = p.c + j;
-        turn_lines<Lanes<T>>(product + j * p.m, p.m, count, p.m, [&](int64_t i, auto row) {
-          if (start.data) row = load_padded(start.at(i, 0).data, count, decltype(row)(T(0))) + row;
-          store_part(row, c + i * p.c_step, count);
-        });
+        const T* start = p.start.at(0, j).data;
+        const auto put = [=, c = p.c + j, c_step = p.c_step, step = p.start.step](int64_t i,
+                                                                                  auto row) {
+          if (start) row = load_padded(start + i * step, count, decltype(row)(T(0))) + row;
+          store_part(row, c + i * c_step, count);
+        };
+        turn_lines<Lanes<T>>(product + j * p.m, p.m, count, p.m, put);
       }
     }
   } turn{p, scratch<T>(ScratchUse::Product, p.n * p.m)};

@@ -195,6 +195,8 @@ template <class T>
 [[gnu::always_inline]] inline bool multiply_small(const Product<T>& p) {
   constexpr int64_t most = 1 << 12;
   if (p.b.col != 1 || p.m * p.n > most || p.k * p.n > most || (p.m > 1 && p.n < 4)) return false;
+  // Few columns of rows that are neighbours: better turned, if the sums are long.
+  if (p.m > tile_rows<T>(1) && p.a.row == 1 && 4 * p.n <= Lanes<T>::width && p.k > 12) return false;
   if (p.m <= tile_rows<T>(1)) {
     Grid<T> g;
     g.k = p.k;

@@ -9,7 +9,8 @@ namespace bx::kernels {
 /// the lanes of a register, for p < k; what it holds beyond is not defined. `count` is at most L's
 /// lanes; few lines are turned by smaller registers.
 template <class L, class Put>
-void turn_lines(const typename L::Scalar* from, int64_t stride, int64_t count, int64_t k, Put put) {
+[[gnu::always_inline]] inline void turn_lines(const typename L::Scalar* from, int64_t stride,
+                                              int64_t count, int64_t k, const Put& put) {
   using T = typename L::Scalar;
   constexpr int w = L::width;
   if constexpr (!L::is_packet) {
@@ -42,11 +43,19 @@ void turn_lines(const typename L::Scalar* from, int64_t stride, int64_t count, i
 
 /// to[p * step + j] = from[j * stride + p] for `count` (at most a register's) columns j; anything
 /// in the rest of the register; room for one register behind the last.
-template <class T>
+template <class T, class L = Lanes<T>>
 void pack_lines(const T* from, int64_t stride, int64_t count, int64_t k, T* to, int64_t step) {
-  // What is written past the end of a packed row is written again with the next.
-  turn_lines<Lanes<T>>(from, stride, count, k,
-                       [=](int64_t p, auto row) { row.store(to + p * step); });
+  // Short lines are turned by smaller registers. What is written past the end of a packed row is
+  // written again: with the next row, or by the first half, which therefore comes last.
+  if constexpr (L::is_packet && L::width > 4) {
+    constexpr int half = L::width / 2;
+    using Half = Lanes<T, true, typename ei::unpacket_traits<typename L::Packet>::half>;
+    if (k <= half && count > half) {
+      pack_lines<T, Half>(from + half * stride, stride, count - half, k, to + half, step);
+      return pack_lines<T, Half>(from, stride, half, k, to, step);
+    }
+  }
+  turn_lines<L>(from, stride, count, k, [=](int64_t p, auto row) { row.store(to + p * step); });
 }
 
 /// `count` neighbouring columns of k rows, packed to [k, step], anything in the rest; room for one

@@ -168,15 +168,17 @@ inline Mask<T, false> is_infinite(Lanes<T, false> a) {
   else return {false};
 }
 
-template <class T, bool V>
-inline Lanes<T, V> maximum(Lanes<T, V> a, Lanes<T, V> b) {
-  if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(ei::pmax<Eigen::PropagateNaN>(a.v, b.v));
-  else return Lanes<T, V>(a.v != a.v ? a.v : b.v != b.v ? b.v : (a.v < b.v ? b.v : a.v));
+template <class T, bool V, class P>
+inline Lanes<T, V, P> maximum(Lanes<T, V, P> a, Lanes<T, V, P> b) {
+  using L = Lanes<T, V, P>;
+  if constexpr (L::is_packet) return L(ei::pmax<Eigen::PropagateNaN>(a.v, b.v));
+  else return L(a.v != a.v ? a.v : b.v != b.v ? b.v : (a.v < b.v ? b.v : a.v));
 }
-template <class T, bool V>
-inline Lanes<T, V> minimum(Lanes<T, V> a, Lanes<T, V> b) {
-  if constexpr (Lanes<T, V>::is_packet) return Lanes<T, V>(ei::pmin<Eigen::PropagateNaN>(a.v, b.v));
-  else return Lanes<T, V>(a.v != a.v ? a.v : b.v != b.v ? b.v : (b.v < a.v ? b.v : a.v));
+template <class T, bool V, class P>
+inline Lanes<T, V, P> minimum(Lanes<T, V, P> a, Lanes<T, V, P> b) {
+  using L = Lanes<T, V, P>;
+  if constexpr (L::is_packet) return L(ei::pmin<Eigen::PropagateNaN>(a.v, b.v));
+  else return L(a.v != a.v ? a.v : b.v != b.v ? b.v : (b.v < a.v ? b.v : a.v));
 }
 /// A bound given as double, kept inside T's range so that clamp(max=inf) works for integers.
 template <class T>

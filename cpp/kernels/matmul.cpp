@@ -13,17 +13,26 @@ void leading_matmul(const View* out, const View* in, const Params& params, Fault
                     RowsDone done) {
   const int64_t batch = out[0].shape[0], m = out[0].shape[1], n = out[0].shape[2];
   const int64_t k = in[0].shape[2];
-  const Start<T> bias{params.i[0] ? static_cast<const T*>(in[2].data) : nullptr, 0};
+  const T* const bias = params.i[0] ? static_cast<const T*>(in[2].data) : nullptr;
   // The stride of a single row or column is nobody's business.
   const auto matrix = [](const View& v, int64_t i) {
     return Strided2d<T>{static_cast<const T*>(v.data) + i * v.strides[0],
                         v.shape[1] == 1 ? 1 : v.strides[1], v.shape[2] == 1 ? 1 : v.strides[2]};
   };
   auto* y = static_cast<T*>(out[0].data);
-  // By value: what is captured by reference lives in memory, and small products feel it.
+  // By value, and member by member: what is captured by reference lives in memory, a struct that is
+  // copied goes through it, and small products feel both.
+  const bool tells = batch == 1;
   const auto one = [=](int64_t i) {
-    gemm(Product<T>{m, n, k, matrix(in[0], i), matrix(in[1], i), bias, y + i * m * n, n,
-                    batch == 1 ? done : RowsDone{}});
+    gemm(Product<T>{m,
+                    n,
+                    k,
+                    matrix(in[0], i),
+                    matrix(in[1], i),
+                    {bias, 0},
+                    y + i * m * n,
+                    n,
+                    {tells ? done.tell : nullptr, tells ? done.context : nullptr}});
   };
   // Large products are cut by themselves, small ones go to the threads whole.
   const int64_t work = std::max<int64_t>(1, m * n * k);

@@ -87,6 +87,22 @@ T join_scalars(T a, T b) {
   return Step::join(Lanes<T, false>(a), Lanes<T, false>(b)).v;
 }
 
+/// The lanes of a register, joined by halves.
+template <class Step, class L>
+[[gnu::always_inline]] inline typename L::Scalar join_lanes(L v) {
+  using T = typename L::Scalar;
+  T lanes[L::width];
+  v.store(lanes);
+  if constexpr (L::is_packet && L::width > 4) {
+    using Half = Lanes<T, true, typename ei::unpacket_traits<typename L::Packet>::half>;
+    return join_lanes<Step>(Step::join(Half::load(lanes), Half::load(lanes + L::width / 2)));
+  } else {
+    for (int half = L::width / 2; half > 0; half /= 2)
+      for (int k = 0; k < half; ++k) lanes[k] = join_scalars<Step>(lanes[k], lanes[k + half]);
+    return lanes[0];
+  }
+}
+
 /// A leaf, at most kLeaf elements, by four running registers.
 template <class Step, class T>
 T reduce_base(const T* x, int64_t n) {
@@ -101,11 +117,7 @@ T reduce_base(const T* x, int64_t n) {
   T tail = Step::template identity<T>();
   for (; i < n; ++i) tail = join_scalars<Step>(tail, x[i]);
   a[0] = Step::join(Step::join(a[0], a[1]), Step::join(a[2], a[3]));
-  T lanes[w];
-  a[0].store(lanes);
-  for (int half = w / 2; half > 0; half /= 2)
-    for (int k = 0; k < half; ++k) lanes[k] = join_scalars<Step>(lanes[k], lanes[k + half]);
-  return join_scalars<Step>(lanes[0], tail);
+  return join_scalars<Step>(join_lanes<Step>(a[0]), tail);
 }
 
 /// `count` leaves from `first` on, joined by halves.

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <new>
 
+#include "core/thread_local.h"
+
 namespace bx::kernels {
 
 /// Uses that may be alive at once in one thread.
@@ -11,35 +13,41 @@ enum class ScratchUse { Panels, Strip, Product, Windows, Leaves, Count };
 
 namespace detail {
 
-struct ScratchBlocks {
+struct ScratchBlock {
   static constexpr std::align_val_t kAlign{64};
-  void* data[static_cast<int>(ScratchUse::Count)] = {};
-  int64_t bytes[static_cast<int>(ScratchUse::Count)] = {};
-  ~ScratchBlocks() {
-    for (void* block : data) ::operator delete(block, kAlign);
-  }
-  void* take(ScratchUse use, int64_t size) {
-    void*& block = data[static_cast<int>(use)];
-    int64_t& room = bytes[static_cast<int>(use)];
-    if (size > room) {
-      ::operator delete(block, kAlign);
-      block = nullptr;
-      room = 0;
-      block = ::operator new(static_cast<size_t>(size), kAlign);
-      room = size;
-    }
-    return block;
+  void* data = nullptr;
+  int64_t bytes = 0;
+
+  void free() {
+    ::operator delete(data, kAlign);
+    *this = {};
   }
 };
 
-inline thread_local ScratchBlocks scratch_blocks;
+/// Without a destructor, so that nothing has to be asked before it is used.
+inline constinit BX_FAST_TLS thread_local ScratchBlock
+    scratch_blocks[static_cast<int>(ScratchUse::Count)];
+
+[[gnu::noinline]] inline void grow(ScratchBlock& block, int64_t bytes) {
+  static thread_local struct Freed {
+    ~Freed() {
+      for (ScratchBlock& b : scratch_blocks) b.free();
+    }
+  } at_exit;
+  (void)&at_exit;
+  block.free();
+  block = {::operator new(static_cast<size_t>(bytes), ScratchBlock::kAlign), bytes};
+}
 
 }  // namespace detail
 
 /// Room for n elements, until the thread asks again for the same use.
 template <class T>
 T* scratch(ScratchUse use, int64_t n) {
-  return static_cast<T*>(detail::scratch_blocks.take(use, n * static_cast<int64_t>(sizeof(T))));
+  detail::ScratchBlock& block = detail::scratch_blocks[static_cast<int>(use)];
+  const int64_t bytes = n * static_cast<int64_t>(sizeof(T));
+  if (bytes > block.bytes) detail::grow(block, bytes);
+  return static_cast<T*>(block.data);
 }
 
 }  // namespace bx::kernels
