@@ -51,7 +51,7 @@ BARS: dict[str, list[Bar]] = {
     # One number of NumPy is arithmetic of the interpreter: a limit there too.
     "scalar step": _against("ours", torch=8.0)
     + _against("captured", torch=1.0, compile=1.0, jax=1.0),
-    **_mlp(_NETS["mlp 4-32-1, batch 16"], 10.0, jax=1.5),
+    **_mlp(_NETS["mlp 4-32-1, batch 16"], 10.0, jax=1.5, eigen=_LIMIT),
     **_mlp(_NETS["mlp 2-16-16-1, batch 100"], 8.0, torch=40.0, jax=1.5, eigen=_LIMIT),
     **_mlp(_NETS["mlp 2-16-16-1, batch 100, Adam"], 0.0),
     **_mlp(_NETS["mlp 64-128-10, batch 64"], 3.5, torch=5.0, jax=1.5, eigen=_LIMIT),

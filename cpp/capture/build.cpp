@@ -146,6 +146,11 @@ std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t 
   const std::span<const Event> events =
       std::span<const Event>(record_.events).subspan(begin, ends.back() - begin);
   const int64_t rows = rows_of(events);
+  if (fits_cache(events)) {
+    std::vector<std::unique_ptr<Instruction>> parts;
+    for (size_t end : ends) parts.push_back(instruction(std::exchange(begin, end), end));
+    return std::make_unique<WholeWalk>(rows, std::move(parts));
+  }
   const bool leads = is_leading(std::get<Launch>(events[0]));
   int64_t elements = 0, bytes = 0;
   std::vector<RowOperand> operands;

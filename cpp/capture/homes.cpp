@@ -62,8 +62,9 @@ void Program::find_homes(const Schedule& schedule) {
   const std::vector<int> walks = numbers_of(schedule.walks, events.size());
   std::vector<bool> in_rows(record_.buffers.size(), true);
   for (size_t begin = 0; const size_t end : schedule.walks) {
-    const bool one_group = groups[begin] == groups[end - 1];
-    const int64_t rows = one_group ? 0 : rows_of(events.subspan(begin, end - begin));
+    const auto walk = events.subspan(begin, end - begin);
+    const bool apart = groups[begin] == groups[end - 1] || fits_cache(walk);
+    const int64_t rows = apart ? 0 : rows_of(walk);
     for (size_t e = begin; e < end; ++e) {
       const auto* launch = std::get_if<Launch>(&events[e]);
       if (!launch) continue;
@@ -71,7 +72,7 @@ void Program::find_homes(const Schedule& schedule) {
       const auto look = [&](const std::vector<Operand>& operands, unsigned mask) {
         for (size_t k = 0; k < operands.size(); ++k) {
           const Operand& o = operands[k];
-          if (one_group || leads || !is_whole_rows(*launch, o, buffer_of(o), mask >> k & 1, rows))
+          if (apart || leads || !is_whole_rows(*launch, o, buffer_of(o), mask >> k & 1, rows))
             in_rows[static_cast<size_t>(o.buffer)] = false;
         }
       };

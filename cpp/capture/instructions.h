@@ -81,6 +81,10 @@ class FusedKernels final : public Stage {
 class GeneralKernel final : public Stage {
  public:
   explicit GeneralKernel(const Launch& launch) : launch_(launch) {
+    size_t numbers = 0;
+    for (const auto* list : {&launch_.out, &launch_.in})
+      for (const Operand& o : *list) numbers += 2 * static_cast<size_t>(o.shape.size());
+    layouts_.reserve(numbers);
     for (const Operand& o : launch_.out) out.push_back(view(o));
     for (const Operand& o : launch_.in) in.push_back(view(o));
   }
@@ -148,11 +152,37 @@ class GeneralKernel final : public Stage {
     int64_t shapes[kernels::kMaxOperands][kMaxDims];
   };
 
-  static kernels::View view(const Operand& o) {
-    return {nullptr, o.shape.data(), o.strides.data(), o.shape.size(), o.dtype};
+  kernels::View view(const Operand& o) {
+    const int64_t* at = layouts_.data() + layouts_.size();
+    layouts_.insert(layouts_.end(), o.shape.begin(), o.shape.end());
+    layouts_.insert(layouts_.end(), o.strides.begin(), o.strides.end());
+    return {nullptr, at, at + o.shape.size(), o.shape.size(), o.dtype};
   }
   Launch launch_;
+  std::vector<int64_t> layouts_;  // shapes and strides of all views, in few lines of the cache
   std::vector<RowCut> out_cuts_, in_cuts_;
+};
+
+template <class Parts>
+std::string walk_text(const Parts& parts, int64_t rows) {
+  std::string all;
+  for (const auto& part : parts) all += (all.empty() ? "" : " | ") + part->text();
+  return str(all, " [", rows, " rows]");
+}
+
+/// Kernels over the same rows, one after the other on all of them.
+class WholeWalk final : public Instruction {
+ public:
+  WholeWalk(int64_t rows, std::vector<std::unique_ptr<Instruction>> parts)
+      : rows_(rows), parts_(std::move(parts)) {}
+  void run() override {
+    for (const auto& part : parts_) part->run();
+  }
+  std::string text() const override { return walk_text(parts_, rows_); }
+
+ private:
+  int64_t rows_;
+  std::vector<std::unique_ptr<Instruction>> parts_;
 };
 
 /// Kernels over the same rows, one after the other on rows that fit the cache. Where the first one
@@ -188,11 +218,7 @@ class RowWalk final : public Instruction {
     }
     for (size_t k = 0; k < stages_.size(); ++k) check(stages_[k]->op(), faults_[k]);
   }
-  std::string text() const override {
-    std::string all;
-    for (const auto& stage : stages_) all += (all.empty() ? "" : " | ") + stage->text();
-    return str(all, " [", rows_, " rows]");
-  }
+  std::string text() const override { return walk_text(stages_, rows_); }
 
  private:
   static constexpr int64_t kCached = 128 << 10;  // bytes that stay in the second cache

@@ -40,6 +40,14 @@ int64_t rows_of(std::span<const Event> launches) {
   return rows;
 }
 
+bool fits_cache(std::span<const Event> launches) {
+  constexpr int64_t kFirstCache = 16 << 10;  // bytes, half of the smallest
+  int64_t bytes = 0;
+  for (const Event& e : launches)
+    for (const Operand& o : std::get<Launch>(e).out) bytes += o.numel() * size_of(o.dtype);
+  return bytes <= kFirstCache;
+}
+
 /// Its dimension 0, or as many equal pieces of dense memory.
 int64_t row_step(const Operand& o, int64_t rows) {
   if (o.shape.size() > 0 && o.shape[0] == rows && o.strides[0] == 0) return 0;

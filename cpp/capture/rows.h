@@ -22,6 +22,8 @@ bool is_leading(const Launch& launch);
 
 /// How many rows launches walk together.
 int64_t rows_of(std::span<const Event> launches);
+/// Whether what they write fits the first cache: then each does all of its rows at once.
+bool fits_cache(std::span<const Event> launches);
 
 /// Bytes from row to row of an operand that a general kernel walks; 0 where all rows are the same,
 /// -1 where its rows are not apart.

@@ -94,6 +94,13 @@ Layout layout_of(const Dims& shape, const PointwiseOperand& o, int64_t block) {
   return Layout::Strided;
 }
 
+/// Where the elements from `at` on lie of an operand that is read and written in place, in a run
+/// that began at `begin`.
+char* place_of(const PointwiseOperand& o, int64_t begin, int64_t at, char* local) {
+  return o.local >= 0 ? local + o.local + begin * o.item % kAligned + (at - begin) * o.item
+                      : o.data + at * o.item;
+}
+
 }  // namespace
 
 PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand> operands,
@@ -118,6 +125,8 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
   block = reduces ? kernels::kLeaf : inner <= most ? most / inner * inner : most;
   for (auto& o : operands)
     if (o.has_tensor()) o.layout = layout_of(shape, o, block);
+  in_place_ = std::all_of(operands.begin(), operands.end(),
+                          [](auto& o) { return o.layout == Layout::Straight; });
 }
 
 /// Gives every operand a buffer that it may need, and returns the bytes per element in use, memory
@@ -169,9 +178,28 @@ int64_t PointwisePlan::assign_slots() {
   return bytes + end - own;
 }
 
-/// Block by block. Buffers that repeat are filled once.
+void PointwisePlan::run_steps(char* const* place, int64_t n, kernels::FaultInfo* fault) const {
+  for (const PointwiseStep& step : steps) {
+    void* out[1] = {place[step.output]};
+    const void* in[4];
+    for (int k = 0; k < step.input_count; ++k) in[k] = place[step.inputs[k]];
+    step.fn(out, in, n, step.params, fault);
+  }
+}
+
 void PointwisePlan::run_range(int64_t begin, int64_t end, kernels::FaultInfo* fault,
                               char* local) const {
+  if (!in_place_) return run_buffered(begin, end, fault, local);
+  char* place[kMaxPointwiseOperands];
+  for (int64_t at = begin; at < end; at += block) {
+    for (size_t k = 0; k < operands.size(); ++k) place[k] = place_of(operands[k], begin, at, local);
+    run_steps(place, std::min(block, end - at), fault);
+  }
+}
+
+/// Block by block. Buffers that repeat are filled once.
+void PointwisePlan::run_buffered(int64_t begin, int64_t end, kernels::FaultInfo* fault,
+                                 char* local) const {
   const int count = static_cast<int>(operands.size());
   alignas(64) char scratch[kScratch];
   char* buffers[kMaxPointwiseOperands];
@@ -187,18 +215,12 @@ void PointwisePlan::run_range(int64_t begin, int64_t end, kernels::FaultInfo* fa
     char* place[kMaxPointwiseOperands];
     for (int k = 0; k < count; ++k) {
       const PointwiseOperand& o = operands[k];
-      place[k] = o.local >= 0 ? local + o.local + begin * o.item % kAligned + (at - begin) * o.item
-                 : o.layout == Layout::Straight ? o.data + at * o.item
-                 : o.layout == Layout::Leaves   ? o.data + at / kernels::kLeaf * o.item
-                                                : buffers[k];
+      place[k] = o.local >= 0 || o.layout == Layout::Straight ? place_of(o, begin, at, local)
+                 : o.layout == Layout::Leaves ? o.data + at / kernels::kLeaf * o.item
+                                              : buffers[k];
       if (o.layout == Layout::Strided && o.is_read) transfer(shape, o, at, n, buffers[k], true);
     }
-    for (const PointwiseStep& step : steps) {
-      void* out[1] = {place[step.output]};
-      const void* in[4];
-      for (int k = 0; k < step.input_count; ++k) in[k] = place[step.inputs[k]];
-      step.fn(out, in, n, step.params, fault);
-    }
+    run_steps(place, n, fault);
     for (int k = 0; k < count; ++k) {
       const PointwiseOperand& o = operands[k];
       if (o.is_written && o.layout != Layout::Straight && o.has_tensor())
