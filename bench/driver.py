@@ -32,7 +32,7 @@ def measure(ours: str, threads: int, quick: bool, only: str, large: bool) -> Res
     for workload in workloads(quick):
         if only in workload.name and (workload.large or not large):
             _progress(workload.name)
-            results.rows.append(_row(workload, here, quick))
+            results.rows.append(_row(workload, here, quick, rest=0.05 if threads > 1 else 0.0))
     if not (only or large):
         _progress("import time")
         results.rows += _imports(here, 1 if quick else 7) + _sizes(here)
@@ -48,12 +48,12 @@ def measure(ours: str, threads: int, quick: bool, only: str, large: bool) -> Res
     return results
 
 
-def _row(workload: Workload, here: dict[str, Peer], quick: bool) -> Row:
+def _row(workload: Workload, here: dict[str, Peer], quick: bool, rest: float) -> Row:
     """Set the peers up, drop those whose answer differs, time the rest."""
     row = Row(workload.name, workload.section)
     running = _checked(workload, here, row)
     rounds, seconds = (3, 0.005) if quick else (11, 0.05)
-    row.rounds = interleaved(running, rounds=rounds, seconds=seconds)
+    row.rounds = interleaved(running, rounds=rounds, seconds=seconds, rest=rest)
     for key in [key for key in running if not finite(running[key].answer())]:
         row.refused[key] = "NaN or infinity after it was timed"
         del row.rounds[key]

@@ -55,9 +55,13 @@ def finite(answer: Answer) -> bool:
 
 
 def interleaved(
-    runs: Mapping[str, Running], *, rounds: int, seconds: float
+    runs: Mapping[str, Running], *, rounds: int, seconds: float, rest: float = 0.0
 ) -> dict[str, list[float]]:
-    """Seconds per step of each peer in each round; a round gives every peer about `seconds`."""
+    """Seconds per step of each peer in each round; a round gives every peer about `seconds`.
+
+    Before each turn the machine rests for `rest` seconds: the threads of whoever ran before wait
+    for more work on the processor for a while, OpenMP's and OpenBLAS's for milliseconds.
+    """
     steps = {peer: _steps_for(running, seconds) for peer, running in runs.items()}
     times: dict[str, list[float]] = {peer: [] for peer in runs}
     order = list(runs)
@@ -70,8 +74,9 @@ def interleaved(
         gc.disable()
         try:
             for peer in order:
-                if steps[peer] >= 10:
-                    runs[peer].run(steps[peer] // 10)
+                time.sleep(rest)
+                if rest or steps[peer] >= 10:
+                    runs[peer].run(max(1, steps[peer] // 10))
                 times[peer].append(_time(runs[peer], steps[peer]) / steps[peer])
         finally:
             if enabled:

@@ -189,6 +189,36 @@ void multiply_strips(const Product<T>& p, TileWidth tile, const Cut& strips, int
     }
 }
 
+/// A column by a row: nothing is added up, and the stores follow one another.
+template <class T>
+void multiply_outer(const Product<T>& p) {
+  using L = Lanes<T>;
+  const L zero(T(0));
+  for (int64_t j = 0; j < p.n; j += 2 * L::width) {
+    const int64_t count = p.n - j, second = count - L::width;
+    const L x = load_padded(p.b.data + j, count, zero);
+    const L y = second > 0 ? load_padded(p.b.data + j + L::width, second, zero) : zero;
+    const auto rows = [=, a = p.a.data, step = p.a.row, m = p.m, c_step = p.c_step](
+                          T* c, auto store) __attribute__((always_inline)) {
+      for (int64_t i = 0; i < m; ++i, c += c_step) {
+        const L s(a[i * step]);
+        store(c, multiply_add(s, x, zero), multiply_add(s, y, zero));
+      }
+    };
+    if (second >= L::width) {
+      rows(p.c + j, [](T* c, L first, L next) {
+        first.store(c);
+        next.store(c + L::width);
+      });
+    } else {
+      rows(p.c + j, [=](T* c, L first, L next) {
+        store_part(first, c, count);
+        if (second > 0) store_part(next, c + L::width, second);
+      });
+    }
+  }
+}
+
 /// A product of few operations, in place by a grid or two: to look for a better way would take
 /// longer. False where it is not one.
 template <class T>
@@ -197,6 +227,10 @@ template <class T>
   if (p.b.col != 1 || p.m * p.n > most || p.k * p.n > most || (p.m > 1 && p.n < 4)) return false;
   // Few columns of rows that are neighbours: better turned, if the sums are long.
   if (p.m > tile_rows<T>(1) && p.a.row == 1 && 4 * p.n <= Lanes<T>::width && p.k > 12) return false;
+  if (Lanes<T>::is_packet && p.k == 1 && p.m > 1 && !p.start.data) {
+    multiply_outer(p);
+    return true;
+  }
   if (p.m <= tile_rows<T>(1)) {
     Grid<T> g;
     g.k = p.k;
