@@ -8,23 +8,23 @@ using kernels::Id;
 
 namespace {
 
-/// -weight[target] * logp[target] per row; rows whose target is ignore_index count for nothing.
+/// -weight[target] * logp[target]; where target is ignore_index, nothing.
 std::pair<Tensor, Tensor> nll_rows(const Tensor& logp, const Tensor& target,
                                    const std::optional<Tensor>& weight, int64_t ignore_index) {
-  Tensor loss = empty({logp.size(0)}, logp.dtype()), used = empty({logp.size(0)}, logp.dtype());
+  Tensor loss = empty(target.shape(), logp.dtype()), used = empty(target.shape(), logp.dtype());
   Params p;
   p.i[0] = ignore_index;
   p.i[1] = weight.has_value();
   GradMode off(false);
-  const Tensor x = contiguous(logp), t = contiguous(target);
+  const Tensor x = contiguous(logp);
   const Tensor w = weight ? contiguous(*weight) : Tensor();
-  Operands inputs{&x, &t};
+  Operands inputs{&x, &target};
   if (weight) inputs.add(w);
   launch("nll_loss", kernel(Id::NllLoss, logp.dtype()), {&loss, &used}, inputs, p);
   return {loss, used};
 }
 
-/// dlogp from the gradient of each row's loss.
+/// dlogp from the gradient of each loss.
 Tensor nll_backward(const Tensor& g, const Tensor& target, const Tensor& used, int64_t ignore_index,
                     const Dims& shape) {
   Tensor out = empty(shape, g.dtype());
@@ -34,19 +34,19 @@ Tensor nll_backward(const Tensor& g, const Tensor& target, const Tensor& used, i
   if (Recorder r{&g}; r)
     r.save(target).save(used).done(
         "NllLossBackwardBackward0", out, [ignore_index](const Backward& b) {
-          const Tensor t = b.saved(0), rows = arange_int(0, t.numel(), 1);
+          const Tensor t = b.saved(0);
           const Tensor safe = select(t == static_cast<double>(ignore_index), zero(t), t);
-          b.give(0, -index(b.grad(), {rows, safe}) * b.saved(1));
+          b.give(0, -squeeze(gather(b.grad(), 1, unsqueeze(safe, 1)), Dims{1}) * b.saved(1));
         });
   return out;
 }
 
 constexpr const char* kNode2D = "NllLoss2DBackward0";
 
-/// logp [rows, classes], target [rows].
-Tensor nll_matrix(const Tensor& logp, const Tensor& given_target,
-                  const std::optional<Tensor>& weight, int64_t ignore_index, Reduction reduction,
-                  const char* node = "NllLossBackward0") {
+/// logp [rows, classes] or [outer, classes, inner], target the same without the classes.
+Tensor nll_of_classes(const Tensor& logp, const Tensor& given_target,
+                      const std::optional<Tensor>& weight, int64_t ignore_index,
+                      Reduction reduction, const char* node = "NllLossBackward0") {
   const Tensor target = contiguous(given_target);
   const auto [loss, used] = nll_rows(logp, target, weight, ignore_index);
   Tensor total, out = loss;
@@ -62,7 +62,8 @@ Tensor nll_matrix(const Tensor& logp, const Tensor& given_target,
     r.save(target).save(used).save(total).done(
         node, out, [ignore_index, shape = logp.shape()](const Backward& b) {
           const Tensor total = b.saved(2);
-          const Tensor g = expand(total.defined() ? b.grad() / total : b.grad(), {shape[0]});
+          const Tensor each = total.defined() ? b.grad() / total : b.grad();
+          const Tensor g = expand(contiguous(each), b.saved(0).shape());
           b.give(0, nll_backward(g, b.saved(0), b.saved(1), ignore_index, shape));
         });
   return out;
@@ -95,11 +96,14 @@ Tensor nll_loss(const Tensor& logp, const Tensor& target, const std::optional<Te
   }
   if (logp.dim() == 1)
     return reshape(
-        nll_matrix(unsqueeze(logp, 0), reshape(target, {1}), weight, ignore_index, reduction), {});
-  if (logp.dim() == 2) return nll_matrix(logp, target, weight, ignore_index, reduction);
-  const Tensor rows = reshape(movedim(logp, {1}, {-1}), {-1, classes});
-  const Tensor out =
-      nll_matrix(rows, reshape(target, {-1}), weight, ignore_index, reduction, kNode2D);
+        nll_of_classes(unsqueeze(logp, 0), reshape(target, {1}), weight, ignore_index, reduction),
+        {});
+  if (logp.dim() == 2) return nll_of_classes(logp, target, weight, ignore_index, reduction);
+  int64_t inner = 1;
+  for (int d = 2; d < logp.dim(); ++d) inner *= logp.size(d);
+  const Tensor out = nll_of_classes(reshape(logp, {logp.size(0), classes, inner}),
+                                    reshape(target, {logp.size(0), inner}), weight, ignore_index,
+                                    reduction, kNode2D);
   return reduction == Reduction::None ? named(kNode2D, reshape(out, expected)) : out;
 }
 

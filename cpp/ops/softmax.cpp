@@ -7,25 +7,25 @@ using kernels::Id;
 
 namespace {
 
-/// Runs a row kernel along one dimension: that dimension goes last, the others become rows.
+/// Runs a kernel along one dimension, which stands between those before it and those after it.
 Tensor along(const char* op, Id id, int axis, const Tensor& a, const Tensor* b) {
   GradMode off(false);
-  const int last = a.dim() - 1;
-  auto rows = [&](const Tensor& t) {
-    const Tensor moved = contiguous(axis == last ? t : transpose(t, axis, last));
-    const int64_t n = moved.size(-1);
-    return alias(moved, {n ? moved.numel() / n : 0, n}, {n, 1}, moved->offset);
+  const Tensor out = empty(a.shape(), a.dtype());
+  if (out.numel() == 0) return out;
+  Dims flat = {1, a.size(axis)};
+  int64_t inner = 1;
+  for (int d = 0; d < axis; ++d) flat[0] *= a.size(d);
+  for (int d = axis + 1; d < a.dim(); ++d) inner *= a.size(d);
+  if (inner > 1) flat.push_back(inner);
+  const auto flattened = [&](const Tensor& t) {
+    const Tensor dense = contiguous(t);
+    return alias(dense, flat, contiguous_strides(flat), dense->offset);
   };
-  const Dims shape = (axis == last ? a : transpose(a, axis, last)).shape();
-  Tensor out = empty(shape, a.dtype());
-  const int64_t n = shape.back();
-  if (out.numel() == 0) return a.shape() == shape ? out : empty(a.shape(), a.dtype());
-  const Tensor flat = alias(out, {out.numel() / n, n}, {n, 1}, 0);
-  const Tensor x = rows(a), y = b ? rows(*b) : Tensor();
+  const Tensor x = flattened(a), y = b ? flattened(*b) : Tensor();
   Operands inputs(x);
   if (b) inputs.add(y);
-  launch(op, kernel(id, a.dtype()), flat, inputs);
-  return axis == last ? out : contiguous(transpose(out, axis, last));
+  launch(op, kernel(id, a.dtype()), flattened(out), inputs);
+  return out;
 }
 
 /// A 0-d tensor is treated as one row of one element.
