@@ -37,6 +37,7 @@ bool one_word(uint64_t range) { return range != 0 && range < uint64_t{1} << 28; 
 int64_t largest_whole(DType dtype) {
   switch (dtype) {
     case DType::Bool: return 1;
+    case DType::UInt8: return std::numeric_limits<uint8_t>::max();
     case DType::Int32: return std::numeric_limits<int32_t>::max();
     case DType::Int64: return std::numeric_limits<int64_t>::max();
     case DType::Float32: return int64_t{1} << 24;

@@ -94,7 +94,9 @@ Tensor product_of_others(const Tensor& x, uint32_t bits) {
 Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("prod", axes, t.dim());
-  Tensor out = reduce("prod", Id::Prod, t, bits, keepdim, t.dtype());
+  Tensor out = in_int32(t, [&](const Tensor& x) {
+    return reduce("prod", Id::Prod, x, bits, keepdim, x.dtype());
+  });
   if (Recorder r{&t}; r)
     r.save(t).done(axes ? "ProdBackward1" : "ProdBackward0", out, [bits](const Backward& b) {
       b.give(0, unreduce(b.grad(), b.saved(0).shape(), bits) * product_of_others(b.saved(0), bits));
@@ -150,7 +152,8 @@ std::pair<Tensor, Tensor> extreme_along(const char* op, const char* node, Id arg
 Tensor any_all(const char* op, Id id, const Tensor& t, const OptDims& axes, bool keepdim) {
   GradMode off(false);
   const Tensor flags = t.dtype() == DType::Bool ? t : t != 0.;
-  return reduce(op, id, flags, axis_bits(op, axes, t.dim()), keepdim, DType::Bool);
+  const Tensor out = reduce(op, id, flags, axis_bits(op, axes, t.dim()), keepdim, DType::Bool);
+  return t.dtype() == DType::UInt8 ? to(out, DType::UInt8) : out;  // PyTorch's type for it
 }
 
 }  // namespace
@@ -203,7 +206,8 @@ Tensor extreme(const char* op, const char* node, Id id, const Tensor& t, const O
 Tensor sum(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("sum", axes, t.dim());
-  Tensor out = reduce("sum", Id::Sum, t, bits, keepdim, t.dtype());
+  Tensor out = in_int32(
+      t, [&](const Tensor& x) { return reduce("sum", Id::Sum, x, bits, keepdim, x.dtype()); });
   if (Recorder r{&t}; r)
     r.done(axes ? "SumBackward1" : "SumBackward0", out,
            [bits, shape = t.shape()](const Backward& b) {

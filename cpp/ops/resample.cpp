@@ -223,6 +223,11 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
   if (size.size() != dims)
     fail_value(op, "size=", size, " for an input of shape ", x.shape(), "; pass ", dims,
                " numbers, one per spatial dimension");
+  if (x.dtype() == DType::UInt8 && mode != "area") {
+    const Tensor y = resize(to(x, DType::Float32), size, mode, align_corners, scale0, scale1,
+                            scale2, antialias);
+    return to(apply<formulas::Round>(minimum(maximum(y, 0.), 255.)), DType::UInt8);
+  }
   require_float(op, x.dtype());
   const ModeRow* row = nullptr;
   for (const ModeRow& m : kModes)

@@ -50,7 +50,7 @@ void require_dtype_of_src(const char* op, const Tensor& self, const Tensor& src)
 }
 
 Tensor number_for(const Tensor& self, const Operand& value) {
-  return to(value.tensor, self.dtype());
+  return fitted("scatter", value.tensor, self.dtype());
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ import numpy as np
 
 from .row import Flags, Real, Row, Whole, case, row
 
-INTS = ("int64", "int32")
+INTS = ("int64", "int32", "uint8")
 
 
 @dataclass(frozen=True)
