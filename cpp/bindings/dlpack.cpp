@@ -63,7 +63,7 @@ struct Loan {
   Managed managed{};
 
   explicit Loan(const Tensor& t) : tensor(t), shape(t.shape()), strides(t.strides()) {
-    const uint8_t code = is_floating(t.dtype())        ? kFloat
+    const uint8_t code = is_floating(t.dtype())      ? kFloat
                          : t.dtype() == DType::Bool  ? kBool
                          : t.dtype() == DType::UInt8 ? kUInt
                                                      : kInt;

@@ -89,8 +89,7 @@ struct Indexed {
     } else if (PyBool_Check(part)) {
       view = unsqueeze(view, dim_);
       add_tensor(full_int({1}, part == Py_True, DType::Bool));
-    } else if (is_tensor(part) && tensor_of(part).dim() == 0 &&
-               !is_mask(tensor_of(part).dtype())) {
+    } else if (is_tensor(part) && tensor_of(part).dim() == 0 && !is_mask(tensor_of(part).dtype())) {
       view = select_axis(view, dim_, number_index(part));
     } else if (is_index_data(part)) {
       add_tensor(index_tensor(part));

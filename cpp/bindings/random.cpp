@@ -30,9 +30,8 @@ void restore(Generator& g, py::handle state) {
   if (!is_tensor(state.ptr()) && !is_numpy_array(state.ptr()))
     fail_type("set_state", "a generator's state is a tensor of bytes, not ",
               Py_TYPE(state.ptr())->tp_name, "; pass what get_state() returned");
-  const Tensor given = is_tensor(state.ptr())
-                           ? tensor_of(state.ptr())
-                           : tensor_from_data(state, std::nullopt);
+  const Tensor given =
+      is_tensor(state.ptr()) ? tensor_of(state.ptr()) : tensor_from_data(state, std::nullopt);
   if (!is_integral(given.dtype()))
     fail_type("set_state", "the state is ", name_of(given.dtype()),
               "; expected whole numbers from 0 to 255");

@@ -68,8 +68,11 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   Tensor out = empty({n}, t);
   visit(t, [&](auto zero) {
     using T = decltype(zero);
+    // Of integers, start and step are whole too.
+    using Exact = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
     for (int64_t i = 0; i < n; ++i)
-      out.data<T>()[i] = convert<T>(a + static_cast<double>(i) * s);
+      out.data<T>()[i] =
+          static_cast<T>(static_cast<Exact>(a) + static_cast<Exact>(i) * static_cast<Exact>(s));
   });
   return out;
 }

@@ -89,9 +89,8 @@ void require_fits(const char* op, const Scalar& number, DType dtype) {
     const double x = number.as_double();
     const double lowest = number.kind == Scalar::Float ? least : std::min(least, -most);
     if (!(x >= lowest && x <= most))
-      fail_runtime(op, "the number ", x, " does not fit into ", name_of(dtype),
-                   ", which holds ", +Limits::lowest(), " to ", +Limits::max(),
-                   "; use another type");
+      fail_runtime(op, "the number ", x, " does not fit into ", name_of(dtype), ", which holds ",
+                   +Limits::lowest(), " to ", +Limits::max(), "; use another type");
   });
 }
 

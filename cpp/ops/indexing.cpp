@@ -107,7 +107,8 @@ void put_values(const Tensor& base, const Selection& s, const Tensor& value, boo
   if (!(joint == placed))
     fail_runtime("index_put_", "a value of shape ", value.shape(), " does not fit the shape ",
                  placed, " of what is indexed; reshape the value");
-  const Tensor source = contiguous(permute(expand(fitted("index_put_", value, base.dtype()), placed), back));
+  const Tensor source =
+      contiguous(permute(expand(fitted("index_put_", value, base.dtype()), placed), back));
   if (source.numel() == 0 && s.shape.product() == 0) return;
   launch("index_put_", kernel(accumulate ? Id::IndexAdd : Id::IndexPut, base.dtype()), target,
          with_indices(source, s), index_params(s));

@@ -92,6 +92,7 @@ std::array<Tensor, 2> scaled_operands(const PointwiseOp& op, const Tensor& a, co
   const Tensor in[] = {a, b};
   const DType type = result_type(in, 2);
   check_types(op, in, type);
+  require_fits(op.name, alpha, type);
   if (alpha.kind == Scalar::Bool && type != DType::Bool)
     fail_runtime(op.name, "alpha is a bool, the result ", name_of(type), "; pass a number");
   return {a, scaled(b, alpha)};
@@ -123,7 +124,6 @@ Tensor condition_of(const Tensor& c) {
 
 Tensor scaled(const Tensor& t, const Scalar& alpha) {
   if (alpha.as_double() == 1) return t;
-  require_fits("add", alpha, t.dtype());
   if (alpha.kind == Scalar::Float && !is_floating(t.dtype()))
     fail_runtime("add", "alpha is a float, ", alpha.d, ", but the operand is ", name_of(t.dtype()),
                  "; use a whole number or a floating-point tensor");
@@ -265,14 +265,18 @@ void register_pointwise(Registry& r) {
   const char* where_doc = pointwise_op(row_index<Where>).doc;
   r.function(
       "where", "condition, input, other",
-      [](const Tensor& c, Operand a, Operand b) { return select(condition_of(c), a.tensor, b.tensor); },
+      [](const Tensor& c, Operand a, Operand b) {
+        return select(condition_of(c), a.tensor, b.tensor);
+      },
       where_doc);
   r.function(
       "where", "condition",
       [](const Tensor& c) { return unbind(nonzero(c.dim() ? c : reshape(c, {1})), 1); }, where_doc);
   r.method(
       "where", "input, condition, other",
-      [](const Tensor& a, const Tensor& c, Operand b) { return select(condition_of(c), a, b.tensor); },
+      [](const Tensor& a, const Tensor& c, Operand b) {
+        return select(condition_of(c), a, b.tensor);
+      },
       where_doc);
   r.both("prelu", "input, weight", prelu, pointwise_op(row_index<Prelu>).doc);
   r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of dimension dim.");
