@@ -135,10 +135,10 @@ def test_graph_node_has_pytorchs_name() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int32", "int64", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
 def test_every_pair_of_types_gives_pytorchs_type(dtype: str) -> None:
     wrong = []
-    for other in ("bool", "int32", "int64", "float32", "float64"):
+    for other in ("bool", "uint8", "int32", "int64", "float32", "float64"):
         for name in ("add", "sub", "mul", "div", "floor_divide", "pow", "maximum", "eq", "atan2"):
             for shape in ((2,), ()):
                 outcome = []

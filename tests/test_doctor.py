@@ -152,13 +152,12 @@ constraints.positive
         (bx, "bfloat16", "float32"),
         (bx, "half", "float32"),
         (bx, "complex64", "float32"),
-        (bx, "uint8", "int32"),
         (bx, "int16", "int32"),
         (bx, "uint64", "int64"),
         (bx, "HalfTensor", "FloatTensor"),
-        (bx, "ByteTensor", "IntTensor"),
+        (bx, "ShortTensor", "IntTensor"),
         (bx.Tensor, "half", "float"),
-        (bx.Tensor, "byte", "int"),
+        (bx.Tensor, "short", "int"),
     ],
 )
 def test_an_element_type_that_is_missing_names_the_nearest(

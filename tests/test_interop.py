@@ -11,7 +11,7 @@ import pytest
 
 import backprop_ext as bx
 
-DTYPES = ["bool", "int32", "int64", "float32", "float64"]
+DTYPES = ["bool", "uint8", "int32", "int64", "float32", "float64"]
 
 
 class Owned(np.ndarray):
@@ -163,6 +163,7 @@ def test_limits() -> None:
     assert f.max == bx.tensor(f.max).item()
     assert (i.min, i.max, i.bits) == (-(2**31), 2**31 - 1, 32)
     assert repr(i) == "iinfo(min=-2147483648, max=2147483647, dtype=int32)"
+    assert repr(bx.iinfo(bx.uint8)) == "iinfo(min=0, max=255, dtype=uint8)"
     assert bx.finfo() == f
     for wrong in (
         lambda: bx.finfo(bx.int32),

@@ -12,7 +12,7 @@ import pytest
 
 import backprop_ext as bx
 
-DTYPES = [np.bool_, np.int32, np.int64, np.float32, np.float64]
+DTYPES = [np.bool_, np.uint8, np.int32, np.int64, np.float32, np.float64]
 
 
 class Owned(np.ndarray):

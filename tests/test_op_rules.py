@@ -18,7 +18,7 @@ POINTWISE = [
     row for row in TABLE if row.pointwise and row.reference is not None and row.result != "error"
 ]
 LONG = 2500  # more than two blocks of the pointwise driver
-DTYPES = ["bool", "int32", "int64", "float32", "float64"]
+DTYPES = ["bool", "uint8", "int32", "int64", "float32", "float64"]
 
 
 def long_case(row: Any) -> Case:

@@ -113,6 +113,8 @@ def whole_cases() -> list[Any]:
 def test_forward_of_integers_equals_numpy(row: Any, case: Any, seed: str, dtype: str) -> None:
     args, kwargs = case.draw_whole(seed, dtype)
     actual = arrays(call(row.name, args, kwargs))
+    if row.whole_result == "float32":  # NumPy's functions of uint8 are float16
+        args = map_arrays(lambda a: a.astype("int64") if a.dtype == "uint8" else a, args, np.ndarray)
     with np.errstate(all="ignore"):
         expected = reference(row, args, kwargs)
     for a, e in zip(actual, expected, strict=True):
@@ -120,7 +122,8 @@ def test_forward_of_integers_equals_numpy(row: Any, case: Any, seed: str, dtype:
         is_index = len(expected) == 2 and e is expected[1] and row.name in ("max", "min")
         assert a.dtype == ("int64" if is_index else dtype if kind == "same" else kind)
         tolerance = 2e-6 if a.dtype.kind == "f" else 0
-        assert_same(a, e.astype(a.dtype), tolerance, tolerance)
+        with np.errstate(over="ignore"):
+            assert_same(a, e.astype(a.dtype), tolerance, tolerance)
 
 
 def spread(array: Any) -> Any:

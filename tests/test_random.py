@@ -158,8 +158,10 @@ def test_state_continues_a_stream_also_between_two_normals() -> None:
             bx.set_rng_state(wrong)
     bx.set_rng_state(state)
     assert bx.randn(5).tolist() == first[:5]
-    bx.set_rng_state(state.numpy().astype(np.uint8))
-    assert bx.randn(5).tolist() == first[:5]
+    assert state.dtype == bx.uint8
+    for wider in (state.int(), state.numpy(), state.numpy().astype(np.int64)):
+        bx.set_rng_state(wider)
+        assert bx.randn(5).tolist() == first[:5]
 
 
 def test_states_are_kept_in_files_and_pickles(tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_states_cross_over_to_pytorch_and_back() -> None:
     torch = pytest.importorskip("torch")
     bx.manual_seed(11)
     bx.randn(7)
-    torch.set_rng_state(torch.tensor(bx.get_rng_state().tolist(), dtype=torch.uint8))
+    torch.set_rng_state(torch.from_numpy(bx.get_rng_state().numpy()))
     assert torch.randn(3).tolist() == bx.randn(3).tolist()
     torch.randn(5)
     bx.set_rng_state(torch.get_rng_state().numpy())

@@ -57,7 +57,7 @@ def test_random_tensors_print_as_in_pytorch() -> None:
         shape = tuple(rng.integers(0, 7, rng.integers(0, 4)))
         scale = 10.0 ** rng.integers(-6, 7, shape)
         a = np.asarray(rng.standard_normal(shape) * scale)
-        a = a.astype(rng.choice(["float32", "float64", "int64", "int32", "bool"]))
+        a = a.astype(rng.choice(["float32", "float64", "int64", "int32", "uint8", "bool"]))
         for option in ({}, {"precision": 2}, {"sci_mode": False}, {"linewidth": 40}):
             torch.set_printoptions(profile="default")
             torch.set_printoptions(**option)

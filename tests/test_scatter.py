@@ -169,7 +169,7 @@ def test_zeros_of_both_signs_are_equal_and_keep_their_order() -> None:
     assert t.mode().indices.item() == 2
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int32", "int64", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("n", [1, 255, 256, 5000])
 def test_long_lines_of_every_type_sort_as_in_numpy(dtype: str, n: int) -> None:
     rng = np.random.default_rng(n)

@@ -27,7 +27,7 @@ def round_trip(obj: Any) -> Any:
     return bx.load(io.BytesIO(saved(obj)))
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int32", "int64", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3), (2, 0, 3)])
 def test_tensor_survives_pickle_and_save(dtype: str, shape: Any) -> None:
     t = bx.tensor(np.random.default_rng(0).integers(0, 2, shape)).to(getattr(bx, dtype))

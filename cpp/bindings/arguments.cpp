@@ -61,7 +61,7 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
   if (!creates) {
     // One memory format is all there is: the copies that name one are the same copies.
     constexpr const char* kCopies[] = {"clone", "contiguous", "float", "double",
-                                       "int",   "long",       "bool"};
+                                       "int",   "long",       "byte",  "bool"};
     return !std::strcmp(name, "memory_format") &&
            std::find(std::begin(kCopies), std::end(kCopies), operation.name) != std::end(kCopies);
   }

@@ -150,8 +150,10 @@ Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype) {
   visit(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = out.data<T>();
-    for (const Scalar& s : flat.values)
+    for (const Scalar& s : flat.values) {
+      require_fits("tensor", s, out.dtype());
       *to++ = s.kind == Scalar::Float ? static_cast<T>(s.d) : static_cast<T>(s.i);
+    }
   });
   return out;
 }

@@ -28,7 +28,7 @@ void bind_dtype(py::module_& m) {
   type.def_property_readonly("is_floating_point",
                              [](const PyDType& d) { return is_floating(d.value); })
       .def_property_readonly("is_complex", [](const PyDType&) { return false; })
-      .def_property_readonly("is_signed", [](const PyDType& d) { return d.value != DType::Bool; })
+      .def_property_readonly("is_signed", [](const PyDType& d) { return is_signed(d.value); })
       .def_property_readonly("itemsize", [](const PyDType& d) { return size_of(d.value); })
       .def("__repr__", [](const PyDType& d) { return str("torch.", name_of(d.value)); })
       .def("__reduce__", [](const PyDType& d) { return name_of(d.value); });

@@ -20,10 +20,10 @@ Tensor index_tensor(PyObject* o) {
 /// Dimensions that a part of the key consumes.
 int consumes(PyObject* o) {
   if (o == Py_None || o == Py_Ellipsis || PyBool_Check(o)) return 0;
-  if (is_tensor(o) && tensor_of(o).dtype() == DType::Bool) return tensor_of(o).dim();
+  if (is_tensor(o) && is_mask(tensor_of(o).dtype())) return tensor_of(o).dim();
   if (is_numpy_array(o) || PyList_Check(o)) {
     const Tensor t = index_tensor(o);
-    if (t.dtype() == DType::Bool) return t.dim();
+    if (is_mask(t.dtype())) return t.dim();
   }
   return 1;
 }
@@ -89,8 +89,7 @@ struct Indexed {
     } else if (PyBool_Check(part)) {
       view = unsqueeze(view, dim_);
       add_tensor(full_int({1}, part == Py_True, DType::Bool));
-    } else if (is_tensor(part) && tensor_of(part).dim() == 0 &&
-               tensor_of(part).dtype() != DType::Bool) {
+    } else if (is_tensor(part) && tensor_of(part).dim() == 0 && !is_mask(tensor_of(part).dtype())) {
       view = select_axis(view, dim_, number_index(part));
     } else if (is_index_data(part)) {
       add_tensor(index_tensor(part));
@@ -115,9 +114,9 @@ struct Indexed {
   }
 
   void add_tensor(const Tensor& index) {
-    if (index.dtype() == DType::Bool && index.dim() == 0) {
+    if (is_mask(index.dtype()) && index.dim() == 0) {
       view = unsqueeze(view, dim_);
-      return add_tensor(reshape(index, {1}));
+      return add_tensor(to(reshape(index, {1}), DType::Bool));
     }
     advanced = true;
     while (covered_ < dim_) {
@@ -125,7 +124,7 @@ struct Indexed {
       ++covered_;
     }
     indices.push_back(index);
-    covered_ += index.dtype() == DType::Bool ? index.dim() : 1;
+    covered_ += is_mask(index.dtype()) ? index.dim() : 1;
     dim_ = covered_;
   }
 

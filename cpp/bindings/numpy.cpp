@@ -12,6 +12,7 @@ namespace {
 std::optional<DType> dtype_of_array(const py::dtype& d) {
   switch (d.kind()) {
     case 'b': return DType::Bool;
+    case 'u': return d.itemsize() == 1 ? std::optional(DType::UInt8) : std::nullopt;
     case 'i':
       if (d.itemsize() == 4) return DType::Int32;
       return d.itemsize() == 8 ? std::optional(DType::Int64) : std::nullopt;
@@ -25,8 +26,9 @@ std::optional<DType> dtype_of_array(const py::dtype& d) {
 bool is_native(const py::dtype& d) { return py::bool_(d.attr("isnative")); }
 
 [[noreturn]] void reject_dtype(const char* op, const py::dtype& d) {
-  fail_type(op, "can't convert a NumPy array of type ", std::string(py::str(d)),
-            "; supported are float64, float32, int64, int32 and bool; use array.astype(...)");
+  fail_type(
+      op, "can't convert a NumPy array of type ", std::string(py::str(d)),
+      "; supported are float64, float32, int64, int32, uint8 and bool; use array.astype(...)");
 }
 
 py::dtype numpy_dtype(DType t) {
@@ -74,6 +76,7 @@ struct Export {
 const char* buffer_format(DType t) {
   switch (t) {
     case DType::Bool: return "?";
+    case DType::UInt8: return "B";
     case DType::Int32: return "i";
     case DType::Int64: return sizeof(long) == 8 ? "l" : "q";
     case DType::Float32: return "f";

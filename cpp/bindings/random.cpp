@@ -17,31 +17,27 @@ uint64_t seed_from(const py::int_& seed) {
   return py::int_(seed.attr("__and__")(most)).cast<uint64_t>();
 }
 
-/// The bytes of a state, one to an element: PyTorch's are a ByteTensor.
+/// The bytes of a state, PyTorch's.
 Tensor state_of(const Generator& g) {
   const std::string bytes = g.state();
-  Tensor t = empty({static_cast<int64_t>(bytes.size())}, DType::Int32);
-  for (size_t i = 0; i < bytes.size(); ++i)
-    t.data<int32_t>()[i] = static_cast<unsigned char>(bytes[i]);
+  Tensor t = empty({static_cast<int64_t>(bytes.size())}, DType::UInt8);
+  std::copy(bytes.begin(), bytes.end(), t.data<uint8_t>());
   return t;
 }
 
-/// Goes on from a state as state_of gives it, or as PyTorch does, in an array of bytes.
+/// Goes on from a state as state_of gives it, or PyTorch does; also in a wider type of integers.
 void restore(Generator& g, py::handle state) {
   if (!is_tensor(state.ptr()) && !is_numpy_array(state.ptr()))
     fail_type("set_state", "a generator's state is a tensor of bytes, not ",
               Py_TYPE(state.ptr())->tp_name, "; pass what get_state() returned");
-  const Tensor given = is_tensor(state.ptr())
-                           ? tensor_of(state.ptr())
-                           : tensor_from_data(state.attr("astype")("int32"), std::nullopt);
+  const Tensor given =
+      is_tensor(state.ptr()) ? tensor_of(state.ptr()) : tensor_from_data(state, std::nullopt);
   if (!is_integral(given.dtype()))
     fail_type("set_state", "the state is ", name_of(given.dtype()),
               "; expected whole numbers from 0 to 255");
   GradMode off(false);
-  const Tensor t = contiguous(to(given, DType::Int32));
-  std::string bytes;
-  for (int64_t i = 0; i < t.numel(); ++i) bytes.push_back(static_cast<char>(t.data<int32_t>()[i]));
-  g.set_state(bytes);
+  const Tensor t = contiguous(to(given, DType::UInt8));
+  g.set_state({reinterpret_cast<const char*>(t.data<uint8_t>()), static_cast<size_t>(t.numel())});
 }
 
 std::shared_ptr<Generator> make_generator(py::handle device) {
@@ -76,7 +72,7 @@ void bind_random(py::module_& m) {
           },
           "Seeds from the system's entropy and returns the seed.")
       .def("get_state", &state_of,
-           "The whole state for set_state: a 1-d int32 tensor of PyTorch's 5056 bytes.")
+           "The whole state for set_state: a 1-d uint8 tensor of PyTorch's 5056 bytes.")
       .def(
           "set_state",
           [](py::object self, py::handle state) {

@@ -53,4 +53,12 @@ template <class... Parts>
   fail(ErrorKind::Index, op, parts...);
 }
 
+/// Carries `[op] what; the cure` to the program, as a warning of Python's.
+inline void (*warning_handler)(const std::string& message) = nullptr;
+
+template <class... Parts>
+void warn(const char* op, const Parts&... parts) {
+  if (warning_handler) warning_handler(str("[", op, "] ", parts...));
+}
+
 }  // namespace bx

@@ -1,6 +1,8 @@
 // The families of kernels, one translation unit each; table.cpp asks every one to enter its own.
 #pragma once
 
+#include <initializer_list>
+
 #include "kernels/table.h"
 
 namespace bx::kernels {
@@ -47,14 +49,20 @@ void parallel_for(int64_t n, int64_t grain, Body body) {
       &body);
 }
 
-/// Calls enter_one with a value of every element type, or of the floating-point ones.
+/// Calls enter_one with a value of every element type, of every one but bool, or of the
+/// floating-point ones.
 template <class F>
-void for_all_types(F enter_one) {
-  enter_one(bool{});
+void for_number_types(F enter_one) {
+  enter_one(uint8_t{});
   enter_one(int32_t{});
   enter_one(int64_t{});
   enter_one(float{});
   enter_one(double{});
+}
+template <class F>
+void for_all_types(F enter_one) {
+  enter_one(bool{});
+  for_number_types(enter_one);
 }
 template <class F>
 void for_float_types(F enter_one) {
@@ -66,6 +74,14 @@ void for_float_types(F enter_one) {
 template <class T>
 Kernel& enter(Entries entries, Id id, const char* name, GeneralFn fn, Rows rows = {}) {
   return entries[static_cast<int>(id)][static_cast<int>(dtype_of<T>())] = {name, nullptr, fn, rows};
+}
+
+/// A bool is stored as a uint8 of 0 or 1: kernels that move or compare elements serve both.
+inline void share_with_bool(Kernel* kernel) {
+  kernel[static_cast<int>(DType::Bool)] = kernel[static_cast<int>(DType::UInt8)];
+}
+inline void share_with_bool(Entries entries, std::initializer_list<Id> ids) {
+  for (Id id : ids) share_with_bool(entries[static_cast<int>(id)]);
 }
 
 }  // namespace bx::kernels

@@ -102,12 +102,14 @@ void index_put(const View* out, const View* in, const Params& params, FaultInfo*
 }  // namespace
 
 void fill_indexing(Entries entries) {
-  for_all_types([entries](auto zero) {
+  for_number_types([entries](auto zero) {
     using T = decltype(zero);
     enter<T>(entries, Id::Index, "index", &index<T>);
     enter<T>(entries, Id::IndexPut, "index_put", &index_put<T, false>);
     enter<T>(entries, Id::IndexAdd, "index_add", &index_put<T, true>);
   });
+  share_with_bool(entries, {Id::Index, Id::IndexPut});
+  enter<bool>(entries, Id::IndexAdd, "index_add", &index_put<bool, true>);
 }
 
 }  // namespace bx::kernels

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/dtype.h"
+
 namespace bx::kernels {
 
 namespace ei = Eigen::internal;
@@ -69,7 +71,7 @@ struct Mask {
 /// T itself, also where a template parameter would be deduced otherwise.
 template <class T>
 T to(double x) {
-  return static_cast<T>(x);
+  return convert<T>(x);
 }
 
 // Operators ---------------------------------------------------------------------------------

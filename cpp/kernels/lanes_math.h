@@ -253,12 +253,17 @@ T checked_divisor(T b) {
   if (b == 0) divided_by_zero = true;
   return b == 0 ? T(1) : b;
 }
+/// Whether a division by y only turns the sign, of the smallest number too, which overflows.
+template <class T>
+bool is_minus_one(T y) {
+  return std::is_signed_v<T> && y == T(-1);
+}
 template <class T, bool V>
 inline Lanes<T, V> fmod(Lanes<T, V> a, Lanes<T, V> b) {
   return by_lane(
       [](T x, T y) -> T {
         if constexpr (std::is_floating_point_v<T>) return std::fmod(x, y);
-        else return y == T(-1) ? T(0) : static_cast<T>(x % checked_divisor(y));
+        else return is_minus_one(y) ? T(0) : static_cast<T>(x % checked_divisor(y));
       },
       a, b);
 }
@@ -270,7 +275,7 @@ inline Lanes<T, V> remainder(Lanes<T, V> a, Lanes<T, V> b) {
           const T r = std::fmod(x, y);
           return r != 0 && (r < 0) != (y < 0) ? r + y : r;
         } else {
-          if (y == T(-1)) return 0;
+          if (is_minus_one(y)) return 0;
           const T r = static_cast<T>(x % checked_divisor(y));
           return r != 0 && (r < 0) != (y < 0) ? static_cast<T>(r + y) : r;
         }
@@ -289,7 +294,7 @@ inline Lanes<T, V> floor_divide(Lanes<T, V> a, Lanes<T, V> b) {
           const T whole = std::floor(q);
           return q == 0 ? std::copysign(T(0), x / y) : (q - whole > T(0.5) ? whole + 1 : whole);
         } else {
-          if (y == T(-1)) return static_cast<T>(0 - static_cast<std::make_unsigned_t<T>>(x));
+          if (is_minus_one(y)) return static_cast<T>(0 - static_cast<std::make_unsigned_t<T>>(x));
           const T d = checked_divisor(y);
           const T q = static_cast<T>(x / d);
           return (x % d != 0 && (x < 0) != (d < 0)) ? static_cast<T>(q - 1) : q;

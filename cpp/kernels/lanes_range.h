@@ -93,7 +93,7 @@ inline Lanes<T, false> right_shift(Lanes<T, false> a, Lanes<T, false> b) {
 template <class T, bool V>
 inline Lanes<T, V> trunc_divide(Lanes<T, V> a, Lanes<T, V> b) {
   if constexpr (std::is_floating_point_v<T>) return trunc(a / b);
-  else if (b.v == T(-1)) return -a;
+  else if (is_minus_one(b.v)) return -a;
   else return Lanes<T, V>(static_cast<T>(a.v / checked_divisor(b.v)));
 }
 

@@ -88,6 +88,10 @@ void fill(const View* out, const View*, const Params& params, FaultInfo*) {
 
 constexpr int64_t kTile = 32;
 
+/// A bool is read as the uint8 that it is stored as, 0 or 1: one loop for both.
+template <class T>
+using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+
 template <class To, class From>
 void copy_typed(To* out, const From* in, const Walk& walk) {
   const int last = walk.ndim - 1;
@@ -98,11 +102,11 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
         copy_ahead(out + o + begin, in + i + begin,
                    (end - begin) * static_cast<int64_t>(sizeof(To)));
       else
-        for (int64_t k = begin; k < end; ++k) out[o + k] = static_cast<To>(in[i + k]);
+        for (int64_t k = begin; k < end; ++k) out[o + k] = convert<To>(in[i + k]);
     } else if (so == 1 && si == 0) {
-      std::fill(out + o + begin, out + o + end, static_cast<To>(in[i]));
+      std::fill(out + o + begin, out + o + end, convert<To>(in[i]));
     } else {
-      for (int64_t k = begin; k < end; ++k) out[o + k * so] = static_cast<To>(in[i + k * si]);
+      for (int64_t k = begin; k < end; ++k) out[o + k * so] = convert<To>(in[i + k * si]);
     }
   };
   // A transposed copy goes by tiles, so that both sides stay in cache.
@@ -126,8 +130,10 @@ template <class To>
 void copy(const View* out, const View* in, const Params&, FaultInfo*) {
   if (count(out[0]) == 0) return;
   const Walk walk(out[0], in[0].strides);
-  visit(in[0].dtype, [&](auto from) {
-    copy_typed(static_cast<To*>(out[0].data), static_cast<const decltype(from)*>(in[0].data), walk);
+  visit(in[0].dtype, [&](auto zero) {
+    using From = Stored<decltype(zero)>;
+    using Into = std::conditional_t<std::is_same_v<decltype(zero), To>, From, To>;
+    copy_typed(static_cast<Into*>(out[0].data), static_cast<const From*>(in[0].data), walk);
   });
 }
 

@@ -147,7 +147,9 @@ template <class... Rows>
 void fill_rows(Kernel (*kernels)[kDTypeCount], std::tuple<Rows...>) {
   auto fill = [&]<class Row>(Row) {
     auto* entries = kernels + formulas::row_index<Row> * kPartsPerRow;
-    fill_row<Row, bool>(entries);
+    fill_row<Row, uint8_t>(entries);
+    if constexpr (Row::domain == Domain::Compare) share_with_bool(entries[0]);
+    else fill_row<Row, bool>(entries);
     fill_row<Row, int32_t>(entries);
     fill_row<Row, int64_t>(entries);
     fill_row<Row, float>(entries);

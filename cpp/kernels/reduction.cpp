@@ -275,13 +275,17 @@ void enter_reduction(Entries entries, Id id, const char* name) {
 }
 
 template <class T>
-void fill_numeric(Entries entries) {
-  enter_reduction<SumStep, T>(entries, Id::Sum, "sum");
-  enter_reduction<ProdStep, T>(entries, Id::Prod, "prod");
+void fill_extremes(Entries entries) {
   enter_reduction<MaxStep, T>(entries, Id::Max, "max");
   enter_reduction<MinStep, T>(entries, Id::Min, "min");
   enter<T>(entries, Id::ArgMax, "argmax", &arg_extreme<T, true>, kOuter);
   enter<T>(entries, Id::ArgMin, "argmin", &arg_extreme<T, false>, kOuter);
+}
+template <class T>
+void fill_numeric(Entries entries) {
+  enter_reduction<SumStep, T>(entries, Id::Sum, "sum");
+  enter_reduction<ProdStep, T>(entries, Id::Prod, "prod");
+  fill_extremes<T>(entries);
 }
 
 }  // namespace
@@ -291,12 +295,10 @@ void fill_reduction(Entries entries) {
   fill_numeric<int64_t>(entries);
   fill_numeric<float>(entries);
   fill_numeric<double>(entries);
-  enter_reduction<AnyStep, bool>(entries, Id::Max, "max");
-  enter_reduction<AllStep, bool>(entries, Id::Min, "min");
+  fill_extremes<uint8_t>(entries);
+  share_with_bool(entries, {Id::Max, Id::Min, Id::ArgMax, Id::ArgMin});
   enter_reduction<AnyStep, bool>(entries, Id::Any, "any");
   enter_reduction<AllStep, bool>(entries, Id::All, "all");
-  enter<bool>(entries, Id::ArgMax, "argmax", &arg_extreme<bool, true>, kOuter);
-  enter<bool>(entries, Id::ArgMin, "argmin", &arg_extreme<bool, false>, kOuter);
 }
 
 }  // namespace bx::kernels

@@ -140,7 +140,8 @@ void fill_real(Entries entries) {
 }  // namespace
 
 void fill_scan(Entries entries) {
-  fill_extremes<bool>(entries);
+  fill_extremes<uint8_t>(entries);
+  share_with_bool(entries, {Id::CumMax, Id::CumMin});
   fill_sums<int32_t>(entries);
   fill_sums<int64_t>(entries);
   fill_real<float>(entries);

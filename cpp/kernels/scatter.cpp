@@ -86,11 +86,13 @@ void scatter(const View* out, const View* in, const Params& params, FaultInfo*) 
 }  // namespace
 
 void fill_scatter(Entries entries) {
-  for_all_types([entries](auto zero) {
+  for_number_types([entries](auto zero) {
     using T = decltype(zero);
     enter<T>(entries, Id::Gather, "gather", &gather<T>);
     enter<T>(entries, Id::Scatter, "scatter", &scatter<T>);
   });
+  share_with_bool(entries, {Id::Gather});
+  enter<bool>(entries, Id::Scatter, "scatter", &scatter<bool>);
 }
 
 }  // namespace bx::kernels

@@ -20,7 +20,7 @@ using KeyOf = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 template <class T>
 KeyOf<T> key_of(T x) {
   using Key = KeyOf<T>;
-  if constexpr (std::is_same_v<T, bool>) {
+  if constexpr (std::is_unsigned_v<T>) {
     return x;
   } else if constexpr (std::is_floating_point_v<T>) {
     if (x != x) return ~Key{0};
@@ -286,7 +286,7 @@ void search(const View* out, const View* in, const Params& params, FaultInfo*) {
 }  // namespace
 
 void fill_sorting(Entries entries) {
-  for_all_types([entries](auto zero) {
+  for_number_types([entries](auto zero) {
     using T = decltype(zero);
     enter<T>(entries, Id::Sort, "sort", &sort<T>);
     enter<T>(entries, Id::TopK, "topk", &top_k<T>);
@@ -296,6 +296,8 @@ void fill_sorting(Entries entries) {
     enter<T>(entries, Id::Distinct, "distinct", &distinct<T>);
     enter<T>(entries, Id::Search, "search", &search<T>);
   });
+  share_with_bool(entries, {Id::Sort, Id::TopK, Id::KthValue, Id::Mode, Id::SortRows, Id::Distinct,
+                            Id::Search});
 }
 
 }  // namespace bx::kernels

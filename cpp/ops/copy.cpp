@@ -37,6 +37,7 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
     fail_runtime(op, "a source of shape ", source.shape(), " does not broadcast to the shape ",
                  self.shape(), " of the tensor written to; reshape or index it");
   if (self.same_as(source)) return self;
+  if (source->is_wrapped_number) require_fits(op, number_of(op, {source}), self.dtype());
   Tensor from = detached(source);
   if (source->storage->root() == self->storage->root()) {
     GradMode off(false);
@@ -135,6 +136,7 @@ void register_copy(Registry& r) {
                              {"double", DType::Float64},
                              {"long", DType::Int64},
                              {"int", DType::Int32},
+                             {"byte", DType::UInt8},
                              {"bool", DType::Bool}}) {
     Overload o;
     o.arguments.emplace_back(ArgType::Tensor);

@@ -46,6 +46,7 @@ namespace {
 
 Tensor full_scalar(const Dims& shape, const Scalar& value, OptDType dtype) {
   const DType t = dtype.value_or(value.kind == Scalar::Float ? default_dtype() : value.dtype());
+  require_fits("full", value, t);
   return value.kind == Scalar::Float ? full(shape, value.d, t) : full_int(shape, value.i, t);
 }
 
@@ -67,8 +68,11 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   Tensor out = empty({n}, t);
   visit(t, [&](auto zero) {
     using T = decltype(zero);
+    // Of integers, start and step are whole too.
+    using Exact = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
     for (int64_t i = 0; i < n; ++i)
-      out.data<T>()[i] = static_cast<T>(a + static_cast<double>(i) * s);
+      out.data<T>()[i] =
+          static_cast<T>(static_cast<Exact>(a) + static_cast<Exact>(i) * static_cast<Exact>(s));
   });
   return out;
 }
@@ -81,7 +85,7 @@ Tensor linspace(const Operand& first, const Operand& last, int64_t steps, OptDTy
   visit(t, [&](auto zero) {
     using T = decltype(zero);
     // PyTorch's way: from both ends, so that the last value is exact.
-    const T a = static_cast<T>(start.as_double()), b = static_cast<T>(end.as_double());
+    const T a = convert<T>(start.as_double()), b = convert<T>(end.as_double());
     using F = std::conditional_t<std::is_floating_point_v<T>, T, double>;
     const F step =
         steps > 1 ? (static_cast<F>(b) - static_cast<F>(a)) / static_cast<F>(steps - 1) : F(0);
@@ -90,7 +94,7 @@ Tensor linspace(const Operand& first, const Operand& last, int64_t steps, OptDTy
       const F value = from_start
                           ? std::fma(step, static_cast<F>(i), static_cast<F>(a))
                           : std::fma(-step, static_cast<F>(steps - 1 - i), static_cast<F>(b));
-      out.data<T>()[i] = static_cast<T>(value);
+      out.data<T>()[i] = convert<T>(value);
     }
   });
   return out;

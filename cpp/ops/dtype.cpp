@@ -1,6 +1,7 @@
 // Promotion of types, and conversion.
 #include <algorithm>
 #include <atomic>
+#include <limits>
 
 #include "ops/ops.h"
 
@@ -8,8 +9,6 @@ namespace bx {
 
 namespace {
 std::atomic<DType> default_float{DType::Float32};
-
-int kind(DType t) { return is_floating(t) ? 2 : t == DType::Bool ? 0 : 1; }
 }  // namespace
 
 DType default_dtype() { return default_float.load(std::memory_order_relaxed); }
@@ -38,7 +37,7 @@ DType result_type(const Tensor* tensors, int count) {
   int result = -1;
   for (int lower : best) {
     if (lower < 0) continue;
-    if (result < 0 || kind(static_cast<DType>(lower)) > kind(static_cast<DType>(result)))
+    if (result < 0 || kind_of(static_cast<DType>(lower)) > kind_of(static_cast<DType>(result)))
       result = std::max(result, lower);
   }
   return static_cast<DType>(result);
@@ -79,6 +78,31 @@ Tensor to(const Tensor& t, DType dtype) {
     r.done("ToCopyBackward0", out,
            [from = t.dtype()](const Backward& b) { b.give(0, to(b.grad(), from)); });
   return out;
+}
+
+void require_fits(const char* op, const Scalar& number, DType dtype) {
+  if (dtype == DType::Bool || is_floating(dtype)) return;
+  visit(dtype, [&](auto zero) {
+    using Limits = std::numeric_limits<decltype(zero)>;
+    const auto least = static_cast<double>(Limits::lowest());
+    const auto most = static_cast<double>(Limits::max());
+    const double x = number.as_double();
+    const double lowest = number.kind == Scalar::Float ? least : std::min(least, -most);
+    if (!(x >= lowest && x <= most))
+      fail_runtime(op, "the number ", x, " does not fit into ", name_of(dtype), ", which holds ",
+                   +Limits::lowest(), " to ", +Limits::max(), "; use another type");
+  });
+}
+
+Tensor fitted(const char* op, const Tensor& value, DType dtype) {
+  if (value->is_wrapped_number) require_fits(op, number_of(op, {value}), dtype);
+  return to(value, dtype);
+}
+
+Tensor as_bool_mask(const char* op, const Tensor& mask) {
+  if (mask.dtype() == DType::UInt8)
+    warn(op, "a mask of uint8 is deprecated; use one of bool, e.g. with .bool()");
+  return to(mask, DType::Bool);
 }
 
 }  // namespace bx

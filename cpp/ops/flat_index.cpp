@@ -92,7 +92,7 @@ Tensor masked_fill_as(const char* op, const Tensor& self, const Tensor& mask, co
   if (!(broadcast_shapes(op, self.shape(), mask.shape()) == self.shape()))
     fail_runtime(op, "a mask of shape ", mask.shape(), " does not broadcast to the shape ",
                  self.shape(), " of the tensor written to; reshape it");
-  const Tensor number = to(value, self.dtype());
+  const Tensor number = fitted(op, value, self.dtype());
   const Target target(op, self, inplace);
   {
     GradMode off(false);
@@ -138,7 +138,7 @@ Tensor masked_scatter(const Tensor& given, const Tensor& mask, const Tensor& sou
 
 /// The place in a tensor of `shape` of each index into its elements, one tensor per dimension.
 Tensors unravel_index(const Tensor& indices, const Dims& shape) {
-  if (!is_integral(indices.dtype()) || indices.dtype() == DType::Bool)
+  if (!is_integral(indices.dtype()))
     fail_type("unravel_index", "indices are ", name_of(indices.dtype()), "; expected int64");
   int64_t n = 1;
   for (int64_t size : shape)

@@ -81,7 +81,7 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& list, Operand v
     fail_runtime(op, "the value has shape ", value.tensor.shape(),
                  "; expected a number or a 0-d tensor");
   const Slices s({op, ErrorKind::Index, ErrorKind::Index, true, false}, self, dim, list);
-  const Tensor number = to(value.tensor, self.dtype());
+  const Tensor number = fitted(op, value.tensor, self.dtype());
   const Target target(op, self, Inplace);
   const auto write = [axis = s.axis](const Tensor& out, const Tensor& index, const Tensor& x) {
     launch_scatter("index_fill", out, axis, index, expand(detached(x), index.shape()),

@@ -20,7 +20,7 @@ struct Selection {
   Selection(const char* op, const Tensor& t, const Tensors& given) {
     Tensors expanded;
     for (const Tensor& i : given) {
-      if (i.defined() && i.dtype() == DType::Bool) expand_mask(op, t, i, expanded);
+      if (i.defined() && is_mask(i.dtype())) expand_mask(op, t, as_bool_mask(op, i), expanded);
       else expanded.push_back(i);
     }
     if (static_cast<int>(expanded.size()) > t.dim())
@@ -107,7 +107,8 @@ void put_values(const Tensor& base, const Selection& s, const Tensor& value, boo
   if (!(joint == placed))
     fail_runtime("index_put_", "a value of shape ", value.shape(), " does not fit the shape ",
                  placed, " of what is indexed; reshape the value");
-  const Tensor source = contiguous(permute(expand(to(value, base.dtype()), placed), back));
+  const Tensor source =
+      contiguous(permute(expand(fitted("index_put_", value, base.dtype()), placed), back));
   if (source.numel() == 0 && s.shape.product() == 0) return;
   launch("index_put_", kernel(accumulate ? Id::IndexAdd : Id::IndexPut, base.dtype()), target,
          with_indices(source, s), index_params(s));

@@ -69,13 +69,14 @@ Tensor nll_of_classes(const Tensor& logp, const Tensor& given_target,
   return out;
 }
 
-Tensor nll_loss(const Tensor& logp, const Tensor& target, const std::optional<Tensor>& weight,
+Tensor nll_loss(const Tensor& logp, const Tensor& labels, const std::optional<Tensor>& weight,
                 const Legacy& size_average, int64_t ignore_index, const Legacy& reduce,
                 const std::string& given) {
   const char* op = "nll_loss";
   const Reduction reduction = parse_reduction(op, reduction_name(size_average, reduce, given));
   if (logp.dim() == 0) fail_value(op, "input is 0-d; expected (classes), or (batch, classes, ...)");
   require_float(op, logp.dtype());
+  const Tensor target = labels.dtype() == DType::UInt8 ? to(labels, DType::Int64) : labels;
   require_class_indices(op, target);
   const int64_t classes = logp.size(logp.dim() == 1 ? 0 : 1);
   if (weight && grad_enabled() && requires_grad(*weight))

@@ -111,7 +111,7 @@ Tensor outer(const Tensor& a, const Tensor& b) { return unsqueeze(a, 1) * unsque
 
 /// The sum of a batch of products.
 Tensor batch_total(const Tensor& a, const Tensor& b) {
-  return sum(matmul(a, b), Dims{0}, false, std::nullopt);
+  return sum(matmul(a, b), Dims{0}, false, a.dtype());
 }
 
 void check_batches(const char* op, const Tensor& a, const Tensor& b) {
@@ -127,7 +127,7 @@ Tensor vander(const Tensor& x, std::optional<int64_t> count, bool increasing) {
   const int64_t n = count.value_or(x.size(-1));
   if (n < 0) fail_runtime("vander", "N is ", n, "; expected 0 or more");
   if (n == 0) return empty(joined(x.shape(), {0}), x.dtype());
-  const DType type = x.dtype() == DType::Bool ? DType::Int64 : x.dtype();
+  const DType type = is_floating(x.dtype()) ? x.dtype() : DType::Int64;
   const Tensor factors = expand(unsqueeze(to(x, type), -1), joined(x.shape(), {n - 1}));
   const Tensor powers = cumprod(cat({full_int(joined(x.shape(), {1}), 1, type), factors}, -1), -1);
   return increasing ? powers : flip(powers, {-1});

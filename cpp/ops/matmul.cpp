@@ -22,6 +22,11 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* b
     fail_runtime(op, "operands are ", name_of(a.dtype()), " and ", name_of(b.dtype()),
                  bias ? str(" with a bias of ", name_of(bias->dtype())) : std::string(),
                  "; expected the same type, convert one, e.g. with .to(a.dtype)");
+  if (a.dtype() == DType::UInt8) {  // int32's products wrap around alike
+    const Tensor wide = bias ? to(*bias, DType::Int32) : Tensor();
+    return to(product(op, to(a, DType::Int32), to(b, DType::Int32), bias ? &wide : nullptr),
+              DType::UInt8);
+  }
   GradMode off(false);
   auto batched = [](const Tensor& t) { return t.dim() == 2 ? unsqueeze(t, 0) : t; };
   const Tensor x = batched(dense(a)), y = batched(dense(b));

@@ -78,7 +78,7 @@ Tensor logspace(const Operand& first, const Operand& last, int64_t steps, double
     using T = decltype(zero);
     // The exponents are rounded as linspace's are: from both ends, in the tensor's type.
     using F = std::conditional_t<std::is_floating_point_v<T>, T, float>;
-    const T a = static_cast<T>(start.as_double()), b = static_cast<T>(end.as_double());
+    const T a = convert<T>(start.as_double()), b = convert<T>(end.as_double());
     const F step = steps > 1 ? static_cast<F>(static_cast<F>(b) - static_cast<F>(a)) /
                                    static_cast<F>(steps - 1)
                              : F(0);
@@ -86,7 +86,7 @@ Tensor logspace(const Operand& first, const Operand& last, int64_t steps, double
       const bool from_start = i < steps / 2 || steps == 1;
       const F exponent = from_start ? static_cast<F>(a) + step * static_cast<F>(i)
                                     : static_cast<F>(b) - step * static_cast<F>(steps - 1 - i);
-      out.data<T>()[i] = static_cast<T>(std::pow(base, static_cast<double>(exponent)));
+      out.data<T>()[i] = convert<T>(std::pow(base, static_cast<double>(exponent)));
     }
   });
   return out;

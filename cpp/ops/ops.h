@@ -30,6 +30,20 @@ void require_float(const char* op, DType dtype);
 /// An error of that kind where a flag is False, now and whenever a recording is replayed.
 void require_every(const char* op, const Tensor& flags, ErrorKind kind, const char* otherwise);
 Tensor to(const Tensor& t, DType dtype);
+/// RuntimeError for a number that an integer type does not hold. What is negative wraps around in
+/// an unsigned one.
+void require_fits(const char* op, const Scalar& number, DType dtype);
+/// A 0-d tensor in another type; RuntimeError for a Python number that it does not hold.
+Tensor fitted(const char* op, const Tensor& value, DType dtype);
+/// f(t). There are no sums and products of uint8: they are int32's, which wrap around alike.
+template <class F>
+Tensor in_int32(const Tensor& t, F f) {
+  return t.dtype() == DType::UInt8 ? to(f(to(t, DType::Int32)), DType::UInt8) : f(t);
+}
+/// Whether tensors of the type select by what is not zero: bool, and as in PyTorch's past uint8.
+constexpr bool is_mask(DType dtype) { return dtype <= DType::UInt8; }
+/// A mask as bool, with a warning for uint8.
+Tensor as_bool_mask(const char* op, const Tensor& mask);
 
 // pointwise_registry.cpp ---------------------------------------------------------------------
 Tensor scaled(const Tensor& t, const Scalar& alpha);

@@ -50,6 +50,7 @@ Tensor pad_constant(const Tensor& t, const Dims& pad, const Scalar& value) {
     empty_center = empty_center || length <= 0;
     if (!empty_center) from = part(from, d, first, length);
   }
+  require_fits("pad", value, t.dtype());
   Tensor out = value.kind == Scalar::Float ? full(shape, value.d, t.dtype())
                                            : full_int(shape, value.i, t.dtype());
   if (!empty_center) {

@@ -92,6 +92,7 @@ std::array<Tensor, 2> scaled_operands(const PointwiseOp& op, const Tensor& a, co
   const Tensor in[] = {a, b};
   const DType type = result_type(in, 2);
   check_types(op, in, type);
+  require_fits(op.name, alpha, type);
   if (alpha.kind == Scalar::Bool && type != DType::Bool)
     fail_runtime(op.name, "alpha is a bool, the result ", name_of(type), "; pass a number");
   return {a, scaled(b, alpha)};
@@ -112,6 +113,11 @@ void register_scaled(Registry& r, bool inplace) {
   r.add_overload(inplace ? Place::Method : Place::Both,
                  (std::string(op.name) + (inplace ? "_" : "")).c_str(), "input, other, *, alpha=1",
                  std::move(o), op.doc);
+}
+
+/// where's condition, for which uint8 may still stand.
+Tensor condition_of(const Tensor& c) {
+  return c.dtype() == DType::UInt8 ? as_bool_mask("where", c) : c;
 }
 
 }  // namespace
@@ -259,14 +265,18 @@ void register_pointwise(Registry& r) {
   const char* where_doc = pointwise_op(row_index<Where>).doc;
   r.function(
       "where", "condition, input, other",
-      [](const Tensor& c, Operand a, Operand b) { return select(c, a.tensor, b.tensor); },
+      [](const Tensor& c, Operand a, Operand b) {
+        return select(condition_of(c), a.tensor, b.tensor);
+      },
       where_doc);
   r.function(
       "where", "condition",
       [](const Tensor& c) { return unbind(nonzero(c.dim() ? c : reshape(c, {1})), 1); }, where_doc);
   r.method(
       "where", "input, condition, other",
-      [](const Tensor& a, const Tensor& c, Operand b) { return select(c, a, b.tensor); },
+      [](const Tensor& a, const Tensor& c, Operand b) {
+        return select(condition_of(c), a, b.tensor);
+      },
       where_doc);
   r.both("prelu", "input, weight", prelu, pointwise_op(row_index<Prelu>).doc);
   r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of dimension dim.");

@@ -19,7 +19,7 @@ void draw(const kernels::View* out, const Params& params, Draw next) {
   visit(out[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     auto* data = static_cast<T*>(out[0].data);
-    for (int64_t i = 0; i < n; ++i) data[i] = static_cast<T>(next(generator, T{}));
+    for (int64_t i = 0; i < n; ++i) data[i] = convert<T>(next(generator, T{}));
   });
 }
 
@@ -32,7 +32,7 @@ void map_kernel(const kernels::View* out, const kernels::View* in, Body body) {
     visit(out[0].dtype, [&](auto to) {
       const auto* x = static_cast<const decltype(from)*>(in[0].data);
       auto* y = static_cast<decltype(to)*>(out[0].data);
-      for (int64_t i = 0; i < n; ++i) y[i] = static_cast<decltype(to)>(body(x[i]));
+      for (int64_t i = 0; i < n; ++i) y[i] = convert<decltype(to)>(body(x[i]));
     });
   });
 }

@@ -37,11 +37,22 @@ bool one_word(uint64_t range) { return range != 0 && range < uint64_t{1} << 28; 
 int64_t largest_whole(DType dtype) {
   switch (dtype) {
     case DType::Bool: return 1;
+    case DType::UInt8: return std::numeric_limits<uint8_t>::max();
     case DType::Int32: return std::numeric_limits<int32_t>::max();
     case DType::Int64: return std::numeric_limits<int64_t>::max();
     case DType::Float32: return int64_t{1} << 24;
     default: return int64_t{1} << 53;
   }
+}
+
+/// RuntimeError where an integer type or bool does not hold a bound.
+void require_held(const char* op, DType dtype, int64_t first, int64_t last) {
+  if (is_floating(dtype) || dtype == DType::Int64) return;
+  const int64_t most = largest_whole(dtype), least = is_signed(dtype) ? -most - 1 : 0;
+  for (int64_t end : {first, last})
+    if (end < least || end > most)
+      fail_runtime(op, end, " is out of bounds for ", name_of(dtype), "; expected ", least, " to ",
+                   most);
 }
 
 constexpr const char* kRandomNodes[] = {"RandomBackward2", "RandomBackward1", "RandomBackward0"};
@@ -60,13 +71,7 @@ Tensor random_between(const Tensor& t, int64_t from, std::optional<int64_t> to, 
   if (to ? from >= *to : from > most)
     fail_runtime("random_", "from ", from, " to ", to.value_or(most),
                  "; from must be less than to");
-  if (!is_floating(t.dtype()) && t.dtype() != DType::Int64) {
-    const int64_t least = t.dtype() == DType::Bool ? 0 : -most - 1;
-    for (int64_t end : {from, last})
-      if (end < least || end > most)
-        fail_runtime("random_", end, " is out of bounds for ", name_of(t.dtype()), "; expected ",
-                     least, " to ", most);
-  }
+  require_held("random_", t.dtype(), from, last);
   const uint64_t range = static_cast<uint64_t>(last) - static_cast<uint64_t>(from) + 1;
   return fill_inplace("random_", node, t, [&](const Tensor& x) {
     draw_integers("random_", x, from, range, one_word(range), g);
@@ -77,9 +82,7 @@ Tensor randint(int64_t low, int64_t high, const Dims& size, Generator* g, OptDTy
   if (low >= high)
     fail_runtime("randint", "low ", low, " and high ", high, "; low must be less than high");
   Tensor out = empty(size, dtype.value_or(DType::Int64));
-  if (out.dtype() == DType::Bool && (low < 0 || high > 2))
-    fail_runtime("randint", "low ", low, " and high ", high, " are out of bounds for bool; ",
-                 "expected 0 to 2");
+  require_held("randint", out.dtype(), low, high - 1);
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   draw_integers("randint", out, low, range, one_word(range), g);
   return out;

@@ -94,7 +94,8 @@ Tensor product_of_others(const Tensor& x, uint32_t bits) {
 Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("prod", axes, t.dim());
-  Tensor out = reduce("prod", Id::Prod, t, bits, keepdim, t.dtype());
+  Tensor out = in_int32(
+      t, [&](const Tensor& x) { return reduce("prod", Id::Prod, x, bits, keepdim, x.dtype()); });
   if (Recorder r{&t}; r)
     r.save(t).done(axes ? "ProdBackward1" : "ProdBackward0", out, [bits](const Backward& b) {
       b.give(0, unreduce(b.grad(), b.saved(0).shape(), bits) * product_of_others(b.saved(0), bits));
@@ -150,7 +151,8 @@ std::pair<Tensor, Tensor> extreme_along(const char* op, const char* node, Id arg
 Tensor any_all(const char* op, Id id, const Tensor& t, const OptDims& axes, bool keepdim) {
   GradMode off(false);
   const Tensor flags = t.dtype() == DType::Bool ? t : t != 0.;
-  return reduce(op, id, flags, axis_bits(op, axes, t.dim()), keepdim, DType::Bool);
+  const Tensor out = reduce(op, id, flags, axis_bits(op, axes, t.dim()), keepdim, DType::Bool);
+  return t.dtype() == DType::UInt8 ? to(out, DType::UInt8) : out;  // PyTorch's type for it
 }
 
 }  // namespace
@@ -203,7 +205,8 @@ Tensor extreme(const char* op, const char* node, Id id, const Tensor& t, const O
 Tensor sum(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("sum", axes, t.dim());
-  Tensor out = reduce("sum", Id::Sum, t, bits, keepdim, t.dtype());
+  Tensor out = in_int32(
+      t, [&](const Tensor& x) { return reduce("sum", Id::Sum, x, bits, keepdim, x.dtype()); });
   if (Recorder r{&t}; r)
     r.done(axes ? "SumBackward1" : "SumBackward0", out,
            [bits, shape = t.shape()](const Backward& b) {
@@ -283,26 +286,26 @@ void register_reduction(Registry& r) {
         return extreme("max", "MaxBackward1", Id::Max, t, std::nullopt, false);
       },
       "Largest value of all; or (values, indices) along dim; or the larger of two tensors.");
+  r.both("max", "input, other", [](const Tensor& a, const Tensor& b) { return maximum(a, b); }, "");
   r.both(
       "max", "input, dim, keepdim=False -> values, indices",
       [](const Tensor& t, int64_t dim, bool keepdim) {
         return extreme_along("max", "MaxBackward0", Id::ArgMax, t, dim, keepdim);
       },
       "");
-  r.both("max", "input, other", [](const Tensor& a, const Tensor& b) { return maximum(a, b); }, "");
   r.both(
       "min", "input",
       [](const Tensor& t) {
         return extreme("min", "MinBackward1", Id::Min, t, std::nullopt, false);
       },
       "Smallest value of all; or (values, indices) along dim; or the smaller of two tensors.");
+  r.both("min", "input, other", [](const Tensor& a, const Tensor& b) { return minimum(a, b); }, "");
   r.both(
       "min", "input, dim, keepdim=False -> values, indices",
       [](const Tensor& t, int64_t dim, bool keepdim) {
         return extreme_along("min", "MinBackward0", Id::ArgMin, t, dim, keepdim);
       },
       "");
-  r.both("min", "input, other", [](const Tensor& a, const Tensor& b) { return minimum(a, b); }, "");
   r.both(
       "argmax", "input, dim=None, keepdim=False",
       [](const Tensor& t, std::optional<int64_t> dim, bool keepdim) {

@@ -223,7 +223,8 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
   if (size.size() != dims)
     fail_value(op, "size=", size, " for an input of shape ", x.shape(), "; pass ", dims,
                " numbers, one per spatial dimension");
-  require_float(op, x.dtype());
+  const bool bytes = x.dtype() == DType::UInt8 && mode != "area";
+  if (!bytes) require_float(op, x.dtype());
   const ModeRow* row = nullptr;
   for (const ModeRow& m : kModes)
     if (mode == m.name) row = &m;
@@ -236,6 +237,18 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
   if (antialias && row->dims != 2)
     fail_value(op, "antialias=True with mode='", mode, "'; it takes bilinear or bicubic");
   const double scales[] = {scale0, scale1, scale2};
+  if (bytes) {  // one dimension after the other, rounded in between, as in PyTorch
+    Tensor y = x;
+    for (int d = dims - 1; d >= 0; --d) {
+      Dims step;
+      for (int k = 0; k < dims; ++k) step.push_back(k == d ? size[k] : y.size(2 + k));
+      const auto scale = [&](int k) { return k == d ? scales[k] : 0.; };
+      const Tensor z = resize(to(y, DType::Float32), step, mode, align_corners, scale(0), scale(1),
+                              scale(2), antialias);
+      y = to(minimum(maximum(z + 0.5, 0.), 255.), DType::UInt8);
+    }
+    return y;
+  }
   auto how = std::make_shared<Resampling>();
   how->axis = 2;
   for (int d = 0; d < dims; ++d) {

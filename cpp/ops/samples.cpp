@@ -64,8 +64,12 @@ Tensor trapezoids(const char* op, const Tensor& y, const std::optional<Tensor>& 
   const int axis = wrap_axis(op, dim, y.dim());
   const int64_t n = y.shape()[axis];
   if (n == 0) return y;
-  const Tensor heights = slice(y, axis, 1, n, 1) + slice(y, axis, 0, n - 1, 1);
-  return x ? heights * diff(abscissa(op, y, *x, axis), 1, axis - y.dim(), {}, {}) : heights;
+  const auto wide = [](const Tensor& v) {
+    return is_floating(v.dtype()) ? v : to(v, DType::Int64);
+  };
+  const Tensor t = wide(y);
+  const Tensor heights = slice(t, axis, 1, n, 1) + slice(t, axis, 0, n - 1, 1);
+  return x ? heights * diff(abscissa(op, y, wide(*x), axis), 1, axis - y.dim(), {}, {}) : heights;
 }
 
 Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>& fweights,

@@ -118,7 +118,8 @@ std::pair<Tensor, Tensor> cumextreme(const char* op, const char* node, Id id, co
 }  // namespace
 
 Tensor cumsum(const Tensor& t, int64_t axis, bool reverse) {
-  Tensor y = run_scan("cumsum", Id::CumSum, {t}, axis, reverse)[0];
+  Tensor y = in_int32(
+      t, [&](const Tensor& x) { return run_scan("cumsum", Id::CumSum, {x}, axis, reverse)[0]; });
   if (Recorder r{&t}; r)
     r.done("CumsumBackward0", y,
            [=](const Backward& call) { call.give(0, cumsum(call.grad(), axis, !reverse)); });
@@ -127,7 +128,8 @@ Tensor cumsum(const Tensor& t, int64_t axis, bool reverse) {
 
 /// dx_i is the product before i times s_i = g_i + x_{i+1} s_{i+1}, what follows i.
 Tensor cumprod(const Tensor& t, int64_t axis, bool reverse) {
-  Tensor y = run_scan("cumprod", Id::CumProd, {t}, axis, reverse)[0];
+  Tensor y = in_int32(
+      t, [&](const Tensor& x) { return run_scan("cumprod", Id::CumProd, {x}, axis, reverse)[0]; });
   if (Recorder r{&t}; r)
     r.save(t).save_output().done("CumprodBackward0", y, [=](const Backward& call) {
       const Tensor before = moved(call.saved(1), axis, reverse, 1.);

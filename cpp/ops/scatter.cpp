@@ -50,7 +50,7 @@ void require_dtype_of_src(const char* op, const Tensor& self, const Tensor& src)
 }
 
 Tensor number_for(const Tensor& self, const Operand& value) {
-  return to(value.tensor, self.dtype());
+  return fitted("scatter", value.tensor, self.dtype());
 }
 
 }  // namespace
@@ -175,6 +175,7 @@ Tensor scatter_value(const Tensor& self, int64_t dim, const Tensor& index, const
   const char* op = Inplace ? "scatter_" : "scatter";
   const int axis = wrap_axis(op, dim, self.dim());
   const Tensor at = scatter_index(op, self, axis, index);
+  require_fits(op, value, self.dtype());
   const Tensor number = value.kind == Scalar::Float ? full({}, value.d, self.dtype())
                                                     : full_int({}, value.i, self.dtype());
   return scatter_as(op, "ScatterBackward1", Inplace, self, axis, at, expand(number, at.shape()),

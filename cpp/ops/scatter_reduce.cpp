@@ -16,11 +16,10 @@ Tensor identity_of(const std::string& reduce, DType dtype) {
     const double inf = std::numeric_limits<double>::infinity();
     return full({}, largest ? inf : -inf, dtype);
   }
-  if (dtype == DType::Bool) return full_int({}, largest, dtype);
-  using L64 = std::numeric_limits<int64_t>;
-  using L32 = std::numeric_limits<int32_t>;
-  if (dtype == DType::Int64) return full_int({}, largest ? L64::max() : L64::min(), dtype);
-  return full_int({}, largest ? L32::max() : L32::min(), dtype);
+  return visit(dtype, [&](auto zero) {
+    using Limits = std::numeric_limits<decltype(zero)>;
+    return full_int({}, static_cast<int64_t>(largest ? Limits::max() : Limits::lowest()), dtype);
+  });
 }
 
 ScatterMode mode_of(const std::string& reduce) {

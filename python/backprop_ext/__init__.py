@@ -31,7 +31,15 @@ from ._layout import (
     preserve_format,
     strided,
 )
-from ._legacy import BoolTensor, DoubleTensor, FloatTensor, IntTensor, LongTensor, range
+from ._legacy import (
+    BoolTensor,
+    ByteTensor,
+    DoubleTensor,
+    FloatTensor,
+    IntTensor,
+    LongTensor,
+    range,
+)
 from ._lowrank import pca_lowrank, svd_lowrank
 from ._names import guard_methods, guard_module, missing_from
 from ._samples import *  # noqa: F403
@@ -92,6 +100,7 @@ long = _core.int64
 
 __all__ = [
     "BoolTensor",
+    "ByteTensor",
     "DoubleTensor",
     "FloatTensor",
     "IntTensor",
@@ -201,6 +210,7 @@ __getattr__ = missing_from(
 # Types that scripts show: <class 'backprop_ext.Size'>, as PyTorch says <class 'torch.Size'>.
 for _type in (
     BoolTensor,
+    ByteTensor,
     DoubleTensor,
     FloatTensor,
     IntTensor,

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-__all__ = ["BoolTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "range"]
+__all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "IntTensor",
+    "LongTensor",
+    "range",
+]
 
 
 def _made(args: tuple[Any, ...], dtype: Any) -> Tensor:
@@ -74,6 +82,12 @@ class BoolTensor(_Base, metaclass=_TypedTensor):
     """A tensor of bool."""
 
     dtype = _core.bool
+
+
+class ByteTensor(_Base, metaclass=_TypedTensor):
+    """A tensor of uint8."""
+
+    dtype = _core.uint8
 
 
 class DoubleTensor(_Base, metaclass=_TypedTensor):

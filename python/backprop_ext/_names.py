@@ -31,11 +31,11 @@ _KIN: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(["float16", "bfloat16", "half"], ("float32", "float")),
     **dict.fromkeys(["complex32", "complex64", "cfloat", "chalf"], ("float32", "float")),
     **dict.fromkeys(["complex128", "cdouble"], ("float64", "double")),
-    **dict.fromkeys(["uint8", "uint16", "int8", "int16"], ("int32",)),
-    **dict.fromkeys(["byte", "char", "short"], ("int32", "int")),
+    **dict.fromkeys(["uint16", "int8", "int16"], ("int32",)),
+    **dict.fromkeys(["char", "short"], ("int32", "int")),
     **dict.fromkeys(["uint32", "uint64"], ("int64",)),
     **dict.fromkeys(["HalfTensor", "BFloat16Tensor"], ("FloatTensor",)),
-    **dict.fromkeys(["ByteTensor", "CharTensor", "ShortTensor"], ("IntTensor",)),
+    **dict.fromkeys(["CharTensor", "ShortTensor"], ("IntTensor",)),
 }
 
 

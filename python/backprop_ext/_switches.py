@@ -99,7 +99,7 @@ class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
     _shown, _spec = ("min", "max"), "d"
 
     def __init__(self, type: Any) -> None:
-        if type not in (_core.int32, _core.int64):
+        if type not in (_core.uint8, _core.int32, _core.int64):
             raise TypeError(f"[iinfo] {type} is no integer type; use finfo")
         limits = np.iinfo(str(type).removeprefix("torch."))
         self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)
@@ -109,7 +109,7 @@ class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
 def can_cast(from_: Any, to: Any) -> bool:
     """Whether a type goes into another without a loss of kind: not float to int, nor to bool."""
     types = [_the_dtype("can_cast", t) for t in (from_, to)]
-    kinds = [2 if t.is_floating_point else int(t.is_signed) for t in types]
+    kinds = [2 if t.is_floating_point else int(t is not _core.bool) for t in types]
     return kinds[0] <= kinds[1]
 
 

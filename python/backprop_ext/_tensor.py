@@ -27,6 +27,7 @@ _TYPE_NAMES = {
     _core.float64: "torch.DoubleTensor",
     _core.int32: "torch.IntTensor",
     _core.int64: "torch.LongTensor",
+    _core.uint8: "torch.ByteTensor",
     _core.bool: "torch.BoolTensor",
 }
 

@@ -34,6 +34,7 @@ _STORAGES = {
     "DoubleStorage": "float64",
     "IntStorage": "int32",
     "LongStorage": "int64",
+    "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }
 

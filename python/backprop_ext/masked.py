@@ -11,9 +11,8 @@ from __future__ import annotations
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import _core
+from ._switches import iinfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,12 +55,10 @@ def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = Non
     if mask is None:
         return x
     if neutral in (inf, -inf) and not x.is_floating_point():
-        bounds = np.iinfo(np.int32 if x.dtype == _core.int32 else np.int64)
-        neutral = (
-            bool(neutral > 0)
-            if x.dtype == _core.bool
-            else (bounds.max if neutral > 0 else bounds.min)
-        )
+        if x.dtype == _core.bool:
+            neutral = bool(neutral > 0)
+        else:
+            neutral = iinfo(x.dtype).max if neutral > 0 else iinfo(x.dtype).min
     return _core.where(mask, x, _core.tensor(neutral, dtype=x.dtype))
 
 

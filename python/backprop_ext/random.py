@@ -45,10 +45,7 @@ def initial_seed() -> int:
 
 
 def get_rng_state() -> Tensor:
-    """The state of the default generator: PyTorch's 5056 bytes in a 1-d int32 tensor.
-
-    PyTorch has the same bytes in a ByteTensor: `torch.ByteTensor(state.tolist())` goes on there.
-    """
+    """The state of the default generator: PyTorch's 5056 bytes in a 1-d uint8 tensor."""
     return _default_generator().get_state()
 
 

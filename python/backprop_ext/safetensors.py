@@ -35,6 +35,7 @@ _NAMES = {
     _core.float32: "F32",
     _core.int64: "I64",
     _core.int32: "I32",
+    _core.uint8: "U8",
     _core.bool: "BOOL",
 }
 _DTYPES = {name: dtype for dtype, name in _NAMES.items()}

@@ -37,6 +37,7 @@ _DTYPES = {
     "float64": _core.float64,
     "int32": _core.int32,
     "int64": _core.int64,
+    "uint8": _core.uint8,
     "bool": _core.bool,
 }
 _CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (list, tuple, set, frozenset, Size)}

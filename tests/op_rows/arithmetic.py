@@ -12,7 +12,7 @@ ANY = Real(low=-2, high=2, whole=(-9, 9))
 POSITIVE = Real(low=0.3, high=3, whole=(1, 9))
 OFF_ZERO = Real(low=-2, high=2, avoid=(0,), whole=(1, 9))
 STEPPED = Real(low=-2, high=2, step=1.0, whole=(-2, 2))  # meets itself and zero
-WITH_BOOL = ("int64", "int32", "bool")
+WITH_BOOL = ("int64", "int32", "uint8", "bool")
 
 
 def _add(a: Any, b: Any, alpha: float = 1) -> Any:

@@ -144,6 +144,7 @@ CONVERSIONS = [
         ("double", "float64"),
         ("long", "int64"),
         ("int", "int32"),
+        ("byte", "uint8"),
         ("bool", "bool"),
     )
 ] + [

@@ -8,7 +8,7 @@ import numpy as np
 
 from .row import Real, Row, case, row
 
-INTS = ("int64", "int32", "bool")
+INTS = ("int64", "int32", "uint8", "bool")
 
 
 def x(*shape: int) -> Real:
@@ -253,7 +253,7 @@ COPIES = [
         case(x(2, 3), x(2, 3)),
         case(x(2, 3), x(3)),
         case(x(2, 3), 4.0, True),
-        whole_dtypes=("int64", "int32"),
+        whole_dtypes=("int64", "int32", "uint8"),
     ),
     _rows("fill_", _filled, case(x(2, 3), 2.0), case(x(2, 3), x()), whole_dtypes=("int64",)),
     _rows("zero_", lambda a: np.zeros_like(a), case(x(2, 3)), case(x())),

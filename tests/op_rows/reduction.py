@@ -8,7 +8,7 @@ import numpy as np
 
 from .row import Real, Row, case, row
 
-INTS = ("int64", "int32", "bool")
+INTS = ("int64", "int32", "uint8", "bool")
 
 
 def x(*shape: int) -> Real:
@@ -185,7 +185,7 @@ REDUCTIONS = [
             case(Real((3, 4), step=1.0, whole=(0, 1)), (0, 1), True),
             case(Real((0, 3), whole=(0, 1))),
             case(Real((0, 3), whole=(0, 1)), 0),
-            whole_dtypes=INTS,
+            whole_dtypes=("int64", "int32", "bool"),  # uint8's are uint8
             order=0,
             result="bool",
             whole_result="bool",

@@ -139,7 +139,7 @@ class Row:
     order: int = 2  # derivatives to check
     constants: tuple[str, ...] = ()  # keywords that have no derivative
     pointwise: bool = False
-    whole_dtypes: tuple[str, ...] = ("int64", "int32")
+    whole_dtypes: tuple[str, ...] = ("int64", "int32", "uint8")
     whole_result: str = "same"  # or "float32", "int64", "bool": what integers give
     result: str = "same"  # what floats give
     rtol: float = 1e-6  # of float32; float64 gets a square of it

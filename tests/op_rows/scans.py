@@ -8,7 +8,7 @@ import numpy as np
 
 from .row import Real, Row, case, row
 
-INTS = ("int64", "int32")
+INTS = ("int64", "int32", "uint8")
 
 
 def _wide(a: Any) -> Any:

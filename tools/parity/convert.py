@@ -11,7 +11,7 @@ import torch
 import backprop_ext as bx
 
 DTYPES: Final = {getattr(torch, n): getattr(bx, n) for n in
-                 ("float32", "float64", "int64", "int32", "bool")}  # fmt: skip
+                 ("float32", "float64", "int64", "int32", "uint8", "bool")}  # fmt: skip
 TOLERANCE: Final = {"float32": (2e-4, 2e-5), "float64": (1e-7, 1e-9)}
 
 

@@ -9,6 +9,7 @@ from .._names import missing_from
 
 __all__ = [
     "BoolTensor",
+    "ByteTensor",
     "DoubleTensor",
     "FloatTensor",
     "IntTensor",
@@ -43,6 +44,7 @@ class _GpuTensor(type):
 
 
 BoolTensor = _GpuTensor("BoolTensor", (), {})
+ByteTensor = _GpuTensor("ByteTensor", (), {})
 DoubleTensor = _GpuTensor("DoubleTensor", (), {})
 FloatTensor = _GpuTensor("FloatTensor", (), {})
 IntTensor = _GpuTensor("IntTensor", (), {})
