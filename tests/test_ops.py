@@ -114,7 +114,9 @@ def test_forward_of_integers_equals_numpy(row: Any, case: Any, seed: str, dtype:
     args, kwargs = case.draw_whole(seed, dtype)
     actual = arrays(call(row.name, args, kwargs))
     if row.whole_result == "float32":  # NumPy's functions of uint8 are float16
-        args = map_arrays(lambda a: a.astype("int64") if a.dtype == "uint8" else a, args, np.ndarray)
+        args = map_arrays(
+            lambda a: a.astype("int64") if a.dtype == "uint8" else a, args, np.ndarray
+        )
     with np.errstate(all="ignore"):
         expected = reference(row, args, kwargs)
     for a, e in zip(actual, expected, strict=True):

@@ -305,6 +305,7 @@ def test_pytorchs_files_are_read(tmp_path: Any) -> None:
         "optimizer": optimizer.state_dict(),
         "views": [base, base[2:].reshape(2, 2).t(), base],
         "kinds": [torch.tensor([True]), torch.tensor([1], dtype=torch.int32), torch.tensor(2**40)],
+        "bytes": torch.tensor([7, 255], dtype=torch.uint8),
         "parameter": torch.nn.Parameter(torch.ones(2)),
         "frozen": torch.nn.Parameter(torch.ones(1), requires_grad=False),
         "empty": torch.empty(0, 3),
@@ -326,6 +327,8 @@ def test_pytorchs_files_are_read(tmp_path: Any) -> None:
     assert view.tolist() == [[0.0, 0.0], [0.0, 0.0]]
     assert same.tolist() == [0.0] * 6
     assert [str(t.dtype) for t in again["kinds"]] == ["torch.bool", "torch.int32", "torch.int64"]
+    assert again["bytes"].dtype == bx.uint8
+    assert again["bytes"].tolist() == [7, 255]
     assert again["kinds"][2].item() == 2**40
     assert type(again["parameter"]) is bx.nn.Parameter
     assert [again[k].requires_grad for k in ("parameter", "frozen")] == [True, False]

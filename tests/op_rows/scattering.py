@@ -91,7 +91,9 @@ def _spread(a: Any, dim: int, index: Any) -> Any:
 
 
 def _index_add(a: Any, dim: int, index: Any, source: Any, alpha: Any = 1) -> Any:
-    return _scatter(a, dim, _spread(a, dim, index), source * np.asarray(alpha).astype(a.dtype), "sum")
+    return _scatter(
+        a, dim, _spread(a, dim, index), source * np.asarray(alpha).astype(a.dtype), "sum"
+    )
 
 
 def _index_copy(a: Any, dim: int, index: Any, source: Any) -> Any:

@@ -42,7 +42,7 @@ def fuse_conv_bn_weights(
     bn_w: Tensor | None, bn_b: Tensor | None, transpose: bool = False,
 ) -> tuple[Parameter, Parameter]:  # fmt: skip
     """(weight, bias) of the convolution that does both; transpose: of a transposed one."""
-    return _fused(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, int(transpose))
+    return _fused(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, int(bool(transpose)))
 
 
 def fuse_linear_bn_weights(
@@ -55,7 +55,7 @@ def fuse_linear_bn_weights(
 
 def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
     """A copy of the convolution that does both. Raises AssertionError for a module that trains."""
-    return _copy_of("fuse_conv_bn_eval", conv, bn, int(transpose))
+    return _copy_of("fuse_conv_bn_eval", conv, bn, int(bool(transpose)))
 
 
 def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
