@@ -105,6 +105,8 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
         for (int64_t k = begin; k < end; ++k) out[o + k] = convert<To>(in[i + k]);
     } else if (so == 1 && si == 0) {
       std::fill(out + o + begin, out + o + end, convert<To>(in[i]));
+    } else if (so == 1 && si == -1) {
+      for (int64_t k = begin; k < end; ++k) out[o + k] = convert<To>(in[i - k]);
     } else {
       for (int64_t k = begin; k < end; ++k) out[o + k * so] = convert<To>(in[i + k * si]);
     }

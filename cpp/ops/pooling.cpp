@@ -242,14 +242,19 @@ Tensor adaptive_avg_pool(const Tensor& x, const Dims& output_size) {
   const char* op = kAdaptiveAvg[N - 1];
   check_pooled(op, x, N);
   const Dims size = per_dimension(op, "output_size", output_size, N);
+  if (std::all_of(size.begin(), size.end(), [](int64_t n) { return n == 1; })) {
+    require_float(op, x.dtype());
+    if constexpr (N == 1)
+      return squeeze(mean(unsqueeze(x, -2), Dims{-1, -2}, true, std::nullopt), Dims{-2});
+    else return mean(x, N == 2 ? Dims{-1, -2} : Dims{-1, -2, -3}, true, std::nullopt);
+  }
   auto how = std::make_shared<Resampling>();
   how->axis = x.dim() - N;
   for (int d = 0; d < N; ++d) {
     if (size[d] < 0) fail_runtime(op, "output_size=", size, " is negative; pass 0 or more");
     how->tables.push_back(even_windows(x.size(d - N), size[d]));
   }
-  const bool global = N > 1 && size.product() == 1;
-  return resample(op, global ? "MeanBackward1" : kAdaptiveAvgNodes[N - 1], x, how);
+  return resample(op, kAdaptiveAvgNodes[N - 1], x, how);
 }
 
 constexpr const char* kLpPool[] = {"lp_pool1d", "lp_pool2d", "lp_pool3d"};
