@@ -38,6 +38,10 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
                  self.shape(), " of the tensor written to; reshape or index it");
   if (self.same_as(source)) return self;
   Tensor from = detached(source);
+  if (is_complex(source.dtype()) && !is_complex(self.dtype())) {
+    GradMode off(false);
+    from = to(source, self.dtype());
+  }
   if (source->storage->root() == self->storage->root()) {
     GradMode off(false);
     from = clone(source);
@@ -45,7 +49,7 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
   from = alias(from, self.shape(), broadcast_strides(from.shape(), from.strides(), self.shape()),
                from->offset);
   const bool record =
-      is_floating(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
+      is_differentiable(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
   Tensor old = self;
   if (record) {
     old = detached(self);
@@ -135,6 +139,8 @@ void register_copy(Registry& r) {
                              {"double", DType::Float64},
                              {"long", DType::Int64},
                              {"int", DType::Int32},
+                             {"cfloat", DType::Complex64},
+                             {"cdouble", DType::Complex128},
                              {"bool", DType::Bool}}) {
     Overload o;
     o.arguments.emplace_back(ArgType::Tensor);
