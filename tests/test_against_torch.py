@@ -64,7 +64,7 @@ def results(
     float_outputs = [t for t in out if t.requires_grad]
     if not float_outputs or not inputs:
         return out, []
-    total = sum((t * t).sum() for t in float_outputs)
+    total = sum((t * t.conj()).real.sum() for t in float_outputs)
     return out, list(grad(total, inputs, allow_unused=True))
 
 

@@ -48,7 +48,7 @@ def _tensors(value: Any) -> list[Any]:
 
 
 def _floats(value: Any) -> list[Any]:
-    return [t for t in _tensors(value) if t.is_floating_point()]
+    return [t for t in _tensors(value) if t.is_floating_point() or t.is_complex()]
 
 
 def _step(name: str) -> Any:
@@ -61,7 +61,7 @@ def _step(name: str) -> Any:
         ends = [t for t in _floats(result) if t.requires_grad]
         if not ends:
             return [result]
-        total = sum((t * t).sum() for t in ends)
+        total = sum((t * t.conj()).real.sum() for t in ends)
         gradients = bx.autograd.grad(total, inputs, allow_unused=True)
         return [result, [g for g in gradients if g is not None]]
 

@@ -106,7 +106,7 @@ def test_unsuitable_array_is_refused_by_from_numpy_and_copied_by_tensor() -> Non
     [
         np.array([None, 1], object),
         np.array(["a"]),
-        np.zeros(2, np.complex64),
+        np.zeros(2, np.clongdouble),
         np.zeros(2, np.uint16),
         np.zeros(2, "M8[s]"),
         np.zeros(2, [("a", int)]),

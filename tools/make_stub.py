@@ -48,7 +48,7 @@ STARRED: Final = {
     "int | Sequence[int]": "_int",
     "Sequence[Tensor]": "Tensor",
 }
-NAMESPACES: Final = ("nn", "linalg", "special")
+NAMESPACES: Final = ("nn", "linalg", "special", "fft")
 RESULTS: Final = {"bool": "_bool", "int": "_int", "dtype": "_DType"}
 # What cannot be said in a stub: constructors that always raise, pybind11's metaclass, and that no
 # class can derive from Tensor and another compiled type.

@@ -94,12 +94,19 @@ class Pass {
                      "grad can be implicitly created only for scalar outputs, got "
                      "shape ",
                      root.shape(), "; reduce it (.sum()), or pass gradient=");
+      if (is_complex(root.dtype()))
+        fail_runtime("backward",
+                     "grad can be implicitly created only for real scalar outputs but got ",
+                     name_of(root.dtype()), "; reduce it to a real number, or pass gradient=");
       g = full_int(root.shape(), 1, root.dtype());
     } else if (!(g.shape() == root.shape())) {
       fail_runtime("backward", "a gradient of shape ", g.shape(), " for a tensor of shape ",
                    root.shape(), "; they must be equal");
     }
     first_ = first_ && !edge.node->ran;
+    if (is_complex(g.dtype()) && !is_complex(root.dtype()))
+      fail_runtime("backward", "a gradient of ", name_of(g.dtype()), " for a tensor of ",
+                   name_of(root.dtype()), "; pass a real one");
     roots_.emplace_back(std::move(edge), to(g, root.dtype()));
   }
 

@@ -170,7 +170,7 @@ void Recorder::fill(Node& node, const Tensor& output) {
 
 void Recorder::finish(Ref<Node> node, Operand outputs) {
   for (int i = 0; i < outputs.count; ++i)
-    if (is_floating(outputs.first[i].dtype()))
+    if (is_differentiable(outputs.first[i].dtype()))
       set_history(outputs.first[i], node, static_cast<uint32_t>(i));
   fill(*node, outputs.first[0]);
   node->output_count = static_cast<uint32_t>(outputs.count);

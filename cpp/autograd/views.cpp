@@ -58,6 +58,9 @@ Tensor restored(const Tensor& t, const Dims& order) {
   return permute(t, back);
 }
 
+/// Complex numbers as pairs of reals.
+Tensor pairs(const Tensor& t) { return is_complex(t.dtype()) ? view_as_real(t) : t; }
+
 /// The base after a write through a view: the part comes from the write, the rest from before.
 class CopySlices final : public Node {
  public:
@@ -74,12 +77,19 @@ class CopySlices final : public Node {
     std::unique_ptr<bool[]> wanted(new bool[static_cast<size_t>(count)]);
     for (int i = 0; i < count; ++i) wanted[i] = call.wants(i);
     const Part& part = where_.part;
-    const Tensor whole = ordered(g, where_.order);
-    const Tensor part_gradient = extract("ExtractBackward0", whole, part);
+    const bool from_pairs = where_.by_parts && is_complex(g.dtype());
+    const bool to_pairs = where_.by_parts && !from_pairs;
+    const Tensor whole = ordered(from_pairs ? view_as_real(g) : g, where_.order);
+    Tensor part_gradient = extract("ExtractBackward0", whole, part);
+    if (to_pairs) part_gradient = joined(part_gradient);
     write_->backward({*write_, &part_gradient, results.data(), wanted.get()});
     if (call.wants(0)) {
-      const Tensor before = results[0].defined() ? results[0] : zeros(part.shape, g.dtype());
-      call.give(0, restored(replace_part(whole, before, part), where_.order));
+      const Tensor before =
+          !results[0].defined() ? zeros(part.shape, whole.dtype())
+          : to_pairs            ? view_as_real(results[0])
+                                : results[0];
+      const Tensor base = restored(replace_part(whole, before, part), where_.order);
+      call.give(0, from_pairs ? joined(base) : base);
     }
     for (int i = 1; i < count; ++i)
       if (results[static_cast<size_t>(i)].defined()) call.give(i, results[static_cast<size_t>(i)]);
@@ -100,6 +110,12 @@ class CopySlices final : public Node {
 
 MemoryPart memory_part(const Tensor& view, const Tensor& base) {
   MemoryPart where;
+  if (view.dtype() != base.dtype()) {
+    GradMode off(false);
+    where = memory_part(pairs(view), pairs(base));
+    where.by_parts = true;
+    return where;
+  }
   where.order = memory_order(base);
   for (int64_t d : where.order) where.shape.push_back(base.shape()[static_cast<int>(d)]);
   where.part.shape = view.shape();
@@ -115,7 +131,9 @@ MemoryPart memory_part(const Tensor& view, const Tensor& base) {
 }
 
 Tensor embed_in_memory(const Tensor& t, const MemoryPart& where) {
-  return restored(embed(t, where.shape, where.part), where.order);
+  if (!where.by_parts) return restored(embed(t, where.shape, where.part), where.order);
+  const Tensor base = restored(embed(pairs(t), where.shape, where.part), where.order);
+  return is_complex(t.dtype()) ? base : joined(base);
 }
 
 void track_view(const Tensor& view, const Tensor& base) {

@@ -12,6 +12,7 @@ struct MemoryPart {
   Dims shape;  // of the base, its dimensions in order
   Dims order;  // the base's dimensions by falling stride
   Part part;
+  bool by_parts = false;  // one of them complex, the other real: the complex one as pairs
 };
 /// NotImplementedError where the view is no such walk: a base that repeats its own elements.
 MemoryPart memory_part(const Tensor& view, const Tensor& base);

@@ -85,6 +85,11 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       }
       if (is_tensor(o) && tensor_of(o).dim() == 0) {
         const Tensor t = tensor_of(o);
+        if (is_complex(t.dtype())) {
+          const Complex<double> z = item_complex(t);
+          out = Scalar{Scalar::Complex, 0, z.re, z.im};
+          return true;
+        }
         out = is_floating(t.dtype()) ? Scalar{Scalar::Float, 0, item_double(t)}
                                      : Scalar{Scalar::Int, item_int(t), item_double(t)};
         return true;
@@ -106,7 +111,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       return true;
     }
     case ArgType::Float:
-      if (const auto s = scalar_from(o)) {
+      if (const auto s = scalar_from(o); s && s->kind != Scalar::Complex) {
         out = s->as_double();
         return true;
       }

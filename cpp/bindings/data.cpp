@@ -34,13 +34,19 @@ struct Leaf {
 Leaf leaf(PyObject* o, int depth, bool first) {
   if (const auto s = scalar_from(o)) {
     const auto own = is_numpy_scalar(o) ? dtype_of_scalar(o) : std::nullopt;
-    return {*s, own.value_or(s->kind == Scalar::Float ? default_dtype() : s->dtype())};
+    return {*s, own.value_or(s->kind == Scalar::Complex ? complex_of(default_dtype())
+                             : s->kind == Scalar::Float ? default_dtype()
+                                                        : s->dtype())};
   }
   if (is_tensor(o)) {
     const Tensor t = tensor_of(o);
     if (t.numel() != 1)
       fail_value("tensor", "a tensor of shape ", t.shape(),
                  " inside of a sequence; only one element becomes a number, use stack()");
+    if (is_complex(t.dtype())) {
+      const Complex<double> z = item_complex(t);
+      return {{Scalar::Complex, 0, z.re, z.im}, t.dtype()};
+    }
     const double d = item_double(t);
     if (is_floating(t.dtype())) return {{Scalar::Float, 0, d}, t.dtype()};
     return {{t.dtype() == DType::Bool ? Scalar::Bool : Scalar::Int, item_int(t), d}, t.dtype()};
@@ -125,6 +131,8 @@ std::optional<Scalar> scalar_from(PyObject* o) {
     }
     return Scalar{Scalar::Int, i, static_cast<double>(i)};
   }
+  if (PyComplex_Check(o))
+    return Scalar{Scalar::Complex, 0, PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)};
   if (!is_numpy_scalar(o)) return std::nullopt;
   const char* name = Py_TYPE(o)->tp_name;
   if (std::string(name).find("bool") != std::string::npos)
@@ -134,12 +142,18 @@ std::optional<Scalar> scalar_from(PyObject* o) {
     if (!i) throw py::error_already_set();
     return scalar_from(i.ptr());
   }
+  if (std::string(name).find("complex64") != std::string::npos) {
+    const Py_complex z = PyComplex_AsCComplex(o);
+    return Scalar{Scalar::Complex, 0, z.real, z.imag};
+  }
   if (std::string(name).find("float") == std::string::npos) return std::nullopt;
   return Scalar{Scalar::Float, 0, PyFloat_AsDouble(o)};
 }
 
 Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
-  const bool to_like = like && is_floating(like->dtype());
+  if (s.kind == Scalar::Complex)
+    return number_as(s, like && is_complex(like->dtype()) ? like->dtype() : DType::Complex128);
+  const bool to_like = like && is_differentiable(like->dtype());
   if (s.kind == Scalar::Float) return wrapped_number(s.d, to_like ? like->dtype() : DType::Float64);
   return wrapped_number(s.i, to_like ? like->dtype() : s.dtype());
 }
@@ -147,12 +161,17 @@ Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
 Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype) {
   const Flattened flat(data);
   Tensor out = empty(flat.shape, dtype.value_or(flat.dtype.value_or(default_dtype())));
-  visit(out.dtype(), [&](auto zero) {
+  visit_all(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = out.data<T>();
     for (const Scalar& s : flat.values) {
       require_fits("tensor", s, out.dtype());
-      *to++ = s.kind == Scalar::Float ? static_cast<T>(s.d) : static_cast<T>(s.i);
+      if constexpr (is_complex(bx::dtype_of<T>()))
+        if (s.kind == Scalar::Complex) {
+          *to++ = {s.d, s.im};
+          continue;
+        }
+      *to++ = s.kind >= Scalar::Float ? static_cast<T>(s.as_double()) : static_cast<T>(s.i);
     }
   });
   return out;

@@ -20,18 +20,31 @@ std::optional<DType> dtype_from(PyObject* o) {
   if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) return DType::Float64;
   if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::Int64;
   if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
+  if (o == reinterpret_cast<PyObject*>(&PyComplex_Type)) return DType::Complex128;
   return std::nullopt;
 }
 
 void bind_dtype(py::module_& m) {
+  on_complex_dropped([] {
+    py::gil_scoped_acquire gil;
+    if (PyErr_WarnEx(PyExc_UserWarning,
+                     "[to] casting complex values to real discards the imaginary part; take .real "
+                     "or .abs()",
+                     1) < 0)
+      throw py::error_already_set();
+  });
   py::class_<PyDType> type(m, "dtype", "The type of a tensor's elements.");
   type.def_property_readonly("is_floating_point",
                              [](const PyDType& d) { return is_floating(d.value); })
-      .def_property_readonly("is_complex", [](const PyDType&) { return false; })
+      .def_property_readonly("is_complex", [](const PyDType& d) { return is_complex(d.value); })
       .def_property_readonly("is_signed", [](const PyDType& d) { return is_signed(d.value); })
       .def_property_readonly("itemsize", [](const PyDType& d) { return size_of(d.value); })
       .def("__repr__", [](const PyDType& d) { return str("torch.", name_of(d.value)); })
       .def("__reduce__", [](const PyDType& d) { return name_of(d.value); });
+  type.def("to_real", [](const PyDType& d) { return real_of(d.value); },
+           "The type of the parts of a complex one.")
+      .def("to_complex", [](const PyDType& d) { return complex_of(d.value); },
+           "The complex type with parts of this one.");
   for (int t = 0; t < kDTypeCount; ++t) {
     const auto dtype = static_cast<DType>(t);
     py::object o = py::cast(PyDType{dtype});

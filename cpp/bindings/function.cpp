@@ -147,7 +147,7 @@ py::object placed(py::handle value, uint32_t nr, const Ref<FunctionNode>& node,
   auto object = py::reinterpret_borrow<py::object>(value);
   if (!is_tensor(value.ptr())) return object;
   Tensor t = tensor_of(value.ptr());
-  const bool records = node && is_floating(t.dtype()) && !is_among(t, fixed);
+  const bool records = node && is_differentiable(t.dtype()) && !is_among(t, fixed);
   if (is_among(t, dirty)) {
     if (records) rebase_history(t, node);
     return object;

@@ -1,6 +1,7 @@
 // NumPy arrays in and out, without copies where memory allows.
 #include "bindings/python.h"
 
+#include <pybind11/complex.h>
 #include <pybind11/numpy.h>
 
 #include "ops/ops.h"
@@ -19,6 +20,9 @@ std::optional<DType> dtype_of_array(const py::dtype& d) {
     case 'f':
       if (d.itemsize() == 4) return DType::Float32;
       return d.itemsize() == 8 ? std::optional(DType::Float64) : std::nullopt;
+    case 'c':
+      if (d.itemsize() == 8) return DType::Complex64;
+      return d.itemsize() == 16 ? std::optional(DType::Complex128) : std::nullopt;
     default: return std::nullopt;
   }
 }
@@ -26,12 +30,14 @@ std::optional<DType> dtype_of_array(const py::dtype& d) {
 bool is_native(const py::dtype& d) { return py::bool_(d.attr("isnative")); }
 
 [[noreturn]] void reject_dtype(const char* op, const py::dtype& d) {
-  fail_type(
-      op, "can't convert a NumPy array of type ", std::string(py::str(d)),
-      "; supported are float64, float32, int64, int32, uint8 and bool; use array.astype(...)");
+  fail_type(op, "can't convert a NumPy array of type ", std::string(py::str(d)),
+            "; supported are complex128, complex64, float64, float32, int64, int32, uint8 and bool; "
+            "use array.astype(...)");
 }
 
 py::dtype numpy_dtype(DType t) {
+  if (t == DType::Complex64) return py::dtype::of<std::complex<float>>();
+  if (t == DType::Complex128) return py::dtype::of<std::complex<double>>();
   return visit(t, [](auto zero) { return py::dtype::of<decltype(zero)>(); });
 }
 
@@ -41,8 +47,8 @@ py::array readable(const char* op, const py::array& a) {
   bool plain = is_native(a.dtype());
   for (int d = 0; d < a.ndim(); ++d)
     plain = plain && a.strides(d) >= 0 && a.strides(d) % a.itemsize() == 0;
-  plain =
-      plain && reinterpret_cast<uintptr_t>(a.data()) % static_cast<uintptr_t>(a.itemsize()) == 0;
+  const auto unit = static_cast<uintptr_t>(size_of(real_of(*dtype_of_array(a.dtype()))));
+  plain = plain && reinterpret_cast<uintptr_t>(a.data()) % unit == 0;
   if (plain) return a;
   return py::module_::import("numpy").attr("array")(
       a, py::arg("dtype") = numpy_dtype(*dtype_of_array(a.dtype())), py::arg("order") = "C");
@@ -80,6 +86,8 @@ const char* buffer_format(DType t) {
     case DType::Int32: return "i";
     case DType::Int64: return sizeof(long) == 8 ? "l" : "q";
     case DType::Float32: return "f";
+    case DType::Complex64: return "Zf";
+    case DType::Complex128: return "Zd";
     default: return "d";
   }
 }
@@ -206,7 +214,7 @@ void bind_numpy(py::module_& m) {
                         bool requires_grad, bool) {
     require_cpu(device);
     Tensor t = tensor_from_data(data, dtype);
-    if (requires_grad && !is_floating(t.dtype()))
+    if (requires_grad && !is_differentiable(t.dtype()))
       fail_runtime("tensor", "only tensors of floating-point type can require gradients, this is ",
                    name_of(t.dtype()), "; pass dtype=torch.float32");
     t->leaf_requires_grad = requires_grad;

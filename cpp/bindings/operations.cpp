@@ -91,7 +91,7 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
     }
     if (arguments.requires_grad) {
       const Tensor& t = std::get<Tensor>(result);
-      if (!is_floating(t.dtype()))
+      if (!is_differentiable(t.dtype()))
         fail_runtime(op.name.c_str(),
                      "only tensors of floating-point type can require gradients, "
                      "this is ",
@@ -231,7 +231,7 @@ py::list public_names(const py::module_& m) {
 void bind_operations(py::module_& m) {
   PyTypeObject* type = make_type();
   std::map<std::string, py::module_> namespaces;
-  for (Place place : {Place::Nn, Place::Linalg, Place::Special}) {
+  for (Place place : {Place::Nn, Place::Linalg, Place::Special, Place::Fft}) {
     const std::string name = namespace_of(place);
     namespaces.emplace(name, m.def_submodule(("_" + name).c_str(),
                                              ("Operations that PyTorch has in " +

@@ -21,7 +21,7 @@ int set_data(PyObject* self, PyObject* value, void*) {
       fail_type("data", "a tensor's data must be a tensor, got ",
                 value ? Py_TYPE(value)->tp_name : "nothing");
     const Tensor t = tensor_of(self), source = tensor_of(value);
-    if (t.dtype() != source.dtype() && t->leaf_requires_grad && !is_floating(source.dtype()))
+    if (t.dtype() != source.dtype() && t->leaf_requires_grad && !is_differentiable(source.dtype()))
       fail_runtime("data", "a tensor that requires grad cannot take ", name_of(source.dtype()),
                    " data; convert it to a floating-point type");
     t->storage = make<Storage>(source->storage);
@@ -67,7 +67,7 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
                      ") cannot be turned off; use detach()");
       return 0;
     }
-    if (wanted && !is_floating(t.dtype()))
+    if (wanted && !is_differentiable(t.dtype()))
       fail_runtime("requires_grad",
                    "only tensors of floating-point type can require gradients, "
                    "this is ",
@@ -86,16 +86,29 @@ PyObject* reversed(const Tensor& t) {
   return wrap(permute(t, axes));
 }
 
-PyObject* matrix_transposed(const Tensor& t) {
+Tensor matrix_transposed(const Tensor& t) {
   if (t.dim() < 2)
     fail_runtime("mT", "expected at least 2 dimensions, got shape ", t.shape(), "; use T");
-  return wrap(mT(t));
+  return mT(t);
 }
 
-PyObject* transposed(const Tensor& t) {
+PyObject* adjoint(const Tensor& t) {
   if (t.dim() != 2 && t.dim() != 0)
     fail_runtime("H", "expected a matrix, got shape ", t.shape(), "; use mH");
-  return reversed(t);
+  return wrap(conj(t.dim() ? mT(t) : t));
+}
+
+/// A part that is assigned to: z.real = x.
+template <auto part>
+int set_part(PyObject* self, PyObject* value, void*) {
+  return guarded([&]() -> int {
+    if (!value) fail_type("Tensor", "real and imag cannot be deleted; set them");
+    const Tensor t = part(tensor_of(self));
+    if (is_tensor(value)) copy_(t, tensor_of(value));
+    else if (const auto s = scalar_from(value)) fill_(t, wrapped_scalar(*s, &t));
+    else fail_type("Tensor", "a ", Py_TYPE(value)->tp_name, " as a part; pass a tensor or number");
+    return 0;
+  });
 }
 
 /// The attributes set by the user; from then on the garbage collector must know the tensor.
@@ -134,9 +147,14 @@ PyGetSetDef tensor_attributes[] = {
      get<[](const Tensor& t) { return PyLong_FromLongLong(t.numel() * size_of(t.dtype())); }>,
      nullptr, "Bytes of all elements.", nullptr},
     {"T", get<reversed>, nullptr, "The dimensions reversed, as a view.", nullptr},
-    {"mT", get<matrix_transposed>, nullptr, "The last two dimensions swapped, as a view.", nullptr},
-    {"mH", get<matrix_transposed>, nullptr, "mT, for all elements are real.", nullptr},
-    {"H", get<transposed>, nullptr, "T of a matrix, for all elements are real.", nullptr},
+    {"real", get<[](const Tensor& t) { return wrap(real(t)); }>, set_part<&real>,
+     "The real part, a view; a real tensor itself.", nullptr},
+    {"imag", get<[](const Tensor& t) { return wrap(imag(t)); }>, set_part<&imag>,
+     "The imaginary part, a view; RuntimeError for a real tensor.", nullptr},
+    {"mT", get<[](const Tensor& t) { return wrap(matrix_transposed(t)); }>, nullptr, "The last two dimensions swapped, as a view.", nullptr},
+    {"mH", get<[](const Tensor& t) { return wrap(conj(matrix_transposed(t))); }>, nullptr,
+     "The last two dimensions swapped and the elements conjugated.", nullptr},
+    {"H", get<adjoint>, nullptr, "A matrix transposed and conjugated.", nullptr},
     {"_version",
      get<[](const Tensor& t) { return PyLong_FromUnsignedLong(t->storage->version()); }>, nullptr,
      "How often the memory was written in place.", nullptr},

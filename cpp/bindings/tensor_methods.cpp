@@ -8,10 +8,11 @@ namespace bx {
 namespace {
 
 PyObject* number(const Tensor& t, const void* at) {
-  return visit(t.dtype(), [&](auto zero) -> PyObject* {
+  return visit_all(t.dtype(), [&](auto zero) -> PyObject* {
     using T = decltype(zero);
     const T value = *static_cast<const T*>(at);
-    if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(value);
+    if constexpr (is_complex(bx::dtype_of<T>())) return PyComplex_FromDoubles(value.re, value.im);
+    else if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(value);
     else if constexpr (std::is_integral_v<T>) return PyLong_FromLongLong(value);
     else return PyFloat_FromDouble(static_cast<double>(value));
   });
@@ -23,6 +24,13 @@ PyObject* item(PyObject* self, PyObject*) {
     if (t.numel() != 1) item_double(t);  // throws
     note_read(t);
     return number(t, t.raw());
+  });
+}
+
+PyObject* as_complex(PyObject* self, PyObject*) {
+  return guarded([&] {
+    const Complex<double> z = item_complex(tensor_of(self));
+    return PyComplex_FromDoubles(z.re, z.im);
   });
 }
 
@@ -163,6 +171,7 @@ PyCFunction with_keywords(F f) {
 
 PyMethodDef tensor_methods[] = {
     {"item", item, METH_NOARGS, "The only element as a Python number; RuntimeError for more."},
+    {"__complex__", as_complex, METH_NOARGS, "The only element as a complex number."},
     {"tolist", tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
     {"size", with_keywords(size), METH_VARARGS | METH_KEYWORDS, "The shape, or one size of it."},
     {"stride", with_keywords(stride), METH_VARARGS | METH_KEYWORDS,
@@ -182,8 +191,8 @@ PyMethodDef tensor_methods[] = {
     {"is_floating_point",
      no_args<[](const Tensor& t) { return from_bool(is_floating(t.dtype())); }>, METH_NOARGS,
      "Whether the elements are floats."},
-    {"is_complex", no_args<[](const Tensor&) { return from_bool(false); }>, METH_NOARGS,
-     "Whether the elements are complex: never."},
+    {"is_complex", no_args<[](const Tensor& t) { return from_bool(is_complex(t.dtype())); }>,
+     METH_NOARGS, "Whether the elements are complex."},
     {"numpy", with_keywords(numpy), METH_VARARGS | METH_KEYWORDS,
      "A NumPy array on the same memory; RuntimeError where requires_grad, unless force=True."},
     {"to", with_keywords(to_other), METH_VARARGS | METH_KEYWORDS,

@@ -60,7 +60,7 @@ PyObject* unary_slot(PyObject* a) {
 PyObject* invert_slot(PyObject* a) {
   return guarded([&] {
     const Tensor x = tensor_of(a);
-    if (is_floating(x.dtype()))
+    if (is_differentiable(x.dtype()))
       fail_type("bitwise_not", "~ of ", name_of(x.dtype()), "; it takes an integer or bool tensor");
     return wrap(apply<formulas::BitwiseNot>(x));
   });
@@ -85,7 +85,7 @@ int truth(PyObject* o) {
     if (t.numel() != 1)
       fail_runtime("bool", "the truth of a tensor of shape ", t.shape(), " with ", t.numel(),
                    " values is ambiguous; use .any() or .all()");
-    return item_double(t) != 0;
+    return item_complex(t) != 0.;
   });
 }
 
@@ -105,14 +105,14 @@ PyObject* as_int(PyObject* o) {
   return guarded([&]() -> PyObject* {
     const Tensor t = tensor_of(o);
     require_one("int", t);
-    return is_floating(t.dtype()) ? PyLong_FromDouble(item_double(t))
-                                  : PyLong_FromLongLong(item_int(t));
+    return is_differentiable(t.dtype()) ? PyLong_FromDouble(item_double(t))
+                                        : PyLong_FromLongLong(item_int(t));
   });
 }
 PyObject* as_index(PyObject* o) {
   return guarded([&]() -> PyObject* {
     const Tensor t = tensor_of(o);
-    if (is_floating(t.dtype()) || t.numel() != 1)
+    if (is_differentiable(t.dtype()) || t.numel() != 1)
       fail_type("index", "a tensor of type ", name_of(t.dtype()), " and shape ", t.shape(),
                 " cannot be an index; only one whole number can");
     return PyLong_FromLongLong(item_int(t));

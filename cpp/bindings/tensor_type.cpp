@@ -146,7 +146,7 @@ void bind_tensor(py::module_& m) {
         if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type.ptr()), tensor_type))
           fail_type("_make_subclass", "cls is ", std::string(py::str(type)),
                     "; it must be a subclass of Tensor");
-        if (requires_grad && !is_floating(t.dtype()))
+        if (requires_grad && !is_differentiable(t.dtype()))
           fail_runtime("Parameter",
                        "only tensors of floating-point type can require gradients, this is ",
                        name_of(t.dtype()), "; convert it with .float()");

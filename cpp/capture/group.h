@@ -87,10 +87,9 @@ class Group {
   bool has_room(bool reduces = false) const {
     if (seen_.size() + results_.size() + 1 > static_cast<size_t>(kMaxPointwiseOperands))
       return false;
-    if (!reduces && !reduces_) return true;
     int64_t bytes = 0;
     for (const Seen& s : seen_) bytes += size_of(s.operand.dtype);
-    return bytes <= kMaxReducedBytes;
+    return bytes <= (reduces || reduces_ ? kMaxReducedBytes : kMaxPointwiseBytes);
   }
 
   Dims shape_;

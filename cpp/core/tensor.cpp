@@ -1,5 +1,7 @@
 #include "core/tensor.h"
 
+#include <cmath>
+
 namespace bx {
 
 Tensor empty(const Dims& shape, DType dtype) {
@@ -16,7 +18,8 @@ template <class V>
 Tensor wrap(V value, DType dtype) {
   Tensor t = empty({}, dtype);
   t->is_wrapped_number = true;
-  visit(dtype, [&](auto zero) { *t.data<decltype(zero)>() = static_cast<decltype(zero)>(value); });
+  visit_all(dtype,
+            [&](auto zero) { *t.data<decltype(zero)>() = static_cast<decltype(zero)>(value); });
   return t;
 }
 
@@ -25,6 +28,13 @@ V item(const Tensor& t) {
   if (t.numel() != 1)
     fail_runtime("item", "a tensor of shape ", t.shape(), " has ", t.numel(),
                  " elements; only one element can become a Python scalar; index it first");
+  if (is_complex(t.dtype())) {
+    const Complex<double> z = item_complex(t);
+    if (z.im != 0)
+      fail_runtime("item", "a complex number, ", z.re, z.im < 0 ? " - " : " + ", std::abs(z.im),
+                   "j, where a real one is needed; take .real, .imag or .abs()");
+    return static_cast<V>(z.re);
+  }
   return visit(t.dtype(), [&](auto zero) { return static_cast<V>(*t.data<decltype(zero)>()); });
 }
 
@@ -32,11 +42,23 @@ V item(const Tensor& t) {
 
 Tensor wrapped_number(double value, DType dtype) { return wrap(value, dtype); }
 Tensor wrapped_number(int64_t value, DType dtype) { return wrap(value, dtype); }
+Tensor wrapped_number(Complex<double> value, DType dtype) {
+  Tensor t = wrap(value.re, dtype);
+  if (dtype == DType::Complex64) *t.data<Complex<float>>() = {value.re, value.im};
+  else *t.data<Complex<double>>() = value;
+  return t;
+}
 
 Tensor alias(const Tensor& t, const Dims& shape, const Dims& strides, int64_t offset) {
   return Tensor(make<TensorImpl>(t->storage, offset, shape, strides, t.dtype()));
 }
 
+Complex<double> item_complex(const Tensor& t) {
+  if (t.numel() == 1 && t.dtype() == DType::Complex128) return *t.data<Complex<double>>();
+  if (t.numel() != 1 || t.dtype() != DType::Complex64) return item_double(t);
+  const Complex<float> z = *t.data<Complex<float>>();
+  return {z.re, z.im};
+}
 double item_double(const Tensor& t) { return item<double>(t); }
 int64_t item_int(const Tensor& t) { return item<int64_t>(t); }
 

@@ -132,6 +132,7 @@ void require_room(const Dims& shape, DType dtype);
 /// A 0-d tensor holding a Python scalar.
 Tensor wrapped_number(double value, DType dtype);
 Tensor wrapped_number(int64_t value, DType dtype);
+Tensor wrapped_number(Complex<double> value, DType dtype);
 
 /// Other layout on the same storage, no graph. `offset` in elements, absolute.
 Tensor alias(const Tensor& t, const Dims& shape, const Dims& strides, int64_t offset);
@@ -139,7 +140,9 @@ Tensor alias(const Tensor& t, const Dims& shape, const Dims& strides, int64_t of
 /// The same elements without a graph.
 inline Tensor detached(const Tensor& t) { return alias(t, t.shape(), t.strides(), t->offset); }
 
-/// The only element as double or int64; RuntimeError when there is not exactly one.
+/// The only element as a number; RuntimeError when there is not exactly one, or where it has an
+/// imaginary part and a real number is asked for.
+Complex<double> item_complex(const Tensor& t);
 double item_double(const Tensor& t);
 int64_t item_int(const Tensor& t);
 

@@ -1,4 +1,4 @@
-// The factors of matrices: kernels of linear algebra, compiled once and not for each instruction
+// The factors of matrices and Fourier transforms: kernels that are compiled once and not for each instruction
 // set, for their headers would triple the time of a build.
 #pragma once
 
@@ -36,5 +36,12 @@ Kernel eigh(DType dtype);
 /// in0 [B, m, n] = U S V^T: out0 [B, m, p] = U, out1 [B, 1, k] = S, falling, out2 [B, q, n] = V^T,
 /// out3 [B] int32 = 0 where they were found. i[0] = 0: S alone, 1: p = q = k, 2: p = m, q = n.
 Kernel svd(DType dtype);
+
+/// Along the last dimension, of n elements, in any layout, times f[0]:
+/// fft: out0_k = sum_j in0_j e^(-2 pi i j k / n), with i[0] e^(+...);  rfft: the first n / 2 + 1 of
+/// these for real in0;  irfft: real out0 from n / 2 + 1 values, the inverse of rfft but for n.
+Kernel fft(DType dtype);
+Kernel rfft(DType dtype);
+Kernel irfft(DType dtype);
 
 }  // namespace bx::decompositions

@@ -2,8 +2,9 @@
 //
 // A row is a struct: a name, the formula in words, a forward lambda `f` and one derivative lambda
 // per input. The lambdas are generic and speak a small vocabulary (+ - * /, exp, log, select, ...)
-// that three argument types understand:
+// that four argument types understand:
 //   Lanes<T>  (kernels/lanes.h)  the vectorised loop that runs,
+//   Complex<T>  (kernels/complex_math.h)  the same for complex numbers, in rows that have them,
 //   Tensor    (ops/pointwise.h)  recorded ops, for derivatives of derivatives,
 //   Dep<mask> (below)            nothing at all but which arguments the result depends on.
 // The probe tells what must be saved for the backward pass: what a derivative does not mention is

@@ -13,6 +13,7 @@ void fill_arithmetic(Entries);
 void fill_transcendental(Entries);
 void fill_activation(Entries);
 void fill_compare(Entries);
+void fill_complex(Entries);
 void fill_range(Entries);
 void fill_special(Entries);
 void fill_bessel(Entries);
@@ -58,6 +59,13 @@ void for_number_types(F enter_one) {
   enter_one(int64_t{});
   enter_one(float{});
   enter_one(double{});
+}
+/// Numbers and complex numbers, for what only moves or adds up elements.
+template <class F>
+void for_moved_types(F enter_one) {
+  for_number_types(enter_one);
+  enter_one(Complex<float>{});
+  enter_one(Complex<double>{});
 }
 template <class F>
 void for_all_types(F enter_one) {

@@ -102,7 +102,7 @@ void index_put(const View* out, const View* in, const Params& params, FaultInfo*
 }  // namespace
 
 void fill_indexing(Entries entries) {
-  for_number_types([entries](auto zero) {
+  for_moved_types([entries](auto zero) {
     using T = decltype(zero);
     enter<T>(entries, Id::Index, "index", &index<T>);
     enter<T>(entries, Id::IndexPut, "index_put", &index_put<T, false>);

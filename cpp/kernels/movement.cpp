@@ -70,12 +70,15 @@ int64_t count(const View& v) {
   return n;
 }
 
-/// out[...] = params.f[0] (floats) or params.i[0] (integers, bool). Any layout.
+/// out[...] = params.f[0] (floats), f[0] + f[1] i (complex) or params.i[0] (integers, bool). Any
+/// layout.
 template <class T>
 void fill(const View* out, const View*, const Params& params, FaultInfo*) {
   if (count(out[0]) == 0) return;
-  const T value =
-      is_floating(dtype_of<T>()) ? static_cast<T>(params.f[0]) : static_cast<T>(params.i[0]);
+  T value;
+  if constexpr (is_complex(dtype_of<T>())) value = {params.f[0], params.f[1]};
+  else if constexpr (std::is_floating_point_v<T>) value = static_cast<T>(params.f[0]);
+  else value = static_cast<T>(params.i[0]);
   auto* data = static_cast<T*>(out[0].data);
   const Walk walk(out[0], nullptr);
   const int64_t n = walk.shape[walk.ndim - 1], step = walk.out[walk.ndim - 1];
@@ -127,10 +130,28 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
   }
 }
 
-/// out[...] = in[...] converted. Same shape, any layouts, any two types; no overlap.
+/// The real (0) or the imaginary (1) parts of complex elements.
+struct Part {
+  Part(const View& v, int which)
+      : view{static_cast<char*>(v.data) + which * size_of(real_of(v.dtype)), v.shape, strides,
+             v.ndim, real_of(v.dtype)} {
+    for (int d = 0; d < v.ndim; ++d) strides[d] = 2 * v.strides[d];
+  }
+  Part(const Part&) = delete;
+
+  int64_t strides[kMaxDims];
+  View view;
+};
+
+/// out[...] = in[...] converted. Same shape, any layouts, any two types; no overlap. Of complex
+/// elements that become real, the real parts.
 template <class To>
-void copy(const View* out, const View* in, const Params&, FaultInfo*) {
+void copy(const View* out, const View* in, const Params& params, FaultInfo* fault) {
   if (count(out[0]) == 0) return;
+  if (is_complex(in[0].dtype)) {
+    const Part re(in[0], 0);
+    return copy<To>(out, &re.view, params, fault);
+  }
   const Walk walk(out[0], in[0].strides);
   visit(in[0].dtype, [&](auto zero) {
     using From = Stored<decltype(zero)>;
@@ -139,13 +160,28 @@ void copy(const View* out, const View* in, const Params&, FaultInfo*) {
   });
 }
 
+/// The same to complex elements.
+template <class T>
+void copy_to_complex(const View* out, const View* in, const Params& params, FaultInfo* fault) {
+  if (count(out[0]) == 0) return;
+  if (in[0].dtype == out[0].dtype)
+    return copy_typed(static_cast<Complex<T>*>(out[0].data),
+                      static_cast<const Complex<T>*>(in[0].data), Walk(out[0], in[0].strides));
+  const Part re(out[0], 0), im(out[0], 1);
+  copy<T>(&re.view, in, params, fault);
+  if (!is_complex(in[0].dtype)) return fill<T>(&im.view, nullptr, {}, fault);
+  const Part imaginary(in[0], 1);
+  copy<T>(&im.view, &imaginary.view, params, fault);
+}
+
 }  // namespace
 
 void fill_movement(Entries entries) {
-  for_all_types([entries](auto zero) {
-    using T = decltype(zero);
-    enter<T>(entries, Id::Fill, "fill", &fill<T>);
-    enter<T>(entries, Id::Copy, "copy", &copy<T>);
+  for_moved_types([entries]<class T>(T) { enter<T>(entries, Id::Fill, "fill", &fill<T>); });
+  enter<bool>(entries, Id::Fill, "fill", &fill<bool>);
+  for_all_types([entries]<class T>(T) { enter<T>(entries, Id::Copy, "copy", &copy<T>); });
+  for_float_types([entries]<class T>(T) {
+    enter<Complex<T>>(entries, Id::Copy, "copy", &copy_to_complex<T>);
   });
 }
 

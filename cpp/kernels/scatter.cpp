@@ -78,15 +78,19 @@ void scatter(const View* out, const View* in, const Params& params, FaultInfo*) 
     case 0: return run([](T& cell, T& x) { cell = x; });
     case 1: return run([](T& cell, T& x) { cell = static_cast<T>(cell + x); });
     case 2: return run([](T& cell, T& x) { cell = static_cast<T>(cell * x); });
-    case 3: return run([](T& cell, T& x) { cell = cell > x || is_nan(cell) ? cell : x; });
-    default: return run([](T& cell, T& x) { cell = cell < x || is_nan(cell) ? cell : x; });
+    default: break;
+  }
+  if constexpr (!is_complex(dtype_of<T>())) {  // which have no order
+    if (params.i[1] == 3)
+      return run([](T& cell, T& x) { cell = cell > x || is_nan(cell) ? cell : x; });
+    run([](T& cell, T& x) { cell = cell < x || is_nan(cell) ? cell : x; });
   }
 }
 
 }  // namespace
 
 void fill_scatter(Entries entries) {
-  for_number_types([entries](auto zero) {
+  for_moved_types([entries](auto zero) {
     using T = decltype(zero);
     enter<T>(entries, Id::Gather, "gather", &gather<T>);
     enter<T>(entries, Id::Scatter, "scatter", &scatter<T>);

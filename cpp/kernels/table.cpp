@@ -27,6 +27,7 @@ extern "C" __attribute__((visibility("default"))) const bx::kernels::Table* bx_k
   fill_transcendental(kernels);
   fill_activation(kernels);
   fill_compare(kernels);
+  fill_complex(kernels);
   fill_range(kernels);
   fill_special(kernels);
   fill_bessel(kernels);

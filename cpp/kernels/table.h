@@ -8,7 +8,7 @@
 
 namespace bx::kernels {
 
-inline constexpr int kAbi = 3;
+inline constexpr int kAbi = 4;
 
 /// Up to this many inputs and outputs per kernel.
 inline constexpr int kMaxOperands = 8;

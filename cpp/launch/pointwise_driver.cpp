@@ -16,7 +16,7 @@ constexpr int64_t kInnermost = 40 << 10;  // bytes in use that stay in L1 betwee
 constexpr int64_t kScratch = 96 << 10;    // bytes of buffers per thread
 constexpr auto kAligned = static_cast<int64_t>(memory::kAlignment);
 constexpr int64_t kApart = 64;  // elements between buffers: not all in the same cache sets
-static_assert(kMaxPointwiseOperands * (kLeast + kApart) * 8 <= kScratch);
+static_assert(kMaxPointwiseBytes * (kLeast + kApart) <= kScratch);
 static_assert(kMaxReducedBytes * (kernels::kLeaf + kApart) <= kScratch);
 
 /// Merges neighbouring dimensions that every operand crosses evenly; drops sizes of 1.
@@ -55,7 +55,8 @@ void copy_run(int64_t item, char* to, int64_t to_step, const char* from, int64_t
   if (to_step == 1 && from_step == 1) std::memcpy(to, from, static_cast<size_t>(n * item));
   else if (item == 1) copy_items<uint8_t>(to, to_step, from, from_step, n);
   else if (item == 4) copy_items<uint32_t>(to, to_step, from, from_step, n);
-  else copy_items<uint64_t>(to, to_step, from, from_step, n);
+  else if (item == 8) copy_items<uint64_t>(to, to_step, from, from_step, n);
+  else copy_items<Complex<double>>(to, to_step, from, from_step, n);
 }
 
 /// Gathers (or scatters) the elements [begin, begin + n) of the index space into a straight buffer.

@@ -27,6 +27,9 @@ enum class Layout : uint8_t {
 /// Operands that a plan may have.
 inline constexpr int kMaxPointwiseOperands = 64;
 
+/// Bytes per element of all of them: as many as of the widest real numbers.
+inline constexpr int64_t kMaxPointwiseBytes = 8 * kMaxPointwiseOperands;
+
 /// Bytes per element of all operands where a reduction is among the steps.
 inline constexpr int64_t kMaxReducedBytes = 88;
 

@@ -7,6 +7,9 @@ namespace bx {
 
 Tensor flip(const Tensor& t, const Dims& axes);
 Tensor repeat(const Tensor& t, const Dims& times);
+/// Elements before and after dimensions, pairs from the last on: mode "constant", "reflect", ...
+Tensor pad(const Tensor& t, const Sizes& pad, const std::string& mode,
+           const std::optional<Scalar>& value);
 /// The elements on and below (tril) or above (triu) a diagonal, 0 elsewhere.
 Tensor tril(const Tensor& t, int64_t diagonal);
 Tensor triu(const Tensor& t, int64_t diagonal);

@@ -39,6 +39,10 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
   if (self.same_as(source)) return self;
   if (source->is_wrapped_number) require_fits(op, number_of(op, {source}), self.dtype());
   Tensor from = detached(source);
+  if (is_complex(source.dtype()) && !is_complex(self.dtype())) {
+    GradMode off(false);
+    from = to(source, self.dtype());
+  }
   if (source->storage->root() == self->storage->root()) {
     GradMode off(false);
     from = clone(source);
@@ -46,7 +50,7 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
   from = alias(from, self.shape(), broadcast_strides(from.shape(), from.strides(), self.shape()),
                from->offset);
   const bool record =
-      is_floating(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
+      is_differentiable(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
   Tensor old = self;
   if (record) {
     old = detached(self);
@@ -137,6 +141,8 @@ void register_copy(Registry& r) {
                              {"long", DType::Int64},
                              {"int", DType::Int32},
                              {"byte", DType::UInt8},
+                             {"cfloat", DType::Complex64},
+                             {"cdouble", DType::Complex128},
                              {"bool", DType::Bool}}) {
     Overload o;
     o.arguments.emplace_back(ArgType::Tensor);

@@ -13,7 +13,7 @@ Tensor full(const Dims& shape, double value, DType dtype) {
   Tensor out = empty(shape, dtype);
   Params p;
   p.f[0] = value;
-  p.i[0] = is_floating(dtype) ? 0 : static_cast<int64_t>(value);
+  p.i[0] = is_differentiable(dtype) ? 0 : static_cast<int64_t>(value);
   launch("full", kernel(Id::Fill, dtype), out, {}, p);
   return out;
 }
@@ -25,6 +25,13 @@ Tensor full_int(const Dims& shape, int64_t value, DType dtype) {
   p.i[0] = value;
   launch("full", kernel(Id::Fill, dtype), out, {}, p);
   return out;
+}
+
+Tensor number_as(const Scalar& s, DType dtype) {
+  if (s.kind == Scalar::Complex && is_complex(dtype))
+    return wrapped_number(Complex<double>(s.d, s.im), dtype);
+  return s.kind >= Scalar::Float ? wrapped_number(s.as_double(), dtype)
+                                 : wrapped_number(s.i, dtype);
 }
 
 Scalar number_of(const char* op, const Operand& operand) {
@@ -45,6 +52,10 @@ Tensor arange_int(int64_t start, int64_t end, int64_t step) {
 namespace {
 
 Tensor full_scalar(const Dims& shape, const Scalar& value, OptDType dtype) {
+  if (value.kind == Scalar::Complex) {
+    const DType t = dtype.value_or(complex_of(default_dtype()));
+    return fill_(empty(shape, t), number_as(value, t));
+  }
   const DType t = dtype.value_or(value.kind == Scalar::Float ? default_dtype() : value.dtype());
   require_fits("full", value, t);
   return value.kind == Scalar::Float ? full(shape, value.d, t) : full_int(shape, value.i, t);

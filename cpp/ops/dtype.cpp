@@ -26,21 +26,24 @@ DType result_type(const Tensor* tensors, int count) {
   for (int k = 0; k < count; ++k)
     same = same && !tensors[k]->is_wrapped_number && tensors[k].dtype() == tensors[0].dtype();
   if (same) return tensors[0].dtype();
-  int best[3] = {-1, -1, -1};  // with dimensions, 0-d, Python numbers
+  OptDType best[3];  // with dimensions, 0-d, Python numbers
   for (int k = 0; k < count; ++k) {
     const Tensor& t = tensors[k];
     const bool number = t->is_wrapped_number;
-    const DType dtype = number && is_floating(t.dtype()) ? default_dtype() : t.dtype();
-    int& slot = best[number ? 2 : t.dim() == 0 ? 1 : 0];
-    slot = std::max(slot, static_cast<int>(dtype));
+    const DType dtype = !number                ? t.dtype()
+                        : is_complex(t.dtype()) ? complex_of(default_dtype())
+                        : is_floating(t.dtype()) ? default_dtype()
+                                                 : t.dtype();
+    auto& slot = best[number ? 2 : t.dim() == 0 ? 1 : 0];
+    slot = slot ? promote(*slot, dtype) : dtype;
   }
-  int result = -1;
-  for (int lower : best) {
-    if (lower < 0) continue;
-    if (result < 0 || kind_of(static_cast<DType>(lower)) > kind_of(static_cast<DType>(result)))
-      result = std::max(result, lower);
-  }
-  return static_cast<DType>(result);
+  OptDType result;
+  for (const OptDType& lower : best)
+    if (lower && (!result || kind_of(*lower) > kind_of(*result)))
+      result = !result                                       ? *lower
+               : is_complex(*lower) && is_floating(*result) ? complex_of(*result)
+                                                             : promote(*result, *lower);
+  return *result;
 }
 
 void require_same_type(const char* op, const Tensor& a, const Tensor& b) {
@@ -68,20 +71,27 @@ void require_every(const char* op, const Tensor& flags, ErrorKind kind, const ch
   });
 }
 
-Tensor to(const Tensor& t, DType dtype) {
+namespace {
+
+void (*complex_dropped)() = nullptr;
+
+/// to() without a warning: of a complex number the real part.
+Tensor converted(const Tensor& t, DType dtype) {
   if (t.dtype() == dtype) return t;
   Tensor out = empty(t.shape(), dtype);
   out->is_wrapped_number = t->is_wrapped_number;
   launch("to", kernel(kernels::Id::Copy, dtype), out, t);
-  if (!is_floating(dtype)) return out;
+  if (!is_differentiable(dtype)) return out;
   if (Recorder r{&t}; r)
     r.done("ToCopyBackward0", out,
-           [from = t.dtype()](const Backward& b) { b.give(0, to(b.grad(), from)); });
+           [from = t.dtype()](const Backward& b) { b.give(0, converted(b.grad(), from)); });
   return out;
 }
 
+}  // namespace
+
 void require_fits(const char* op, const Scalar& number, DType dtype) {
-  if (dtype == DType::Bool || is_floating(dtype)) return;
+  if (!is_integral(dtype)) return;
   visit(dtype, [&](auto zero) {
     using Limits = std::numeric_limits<decltype(zero)>;
     const auto least = static_cast<double>(Limits::lowest());
@@ -103,6 +113,17 @@ Tensor as_bool_mask(const char* op, const Tensor& mask) {
   if (mask.dtype() == DType::UInt8)
     warn(op, "a mask of uint8 is deprecated; use one of bool, e.g. with .bool()");
   return to(mask, DType::Bool);
+}
+
+void on_complex_dropped(void (*warn)()) { complex_dropped = warn; }
+
+Tensor to(const Tensor& t, DType dtype) {
+  if (is_complex(t.dtype()) && !is_complex(dtype)) {
+    if (dtype == DType::Bool) return detach(t) != 0.;
+    if (t->is_wrapped_number) return converted(wrapped_number(item_double(t), real_of(t.dtype())), dtype);
+    if (complex_dropped) complex_dropped();
+  }
+  return converted(t, dtype);
 }
 
 }  // namespace bx

@@ -205,7 +205,7 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
   const Selection s("index_put_", self, indices);
   const Tensor source = value->storage->root() == self->storage->root() ? clone(value) : value;
   const bool record =
-      is_floating(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
+      is_differentiable(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
   Tensor old = detached(self);
   old->grad_fn = grad_fn(self);
   old->output_nr = self->output_nr;

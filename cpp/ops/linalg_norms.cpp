@@ -17,6 +17,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// (sum |x|^p)^(1/p); p = inf, -inf and 0 are the largest, the smallest and the count.
 Tensor vector_norm(const char* op, const Tensor& given, double p, const OptDims& axes, bool keepdim,
                    OptDType dtype) {
+  if (is_complex(given.dtype()))
+    return vector_norm(op, abs(given), p, axes, keepdim, dtype ? OptDType(real_of(*dtype)) : dtype);
   if (!is_floating(given.dtype()) || (dtype && !is_floating(*dtype)))
     fail_runtime(op, "input is ", name_of(given.dtype()),
                  dtype ? str(", dtype ", name_of(*dtype)) : "",

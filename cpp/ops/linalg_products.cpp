@@ -37,9 +37,9 @@ Tensor cross_somewhere(const Tensor& a, const Tensor& b, std::optional<int64_t> 
 }
 
 Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim) {
-  if (!is_floating(a.dtype()))
+  if (!is_differentiable(a.dtype()))
     fail_runtime("vecdot", "x is ", name_of(a.dtype()), "; convert it to a floating-point type");
-  return sum(a * b, Dims{dim}, false, std::nullopt);
+  return sum(conj(a) * b, Dims{dim}, false, std::nullopt);
 }
 
 Tensor kron(const Tensor& a, const Tensor& b) {
@@ -75,7 +75,7 @@ Tensor inner(const Tensor& a, const Tensor& b) {
 using Product = Tensor (*)(const Tensor& a, const Tensor& b);
 
 /// beta input + alpha a b; what beta = 0 leaves out may be NaN. `a_b` multiplies, `give` sends the
-/// gradient of a b to edges 1 and 2.
+/// gradient of a b to edges 1 and 2, given conjugates of a and b.
 template <class Give>
 Tensor added(const char* op, const char* node, const Tensor& input, const Tensor& a,
              const Tensor& b, Product a_b, const Scalar& beta, const Scalar& alpha, Give give) {
@@ -93,7 +93,7 @@ Tensor added(const char* op, const char* node, const Tensor& input, const Tensor
     r.save(a).save(b).done(node, out,
                            [=, shape = input.shape(), type = input.dtype()](const Backward& call) {
                              const Tensor& g = call.grad();
-                             const Tensor a = call.saved(0), b = call.saved(1);
+                             const Tensor a = conj(call.saved(0)), b = conj(call.saved(1));
                              if (call.wants(0))
                                call.give(0, to(sum_to_size(keep == 1 ? g : g * keep, shape), type));
                              give(call, to(factor == 1 ? g : g * factor, a.dtype()), a, b);
@@ -101,7 +101,7 @@ Tensor added(const char* op, const char* node, const Tensor& input, const Tensor
   return out;
 }
 
-/// The gradients of matrices a and b, or of batches of them, from that of a b.
+/// The gradients of matrices, or of batches of them, from that of a b; a and b are conjugates.
 void give_factors(const Backward& call, const Tensor& g, const Tensor& a, const Tensor& b) {
   if (call.wants(1)) call.give(1, matmul(g, mT(b)));
   if (call.wants(2)) call.give(2, matmul(mT(a), g));
@@ -180,9 +180,9 @@ void register_linalg_products(Registry& r) {
       [](const Tensor& a, const Tensor& b) {
         if (a.dim() != 1 || b.dim() != 1)
           fail_runtime("vdot", "shapes ", a.shape(), " and ", b.shape(), "; expected vectors");
-        return named("VdotBackward0", matmul(a, b));
+        return named("VdotBackward0", matmul(conj(a), b));
       },
-      "Inner product of two vectors.");
+      "Inner product of two vectors, the first conjugated.");
   r.alias("outer", {"ger"});
   r.both(
       "addmm", "input, mat1, mat2, *, beta=1, alpha=1",

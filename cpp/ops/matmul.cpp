@@ -16,6 +16,25 @@ Tensor dense(const Tensor& t) {
   return by_rows || by_cols ? t : clone(t);
 }
 
+Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* bias);
+
+/// A complex product [.., M, K] @ [.., K, N] as one real one, [.., M, K 2] @ [.., K 2, N 2]: b's row
+/// k becomes the two rows of b and i b, which a's real and imaginary parts scale. Returns pairs.
+Tensor complex_product(const char* op, const Tensor& a, const Tensor& b) {
+  const auto flat = [](const Tensor& t, Dims shape, int64_t times) {
+    shape[shape.size() - 1] *= 2;
+    shape[shape.size() - 2] *= times;
+    return reshape(t, shape);
+  };
+  const Tensor turned = b * wrapped_number(Complex<double>(0, 1), b.dtype());
+  const Tensor rows = view_as_real(stack({b, turned}, b.dim() - 1));
+  const Tensor out = product(op, flat(view_as_real(a), a.shape(), 1), flat(rows, b.shape(), 2), nullptr);
+  Dims shape = out.shape();
+  shape[shape.size() - 1] = b.size(-1);
+  shape.push_back(2);
+  return reshape(out, shape);
+}
+
 /// [B, M, K] @ [B, K, N] (+ bias [N]), not recorded; 2-d tensors count as one batch.
 Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* bias) {
   if (a.dtype() != b.dtype() || (bias && bias->dtype() != a.dtype()))
@@ -28,6 +47,10 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* b
               DType::UInt8);
   }
   GradMode off(false);
+  if (is_complex(a.dtype())) {
+    const Tensor out = joined(complex_product(op, a, b));
+    return bias ? out + *bias : out;
+  }
   auto batched = [](const Tensor& t) { return t.dim() == 2 ? unsqueeze(t, 0) : t; };
   const Tensor x = batched(dense(a)), y = batched(dense(b));
   Tensor out = empty({x.size(0), x.size(1), y.size(2)}, a.dtype());
@@ -64,8 +87,8 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
     r.save_if(r.needs(1), a)
         .save_if(r.needs(0), b)
         .done("BmmBackward0", out, [](const Backward& x) {
-          if (x.wants(0)) x.give(0, bmm(x.grad(), mT(x.saved(1))));
-          if (x.wants(1)) x.give(1, bmm(mT(x.saved(0)), x.grad()));
+          if (x.wants(0)) x.give(0, bmm(x.grad(), mH(x.saved(1))));
+          if (x.wants(1)) x.give(1, bmm(mH(x.saved(0)), x.grad()));
         });
   return out;
 }
@@ -82,8 +105,8 @@ Tensor dot(const Tensor& a, const Tensor& b) {
     r.save_if(r.needs(1), a)
         .save_if(r.needs(0), b)
         .done("DotBackward0", out, [](const Backward& x) {
-          if (x.wants(0)) x.give(0, x.grad() * x.saved(1));
-          if (x.wants(1)) x.give(1, x.grad() * x.saved(0));
+          if (x.wants(0)) x.give(0, x.grad() * conj(x.saved(1)));
+          if (x.wants(1)) x.give(1, x.grad() * conj(x.saved(0)));
         });
   return out;
 }
@@ -98,8 +121,8 @@ Tensor mv(const Tensor& a, const Tensor& v) {
   }();
   if (Recorder r{&a, &v}; r)
     r.save_if(r.needs(1), a).save_if(r.needs(0), v).done("MvBackward0", out, [](const Backward& x) {
-      if (x.wants(0)) x.give(0, unsqueeze(x.grad(), 1) * unsqueeze(x.saved(1), 0));
-      if (x.wants(1)) x.give(1, mv(mT(x.saved(0)), x.grad()));
+      if (x.wants(0)) x.give(0, unsqueeze(x.grad(), 1) * unsqueeze(conj(x.saved(1)), 0));
+      if (x.wants(1)) x.give(1, mv(mH(x.saved(0)), x.grad()));
     });
   return out;
 }
@@ -119,8 +142,8 @@ Tensor linear_matrix(const Tensor& x, const Tensor& w, const Tensor* bias) {
         .done(bias ? "AddmmBackward0" : "MmBackward0", out, [at](const Backward& b) {
           const Tensor& g = b.grad();
           if (at && b.wants(0)) b.give(0, sum(g, Dims{0}, false, std::nullopt));
-          if (b.wants(at)) b.give(at, mm(g, b.saved(1)));
-          if (b.wants(at + 1)) b.give(at + 1, mm(mT(g), b.saved(0)));
+          if (b.wants(at)) b.give(at, mm(g, conj(b.saved(1))));
+          if (b.wants(at + 1)) b.give(at + 1, mm(mT(g), conj(b.saved(0))));
         });
   return out;
 }
@@ -155,8 +178,8 @@ Tensor mm(const Tensor& a, const Tensor& b) {
   Tensor out = product("mm", a, b, nullptr);
   if (Recorder r{&a, &b}; r)
     r.save_if(r.needs(1), a).save_if(r.needs(0), b).done("MmBackward0", out, [](const Backward& x) {
-      if (x.wants(0)) x.give(0, mm(x.grad(), mT(x.saved(1))));
-      if (x.wants(1)) x.give(1, mm(mT(x.saved(0)), x.grad()));
+      if (x.wants(0)) x.give(0, mm(x.grad(), mH(x.saved(1))));
+      if (x.wants(1)) x.give(1, mm(mH(x.saved(0)), x.grad()));
     });
   return out;
 }

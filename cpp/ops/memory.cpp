@@ -129,8 +129,7 @@ void register_memory(Registry& r) {
   r.function(
       "scalar_tensor", "s, *, dtype=None",
       [](const Scalar& s, OptDType dtype) {
-        const DType t = dtype.value_or(default_dtype());
-        return s.kind == Scalar::Float ? full({}, s.d, t) : full_int({}, s.i, t);
+        return detached(number_as(s, dtype.value_or(default_dtype())));
       },
       "A 0-d tensor with the value s, of the default type where none is given.");
   r.function("logspace", "start, end, steps, base=10.0, *, dtype=None", logspace,

@@ -18,7 +18,7 @@ using OptDType = std::optional<DType>;
 DType default_dtype();
 void set_default_dtype(DType dtype);
 /// PyTorch's promotion: tensors with dimensions first, then 0-d tensors, then Python numbers; a
-/// later category counts only where it is of a higher kind (bool < integer < float).
+/// later category counts only where it is of a higher kind (bool < integer < float < complex).
 DType result_type(const Tensor* tensors, int count);
 
 /// RuntimeError where b is of another type than a; an undefined one, or a Python number, fits.
@@ -29,6 +29,8 @@ void require_number_type(const char* op, const Tensor& t);
 void require_float(const char* op, DType dtype);
 /// An error of that kind where a flag is False, now and whenever a recording is replayed.
 void require_every(const char* op, const Tensor& flags, ErrorKind kind, const char* otherwise);
+/// t converted; of complex numbers the real parts, and a warning; RuntimeError for a Python number
+/// that has an imaginary part.
 Tensor to(const Tensor& t, DType dtype);
 /// RuntimeError for a number that an integer type does not hold. What is negative wraps around in
 /// an unsigned one.
@@ -44,6 +46,23 @@ Tensor in_int32(const Tensor& t, F f) {
 constexpr bool is_mask(DType dtype) { return dtype <= DType::UInt8; }
 /// A mask as bool, with a warning for uint8.
 Tensor as_bool_mask(const char* op, const Tensor& mask);
+/// Who warns there.
+void on_complex_dropped(void (*warn)());
+
+// complex.cpp --------------------------------------------------------------------------------
+/// The same memory as pairs of reals in a new last dimension, and back; both are views.
+Tensor view_as_real(const Tensor& t);
+Tensor view_as_complex(const Tensor& t);
+/// A tensor of pairs in any layout as complex numbers: a view where it can be one.
+Tensor joined(const Tensor& pairs);
+/// The real and the imaginary part, views; the real part of a real tensor is itself.
+Tensor real(const Tensor& t);
+Tensor imag(const Tensor& t);
+/// The conjugate, a copy; a real tensor is its own.
+Tensor conj(const Tensor& t);
+/// What rows that are not holomorphic (abs, angle, ...) make of complex numbers; undefined for the
+/// others.
+Tensor of_complex(const PointwiseOp& op, const Tensor& t);
 
 // pointwise_registry.cpp ---------------------------------------------------------------------
 Tensor scaled(const Tensor& t, const Scalar& alpha);
@@ -58,6 +77,8 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
 Tensor full(const Dims& shape, double value, DType dtype);
 Tensor full_int(const Dims& shape, int64_t value, DType dtype);
 inline Tensor zeros(const Dims& shape, DType dtype) { return full_int(shape, 0, dtype); }
+/// The number as a 0-d tensor of a type; RuntimeError for a complex one in a real type.
+Tensor number_as(const Scalar& number, DType dtype);
 /// A number, or a 0-d tensor as one; RuntimeError for more dimensions.
 Scalar number_of(const char* op, const Operand& operand);
 Tensor arange_int(int64_t start, int64_t end, int64_t step);
@@ -96,6 +117,8 @@ Dims inverse_order(const Dims& order);
 Tensor empty_like(const Tensor& t, DType dtype);
 /// The transpose of the last two dimensions.
 inline Tensor mT(const Tensor& t) { return transpose(t, -2, -1); }
+/// Its conjugate.
+inline Tensor mH(const Tensor& t) { return conj(mT(t)); }
 
 // slicing.cpp: strided parts -----------------------------------------------------------------
 /// A part of a tensor as a walk over its row-major elements.

@@ -51,7 +51,7 @@ Tensor pad_constant(const Tensor& t, const Dims& pad, const Scalar& value) {
     if (!empty_center) from = part(from, d, first, length);
   }
   require_fits("pad", value, t.dtype());
-  Tensor out = value.kind == Scalar::Float ? full(shape, value.d, t.dtype())
+  Tensor out = value.kind >= Scalar::Float ? full(shape, value.as_double(), t.dtype())
                                            : full_int(shape, value.i, t.dtype());
   if (!empty_center) {
     Tensor center = out;
@@ -184,6 +184,8 @@ Tensor pad_by_edges(const Tensor& t, const Dims& pad, Filling edge) {
   return contiguous(cut(pad_edges(name, t, edge, b)));
 }
 
+}  // namespace
+
 Tensor pad(const Tensor& t, const Sizes& pad, const std::string& mode,
            const std::optional<Scalar>& value) {
   if (mode == "constant") return pad_constant(t, pad, value.value_or(Scalar{Scalar::Int}));
@@ -196,8 +198,6 @@ Tensor pad(const Tensor& t, const Sizes& pad, const std::string& mode,
   fail(ErrorKind::NotImplemented, "pad", "mode '", mode,
        "'; there are 'constant', 'reflect', 'replicate' and 'circular'");
 }
-
-}  // namespace
 
 void register_padding(Registry& r) {
   r.nn("pad", "input, pad, mode='constant', value=None", pad,

@@ -106,6 +106,10 @@ class PointwiseNode final : public Node {
     // In a formula two numbers may meet: neither may give way to the default type.
     for (Tensor& t : in)
       if (t.defined() && t->is_wrapped_number && grad_enabled()) t = detached(t);
+    // kernels/rows_complex.cpp: the formulas take conjugates; the kernels take them themselves.
+    if (is_complex(g.dtype()) && grad_enabled())
+      for (Tensor* t : {&in[0], &in[1], &in[2], &y})
+        if (t->defined()) *t = conj(*t);
     for (int i = 0; i < op_.inputs; ++i) {
       if (!call.wants(i) || !op_.partials[i].exists) continue;
       Tensor d = op_.partials[i].passes_gradient ? g
@@ -140,13 +144,13 @@ class PointwiseNode final : public Node {
 /// The type in which a row computes: promotion of the inputs (but for a condition).
 DType compute_dtype(const PointwiseOp& op, const Tensor* in) {
   DType t = result_type(in + op.masked, op.inputs - op.masked);
-  if (op.domain == Domain::Float && !is_floating(t)) t = default_dtype();
+  if (op.domain == Domain::Float && !is_differentiable(t)) t = default_dtype();
   return t;
 }
 
 /// What a row's domain takes, where `type` is outside of it; else null.
 const char* taken_instead_of(Domain domain, DType type) {
-  const bool is_bool = type == DType::Bool, floating = is_floating(type);
+  const bool is_bool = type == DType::Bool, floating = is_differentiable(type);
   switch (domain) {
     case Domain::Signed: return is_bool ? "a number type, e.g. with .int()" : nullptr;
     case Domain::FloatOnly: return floating ? nullptr : "a floating-point type, e.g. with .float()";
@@ -271,6 +275,8 @@ const PointwiseOp& pointwise_op(int row) {
 }
 
 Tensor pointwise(const PointwiseOp& op, const Tensor* in, const double* params) {
+  if (is_complex(in[0].dtype())) [[unlikely]]
+    if (Tensor y = of_complex(op, in[0]); y.defined()) return y;
   const Prepared p(op, in);
   Tensor out = empty(p.shape, op.domain == Domain::Compare ? DType::Bool : p.dtype);
   launch(op.name, row_kernel(op.row, 0, p.dtype), out, operands_of(op, p.in),

@@ -58,7 +58,7 @@ Tensor apply_scalar(const Tensor& x, double p) {
 
 /// The number as a 0-d tensor that gives way to `like` in promotion.
 inline Tensor number_like(const Tensor& like, double x) {
-  return wrapped_number(x, is_floating(like.dtype()) ? like.dtype() : DType::Float64);
+  return wrapped_number(x, is_differentiable(like.dtype()) ? like.dtype() : DType::Float64);
 }
 
 // The vocabulary of formulas/row.h -----------------------------------------------------------

@@ -25,7 +25,8 @@ void check_values(const PointwiseOp& op, const Tensor* in, const double* p) {
     fail_runtime(op.name, "lambd is ", p[0], "; it must be 0 or more");
   if (op.row == row_index<Hardtanh> && p[0] > p[1])
     fail_value(op.name, "min_val is ", p[0], ", above max_val, ", p[1], "; swap them");
-  if (op.row == row_index<Addcdiv> && !is_floating(in[1].dtype()) && !is_floating(in[2].dtype()))
+  if (op.row == row_index<Addcdiv> && !is_differentiable(in[1].dtype()) &&
+      !is_differentiable(in[2].dtype()))
     fail_runtime(op.name, "tensor1 is ", name_of(in[1].dtype()), ", tensor2 ",
                  name_of(in[2].dtype()),
                  ", whose quotient is no integer; convert one of them with .float()");
@@ -123,8 +124,14 @@ Tensor condition_of(const Tensor& c) {
 }  // namespace
 
 Tensor scaled(const Tensor& t, const Scalar& alpha) {
+  if (alpha.kind == Scalar::Complex) {
+    if (!is_complex(t.dtype()))
+      fail_runtime("add", "alpha is complex, but the operand is ", name_of(t.dtype()),
+                   "; use a real number or a complex tensor");
+    return t * number_as(alpha, t.dtype());
+  }
   if (alpha.as_double() == 1) return t;
-  if (alpha.kind == Scalar::Float && !is_floating(t.dtype()))
+  if (alpha.kind == Scalar::Float && !is_differentiable(t.dtype()))
     fail_runtime("add", "alpha is a float, ", alpha.d, ", but the operand is ", name_of(t.dtype()),
                  "; use a whole number or a floating-point tensor");
   return t * (alpha.kind == Scalar::Float ? wrapped_number(alpha.d, DType::Float64)
@@ -138,9 +145,9 @@ Tensor subtract(const Tensor& a, const Tensor& b, const Scalar& alpha) {
 
 /// A number as the exponent takes the row with the products and roots.
 Tensor power(const Tensor& base, const Tensor& exponent) {
-  if (!exponent->is_wrapped_number) return pow(base, exponent);
+  if (!exponent->is_wrapped_number || is_complex(exponent.dtype())) return pow(base, exponent);
   const double p = item_double(exponent);
-  if (!is_floating(base.dtype())) {
+  if (!is_differentiable(base.dtype())) {
     if (is_floating(exponent.dtype())) return pow(to(base, default_dtype()), p);
     if (p < 0)
       fail_runtime("pow", "integers to negative integer powers are not allowed (exponent ", p,
@@ -152,7 +159,8 @@ Tensor power(const Tensor& base, const Tensor& exponent) {
 
 Tensor power_inplace(const Tensor& base, const Tensor& exponent) {
   const Tensor in[] = {base, exponent};
-  if (!exponent->is_wrapped_number || !is_floating(base.dtype()))
+  if (!exponent->is_wrapped_number || is_complex(exponent.dtype()) ||
+      !is_differentiable(base.dtype()))
     return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Pow>), in);
   const double p = item_double(exponent);
   return pointwise_inplace(pointwise_op(formulas::row_index<formulas::PowScalar>), &base, &p);

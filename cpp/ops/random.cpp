@@ -124,6 +124,10 @@ Tensor randn(const Dims& size, Generator* g, OptDType dtype) {
 }  // namespace
 
 Tensor uniform_(const Tensor& t, double from, double to, Generator* g) {
+  if (is_complex(t.dtype())) {
+    uniform_(view_as_real(t), from, to, g);
+    return t;
+  }
   require_float("uniform_", t.dtype());
   if (!(from <= to))
     fail_runtime("uniform_", "from ", from, " to ", to, "; from must not exceed to");
@@ -132,6 +136,10 @@ Tensor uniform_(const Tensor& t, double from, double to, Generator* g) {
 }
 
 Tensor normal_(const Tensor& t, double mean, double std, Generator* g) {
+  if (is_complex(t.dtype())) {  // each part has half of the variance
+    normal_(view_as_real(t), mean, std / std::numbers::sqrt2, g);
+    return t;
+  }
   require_float("normal_", t.dtype());
   if (!(std >= 0)) fail_runtime("normal_", "std is ", std, "; expected 0 or more");
   return fill_inplace("normal_", "NormalBackward0", t,

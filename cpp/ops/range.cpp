@@ -62,6 +62,11 @@ Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool 
                  " differ; convert one of them");
   if (!(rtol >= 0 && atol >= 0))
     fail_runtime("isclose", "tolerances ", rtol, " and ", atol, "; they must be 0 or more");
+  if (is_complex(a.dtype())) {
+    const Tensor distance = abs(detach(a) - detach(b)), close = distance <= rtol * abs(detach(b)) + atol;
+    const Tensor same = (a == b) || (close && apply<formulas::IsFinite>(distance));
+    return equal_nan ? same || (apply<formulas::IsNan>(a) && apply<formulas::IsNan>(b)) : same;
+  }
   const Tensor in[] = {a, b};
   const double params[] = {rtol, atol, static_cast<double>(equal_nan)};
   return pointwise(op_of<formulas::IsClose>(), in, params);
@@ -116,8 +121,6 @@ Tensor clamp_side(const Tensor& t, Operand bound) {
              ? named("ClampMinBackward0", clamp(t, given, none))
              : named("ClampMaxBackward0", clamp(t, none, given));
 }
-
-Tensor identity(const Tensor& t) { return t; }
 
 void register_options(Registry& r) {
   r.function("polygamma", "n, input", polygamma_of, doc_of<formulas::Polygamma>());
@@ -211,10 +214,6 @@ void register_options(Registry& r) {
 void register_names(Registry& r) {
   r.inplace({"mvlgamma", "logit", "nan_to_num", "ldexp", "clamp_min", "clamp_max", "eq", "ne", "lt",
              "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not"});
-  for (const char* name :
-       {"conj", "conj_physical", "conj_physical_", "resolve_conj", "resolve_neg"})
-    r.both(name, "input", identity, "The tensor itself: its numbers are real.");
-  r.function("real", "input", identity, "The tensor itself: its numbers are real.");
   r.both(
       "positive", "input",
       [](const Tensor& t) {

@@ -56,6 +56,11 @@ Tensor reduce_any_layout(const char* op, Id id, const Tensor& t, uint32_t bits, 
 Tensor reduce(const char* op, Id id, const Tensor& t, uint32_t bits, bool keepdim,
               DType out_dtype) {
   GradMode off(false);
+  // Sums of complex numbers are those of their parts.
+  if (id == Id::Sum && is_complex(t.dtype())) {
+    const uint32_t parts = t.dim() ? bits : 0;
+    return joined(reduce(op, id, view_as_real(t), parts, keepdim, real_of(out_dtype)));
+  }
   const Tensor kept = reduce_any_layout(op, id, t, bits, out_dtype);
   const Dims shape = reduced_shape(t.shape(), bits, keepdim);
   return alias(kept, shape, contiguous_strides(shape), kept->offset);
@@ -71,7 +76,7 @@ void require_elements(const char* op, const Tensor& t, const OptDims& axes, uint
 }
 
 DType sum_dtype(const Tensor& t, OptDType dtype) {
-  return dtype.value_or(is_floating(t.dtype()) ? t.dtype() : DType::Int64);
+  return dtype.value_or(is_differentiable(t.dtype()) ? t.dtype() : DType::Int64);
 }
 
 /// For every element the product of the others in its group, which is all or one dimension: what
@@ -91,9 +96,27 @@ Tensor product_of_others(const Tensor& x, uint32_t bits) {
   return reshape(before * after, x.shape());
 }
 
+/// The product along one dimension, kept as 1, by halves.
+Tensor halved_product(Tensor t, int axis) {
+  Dims shape = t.shape();
+  shape[axis] = 1;
+  if (t.shape()[axis] == 0) return full(shape, 1., t.dtype());
+  for (int64_t n = t.shape()[axis]; n > 1; n = t.shape()[axis]) {
+    const int64_t half = n / 2;
+    const Tensor pairs = slice(t, axis, 0, half, 1) * slice(t, axis, half, 2 * half, 1);
+    t = n % 2 ? cat({pairs, slice(t, axis, n - 1, n, 1)}, axis) : pairs;
+  }
+  return t;
+}
+
 Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("prod", axes, t.dim());
+  if (is_complex(t.dtype())) {
+    const Tensor out = axes && t.dim() ? halved_product(t, static_cast<int>(wrap_axis("prod", (*axes)[0], t.dim())))
+                            : halved_product(reshape(t, {-1}), 0);
+    return named(axes ? "ProdBackward1" : "ProdBackward0", reshape(out, reduced_shape(t.shape(), bits, keepdim)));
+  }
   Tensor out = in_int32(
       t, [&](const Tensor& x) { return reduce("prod", Id::Prod, x, bits, keepdim, x.dtype()); });
   if (Recorder r{&t}; r)
@@ -217,7 +240,7 @@ Tensor sum(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtyp
 
 Tensor mean(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = to(given, dtype.value_or(given.dtype()));
-  if (!is_floating(t.dtype()))
+  if (!is_differentiable(t.dtype()))
     fail_runtime("mean", "input is ", name_of(t.dtype()),
                  ", expected a floating-point type; use .float() or pass dtype=");
   const uint32_t bits = axis_bits("mean", axes, t.dim());

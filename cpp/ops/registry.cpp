@@ -2,12 +2,23 @@
 #include "ops/linalg.h"
 #include "ops/ops.h"
 
+#include <cmath>
 #include <cstdlib>
 
 namespace bx {
 
 DType Scalar::dtype() const {
-  return kind == Bool ? DType::Bool : kind == Int ? DType::Int64 : DType::Float64;
+  return kind == Bool    ? DType::Bool
+         : kind == Int   ? DType::Int64
+         : kind == Float ? DType::Float64
+                         : DType::Complex128;
+}
+
+double Scalar::as_double() const {
+  if (kind == Complex)
+    fail_runtime("number", "a complex number, ", d, im < 0 ? " - " : " + ", std::abs(im),
+                 "j, where a real one is needed; pass its real part");
+  return kind == Float ? d : static_cast<double>(i);
 }
 
 namespace {
@@ -67,6 +78,7 @@ const char* namespace_of(Place place) {
     case Place::Nn: return "nn";
     case Place::Linalg: return "linalg";
     case Place::Special: return "special";
+    case Place::Fft: return "fft";
     default: return "";
   }
 }
@@ -170,6 +182,9 @@ const Registry& registry() {
   static const auto* table = [] {
     auto* r = new Registry;
     register_pointwise(*r);
+    register_complex(*r);
+    register_fft(*r);
+    register_stft(*r);
     register_range(*r);
     register_creation(*r);
     register_copy(*r);

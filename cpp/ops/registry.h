@@ -17,12 +17,14 @@ namespace bx {
 
 /// A Python number as it came: kind and value.
 struct Scalar {
-  enum Kind { Bool, Int, Float } kind = Float;
+  enum Kind { Bool, Int, Float, Complex } kind = Float;
   int64_t i = 0;
   double d = 0;
+  double im = 0;  // of a complex one; d is its real part
 
   DType dtype() const;
-  double as_double() const { return kind == Float ? d : static_cast<double>(i); }
+  /// RuntimeError for a complex one.
+  double as_double() const;
 };
 
 /// A tensor argument for which a Python number may stand.
@@ -84,7 +86,7 @@ struct Overload {
 };
 
 /// Where Python finds an operation: torch.f, Tensor.f, or a namespace of its own.
-enum class Place { Function = 1, Method = 2, Both = 3, Nn = 4, Linalg = 8, Special = 16 };
+enum class Place { Function = 1, Method = 2, Both = 3, Nn = 4, Linalg = 8, Special = 16, Fft = 32 };
 /// "nn", "linalg", ...; empty for functions and methods.
 const char* namespace_of(Place place);
 
@@ -226,6 +228,10 @@ class Registry {
     add(Place::Nn, name, signature, +f, doc);
   }
   template <class F>
+  void fft(const char* name, const char* signature, F f, const char* doc) {
+    add(Place::Fft, name, signature, +f, doc);
+  }
+  template <class F>
   void linalg(const char* name, const char* signature, F f, const char* doc) {
     add(Place::Linalg, name, signature, +f, doc);
   }
@@ -251,6 +257,9 @@ class Registry {
 const Registry& registry();
 
 void register_pointwise(Registry&);
+void register_complex(Registry&);
+void register_fft(Registry&);
+void register_stft(Registry&);
 void register_range(Registry&);
 void register_creation(Registry&);
 void register_copy(Registry&);

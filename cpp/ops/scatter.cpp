@@ -176,8 +176,7 @@ Tensor scatter_value(const Tensor& self, int64_t dim, const Tensor& index, const
   const int axis = wrap_axis(op, dim, self.dim());
   const Tensor at = scatter_index(op, self, axis, index);
   require_fits(op, value, self.dtype());
-  const Tensor number = value.kind == Scalar::Float ? full({}, value.d, self.dtype())
-                                                    : full_int({}, value.i, self.dtype());
+  const Tensor number = number_as(value, self.dtype());
   return scatter_as(op, "ScatterBackward1", Inplace, self, axis, at, expand(number, at.shape()),
                     ScatterMode::Set);
 }

@@ -281,9 +281,9 @@ void register_shape(Registry& r) {
       [](const Tensor& t) {
         if (t.dim() < 2)
           fail_runtime("adjoint", "input of shape ", t.shape(), "; expected 2 or more dimensions");
-        return mT(t);
+        return mH(t);
       },
-      "The last two dimensions swapped, as a view; all elements are real.");
+      "The last two dimensions swapped, as a view, and complex elements conjugated, a copy.");
   r.both("t", "input", matrix_transpose, "The transpose of a matrix, as a view.");
   r.method("expand", "input, *size", expand,
            "Sizes of 1 repeated without a copy (-1 keeps a size); the gradient is summed back.");

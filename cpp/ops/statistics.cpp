@@ -13,6 +13,13 @@ namespace {
 /// Two passes: the mean, then the mean square of what is left. [Chan et al. 1983]
 Tensor variance(const char* op, const Tensor& t, const OptDims& axes, double correction,
                 bool keepdim) {
+  if (is_complex(t.dtype())) {
+    const uint32_t bits = axis_bits(op, axes, t.dim());
+    Dims all;
+    for (int d = 0; d < t.dim(); ++d)
+      if (bits >> d & 1) all.push_back(d);
+    return variance(op, real(t), all, correction, keepdim) + variance(op, imag(t), all, correction, keepdim);
+  }
   if (!is_floating(t.dtype()))
     fail_runtime(op, "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
   const uint32_t bits = axis_bits(op, axes, t.dim());

@@ -37,8 +37,7 @@ Tensor fill_diagonal(const Tensor& self, const Scalar& value, bool wrap) {
   const char* op = "fill_diagonal_";
   if (self.dim() < 2)
     fail_runtime(op, "the tensor has shape ", self.shape(), "; it needs two dimensions or more");
-  const Tensor number = value.kind == Scalar::Float ? wrapped_number(value.d, self.dtype())
-                                                    : full_int({}, value.i, self.dtype());
+  const Tensor number = number_as(value, self.dtype());
   if (self.dim() > 2) {
     int64_t step = 0;
     for (int d = 0; d < self.dim(); ++d) {

@@ -19,7 +19,7 @@ class Target {
     check_inplace(op, self);
     out_ = self;
     before_ = detached(self);
-    if (grad_enabled() && is_floating(self.dtype())) {
+    if (grad_enabled() && is_differentiable(self.dtype())) {
       before_->grad_fn = grad_fn(self);
       before_->output_nr = self->output_nr;
     }

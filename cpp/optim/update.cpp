@@ -44,6 +44,9 @@ struct Straight {
   Tensor original, elements;
 };
 
+/// Complex numbers as pairs: every rule treats their parts apart.
+Tensor reals(const Tensor& t) { return is_complex(t.dtype()) ? view_as_real(t) : t; }
+
 kernels::View view_of(const Tensor& t) {
   return {t.raw(), t.shape().data(), t.strides().data(), t.dim(), t.dtype()};
 }
@@ -97,8 +100,10 @@ Tensor new_counter(const formulas::Counter& counter, const double* settings) {
 }
 
 Tensor new_slot(const formulas::Slot& slot, const double* settings, const Tensor& param) {
-  return full(param.shape(), slot.fill == formulas::kZero ? 0. : settings[slot.fill],
-              param.dtype());
+  const double value = slot.fill == formulas::kZero ? 0. : settings[slot.fill];
+  if (!is_complex(param.dtype())) return full(param.shape(), value, param.dtype());
+  GradMode off(false);
+  return joined(full(reals(param).shape(), value, real_of(param.dtype())));
 }
 
 void check_gradient(const UpdateRule& rule, const Tensor& param) {
@@ -139,26 +144,28 @@ void count_and_run(const UpdateRule& rule, const UpdateItem& item, StepScalars& 
 
 void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars) {
   GradMode off(false);
-  const Straight p(item.param), g(item.grad);
+  const Straight p(reals(item.param)), g(reals(item.grad));
   Operands out(p.elements);
   InlineVector<Straight, formulas::kMaxSlots> slots;
   int64_t kept = 0;
   for (size_t k = 0; k < rule.slots.size(); ++k) {
     if (!item.slots[k].defined()) continue;
-    slots.push_back(Straight(item.slots[k]));
+    slots.push_back(Straight(reals(item.slots[k])));
     kept |= int64_t{1} << k;
   }
   for (const Straight& slot : slots) out.add(slot.elements);
   Params params = params_of(rule, kept);
   count_and_run(rule, item, scalars, params, [&] {
-    launch(rule.name, kernel(kernels::Id::Update, item.param.dtype()), out, g.elements, params);
+    launch(rule.name, kernel(kernels::Id::Update, p.elements.dtype()), out, g.elements, params);
   });
   p.written();
   for (const Straight& slot : slots) slot.written();
 }
 
 bool ReadyUpdate::possible(const UpdateItem& item) {
-  if (item.first || !item.param.is_contiguous() || !item.grad.is_contiguous()) return false;
+  if (item.first || !item.param.is_contiguous() || !item.grad.is_contiguous() ||
+      is_complex(item.param.dtype()))
+    return false;
   return std::all_of(std::begin(item.slots), std::end(item.slots),
                      [](const Tensor& t) { return !t.defined() || t.is_contiguous(); });
 }

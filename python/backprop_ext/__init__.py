@@ -94,6 +94,8 @@ __version__ = "0.1.0"
 
 float = _core.float32  # PyTorch's names: from here on they hide the builtins
 double = _core.float64
+cfloat = _core.complex64
+cdouble = _core.complex128
 newaxis = None
 int = _core.int32
 long = _core.int64
@@ -112,6 +114,8 @@ __all__ = [
     "asarray",
     "autograd",
     "broadcast_shapes",
+    "cdouble",
+    "cfloat",
     "channels_last",
     "channels_last_3d",
     "contiguous_format",

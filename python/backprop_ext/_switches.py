@@ -71,7 +71,7 @@ class _Limits:
 
 
 class finfo(_Limits):  # noqa: N801 (PyTorch's name)
-    """Limits of a floating-point type: bits, eps, max, min, tiny, smallest_normal, resolution.
+    """Limits of a floating-point type, or of a complex one's parts: bits, eps, max, min, tiny, smallest_normal, resolution.
 
     Raises TypeError for an integer type. Source: PyTorch's torch.finfo.
     """
@@ -80,6 +80,7 @@ class finfo(_Limits):  # noqa: N801 (PyTorch's name)
 
     def __init__(self, type: Any = None) -> None:
         kind = _the_dtype("finfo", _core.get_default_dtype() if type is None else type)
+        kind = kind.to_real()
         if not kind.is_floating_point:
             raise TypeError(f"[finfo] {kind} is no floating-point type; use iinfo")
         limits = np.finfo(str(kind).removeprefix("torch."))
@@ -109,7 +110,9 @@ class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
 def can_cast(from_: Any, to: Any) -> bool:
     """Whether a type goes into another without a loss of kind: not float to int, nor to bool."""
     types = [_the_dtype("can_cast", t) for t in (from_, to)]
-    kinds = [2 if t.is_floating_point else int(t is not _core.bool) for t in types]
+    kinds = [
+        3 if t.is_complex else 2 if t.is_floating_point else int(t is not _core.bool) for t in types
+    ]
     return kinds[0] <= kinds[1]
 
 
@@ -119,7 +122,7 @@ def is_floating_point(input: Tensor) -> bool:
 
 
 def is_complex(input: Tensor) -> bool:
-    """Whether the elements are complex: never. TypeError for what is no tensor."""
+    """Whether the elements are complex. TypeError for what is no tensor."""
     return the_tensor("is_complex", input).is_complex()
 
 

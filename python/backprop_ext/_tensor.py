@@ -25,6 +25,8 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 _TYPE_NAMES = {
     _core.float32: "torch.FloatTensor",
     _core.float64: "torch.DoubleTensor",
+    _core.complex64: "torch.ComplexFloatTensor",
+    _core.complex128: "torch.ComplexDoubleTensor",
     _core.int32: "torch.IntTensor",
     _core.int64: "torch.LongTensor",
     _core.uint8: "torch.ByteTensor",
@@ -114,7 +116,7 @@ def _reversed(self: Tensor) -> Tensor:
 
 @method("__contains__")
 def _contains(self: Tensor, element: object) -> bool:
-    if isinstance(element, (Tensor, int, float)):
+    if isinstance(element, (Tensor, int, float, complex)):
         return bool((self == element).any())
     raise RuntimeError(
         f"[in] a {type(element).__name__} cannot be an element of a {self.dtype} tensor; "

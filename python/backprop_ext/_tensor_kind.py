@@ -67,8 +67,6 @@ for _name in (
 for _name in ("is_inference", "is_conj", "is_neg", "is_shared", "is_distributed"):
     setattr(Tensor, _name, lambda self: False)
 
-setattr(Tensor, "real", property(lambda self: self, doc="The tensor itself."))  # noqa: B010
-
 
 @method("is_signed")
 def _is_signed(self: Tensor) -> bool:

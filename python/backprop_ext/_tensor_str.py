@@ -90,7 +90,8 @@ def tensor_str(self: Tensor) -> str:
     notes = []
     if (empty and len(shape) != 1) or not (empty or _options["edgeitems"]):
         notes.append(f"size={shape}")
-    if dtype != default and (empty or dtype not in (_core.int64, _core.bool)):
+    usual = (_core.int64, _core.bool, default.to_complex())
+    if dtype != default and (empty or dtype not in usual):
         notes.append(f"dtype={dtype}")
     if self.grad_fn is not None:
         notes.append(f"grad_fn=<{self.grad_fn.name()}>")
@@ -128,8 +129,10 @@ def _column(values: Array) -> Column:
 
     A float column is written in full (`1.`) when all its numbers are whole, with `precision` digits
     otherwise, and in scientific notation when max/min > 1000, max > 1e8 or min < 1e-4. Zeros,
-    infinities and nan have no vote.
+    infinities and nan have no vote. Of complex numbers each part has a column of its own.
     """
+    if values.dtype.kind == "c":
+        return _complex_column(_column(values.real), _column(values.imag))
     if values.dtype.kind != "f":
         width = max((len(str(value)) for value in values.ravel().tolist()), default=1)
         return lambda value: str(value).rjust(width), width
@@ -151,6 +154,14 @@ def _column(values: Array) -> Column:
         return (format(value, spec) + (dot if isfinite(value) else "")).rjust(width)
 
     return write, width
+
+
+def _complex_column(real: Column, imag: Column) -> Column:
+    def write(value: complex) -> str:
+        part = (imag[0](value.imag) + "j").lstrip()
+        return real[0](value.real) + ("" if part[0] in "+-" else "+") + part
+
+    return write, real[1] + imag[1] + 1
 
 
 def _rows(values: Array, indent: int, summarize: bool, column: Column) -> str:

@@ -30,26 +30,28 @@ def make_tensor(
 ) -> Tensor:
     """Uniform numbers in [low, high), PyTorch's for the same seed.
 
-    By default from -9 to 9 for floats, -9 to 10 for integers, 0 to 2 for bool. exclude_zero: 1, or
-    the least normal float, stands for 0. noncontiguous: with gaps. Raises ValueError for an empty
-    range or one outside of the type, a gradient of integers, and noncontiguous with memory_format.
+    By default from -9 to 9 for floats and the parts of complex numbers, -9 to 10 for integers, 0
+    to 2 for bool. exclude_zero: 1, or the least normal float, stands for 0. noncontiguous: with
+    gaps. Raises ValueError for an empty range or one outside of the type, a gradient of integers,
+    and noncontiguous with memory_format.
     Source: PyTorch's torch.testing.make_tensor.
     """
     on_cpu(device)
     whole = len(shape) == 1 and not isinstance(shape[0], int)
     sizes: list[Any] = list(shape[0] if whole else shape)  # type: ignore[arg-type]
-    if requires_grad and not dtype.is_floating_point:
+    inexact = dtype.is_floating_point or dtype.is_complex
+    if requires_grad and not inexact:
         raise ValueError(f"[make_tensor] requires_grad=True for {dtype}; pass a type of floats")
     if noncontiguous and memory_format is not None:
         raise ValueError(
             f"[make_tensor] noncontiguous and memory_format={memory_format} exclude each other; "
             "pass one"
         )
-    bounds = _bounds(dtype, low, high)
+    bounds = _bounds(dtype.to_real(), low, high)
     gaps = noncontiguous and _core.empty(sizes).numel() > 1
     if gaps:
         sizes[-1] *= 2
-    if not dtype.is_floating_point:
+    if not inexact:
         result = _core.randint(ceil(bounds[0]), ceil(bounds[1]), sizes, dtype=dtype)
     elif bounds[1] - bounds[0] >= finfo(dtype).max:  # a width that uniform_ does not take
         result = _core.empty(sizes, dtype=dtype).uniform_(bounds[0] / 2, bounds[1] / 2).mul_(2)
@@ -60,7 +62,7 @@ def make_tensor(
     elif memory_format is not None:
         result = result.clone(memory_format=memory_format)  # type: ignore[call-arg]
     if exclude_zero:
-        result[result == 0] = finfo(dtype).tiny if dtype.is_floating_point else 1
+        result[result == 0] = finfo(dtype).tiny if inexact else 1
     if requires_grad:
         result.requires_grad_()
     return result

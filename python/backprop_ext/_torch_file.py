@@ -32,6 +32,8 @@ __all__ = ["is_torch_file", "read_torch_file"]
 _STORAGES = {
     "FloatStorage": "float32",
     "DoubleStorage": "float64",
+    "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
     "IntStorage": "int32",
     "LongStorage": "int64",
     "ByteStorage": "uint8",
@@ -138,6 +140,7 @@ class _Unpickler(pickle.Unpickler):
             ("builtins", "set"): lambda items=(): set(items),
             ("__builtin__", "set"): lambda items=(): set(items),
             ("builtins", "complex"): lambda *parts: complex(*parts),
+            ("__builtin__", "complex"): lambda *parts: complex(*parts),
         }
         for storage, name in _STORAGES.items():
             known["torch", storage] = storage_type(name)

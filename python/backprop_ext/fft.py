@@ -1,6 +1,6 @@
-"""The real half of torch.fft: frequencies and shifts; the transforms need complex numbers.
+"""Fourier transforms, frequencies and shifts.
 
-Source: https://docs.pytorch.org/docs/stable/fft.html
+The transforms are in `cpp/ops/fft.cpp`. Source: https://docs.pytorch.org/docs/stable/fft.html
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._core import _fft
+from ._core._fft import *  # noqa: F403 (every registered op that lives here)
 from ._names import missing_from
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from ._core import Tensor
 
 __all__ = ["fftfreq", "fftshift", "ifftshift", "rfftfreq"]
+__all__ += _fft.__all__
 
 __getattr__ = missing_from("torch.fft", globals())
 

@@ -32,6 +32,7 @@ __all__ = ["load", "load_file", "save", "save_file"]
 
 _NAMES = {
     _core.float64: "F64",
+    _core.complex64: "C64",
     _core.float32: "F32",
     _core.int64: "I64",
     _core.int32: "I32",

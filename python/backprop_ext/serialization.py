@@ -35,6 +35,8 @@ _FORMAT, _VERSION, _TREE = "backprop_ext", 1, "tree.json"
 _DTYPES = {
     "float32": _core.float32,
     "float64": _core.float64,
+    "complex64": _core.complex64,
+    "complex128": _core.complex128,
     "int32": _core.int32,
     "int64": _core.int64,
     "uint8": _core.uint8,

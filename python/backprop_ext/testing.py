@@ -26,7 +26,12 @@ __all__ = [
 ]
 
 # (rtol, atol) by dtype; other dtypes are compared exactly.
-_TOLERANCES = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
+_TOLERANCES = {
+    "float32": (1.3e-6, 1e-5),
+    "float64": (1e-7, 1e-7),
+    "complex64": (1.3e-6, 1e-5),
+    "complex128": (1e-7, 1e-7),
+}
 
 
 def assert_close(
@@ -44,7 +49,8 @@ def assert_close(
 ) -> None:
     """|actual - expected| <= atol + rtol |expected|, elementwise, in tensors and containers.
 
-    Without tolerances: 1.3e-6 and 1e-5 for float32, 1e-7 and 1e-7 for float64, 0 for others.
+    Without tolerances: 1.3e-6 and 1e-5 for float32 and complex64, 1e-7 and 1e-7 for float64 and
+    complex128, 0 for others.
     Raises AssertionError that tells the worst element, ValueError for one tolerance without the
     other, TypeError for types that cannot be compared.
     Source: https://docs.pytorch.org/docs/stable/testing.html
@@ -133,11 +139,13 @@ def _leaf_difference(
 def _array(obj: Any) -> Array | None:
     if isinstance(obj, Tensor):
         return obj.detach().numpy()
-    return np.asarray(obj) if isinstance(obj, (bool, int, float, np.ndarray, np.generic)) else None
+    numbers = (bool, int, float, complex, np.ndarray, np.generic)
+    return np.asarray(obj) if isinstance(obj, numbers) else None
 
 
 def _worst(a: Array, e: Array, rtol: float, atol: float, equal_nan: bool, where: str) -> str | None:
-    kind = np.float64 if "f" in a.dtype.kind + e.dtype.kind else np.int64
+    kinds = a.dtype.kind + e.dtype.kind
+    kind: Any = np.complex128 if "c" in kinds else np.float64 if "f" in kinds else np.int64
     a, e = a.astype(kind), e.astype(kind)
     with np.errstate(all="ignore"):
         gap = np.abs(a - e)

@@ -11,8 +11,10 @@ import torch
 import backprop_ext as bx
 
 DTYPES: Final = {getattr(torch, n): getattr(bx, n) for n in
-                 ("float32", "float64", "int64", "int32", "uint8", "bool")}  # fmt: skip
-TOLERANCE: Final = {"float32": (2e-4, 2e-5), "float64": (1e-7, 1e-9)}
+                 ("float32", "float64", "complex64", "complex128", "int64", "int32", "uint8",
+                  "bool")}  # fmt: skip
+TOLERANCE: Final = {"float32": (2e-4, 2e-5), "float64": (1e-7, 1e-9),
+                    "complex64": (2e-4, 2e-5), "complex128": (1e-7, 1e-9)}  # fmt: skip
 
 
 class NotPlainError(Exception):
@@ -42,7 +44,7 @@ def ours(value: Any, known: dict[int, Any] | None = None) -> Any:
         if found is None:
             raise NotPlainError(f"{value}")
         return found
-    if isinstance(value, (complex, torch.Generator)):
+    if isinstance(value, torch.Generator):
         raise NotPlainError(type(value).__name__)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(ours(v, known) for v in value))
@@ -59,6 +61,9 @@ def tensor(t: torch.Tensor) -> bx.Tensor:
     """A tensor of the same layout on a copy of the whole memory behind it."""
     if t.layout != torch.strided or t.dtype not in DTYPES or t.device.type != "cpu":
         raise NotPlainError(f"{t.dtype if t.layout == torch.strided else t.layout}")
+    if t.is_conj() or t.is_neg():  # which our tensors are in memory
+        requires_grad, t = t.requires_grad, t.detach().resolve_conj().resolve_neg()
+        return tensor(t.requires_grad_(requires_grad))
     whole = torch.empty(0, dtype=t.dtype).set_(t.untyped_storage()).clone()
     made = bx.from_numpy(whole.numpy()).as_strided(t.shape, t.stride(), t.storage_offset())
     return made.requires_grad_() if t.requires_grad else made
@@ -166,7 +171,7 @@ def difference_of_one(expected: Any, found: Any, shapes_only: bool) -> str | Non
     if shapes_only:
         return None
     a, b = expected.detach().numpy(force=True), found.detach().numpy()
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in "fc":
         return None if np.array_equal(a, b) else f"{b.ravel()[:4]}, PyTorch {a.ravel()[:4]}"
     relative, absolute = TOLERANCE[a.dtype.name]
     close = np.isclose(b, a, rtol=relative, atol=absolute, equal_nan=True)
@@ -179,9 +184,10 @@ def difference_of_one(expected: Any, found: Any, shapes_only: bool) -> str | Non
 def seeds(outputs: list[torch.Tensor], number: int) -> list[torch.Tensor]:
     """Incoming gradients of the outputs' shapes, the same for the same number."""
     rng = np.random.default_rng(number)
-    return [torch.from_numpy(np.asarray(rng.uniform(-1, 1, tuple(o.shape)), _kind(o)))
-            for o in outputs]  # fmt: skip
+    return [torch.from_numpy(np.asarray(_draw(rng, o))).to(o.dtype) for o in outputs]
 
 
-def _kind(t: torch.Tensor) -> str:
-    return "float32" if t.dtype == torch.float32 else "float64"
+def _draw(rng: np.random.Generator, like: torch.Tensor) -> Any:
+    shape = tuple(like.shape)
+    real = rng.uniform(-1, 1, shape)
+    return real + 1j * rng.uniform(-1, 1, shape) if like.is_complex() else real

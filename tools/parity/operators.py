@@ -15,6 +15,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 import backprop_ext as bx
 
 FLOATS: Final = (torch.float32, torch.float64)
+COMPLEX: Final = (torch.complex64, torch.complex128)
 OTHERS: Final = (torch.int64, torch.bool)
 # Their values are not defined, only their shapes and types.
 UNINITIALISED: Final = ("empty", "empty_like", "empty_permuted", "empty_strided", "new_empty",
@@ -77,17 +78,17 @@ def seeded(op: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def check(name: str) -> Entry:
-    """All samples of one operator."""
+    """All samples of one operator, complex ones where there are no others."""
     op, entry = table()[name], Entry(name)
     mine = counterpart(op)
     if mine is None:
         entry.missing = True
         return entry
     supported = op.supported_dtypes("cpu")
-    dtypes = [d for d in FLOATS if d in supported] or [d for d in OTHERS if d in supported]
-    for dtype in dtypes:
+    kinds = ([d for d in group if d in supported] for group in (FLOATS, COMPLEX, OTHERS))
+    for dtype in next((kind for kind in kinds if kind), []):
         entry.dtype = f"{dtype}".removeprefix("torch.")
-        gradients = op.supports_autograd and dtype in FLOATS
+        gradients = op.supports_autograd and dtype not in OTHERS
         for sample in op.sample_inputs("cpu", dtype, requires_grad=gradients):
             one(entry, op, mine, sample, gradients)
     if entry.total["forward"] and "has no attribute" in entry.note and not entry.right["forward"]:

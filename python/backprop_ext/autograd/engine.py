@@ -134,6 +134,11 @@ def seed(op: str, output: Tensor, given: Tensor | None) -> Tensor:
                 f"[{op}] the gradient can be left out for a scalar only, the output has shape "
                 f"{tuple(output.shape)}; reduce it with .sum() or .mean(), or pass its gradient"
             )
+        if output.is_complex() and output.requires_grad:
+            raise RuntimeError(
+                f"[{op}] grad can be implicitly created only for real scalar outputs but got "
+                f"{output.dtype}; reduce it to a real number, or pass its gradient"
+            )
         return _core.ones_like(output)
     if not isinstance(given, Tensor):
         raise TypeError(

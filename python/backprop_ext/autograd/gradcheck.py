@@ -48,7 +48,8 @@ def gradcheck(
     """v^T (f(x + eps u) - f(x - eps u)) / (2 eps) against v^T J u from backward.
 
     Every unit u and v (the whole Jacobian), or one random pair per input with `fast_mode`. Give
-    float64 inputs away from kinks; `nondet_tol` is how far two backward passes may differ. Each
+    float64 or complex128 inputs away from kinks, of which a complex number counts as two reals, as
+    its gradient does; `nondet_tol` is how far two backward passes may differ. Each
     output is differentiated alone, while the others have no gradient: check_undefined_grad, and,
     as dtypes are always those of the inputs and batches are loops, check_grad_dtypes and
     check_batched_grad have nothing left to do. check_backward_ad=False checks nothing.
@@ -70,10 +71,10 @@ def gradcheck(
             f"[gradcheck] none of {len(args)} inputs requires grad; call requires_grad_() on one"
         )
     for i in places:
-        if args[i].dtype != _core.float64:
+        if args[i].dtype not in (_core.float64, _core.complex128):
             raise ValueError(
-                f"[gradcheck] input {i} is {args[i].dtype}, finite differences need float64; "
-                "use .double()"
+                f"[gradcheck] input {i} is {args[i].dtype}, finite differences need float64 or "
+                "complex128; use .double()"
             )
     draw = np.random.default_rng(0)
     fault = None
@@ -96,6 +97,20 @@ def _outputs(func: Function, args: list[Any]) -> tuple[Tensor, ...]:
     return (result,) if isinstance(result, Tensor) else tuple(result)
 
 
+def _reals(t: Tensor) -> Array:
+    """The elements in a row, of complex ones real and imaginary part."""
+    array = np.ascontiguousarray(t.detach().numpy()).ravel()
+    if t.is_complex():
+        array = array.view(array.real.dtype)
+    return array.astype(np.float64)
+
+
+def _like(reals: Array, t: Tensor) -> Tensor:
+    """The inverse of `_reals`, for a tensor of t's shape and type."""
+    array = reals.astype(np.float64).view(np.complex128 if t.is_complex() else np.float64)
+    return _core.tensor(array.reshape(tuple(t.shape))).to(t.dtype)
+
+
 class _Check:
     """The derivative of output k to input i, from backward and from differences, as matrices."""
 
@@ -104,35 +119,34 @@ class _Check:
     ) -> None:
         self.func, self.args, self.i, self.k = func, args, i, k
         self.output, self.eps = output, eps
-        self.x = args[i].detach().numpy().copy()
+        self.x = _reals(args[i])
 
     def _at(self, x: Array) -> Array:
         args = [*self.args]
-        args[self.i] = _core.tensor(x).requires_grad_()
+        args[self.i] = _like(x, self.args[self.i]).requires_grad_()
         with enable_grad():
-            return _outputs(self.func, args)[self.k].detach().numpy().astype(np.float64).ravel()
+            return _reals(_outputs(self.func, args)[self.k])
 
     def forward(self, u: Array) -> Array:
         """J u by a central difference; u (n,), J u (m,)."""
-        step = self.eps * u.reshape(self.x.shape)
+        step = self.eps * u
         return (self._at(self.x + step) - self._at(self.x - step)) / (2 * self.eps)
 
     def backward(self, v: Array) -> Array:
         """J^T v by the engine; v (m,), J^T v (n,)."""
         if not self.output.requires_grad:
             return np.zeros(self.x.size)
-        seed = _core.tensor(v.reshape(tuple(self.output.shape))).to(self.output.dtype)
+        seed = _like(v, self.output)
         (g,) = engine.grad(
             self.output, [self.args[self.i]], seed, retain_graph=True, allow_unused=True
         )
-        found: Array = np.zeros(self.x.size) if g is None else g.detach().numpy().copy()
-        return found.ravel()
+        return np.zeros(self.x.size) if g is None else _reals(g)
 
     def fault(
         self, draw: np.random.Generator | None, atol: float, rtol: float, nondet_tol: float
     ) -> str | None:
         """What is wrong, or None."""
-        n, m = self.x.size, self.output.numel()
+        n, m = self.x.size, self.output.numel() * (2 if self.output.is_complex() else 1)
         if n == 0 or m == 0:
             return None
         us, vs = np.eye(n), np.eye(m)
@@ -192,7 +206,7 @@ def gradgradcheck(
         outputs = _outputs(func, args)
     if grad_outputs is None:
         draw = np.random.default_rng(0)
-        seeds = [_core.tensor(draw.standard_normal(tuple(out.shape))) for out in outputs]
+        seeds = [_like(draw.standard_normal(_reals(out).size), out) for out in outputs]
         if gen_non_contig_grad_outputs:
             seeds = [_core.stack([g, g], -1)[..., 0] for g in seeds]
     else:

@@ -32,6 +32,11 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) if shape else "scalar"
 
 
+def _measured(array: Any) -> Any:
+    """What has an order: of complex numbers their magnitudes."""
+    return np.abs(array) if array.dtype.kind == "c" else array
+
+
 class Value:
     """Shape, type, and the elements or their statistics. Plain data: it holds no tensor."""
 
@@ -43,6 +48,7 @@ class Value:
         self.array: NDArray[Any] | None = array.copy() if array.size <= SMALL else None
         self.statistics: dict[str, float] = {}
         if self.array is None:
+            array = _measured(array)
             with np.errstate(all="ignore"):
                 self.statistics = {
                     "min": float(array.min()),
@@ -82,6 +88,7 @@ class Value:
 
     @staticmethod
     def _facts(array: Any) -> dict[str, float]:
+        array = _measured(array)
         with np.errstate(all="ignore"):
             return {
                 "min": float(array.min()),

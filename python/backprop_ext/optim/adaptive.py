@@ -58,7 +58,9 @@ class Adagrad(Compiled):
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         for p in group["params"]:
-            total = _core.full(p.shape, float(group["initial_accumulator_value"]), dtype=p.dtype)
+            start = float(group["initial_accumulator_value"])
+            value = complex(start, start) if p.is_complex() else start
+            total = _core.full(p.shape, value, dtype=p.dtype)
             self.state[p] = {"step": _core.tensor(0.0), "sum": total}
 
 

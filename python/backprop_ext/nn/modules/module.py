@@ -124,19 +124,22 @@ class Module(Hooked, Tree):
             on_cpu(device)
         if dtype is None:
             return self
-        if not dtype.is_floating_point:
+        if not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
-                f"[to] a module takes floating-point dtypes, not {dtype}; cast the tensor instead"
+                f"[to] a module takes floating-point or complex dtypes, not {dtype}; cast the "
+                "tensor instead"
             )
-        return self._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
+        return self._apply(
+            lambda t: t.to(dtype) if t.is_floating_point() or t.is_complex() else t
+        )
 
     def float(self: _M) -> _M:
-        """to(float32)."""
-        return self.to(_core.float32)
+        """Parameters and buffers of real floats as float32."""
+        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
 
     def double(self: _M) -> _M:
-        """to(float64)."""
-        return self.to(_core.float64)
+        """Parameters and buffers of real floats as float64."""
+        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
 
     def type(self: _M, dst_type: Any) -> _M:
         """Cast all parameters and buffers to a dtype, in place."""
