@@ -114,10 +114,11 @@ DType dtype_of(const DLDataType& d) {
     if (d.code == kInt && d.bits == 64) return DType::Int64;
     if (d.code == kBool && d.bits == 8) return DType::Bool;
   }
-  fail_type("from_dlpack", "elements of DLPack type ", int{d.code}, " with ", int{d.bits},
-            " bits, ", d.lanes,
-            " lanes; supported are complex128, complex64, float64, float32, int64, int32, uint8 and "
-            "bool; convert them");
+  fail_type(
+      "from_dlpack", "elements of DLPack type ", int{d.code}, " with ", int{d.bits}, " bits, ",
+      d.lanes,
+      " lanes; supported are complex128, complex64, float64, float32, int64, int32, uint8 and "
+      "bool; convert them");
 }
 
 template <class Managed>

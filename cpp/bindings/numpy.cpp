@@ -30,9 +30,10 @@ std::optional<DType> dtype_of_array(const py::dtype& d) {
 bool is_native(const py::dtype& d) { return py::bool_(d.attr("isnative")); }
 
 [[noreturn]] void reject_dtype(const char* op, const py::dtype& d) {
-  fail_type(op, "can't convert a NumPy array of type ", std::string(py::str(d)),
-            "; supported are complex128, complex64, float64, float32, int64, int32, uint8 and bool; "
-            "use array.astype(...)");
+  fail_type(
+      op, "can't convert a NumPy array of type ", std::string(py::str(d)),
+      "; supported are complex128, complex64, float64, float32, int64, int32, uint8 and bool; "
+      "use array.astype(...)");
 }
 
 py::dtype numpy_dtype(DType t) {

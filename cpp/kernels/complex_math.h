@@ -16,9 +16,9 @@ Complex<T> from_std(const std::complex<T>& z) {
   return {z.real(), z.imag()};
 }
 
-#define BX_COMPLEX_FUNCTION(function)        \
-  template <class T>                         \
-  Complex<T> function(const Complex<T>& x) { \
+#define BX_COMPLEX_FUNCTION(function)          \
+  template <class T>                           \
+  Complex<T> function(const Complex<T>& x) {   \
     return from_std(std::function(to_std(x))); \
   }
 BX_COMPLEX_FUNCTION(exp)

@@ -108,7 +108,7 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
         for (int64_t k = begin; k < end; ++k) out[o + k] = convert<To>(in[i + k]);
     } else if (so == 1 && si == 0) {
       std::fill(out + o + begin, out + o + end, convert<To>(in[i]));
-    } else if (so == 1 && si == -1) {
+    } else if (std::is_same_v<To, From> && so == 1 && si == -1) {
       for (int64_t k = begin; k < end; ++k) out[o + k] = convert<To>(in[i - k]);
     } else {
       for (int64_t k = begin; k < end; ++k) out[o + k * so] = convert<To>(in[i + k * si]);
@@ -180,9 +180,8 @@ void fill_movement(Entries entries) {
   for_moved_types([entries]<class T>(T) { enter<T>(entries, Id::Fill, "fill", &fill<T>); });
   enter<bool>(entries, Id::Fill, "fill", &fill<bool>);
   for_all_types([entries]<class T>(T) { enter<T>(entries, Id::Copy, "copy", &copy<T>); });
-  for_float_types([entries]<class T>(T) {
-    enter<Complex<T>>(entries, Id::Copy, "copy", &copy_to_complex<T>);
-  });
+  for_float_types(
+      [entries]<class T>(T) { enter<Complex<T>>(entries, Id::Copy, "copy", &copy_to_complex<T>); });
 }
 
 }  // namespace bx::kernels

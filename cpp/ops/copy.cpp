@@ -37,7 +37,8 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
     fail_runtime(op, "a source of shape ", source.shape(), " does not broadcast to the shape ",
                  self.shape(), " of the tensor written to; reshape or index it");
   if (self.same_as(source)) return self;
-  if (source->is_wrapped_number) require_fits(op, number_of(op, {source}), self.dtype());
+  if (source->is_wrapped_number && is_integral(self.dtype()))
+    require_fits(op, number_of(op, {source}), self.dtype());
   Tensor from = detached(source);
   if (is_complex(source.dtype()) && !is_complex(self.dtype())) {
     GradMode off(false);
@@ -49,8 +50,8 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
   }
   from = alias(from, self.shape(), broadcast_strides(from.shape(), from.strides(), self.shape()),
                from->offset);
-  const bool record =
-      is_differentiable(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
+  const bool record = is_differentiable(self.dtype()) && grad_enabled() &&
+                      (requires_grad(self) || requires_grad(source));
   Tensor old = self;
   if (record) {
     old = detached(self);

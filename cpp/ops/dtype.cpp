@@ -30,8 +30,8 @@ DType result_type(const Tensor* tensors, int count) {
   for (int k = 0; k < count; ++k) {
     const Tensor& t = tensors[k];
     const bool number = t->is_wrapped_number;
-    const DType dtype = !number                ? t.dtype()
-                        : is_complex(t.dtype()) ? complex_of(default_dtype())
+    const DType dtype = !number                  ? t.dtype()
+                        : is_complex(t.dtype())  ? complex_of(default_dtype())
                         : is_floating(t.dtype()) ? default_dtype()
                                                  : t.dtype();
     auto& slot = best[number ? 2 : t.dim() == 0 ? 1 : 0];
@@ -40,9 +40,9 @@ DType result_type(const Tensor* tensors, int count) {
   OptDType result;
   for (const OptDType& lower : best)
     if (lower && (!result || kind_of(*lower) > kind_of(*result)))
-      result = !result                                       ? *lower
+      result = !result                                      ? *lower
                : is_complex(*lower) && is_floating(*result) ? complex_of(*result)
-                                                             : promote(*result, *lower);
+                                                            : promote(*result, *lower);
   return *result;
 }
 
@@ -105,7 +105,8 @@ void require_fits(const char* op, const Scalar& number, DType dtype) {
 }
 
 Tensor fitted(const char* op, const Tensor& value, DType dtype) {
-  if (value->is_wrapped_number) require_fits(op, number_of(op, {value}), dtype);
+  if (value->is_wrapped_number && is_integral(dtype))
+    require_fits(op, number_of(op, {value}), dtype);
   return to(value, dtype);
 }
 
@@ -120,7 +121,8 @@ void on_complex_dropped(void (*warn)()) { complex_dropped = warn; }
 Tensor to(const Tensor& t, DType dtype) {
   if (is_complex(t.dtype()) && !is_complex(dtype)) {
     if (dtype == DType::Bool) return detach(t) != 0.;
-    if (t->is_wrapped_number) return converted(wrapped_number(item_double(t), real_of(t.dtype())), dtype);
+    if (t->is_wrapped_number)
+      return converted(wrapped_number(item_double(t), real_of(t.dtype())), dtype);
     if (complex_dropped) complex_dropped();
   }
   return converted(t, dtype);

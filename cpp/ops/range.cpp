@@ -63,7 +63,8 @@ Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool 
   if (!(rtol >= 0 && atol >= 0))
     fail_runtime("isclose", "tolerances ", rtol, " and ", atol, "; they must be 0 or more");
   if (is_complex(a.dtype())) {
-    const Tensor distance = abs(detach(a) - detach(b)), close = distance <= rtol * abs(detach(b)) + atol;
+    const Tensor distance = abs(detach(a) - detach(b)),
+                 close = distance <= rtol * abs(detach(b)) + atol;
     const Tensor same = (a == b) || (close && apply<formulas::IsFinite>(distance));
     return equal_nan ? same || (apply<formulas::IsNan>(a) && apply<formulas::IsNan>(b)) : same;
   }

@@ -113,9 +113,12 @@ Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dty
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("prod", axes, t.dim());
   if (is_complex(t.dtype())) {
-    const Tensor out = axes && t.dim() ? halved_product(t, static_cast<int>(wrap_axis("prod", (*axes)[0], t.dim())))
-                            : halved_product(reshape(t, {-1}), 0);
-    return named(axes ? "ProdBackward1" : "ProdBackward0", reshape(out, reduced_shape(t.shape(), bits, keepdim)));
+    const Tensor out =
+        axes && t.dim()
+            ? halved_product(t, static_cast<int>(wrap_axis("prod", (*axes)[0], t.dim())))
+            : halved_product(reshape(t, {-1}), 0);
+    return named(axes ? "ProdBackward1" : "ProdBackward0",
+                 reshape(out, reduced_shape(t.shape(), bits, keepdim)));
   }
   Tensor out = in_int32(
       t, [&](const Tensor& x) { return reduce("prod", Id::Prod, x, bits, keepdim, x.dtype()); });

@@ -18,7 +18,8 @@ Tensor variance(const char* op, const Tensor& t, const OptDims& axes, double cor
     Dims all;
     for (int d = 0; d < t.dim(); ++d)
       if (bits >> d & 1) all.push_back(d);
-    return variance(op, real(t), all, correction, keepdim) + variance(op, imag(t), all, correction, keepdim);
+    return variance(op, real(t), all, correction, keepdim) +
+           variance(op, imag(t), all, correction, keepdim);
   }
   if (!is_floating(t.dtype()))
     fail_runtime(op, "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
