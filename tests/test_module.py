@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from typing import Any
 
@@ -207,9 +208,55 @@ def test_members_print_as_a_dict_and_may_be_replaced_on_a_walk() -> None:
     assert [type(layer[0]) for layer in net._modules.values()] == [nn.ReLU, nn.Tanh]
 
 
+def _clone(module: Any) -> Any:
+    """A module whose weights are results: how libraries for meta-learning copy one."""
+    clone = type(module).__new__(type(module))
+    clone.__dict__ = module.__dict__.copy()
+    clone._parameters = clone._parameters.copy()
+    clone._buffers = clone._buffers.copy()
+    clone._modules = clone._modules.copy()
+    for name, value in module._parameters.items():
+        clone._parameters[name] = value.clone()
+    for name, child in module._modules.items():
+        clone._modules[name] = _clone(child)
+    return clone
+
+
+def test_members_may_be_replaced_by_results() -> None:
+    net = Net()
+    x = bx.ones(4, 2)
+    fast = _clone(net)
+    assert [name for name, _ in fast.named_parameters()] == NAMES
+    assert all(value.grad_fn for value in fast.parameters())
+    assert [*fast.state_dict()] == [*net.state_dict()]
+    gradients = bx.autograd.grad(fast(x).sum(), [*fast.parameters()], create_graph=True)
+    for module in (fast, fast.first, fast.last[0]):
+        for name, value in module._parameters.items():
+            module._parameters[name] = value - 0.1 * gradients[NAMES.index("scale")] * value
+    fast(x).pow(2).sum().backward()
+    assert all(value.grad is not None for value in net.parameters())
+    assert all(isinstance(value, nn.Parameter) for value in net.parameters())
+    assert net.first.weight is not fast.first.weight
+
+
 def test_forward_must_be_defined() -> None:
     with pytest.raises(NotImplementedError, match=r"\[forward\] Module"):
         nn.Module()(1)
+
+
+def test_a_setstate_of_ones_own_is_for_pickles_alone() -> None:
+    class Shaped(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.width = width
+
+        def __getstate__(self) -> dict[str, int]:
+            return {"width": self.width}
+
+        def __setstate__(self, state: dict[str, int]) -> None:
+            self.__init__(state["width"])  # type: ignore[misc]
+
+    assert copy.copy(Shaped(3)).width == 3
 
 
 def test_module_prints_as_in_pytorch() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import subprocess
+import sys
 import warnings
+from collections import namedtuple
 from typing import Any
 
 import numpy as np
 import pytest
 
 import backprop_ext as bx
+from backprop_ext.utils import _pytree
 
 EXPRESSIONS = [
     "torch.embedding(w, i)",
@@ -49,12 +54,103 @@ EXPRESSIONS += [
     for initial in (None, 0.5)
 ]
 EXPRESSIONS += ["torch.segment_reduce(w, 'max', offsets=torch.tensor([0, 1, 3]))"]
+# Numbers before tensors, as scripts of before 2019 have them.
+EXPRESSIONS += [
+    "w.add(2, v)",
+    "w.clone().add_(2, v)",
+    "torch.add(w, 2, v)",
+    "w.add(2, other=v)",
+    "w.sub(2, v)",
+    "w.clone().sub_(0.5, v)",
+    "w.addcmul(2, v, w)",
+    "w.clone().addcmul_(1 - 0.9, v, w)",
+    "torch.addcmul(w, 2, v, w)",
+    "w.clone().addcdiv_(-0.1, w, v)",
+    "w.addcdiv(2, w, tensor2=v)",
+    "torch.addmm(2, w[:, :3], w[:, :3], w[:, :3])",
+    "torch.addmm(2, w[:, :3], 3, w[:, :3], w[:, :3])",
+    "w[:, :3].addmm(2, 3, w[:, :3], w[:, :3])",
+    "w[:, :3].addmm(2, w[:, :3], w[:, :3])",
+    "torch.addmv(2, v[:3], w, v)",
+    "v[:3].clone().addmv_(2, 3, w, v)",
+    "torch.addr(2, w, 3, v[:3], v)",
+    "torch.baddbmm(2, w[None, :, :3], w[None, :, :3], w[None, :, :3])",
+    "w[:, :3].addbmm(2, w[None, :, :3], w[None, :, :3])",
+    "torch.autograd.Variable(w, volatile=True)",
+    "torch.autograd.Variable(w, False, True).requires_grad, w.volatile",
+    "tuple(torch.autograd.Variable().shape)",
+    "w.clamp(0, torch.tensor(2.5))",
+    "w.clone().clamp_(torch.tensor(-1), 2)",
+    "torch.clamp(w.int(), 0, torch.tensor(1.5))",
+    "w.split(split_size=[1, 2], dim=0)[1]",
+    "w.split(split_size=2)[1]",
+]
+# What optimizers of one's own are written in.
+EXPRESSIONS += [
+    f"sum(torch._foreach_{call}([w, w + 1], {arguments}))"
+    for call, arguments in [
+        ("add", "1"), ("add", "[v, w], alpha=2"), ("sub", "[1, 2]"), ("mul", "torch.tensor(2.0)"),
+        ("addcdiv", "[w, v], [v, v], 2"), ("addcdiv", "[w, v], [v, v], [1.0, 2.0]"),
+        ("addcdiv", "[w, v], [v, v], torch.tensor([1.0, 2.0])"),
+        ("addcmul", "[w, v], [v, v], value=2"), ("lerp", "[w, v.expand(3, 4)], 0.5"),
+        ("lerp", "[w, v.expand(3, 4)], [0.5, 0.25]"), ("pow", "2"), ("pow", "[1, 2]"),
+        ("maximum", "2"), ("clamp_max", "2"), ("norm", ""), ("norm", "1"), ("max", ""),
+        ("neg", ""), ("exp", ""),
+    ]
+]  # fmt: skip
+EXPRESSIONS += [
+    "sum(torch._foreach_pow(2, [v, v + 1]))",
+    "(lambda a: torch._foreach_add_(a, [w, v], alpha=2) is a and a[0])([w.clone(), v.clone()])",
+    "(lambda a: torch._foreach_copy_(a, [w, v]) and a[1])([w + 1, v + 1])",
+    "(lambda a: torch._foreach_zero_(a) and a[1])([w + 1, v + 1])",
+]
+EXPRESSIONS += [
+    f"(lambda tree: ({text}))(module('utils._pytree'))"
+    for text in [
+        "tree.tree_flatten({'a': 1, 'b': (2, [3, None])})[0]",
+        "repr(tree.tree_structure({'a': 1, 'b': (2, [3, None])}))",
+        "tree.tree_structure([1, (2,)]) == tree.tree_structure([3, (4,)])",
+        "tree.tree_structure([1, (2, 3)]).num_leaves",
+        "tree.tree_unflatten([5, 6], tree.tree_structure({'a': [1], 'b': 2}))",
+        "tree.tree_map(lambda x: x if x is None else x + 1, (1, [2, None], {'c': 3}))",
+        "tree.tree_map(lambda x, y: x + y, {'a': 1, 'b': 2}, {'a': 3, 'b': 4})",
+        "tree.tree_map(len, [[1, 2], [3]], is_leaf=lambda x: isinstance(x[0], int))",
+        "tree.tree_map(abs, slice_of(-1, 2))",
+        "tree.tree_map(abs, __import__('collections').OrderedDict(a=-1)).__class__.__name__",
+        "tree.tree_leaves([1, {'a': (2,)}]), [*tree.tree_iter((1, [2]))]",
+        "tree.tree_map_only(int, lambda x: x + 1, [1, 'a', 2.0])",
+        "tree.tree_any(bool, [0, [1]]), tree.tree_all(bool, [0, [1]])",
+    ]
+]
+EXPRESSIONS += [
+    f"torch.__version__.__class__({version!r}) {operator} {other!r}"
+    for version, operator, other in [
+        ("2.13.0", ">=", "2.2"), ("2.13.0", ">=", (2, 2)), ("2.13.0", "<", "2.13.1"),
+        ("2.13.0+x", ">", "2.13"), ("2.13.0", "==", "2.13"), ("2.13.0a0", "<", "2.13.0"),
+        ("2.13.0", "!=", "odd"), ("2.13.0", ">", "odd"), ("1.10", ">", "1.9"), ("2.0", "==", 2),
+    ]
+]  # fmt: skip
+EXPRESSIONS += [
+    "[str(t) for t in (torch.float16, torch.half, torch.bfloat16, torch.int16, torch.int8)]",
+    "torch.float16.is_floating_point, torch.int8.is_floating_point, torch.bfloat16.itemsize",
+    "[(str(t), t.itemsize, t.is_signed) for t in (torch.uint16, torch.uint32, torch.uint64)]",
+    "torch.short is torch.int16, isinstance(torch.half, torch.dtype)",
+    "w.dtype in [torch.float16, torch.bfloat16], torch.float16 == torch.float32",
+    "torch.finfo(torch.float16).max, torch.iinfo(torch.int8).min",
+    "__import__('pickle').loads(__import__('pickle').dumps(torch.int16)) is torch.int16",
+    "module('fx').wrap(len), torch._assert(w.ndim == 2, 'a matrix')",
+    "torch.is_autocast_enabled(), torch.is_autocast_enabled('cpu')",
+    "[str(torch.get_autocast_dtype(device)) for device in ('cpu', 'cuda')]",
+    "torch._C._get_tracing_state(), torch._C._log_api_usage_once('x')",
+    "type(module('__config__').show()), 'threads' in module('__config__').parallel_info()",
+]
 
 
 def run(lib: Any, text: str) -> Any:
     names = {
         "torch": lib, "nn": lib.nn, "i": lib.tensor([2, 0]), "v": lib.tensor([1.0, 2, 3, 4]),
         "w": lib.tensor([[1.0, -2, 3, 0.5], [4, 5, -6, 2], [7, 8, 9, -1]]),
+        "slice_of": namedtuple("slice_of", "a b"),
         "module": lambda path: importlib.import_module(f"{lib.__name__}.{path}"),
     }  # fmt: skip
     with warnings.catch_warnings():
@@ -91,6 +187,24 @@ def test_gradient_of_segments_goes_to_their_elements() -> None:
         (lambda x: bx.range(3, 0), RuntimeError, "3 to 0"),
         (lambda x: x.requires_grad_().apply_(abs), TypeError, "requires grad"),
         (lambda x: x.map_(2, max), TypeError, "must be Tensor"),
+        (lambda x: bx._foreach_add([x, x], [1]), RuntimeError, "2 and of 1"),
+        (lambda x: bx._foreach_add([], 1), RuntimeError, "empty"),
+        (
+            lambda x: _pytree.tree_unflatten([1], _pytree.tree_structure([1, 2])),
+            ValueError,
+            "1 leaves",
+        ),
+        (lambda x: _pytree.tree_map(max, [1, 2], [3]), ValueError, "structure"),
+        (lambda x: _pytree.register_pytree_node(dict, iter, dict), ValueError, "already"),
+        (lambda x: bx.__version__ < 2, TypeError, "not supported"),
+        (lambda x: x.to(bx.float16), NotImplementedError, "float16.*float32"),
+        (lambda x: bx.zeros(2, dtype=bx.int8), NotImplementedError, "int8.*int32"),
+        (lambda x: x.add(x, x), TypeError, "add"),
+        (lambda x: x.clamp(0, x), TypeError, r"a tensor of shape \(3,\); pass two"),
+        (lambda x: x.clamp(0, x.requires_grad_().sum()), TypeError, "requires grad; pass two"),
+        (lambda x: bx._assert(x.sum() < 0, "negative"), AssertionError, "negative"),
+        (lambda x: bx.autograd.Variable(x, True, volatile=True), ValueError, "exclude"),
+        (lambda x: bx.get_autocast_dtype("tpu"), RuntimeError, "'tpu'"),
         (lambda x: bx.optim.Optimizer([x], {"lr": bx.optim.optimizer.required}), ValueError, "lr="),
     ],
 )
@@ -98,3 +212,23 @@ def test_gradient_of_segments_goes_to_their_elements() -> None:
 def test_misuse_of_these_names_is_told(call: Any, kind: type[Exception], part: str) -> None:
     with pytest.raises(kind, match=part):
         call(bx.tensor([1.0, 2.0, 3.0]))
+
+
+def test_an_older_order_of_arguments_is_taken_with_one_warning() -> None:
+    code = (
+        "import warnings; import backprop_ext as bx; x = bx.ones(2)\n"
+        "with warnings.catch_warnings(record=True) as seen:\n"
+        "    warnings.simplefilter('always')\n"
+        "    x.add_(2, x); x.addcmul_(2, x, x)\n"
+        "print(len(seen), seen[0].category.__name__, seen[0].message)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("1 UserWarning [add_] (input, alpha, other) is deprecated;")
+    assert "(input, other, *, alpha=1)" in run.stdout
+    assert "alpha, other" not in bx.Tensor.add.__doc__
+
+
+def test_version_names_the_interface_and_this_package() -> None:
+    interface, _, own = bx.__version__.partition("+bx")
+    assert interface == "2.13.0"
+    assert own == importlib.metadata.version("backprop_ext")

@@ -242,6 +242,28 @@ def test_plateau_lowers_the_rate_when_the_metric_stalls() -> None:
     np.testing.assert_allclose(found, [1, 1, 1, 0.1, 0.1, 0.01])
 
 
+def test_a_wrapper_of_an_optimizer_needs_no_base() -> None:
+    class Lookahead(bx.optim.Optimizer):
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.param_groups, self.state = inner, inner.param_groups, inner.state
+
+        def step(self, closure: Any = None) -> Any:
+            return self.inner.step(closure)
+
+    x = bx.ones(1, requires_grad=True)
+    outer = Lookahead(bx.optim.SGD([x], lr=0.5))
+    x.sum().backward()
+    outer.step()
+    assert x.item() == 0.5
+    outer.zero_grad()
+    assert x.grad is None
+    seen: list[Any] = []
+    outer.register_step_post_hook(lambda *args: seen.append(args))
+    outer.step()
+    assert len(seen) == 1
+    assert not Lookahead(bx.optim.SGD([x], lr=0.5))._hooks
+
+
 def test_training_reaches_the_least_squares_solution() -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((50, 3))

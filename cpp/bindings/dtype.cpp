@@ -5,8 +5,20 @@
 namespace bx {
 
 namespace {
+/// A type of PyTorch's that no tensor here has: a name, to compare with and to pass on.
+struct NameOnly {
+  const char* name;
+  int64_t itemsize;
+  bool is_floating;
+};
+constexpr NameOnly kNamesOnly[] = {
+    {"bfloat16", 2, true}, {"float16", 2, true}, {"int16", 2, false}, {"int8", 1, false},
+    {"uint16", 2, false},  {"uint32", 4, false}, {"uint64", 8, false}};
+
 struct PyDType {
-  DType value;
+  DType value = DType::Float32;
+  const NameOnly* other = nullptr;
+  const char* name() const { return other ? other->name : name_of(value); }
 };
 PyObject* singletons[kDTypeCount];
 }  // namespace
@@ -21,6 +33,13 @@ std::optional<DType> dtype_from(PyObject* o) {
   if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) return DType::Int64;
   if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) return DType::Bool;
   if (o == reinterpret_cast<PyObject*>(&PyComplex_Type)) return DType::Complex128;
+  if (py::isinstance<PyDType>(o)) {
+    const auto& type = py::handle(o).cast<const PyDType&>();
+    fail(ErrorKind::NotImplemented, "dtype", "no tensor here is ", type.name(), "; take ",
+         type.other->is_floating    ? "float32"
+         : type.other->itemsize < 4 ? "int32"
+                                    : "int64");
+  }
   return std::nullopt;
 }
 
@@ -34,13 +53,19 @@ void bind_dtype(py::module_& m) {
       throw py::error_already_set();
   });
   py::class_<PyDType> type(m, "dtype", "The type of a tensor's elements.");
-  type.def_property_readonly("is_floating_point",
-                             [](const PyDType& d) { return is_floating(d.value); })
-      .def_property_readonly("is_complex", [](const PyDType& d) { return is_complex(d.value); })
-      .def_property_readonly("is_signed", [](const PyDType& d) { return is_signed(d.value); })
-      .def_property_readonly("itemsize", [](const PyDType& d) { return size_of(d.value); })
-      .def("__repr__", [](const PyDType& d) { return str("torch.", name_of(d.value)); })
-      .def("__reduce__", [](const PyDType& d) { return name_of(d.value); });
+  type.def_property_readonly(
+          "is_floating_point",
+          [](const PyDType& d) { return d.other ? d.other->is_floating : is_floating(d.value); })
+      .def_property_readonly("is_complex",
+                             [](const PyDType& d) { return !d.other && is_complex(d.value); })
+      .def_property_readonly(
+          "is_signed",
+          [](const PyDType& d) { return d.other ? *d.other->name != 'u' : is_signed(d.value); })
+      .def_property_readonly(
+          "itemsize",
+          [](const PyDType& d) { return d.other ? d.other->itemsize : size_of(d.value); })
+      .def("__repr__", [](const PyDType& d) { return str("torch.", d.name()); })
+      .def("__reduce__", [](const PyDType& d) { return d.name(); });
   type.def(
           "to_real", [](const PyDType& d) { return real_of(d.value); },
           "The type of the parts of a complex one.")
@@ -53,6 +78,7 @@ void bind_dtype(py::module_& m) {
     m.attr(name_of(dtype)) = o;
     singletons[t] = o.release().ptr();
   }
+  for (const NameOnly& other : kNamesOnly) m.attr(other.name) = py::cast(PyDType{.other = &other});
   m.def(
       "get_default_dtype", [] { return default_dtype(); },
       "The type of tensors made from Python floats.");

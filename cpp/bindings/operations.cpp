@@ -4,6 +4,7 @@
 #include <structmember.h>
 
 #include <cstddef>
+#include <utility>
 
 #include "ops/ops.h"
 
@@ -38,12 +39,22 @@ const Overload& choose(const Operation& op, bool method, PyObject* const* args,
   std::vector<std::string> reasons;
   for (const bool explain : {false, true})
     for (const Overload& overload : op.overloads) {
+      if (explain && overload.older) continue;
       std::string why = match(op, overload, method, args, positional, names, arguments, explain);
       if (why.empty()) return overload;
       if (explain) reasons.push_back(std::move(why));
       arguments.out = {};
     }
   reject(op, reasons);
+}
+
+/// Said once, as by PyTorch.
+void warn_of_older(const Operation& op, const Overload& overload) {
+  static bool said = false;
+  if (std::exchange(said, true)) return;
+  const std::string text = str("[", op.name, "] ", signature_text(overload),
+                               " is deprecated; call ", op.name, signature_text(op.overloads[0]));
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw py::error_already_set();
 }
 
 /// out=: the result written into a given tensor, which takes its shape if it was empty.
@@ -78,6 +89,7 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
     Arguments arguments;
     const Overload& overload =
         choose(op, callable.method, args, PyVectorcall_NARGS(flags), names, arguments);
+    if (overload.older) warn_of_older(op, overload);
     Value result = overload.call(arguments.values);
     if (!arguments.out.empty()) {
       Tensors one;
@@ -150,7 +162,8 @@ PyTypeObject* make_type() {
 /// The docstring: every way to call it, then the formula and the rest.
 std::string full_doc(const Operation& op) {
   std::string text;
-  for (const Overload& overload : op.overloads) text += op.name + signature_text(overload) + "\n";
+  for (const Overload& overload : op.overloads)
+    if (!overload.older) text += op.name + signature_text(overload) + "\n";
   return text + "\n" + op.doc;
 }
 
@@ -191,6 +204,7 @@ py::list describe() {
   for (const auto& op : registry().operations()) {
     py::list overloads;
     for (const Overload& overload : op->overloads) {
+      if (overload.older) continue;
       py::list arguments;
       for (const Argument& a : overload.arguments) {
         py::dict d;

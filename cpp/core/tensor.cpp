@@ -1,8 +1,25 @@
 #include "core/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace bx {
+
+Dims memory_order(const Dims& strides) {
+  int axes[kMaxDims];
+  for (int d = 0; d < strides.size(); ++d) axes[d] = d;
+  std::stable_sort(axes, axes + strides.size(),
+                   [&](int a, int b) { return strides[a] > strides[b]; });
+  Dims order;
+  for (int d = 0; d < strides.size(); ++d) order.push_back(axes[d]);
+  return order;
+}
+
+Dims reordered(const Dims& dims, const Dims& order) {
+  Dims out;
+  for (int64_t d : order) out.push_back(dims[static_cast<int>(d)]);
+  return out;
+}
 
 Tensor empty(const Dims& shape, DType dtype) {
   const int64_t n = checked_numel("empty", shape);

@@ -124,6 +124,11 @@ inline bool is_contiguous(const Dims& shape, const Dims& strides) {
 }
 inline bool Tensor::is_contiguous() const { return bx::is_contiguous(shape(), strides()); }
 
+/// The dimensions by falling stride.
+Dims memory_order(const Dims& strides);
+/// The entries of dims, one for each dimension, in another order of these.
+Dims reordered(const Dims& dims, const Dims& order);
+
 /// A new row-major tensor, uninitialised.
 Tensor empty(const Dims& shape, DType dtype);
 /// RuntimeError unless a tensor of this shape can be held: asked before a long walk over it.

@@ -51,7 +51,13 @@ void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& ou
   for (int k = 0; k < count; ++k)
     operands[k + 1] = {static_cast<char*>(inputs[k].raw()), size_of(inputs[k].dtype), true, false,
                        broadcast_strides(inputs[k].shape, inputs[k].strides, out.shape)};
-  PointwisePlan(out.shape, std::span(operands, static_cast<size_t>(count) + 1), std::span(&step, 1))
+  Dims shape = out.shape;
+  if (!is_contiguous(out.shape, out.strides)) {  // the walk follows the memory of the result
+    const Dims order = memory_order(out.strides);
+    shape = reordered(shape, order);
+    for (int k = 0; k <= count; ++k) operands[k].strides = reordered(operands[k].strides, order);
+  }
+  PointwisePlan(shape, std::span(operands, static_cast<size_t>(count) + 1), std::span(&step, 1))
       .run(fault);
 }
 

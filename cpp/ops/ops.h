@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "autograd/node.h"
 #include "core/random.h"
@@ -109,12 +110,15 @@ Tensor squeeze(const Tensor& t, const OptDims& axes);
 Tensor unsqueeze(const Tensor& t, int64_t axis);
 Tensor movedim(const Tensor& t, const Dims& source, const Dims& destination);
 Tensor flatten(const Tensor& t, int64_t start, int64_t end);
-/// The dimensions by falling stride: permuted so, a dense tensor is row-major.
-Dims memory_order(const Tensor& t);
+/// The dimensions in the order of memory: permuted so, a dense tensor is row-major.
+inline Dims memory_order(const Tensor& t) { return memory_order(t.strides()); }
 /// The permutation that undoes another.
 Dims inverse_order(const Dims& order);
 /// Uninitialised, of t's shape, its dimensions in memory in the order of t's.
 Tensor empty_like(const Tensor& t, DType dtype);
+/// Uninitialised, for the elementwise result of operands: it lies in memory as they do, since draws
+/// such as dropout's follow the memory.
+Tensor empty_for(std::span<const Tensor> operands, const Dims& shape, DType dtype);
 /// The transpose of the last two dimensions.
 inline Tensor mT(const Tensor& t) { return transpose(t, -2, -1); }
 /// Its conjugate.

@@ -278,7 +278,8 @@ Tensor pointwise(const PointwiseOp& op, const Tensor* in, const double* params) 
   if (is_complex(in[0].dtype())) [[unlikely]]
     if (Tensor y = of_complex(op, in[0]); y.defined()) return y;
   const Prepared p(op, in);
-  Tensor out = empty(p.shape, op.domain == Domain::Compare ? DType::Bool : p.dtype);
+  Tensor out = empty_for({p.in, static_cast<size_t>(op.inputs)}, p.shape,
+                         op.domain == Domain::Compare ? DType::Bool : p.dtype);
   launch(op.name, row_kernel(op.row, 0, p.dtype), out, operands_of(op, p.in),
          kernel_params(op, params));
   if (wants_recording(op, p.in)) {

@@ -170,6 +170,17 @@ namespace {
 
 using Bound = std::optional<Operand>;
 
+/// A 0-d tensor beside a number counts as one.
+void make_alike(Bound& low, Bound& high) {
+  if (!low || !high || low->tensor->is_wrapped_number == high->tensor->is_wrapped_number) return;
+  Tensor& t = (low->tensor->is_wrapped_number ? high : low)->tensor;
+  if (t.dim() > 0 || requires_grad(t))
+    fail_type("clamp", "min and max are a number and a tensor of shape ", t.shape(),
+              requires_grad(t) ? " that requires grad" : "", "; pass two of a kind");
+  t = is_floating(t.dtype()) ? wrapped_number(item_double(t), DType::Float64)
+                             : wrapped_number(item_int(t), DType::Int64);
+}
+
 /// Both bounds where they are numbers, infinite where there is none.
 std::optional<std::array<double, 2>> number_bounds(const Bound& low, const Bound& high) {
   if (!low && !high)
@@ -180,7 +191,9 @@ std::optional<std::array<double, 2>> number_bounds(const Bound& low, const Bound
   return std::array{low ? item_double(low->tensor) : -inf, high ? item_double(high->tensor) : inf};
 }
 
-Tensor clamp_inplace(const Tensor& t, const Bound& low, const Bound& high) {
+Tensor clamp_inplace(const Tensor& t, const Bound& min, const Bound& max) {
+  Bound low = min, high = max;
+  make_alike(low, high);
   const auto range = is_floating(t.dtype()) ? number_bounds(low, high) : std::nullopt;
   if (range)
     return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Clamp>), &t, range->data());
@@ -190,16 +203,16 @@ Tensor clamp_inplace(const Tensor& t, const Bound& low, const Bound& high) {
 
 }  // namespace
 
-Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
-             const std::optional<Operand>& high) {
+Tensor clamp(const Tensor& t, const std::optional<Operand>& min,
+             const std::optional<Operand>& max) {
+  Bound low = min, high = max;
+  make_alike(low, high);
   if (const auto range = number_bounds(low, high)) {
     const bool widen = !is_floating(t.dtype()) && ((low && is_floating(low->tensor.dtype())) ||
                                                    (high && is_floating(high->tensor.dtype())));
     const Tensor x = widen ? to(t, default_dtype()) : t;
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range->data());
   }
-  if (low && high && low->tensor->is_wrapped_number != high->tensor->is_wrapped_number)
-    fail_type("clamp", "min and max are a tensor and a number; pass two of a kind");
   if (!high) return named("ClampBackward0", apply<formulas::ClampMin>(t, low->tensor));
   if (!low) return named("ClampBackward0", apply<formulas::ClampMax>(t, high->tensor));
   return apply<formulas::ClampTensor>(t, low->tensor, high->tensor);

@@ -2,8 +2,10 @@
 #include "ops/linalg.h"
 #include "ops/ops.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <sstream>
 
 namespace bx {
 
@@ -178,6 +180,39 @@ void Registry::widens(const char* names) {
   }
 }
 
+void Registry::older(const char* names, const char* first) {
+  const std::vector<std::string> leading = split_arguments(first);
+  std::istringstream list(names);
+  for (std::string name; list >> name;) {
+    Operation& op = *by_name_.at({"", name});
+    const Overload now = op.overloads[0];
+    std::vector<size_t> order;  // where the older arguments are among today's
+    for (const std::string& wanted : leading)
+      for (size_t k = 0; k < now.arguments.size(); ++k)
+        if (now.arguments[k].name == wanted) order.push_back(k);
+    if (order.size() != leading.size())
+      fail_runtime("registry", name, " has not all of the arguments '", first, "'");
+    for (const bool keyword_only : {false, true})
+      for (size_t k = 0; k < now.arguments.size(); ++k)
+        if (now.arguments[k].keyword_only == keyword_only &&
+            std::find(order.begin(), order.end(), k) == order.end())
+          order.push_back(k);
+    Overload then = now;
+    then.older = true;
+    for (size_t k = 0; k < order.size(); ++k) {
+      then.arguments[k] = now.arguments[order[k]];
+      if (k < leading.size())
+        then.arguments[k].keyword_only = then.arguments[k].has_default = false;
+    }
+    then.call = [call = now.call, order](Value* v) {
+      std::vector<Value> values(order.size());
+      for (size_t k = 0; k < order.size(); ++k) values[order[k]] = std::move(v[k]);
+      return call(values.data());
+    };
+    op.overloads.push_back(std::move(then));
+  }
+}
+
 const Registry& registry() {
   static const auto* table = [] {
     auto* r = new Registry;
@@ -234,6 +269,11 @@ const Registry& registry() {
         "hstack vstack row_stack dstack column_stack normal bernoulli cholesky cholesky_inverse "
         "cholesky_solve matrix_power linalg.cond linalg.matrix_power linalg.matrix_rank "
         "linalg.pinv linalg.tensorinv linalg.tensorsolve linalg.householder_product");
+    r->older("add add_ sub sub_", "input, alpha");
+    r->older("addcmul addcmul_ addcdiv addcdiv_", "input, value");
+    for (const char* first :
+         {"beta, input, alpha", "beta, input", "input, beta, alpha", "input, beta"})
+      r->older("addbmm addbmm_ addmm addmm_ addmv addmv_ addr addr_ baddbmm baddbmm_", first);
     return r;
   }();
   return *table;

@@ -83,6 +83,8 @@ struct Overload {
   const char* returns = "Tensor";
   /// Names of several results: (values, indices). Empty for one, or a plain tuple.
   std::vector<std::string> results;
+  /// The order of the arguments that old scripts use: taken with a warning, and shown nowhere.
+  bool older = false;
 };
 
 /// Where Python finds an operation: torch.f, Tensor.f, or a namespace of its own.
@@ -241,6 +243,9 @@ class Registry {
   void inplace(std::initializer_list<const char*> names);
   /// Operations, separated by spaces, whose results out= may take in a wider type.
   void widens(const char* names);
+  /// Operations, separated by spaces, that also take their arguments in an older order: those named
+  /// in `first` ("input, alpha"), then the others without a keyword.
+  void older(const char* names, const char* first);
   /// For calls that are not plain functions: `overload` comes with typed, unnamed arguments.
   Operation* add_overload(Place place, const char* name, const char* signature, Overload overload,
                           const char* doc);

@@ -1,5 +1,7 @@
 // Views that show every element: reshape, permute, expand and their kin.
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "autograd/views.h"
 #include "ops/ops.h"
@@ -233,29 +235,58 @@ Tensor flatten(const Tensor& t, int64_t start, int64_t end) {
   return reshape(t, shape);
 }
 
-Dims memory_order(const Tensor& t) {
-  int axes[kMaxDims];
-  for (int d = 0; d < t.dim(); ++d) axes[d] = d;
-  std::stable_sort(axes, axes + t.dim(),
-                   [&](int a, int b) { return t.strides()[a] > t.strides()[b]; });
-  Dims order;
-  for (int d = 0; d < t.dim(); ++d) order.push_back(axes[d]);
-  return order;
-}
-
 Dims inverse_order(const Dims& order) {
   Dims back(order.size(), 0);
   for (int d = 0; d < order.size(); ++d) back[static_cast<int>(order[d])] = d;
   return back;
 }
 
-Tensor empty_like(const Tensor& t, DType dtype) {
-  if (t.is_contiguous()) return empty(t.shape(), dtype);
-  const Dims order = memory_order(t);
-  Dims shape;
-  for (int64_t d : order) shape.push_back(t.shape()[static_cast<int>(d)]);
+namespace {
+
+/// How the elements of a result lie in memory, outermost dimension first: as in the first operand
+/// that tells two dimensions apart. [PyTorch's TensorIterator]
+Dims joint_order(std::span<const Tensor> operands, const Dims& shape) {
+  std::vector<Dims> strides;
+  for (const Tensor& t : operands)
+    strides.push_back(broadcast_strides(t.shape(), t.strides(), shape));
+  const auto inside = [&](int a, int b) {
+    for (const Dims& s : strides) {
+      if (s[a] == 0 || s[b] == 0) continue;
+      if (s[a] != s[b]) return s[a] < s[b] ? 1 : -1;
+      if (shape[a] < shape[b]) return 1;
+    }
+    return 0;
+  };
+  int axes[kMaxDims];
+  const int n = shape.size();
+  for (int d = 0; d < n; ++d) axes[d] = d;
+  for (int i = n - 2; i >= 0; --i)
+    for (int at = i, k = i + 1; k < n; ++k) {
+      const int found = inside(axes[at], axes[k]);
+      if (found < 0) break;
+      if (found > 0) std::swap(axes[k], axes[std::exchange(at, k)]);
+    }
+  Dims order;
+  for (int d = 0; d < n; ++d) order.push_back(axes[d]);
+  return order;
+}
+
+Tensor empty_in_order(const Dims& shape, const Dims& order, DType dtype) {
   GradMode off(false);
-  return permute(empty(shape, dtype), inverse_order(order));
+  return permute(empty(reordered(shape, order), dtype), inverse_order(order));
+}
+
+}  // namespace
+
+Tensor empty_like(const Tensor& t, DType dtype) {
+  return t.is_contiguous() ? empty(t.shape(), dtype)
+                           : empty_in_order(t.shape(), memory_order(t), dtype);
+}
+
+Tensor empty_for(std::span<const Tensor> operands, const Dims& shape, DType dtype) {
+  for (const Tensor& t : operands)
+    if (!t.is_contiguous()) return empty_in_order(shape, joint_order(operands, shape), dtype);
+  return empty(shape, dtype);
 }
 
 void register_shape(Registry& r) {

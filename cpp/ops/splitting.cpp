@@ -113,6 +113,7 @@ void register_splitting(Registry& r) {
          "Pieces of one size, or of given sizes, along a dimension, as views.");
   r.both("split", "tensor, split_size_or_sections, dim=0", split_sizes, "");
   r.method("split", "tensor, split_size, dim=0", split, "");
+  r.method("split", "tensor, split_size, dim=0", split_sizes, "");
   r.both("split_with_sizes", "input, split_sizes, dim=0", split_sizes,
          "Pieces of given sizes along a dimension, as views.");
   r.both("chunk", "input, chunks, dim=0", chunk,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     _core,
+    _foreach,
     _samples,
     _shared,
     _switches,
@@ -21,6 +22,7 @@ from . import (
 from ._core import *  # noqa: F403 (every registered op, under its own name)
 from ._core import Tensor
 from ._device import device
+from ._foreach import *  # noqa: F403
 from ._interop import asarray, from_dlpack, frombuffer
 from ._layout import (
     channels_last,
@@ -63,6 +65,7 @@ from .functional import broadcast_shapes, einsum, tensordot  # type: ignore[no-r
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
 from .storage import TypedStorage, UntypedStorage
+from .torch_version import TorchVersion
 
 if TYPE_CHECKING:
     from . import accelerator as accelerator
@@ -76,6 +79,9 @@ if TYPE_CHECKING:
     from . import explain as explain
     from . import fft as fft
     from . import func as func
+    from . import futures as futures
+    from . import fx as fx
+    from . import hub as hub
     from . import jit as jit
     from . import keras as keras
     from . import multiprocessing as multiprocessing
@@ -88,17 +94,22 @@ if TYPE_CHECKING:
     from ._vmap import vmap as vmap
     from .amp import GradScaler as GradScaler
     from .amp import autocast as autocast
+    from .amp import get_autocast_dtype as get_autocast_dtype
+    from .amp import is_autocast_enabled as is_autocast_enabled
     from .distributions._draws import binomial as binomial
 
-__version__ = "0.1.0"
+# The interface is that of PyTorch 2.13; what follows is the package's own version.
+__version__ = TorchVersion("2.13.0+bx0.1.0")
 
 float = _core.float32  # PyTorch's names: from here on they hide the builtins
 double = _core.float64
 cfloat = _core.complex64
 cdouble = _core.complex128
+half = _core.float16
 newaxis = None
 int = _core.int32
 long = _core.int64
+short = _core.int16
 
 __all__ = [
     "BoolTensor",
@@ -130,6 +141,7 @@ __all__ = [
     "functional",
     "get_printoptions",
     "get_rng_state",
+    "half",
     "inf",
     "inference_mode",
     "initial_seed",
@@ -162,12 +174,14 @@ __all__ = [
     "set_grad_enabled",
     "set_printoptions",
     "set_rng_state",
+    "short",
     "special",
     "strided",
     "svd_lowrank",
     "tensordot",
 ]
 __all__ += _core.__all__
+__all__ += _foreach.__all__
 __all__ += _samples.__all__
 __all__ += _shared.__all__
 __all__ += _switches.__all__
@@ -175,6 +189,8 @@ __all__ += _switches.__all__
 
 # Imported when they are first asked for.
 _lazy = [
+    "_C",
+    "__config__",
     "accelerator",
     "amp",
     "backends",
@@ -186,6 +202,9 @@ _lazy = [
     "explain",
     "fft",
     "func",
+    "futures",
+    "fx",
+    "hub",
     "jit",
     "keras",
     "masked",
@@ -208,8 +227,10 @@ __getattr__ = missing_from(
         "autocast": ".amp",
         "binomial": ".distributions._draws",
         "capture": "._capture",
+        "get_autocast_dtype": ".amp",
         "vmap": "._vmap",
-    },
+    }
+    | {f"is_autocast_{asked}": ".amp" for asked in ("enabled", "cpu_enabled", "cache_enabled")},
 )
 # Types that scripts show: <class 'backprop_ext.Size'>, as PyTorch says <class 'torch.Size'>.
 for _type in (

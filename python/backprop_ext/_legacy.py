@@ -66,6 +66,15 @@ _new.__name__ = "new"
 Tensor.new = _new  # type: ignore[method-assign]
 
 
+def _volatile(self: Tensor) -> bool:
+    """False, with a warning: there is no such flag since PyTorch 0.4."""
+    warnings.warn("[volatile] always False; see no_grad", UserWarning, stacklevel=2)
+    return False
+
+
+Tensor.volatile = property(_volatile)  # type: ignore[assignment,method-assign]
+
+
 class _TypedTensor(type):
     """T(data) is tensor(data, dtype=T.dtype), T(2, 3) is empty(2, 3, dtype=T.dtype)."""
 

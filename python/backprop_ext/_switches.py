@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "_assert",
     "are_deterministic_algorithms_enabled",
     "can_cast",
     "compile",
@@ -100,11 +101,18 @@ class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
     _shown, _spec = ("min", "max"), "d"
 
     def __init__(self, type: Any) -> None:
-        if type not in (_core.uint8, _core.int32, _core.int64):
-            raise TypeError(f"[iinfo] {type} is no integer type; use finfo")
-        limits = np.iinfo(str(type).removeprefix("torch."))
+        kind = _the_dtype("iinfo", type)
+        if kind.is_floating_point or kind == _core.bool:
+            raise TypeError(f"[iinfo] {kind} is no integer type; use finfo")
+        limits = np.iinfo(str(kind).removeprefix("torch."))
         self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)
-        self.dtype = str(type).removeprefix("torch.")
+        self.dtype = str(kind).removeprefix("torch.")
+
+
+def _assert(condition: Any, message: str) -> None:
+    """AssertionError unless the condition holds; in PyTorch a tracer sees it."""
+    if not condition:
+        raise AssertionError(message)
 
 
 def can_cast(from_: Any, to: Any) -> bool:

@@ -30,6 +30,28 @@ def is_autocast_available(device_type: str) -> bool:
     return False
 
 
+def is_autocast_enabled(device_type: str = "cuda") -> bool:
+    """False, in a block of autocast too: everything stays in float32."""
+    return False
+
+
+is_autocast_cpu_enabled = is_autocast_cache_enabled = is_autocast_enabled
+
+
+def get_autocast_dtype(device_type: str) -> _core.dtype:
+    """What autocast would take where PyTorch has it: bfloat16 on the CPU, float16 elsewhere.
+
+    Raises RuntimeError for a device_type that PyTorch has not.
+    """
+    _require_device("get_autocast_dtype", device_type)
+    return _core.bfloat16 if device_type == "cpu" else _core.float16
+
+
+def _require_device(op: str, device_type: str) -> None:
+    if device_type not in _DEVICES:
+        raise RuntimeError(f"[{op}] device_type is {device_type!r}; one of {_DEVICES}")
+
+
 def custom_fwd(fwd: Any = None, *, device_type: str = "cpu", cast_inputs: Any = None) -> Any:
     """The forward of an autograd.Function itself; a decorator without one."""
     return (lambda function: function) if fwd is None else fwd
@@ -56,8 +78,7 @@ class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
     ) -> None:
         if not isinstance(device_type, str):
             raise ValueError(f"[autocast] device_type is {device_type!r}; pass a string, as 'cpu'")
-        if device_type not in _DEVICES:
-            raise RuntimeError(f"[autocast] device_type is {device_type!r}; one of {_DEVICES}")
+        _require_device("autocast", device_type)
         self.device = device_type
         if enabled:
             warnings.warn(

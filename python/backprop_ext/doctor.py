@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import _core
 from ._names import absent, is_absent, torch_names
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ def _resolve(path: str) -> Any:
                     return _MISSING
                 found = error  # the module is here, and needs a package that is not installed
     return found
+
+
+def _only_a_name(found: Any) -> str:
+    """Why no tensor has an element type, as float16; empty for all else."""
+    if isinstance(found, _core.dtype):
+        try:
+            _core.empty(0, dtype=found)
+        except NotImplementedError as error:
+            return str(error)
+    return ""
 
 
 def _have(namespace: str) -> list[str]:
@@ -193,7 +204,10 @@ class _Reader(ast.NodeVisitor):
 
     def _use(self, line: int, path: str) -> bool:
         self.names.add(path)
-        if _resolve(path) is not _MISSING:
+        found = _resolve(path)
+        if found is not _MISSING:
+            if reason := _only_a_name(found):
+                self.findings.append(Finding(line, path, reason))
             return True
         namespace, _, name = path.rpartition(".")
         while _resolve(namespace) is _MISSING:  # the first part that is missing says it

@@ -96,6 +96,7 @@ def _marked(fn: Any) -> Any:
 
 
 export = interface = script_method = script_if_tracing = unused = _marked
+_overload = _overload_method = _script_if_tracing = _marked  # model files of libraries have these
 
 
 def ignore(drop: Any = False, **options: Any) -> Any:

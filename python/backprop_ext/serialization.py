@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
     File: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
-__all__ = ["load", "save"]
+__all__ = ["MAP_LOCATION", "load", "save"]
+
+# What map_location may be, to type checkers.
+MAP_LOCATION: TypeAlias = Any
 
 _FORMAT, _VERSION, _TREE = "backprop_ext", 1, "tree.json"
 _DTYPES = {

@@ -304,6 +304,8 @@ class Tensor:
         device: Any = None,
         requires_grad: _bool = False,
     ) -> Tensor: ...
+    @property
+    def volatile(self) -> _bool: ...
     def new(self, *args: Any) -> Tensor: ...
     def new_empty(
         self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False
@@ -1071,7 +1073,7 @@ class Tensor:
         self, split_size_or_sections: _int | Sequence[_int], dim: _int = 0
     ) -> tuple[Tensor, ...]: ...
     @overload
-    def split(self, split_size: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
+    def split(self, split_size: _int | Sequence[_int], dim: _int = 0) -> tuple[Tensor, ...]: ...
     def split_with_sizes(
         self, split_sizes: _int | Sequence[_int], dim: _int = 0
     ) -> tuple[Tensor, ...]: ...
@@ -1111,7 +1113,9 @@ class Tensor:
         self, split_size_or_sections: _int | Sequence[_int], dim: _int = 0
     ) -> tuple[Tensor, ...]: ...
     @overload
-    def unsafe_split(self, split_size: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
+    def unsafe_split(
+        self, split_size: _int | Sequence[_int], dim: _int = 0
+    ) -> tuple[Tensor, ...]: ...
     def unsafe_split_with_sizes(
         self, split_sizes: _int | Sequence[_int], dim: _int = 0
     ) -> tuple[Tensor, ...]: ...
@@ -1207,6 +1211,13 @@ complex128: dtype
 int32: dtype
 int64: dtype
 bool: dtype
+bfloat16: dtype  # from here on names alone: no tensor has them
+float16: dtype
+int16: dtype
+int8: dtype
+uint16: dtype
+uint32: dtype
+uint64: dtype
 default_generator: Generator
 
 def tensor(
@@ -2857,7 +2868,9 @@ def split(
     tensor: Tensor, split_size_or_sections: _int | Sequence[_int], dim: _int = 0
 ) -> tuple[Tensor, ...]: ...
 @overload
-def split(tensor: Tensor, split_size: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
+def split(
+    tensor: Tensor, split_size: _int | Sequence[_int], dim: _int = 0
+) -> tuple[Tensor, ...]: ...
 def split_with_sizes(
     input: Tensor, split_sizes: _int | Sequence[_int], dim: _int = 0
 ) -> tuple[Tensor, ...]: ...
@@ -2893,7 +2906,9 @@ def split_copy(
     tensor: Tensor, split_size_or_sections: _int | Sequence[_int], dim: _int = 0
 ) -> tuple[Tensor, ...]: ...
 @overload
-def split_copy(tensor: Tensor, split_size: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
+def split_copy(
+    tensor: Tensor, split_size: _int | Sequence[_int], dim: _int = 0
+) -> tuple[Tensor, ...]: ...
 def split_with_sizes_copy(
     input: Tensor, split_sizes: _int | Sequence[_int], dim: _int = 0
 ) -> tuple[Tensor, ...]: ...
@@ -2902,7 +2917,9 @@ def unsafe_split(
     tensor: Tensor, split_size_or_sections: _int | Sequence[_int], dim: _int = 0
 ) -> tuple[Tensor, ...]: ...
 @overload
-def unsafe_split(tensor: Tensor, split_size: _int, dim: _int = 0) -> tuple[Tensor, ...]: ...
+def unsafe_split(
+    tensor: Tensor, split_size: _int | Sequence[_int], dim: _int = 0
+) -> tuple[Tensor, ...]: ...
 def unsafe_split_with_sizes(
     input: Tensor, split_sizes: _int | Sequence[_int], dim: _int = 0
 ) -> tuple[Tensor, ...]: ...
@@ -3163,6 +3180,7 @@ __all__ = [
     "atleast_3d",
     "baddbmm",
     "bernoulli",
+    "bfloat16",
     "bincount",
     "bitwise_and",
     "bitwise_left_shift",
@@ -3274,6 +3292,7 @@ __all__ = [
     "flip",
     "fliplr",
     "flipud",
+    "float16",
     "float32",
     "float64",
     "float_power",
@@ -3320,8 +3339,10 @@ __all__ = [
     "index_reduce",
     "index_select",
     "inner",
+    "int16",
     "int32",
     "int64",
+    "int8",
     "inverse",
     "isclose",
     "isfinite",
@@ -3545,6 +3566,9 @@ __all__ = [
     "trunc",
     "trunc_",
     "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
     "unbind",
     "unbind_copy",
     "unflatten",

@@ -6,6 +6,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import wraps
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .._core import Tensor, _host_call, _recording
@@ -13,7 +14,7 @@ from ..nn.modules._hooks import RemovableHandle
 from ..nn.modules._tree import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..types import Closure, StateDict
 
@@ -88,6 +89,8 @@ class Optimizer:
     _opt_called = False
     # Whether `capture` may record what step() launches; else it calls step() at every replay.
     _recordable = False
+    # One's own are made with the first: a wrapper of an optimizer may not call __init__.
+    _hooks: Mapping[str, dict[Any, Any]] = MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -96,7 +99,6 @@ class Optimizer:
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self._hooks: dict[str, dict[Any, Any]] = {}
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         if isinstance(params, (Tensor, str)) or not isinstance(params, Iterable):
@@ -205,7 +207,8 @@ class Optimizer:
         return args, kwargs
 
     def _register(self, event: str, hook: Callable[..., Any], prepend: bool) -> RemovableHandle:
-        return _entered(self._hooks.setdefault(event, {}), hook, prepend)
+        hooks = self.__dict__.setdefault("_hooks", {})
+        return _entered(hooks.setdefault(event, {}), hook, prepend)
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """hook(optimizer, args, kwargs) runs before step; what it returns replaces them."""
@@ -297,7 +300,6 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._hooks = {}
         for group in self.param_groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)

@@ -8,4 +8,5 @@ from . import checkpoint, data, dlpack, hooks
 __all__ = ["checkpoint", "data", "dlpack", "hooks"]
 
 
-__getattr__ = missing_from("torch.utils", globals())
+_lazy = {name: f".{name}" for name in ("_pytree", "model_zoo")}
+__getattr__ = missing_from("torch.utils", globals(), _lazy)

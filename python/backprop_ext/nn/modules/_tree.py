@@ -7,7 +7,7 @@ twice.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, MutableMapping, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._core import Tensor
@@ -45,8 +45,11 @@ class Members(MutableMapping[str, Any]):
         raise KeyError(name)
 
     def __setitem__(self, name: str, value: Any) -> None:
+        # Unchecked, as PyTorch's dicts are: fast weights are results, and no Parameters.
         kind = self._owner._kinds.get(name)
-        self._owner._declare(name, value, kind if kind in self._kinds else self._kinds[0])
+        changes.count += 1
+        self._owner._kinds[name] = kind if kind in self._kinds else self._kinds[0]
+        self._owner.__dict__[name] = value
 
     def __delitem__(self, name: str) -> None:
         self[name]
@@ -54,6 +57,8 @@ class Members(MutableMapping[str, Any]):
 
     def _now(self) -> dict[str, Any]:
         return {name: self._owner.__dict__[name] for name in self}
+
+    copy = _now
 
     # Those of a dict, which print as PyTorch's; members may be replaced while one walks over them.
     def keys(self) -> KeysView[str]:
@@ -67,6 +72,29 @@ class Members(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(self._now())
+
+
+def _members(*kinds: str) -> Any:
+    """A module's attribute that holds its members of some kinds, and takes others instead.
+
+    The module's own books are made anew then: a copy of its __dict__ shares them.
+    """
+
+    def get(self: Tree) -> Members:
+        return Members(self, *kinds)
+
+    def replace(self: Tree, members: Mapping[str, Any]) -> None:
+        before = self._kinds
+        self.__dict__["_kinds"] = {n: kind for n, kind in before.items() if kind not in kinds}
+        for name in before.keys() - self._kinds.keys():
+            self.__dict__.pop(name, None)
+        for name, value in members.items():
+            get(self)[name] = value
+            if before.get(name) in kinds:
+                self._kinds[name] = before[name]
+        changes.count += 1
+
+    return property(get, replace)
 
 
 class Tree:
@@ -167,17 +195,9 @@ class Tree:
         """register_module under its older name."""
         self._declare(name, module, MODULE)
 
-    @property
-    def _parameters(self) -> Members:
-        return Members(self, PARAMETER)
-
-    @property
-    def _buffers(self) -> Members:
-        return Members(self, BUFFER, TRANSIENT)
-
-    @property
-    def _modules(self) -> Members:
-        return Members(self, MODULE)
+    _parameters: MutableMapping[str, Any] = _members(PARAMETER)
+    _buffers: MutableMapping[str, Any] = _members(BUFFER, TRANSIENT)
+    _modules: MutableMapping[str, Any] = _members(MODULE)
 
     def named_modules(
         self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True

@@ -37,7 +37,7 @@ class Module(Hooked, Tree):
     _version = 1
 
     def __init__(self) -> None:
-        self.__setstate__({"training": True})
+        Module.__setstate__(self, {"training": True})
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes. Raises NotImplementedError when the subclass has none."""

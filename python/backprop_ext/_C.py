@@ -1,0 +1,18 @@
+"""What libraries ask of PyTorch's core: nothing is traced, transformed, or counted here."""  # noqa: N999 (PyTorch's name)
+
+from __future__ import annotations
+
+__all__: list[str] = []
+
+
+def _get_tracing_state() -> None:
+    """None: there is no tracer."""
+
+
+def _are_functorch_transforms_active() -> bool:
+    """False: a transform calls its function on plain tensors."""
+    return False
+
+
+def _log_api_usage_once(event: str) -> None:
+    """Do nothing."""
