@@ -41,7 +41,30 @@ def test_shifts_are_numpys_and_undo_each_other(dim: int | tuple[int, ...] | None
 
 
 # Primes, squares and products of them; 1031 and 4099 have large prime factors.
-LENGTHS = [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 27, 49, 60, 97, 121, 128, 210, 331, 1000, 1031, 2062, 4099]
+LENGTHS = [
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    12,
+    16,
+    27,
+    49,
+    60,
+    97,
+    121,
+    128,
+    210,
+    331,
+    1000,
+    1031,
+    2062,
+    4099,
+]
 
 
 @pytest.mark.parametrize("n", LENGTHS)
@@ -79,7 +102,8 @@ def test_inverses_and_parseval(norm: str | None, n: int) -> None:
 def test_layouts_and_types() -> None:
     z = bx.tensor(draw(3, 4, 5))
     moved = bx.fft.fft(z.permute(2, 0, 1), dim=0)
-    assert bx.allclose(moved, bx.fft.fft(z).permute(2, 0, 1)) and moved.is_contiguous()
+    assert bx.allclose(moved, bx.fft.fft(z).permute(2, 0, 1))
+    assert moved.is_contiguous()
     for dtype, expected in (
         (bx.int64, bx.complex64), (bx.bool, bx.complex64), (bx.float32, bx.complex64),
         (bx.float64, bx.complex128), (bx.complex64, bx.complex64),
