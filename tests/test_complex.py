@@ -84,12 +84,17 @@ def test_promotion(a: Any, b: Any, expected: Any) -> None:
 def test_types_say_what_they_are() -> None:
     for dtype, real, size in ((bx.complex64, bx.float32, 8), (bx.complex128, bx.float64, 16)):
         t = bx.zeros(3, dtype=dtype)
-        assert t.is_complex() and bx.is_complex(t) and dtype.is_complex
-        assert not t.is_floating_point() and not dtype.is_floating_point
+        assert t.is_complex()
+        assert bx.is_complex(t)
+        assert dtype.is_complex
+        assert not t.is_floating_point()
+        assert not dtype.is_floating_point
         assert (t.element_size(), dtype.itemsize, t.real.dtype) == (size, size, real)
-        assert dtype.to_real() == real and real.to_complex() == dtype
+        assert dtype.to_real() == real
+        assert real.to_complex() == dtype
         assert bx.finfo(dtype) == bx.finfo(real)
-    assert bx.can_cast(bx.float64, bx.complex64) and not bx.can_cast(bx.complex64, bx.float64)
+    assert bx.can_cast(bx.float64, bx.complex64)
+    assert not bx.can_cast(bx.complex64, bx.float64)
     assert bx.promote_types(bx.complex64, bx.float64) == bx.complex128
     assert bx.zeros(1, dtype=bx.complex64).type() == "torch.ComplexFloatTensor"
 
@@ -124,7 +129,8 @@ def test_parts_are_views_that_can_be_written() -> None:
     assert bx.view_as_complex(pairs).data_ptr() == z.data_ptr()
     assert z.view(6).real.shape == (6,)
     x = bx.ones(2)
-    assert x.real is x and bx.real(x) is x
+    assert x.real is x
+    assert bx.real(x) is x
 
 
 def test_views_and_writes_reach_the_graph() -> None:
@@ -306,10 +312,13 @@ def test_comparisons_and_tests() -> None:
     assert z.isfinite().tolist() == [True, True, False, False]
     assert z.isreal().tolist() == [False, True, True, False]
     assert bx.isclose(z[:2], z[:2] * (1 + 1e-7)).all()
-    assert bx.allclose(z, z, equal_nan=True) and not bx.allclose(z, z)
+    assert bx.allclose(z, z, equal_nan=True)
+    assert not bx.allclose(z, z)
     assert bx.logical_not(bx.tensor([0j, 1j])).tolist() == [True, False]
-    assert bx.tensor([1j, 0]).any() and not bx.tensor([1j, 0]).all()
-    assert bool(bx.tensor(1j)) and bx.equal(z[:2], z[:2].clone())
+    assert bx.tensor([1j, 0]).any()
+    assert not bx.tensor([1j, 0]).all()
+    assert bool(bx.tensor(1j))
+    assert bx.equal(z[:2], z[:2].clone())
     assert bx.nonzero(bx.tensor([0, 1j])).tolist() == [[1]]
 
 
@@ -352,7 +361,8 @@ def test_norms_are_those_of_magnitudes() -> None:
     assert gradcheck(lambda z: bx.linalg.norm(z) + z.norm(1), [leaf(3, 4)])
     zero = bx.zeros(2, dtype=bx.complex128, requires_grad=True)
     zero.abs().sum().backward()
-    assert zero.grad is not None and zero.grad.tolist() == [0, 0]
+    assert zero.grad is not None
+    assert zero.grad.tolist() == [0, 0]
 
 
 PRODUCTS: dict[str, tuple[tuple[int, ...], ...]] = {
@@ -516,7 +526,8 @@ def test_a_step_of_complex_parameters_is_one_of_their_parts(name: str) -> None:
 
     steps(optimizers[0], lambda: whole)
     steps(optimizers[1], lambda: bx.view_as_complex(parts))
-    assert whole.grad is not None and whole.grad.dtype == bx.complex128
+    assert whole.grad is not None
+    assert whole.grad.dtype == bx.complex128
     close(bx.view_as_real(whole.detach()), parts.detach().numpy(), 1e-14)
     for state in optimizers[0].state[whole].values():
         if isinstance(state, bx.Tensor) and state.numel() > 1:
@@ -578,7 +589,8 @@ def test_files_keep_them(dtype: str) -> None:
     bx.save({"z": t, "numbers": [1j], "array": draw(2, dtype=dtype)}, stream)
     stream.seek(0)
     loaded = bx.load(stream)
-    assert loaded["z"].equal(t) and loaded["z"].dtype == t.dtype
+    assert loaded["z"].equal(t)
+    assert loaded["z"].dtype == t.dtype
     assert loaded["numbers"] == [1j]
     assert pickle.loads(pickle.dumps(t)).equal(t)
     assert copy.deepcopy(t).equal(t)
@@ -609,4 +621,5 @@ def test_types_and_nodes_are_printed() -> None:
     for node, t in {"Mul": y * 2, "Abs": y.abs(), "Exp": y.exp(), "Conj": y.conj()}.items():
         assert repr(t).endswith(f"grad_fn=<{node}Backward0>)")
     assert y.real.grad_fn.name() == "SelectBackward0"
-    assert y.grad_fn is None and bx.angle(y).grad_fn.name() == "AngleBackward0"
+    assert y.grad_fn is None
+    assert bx.angle(y).grad_fn.name() == "AngleBackward0"

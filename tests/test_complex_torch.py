@@ -80,7 +80,8 @@ def test_short_time_transforms_are_pytorchs(options: dict[str, Any], shape: Any)
         sum((p * p.conj()).real.sum() for p in parts).backward()
         results.append([*(p.detach().numpy() for p in parts), t.grad.numpy()])
     for ours, theirs in zip(*results, strict=True):
-        assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
+        assert ours.shape == theirs.shape
+        assert ours.dtype == theirs.dtype
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
@@ -100,7 +101,8 @@ def test_transforms_and_gradients_are_pytorchs(name: str, norm: str | None) -> N
             (y * y.conj()).real.sum().backward()
             results.append((y.detach().resolve_conj().numpy(), t.grad.resolve_conj().numpy()))
         for ours, theirs in zip(*results, strict=True):
-            assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
+            assert ours.shape == theirs.shape
+            assert ours.dtype == theirs.dtype
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
@@ -135,7 +137,8 @@ def test_pytorchs_files_are_read() -> None:
     torch.save({"z": z, "w": z.to(torch.complex64), "n": 1 + 2j}, stream)
     stream.seek(0)
     found = bx.load(stream)
-    assert found["z"].dtype == bx.complex128 and found["w"].dtype == bx.complex64
+    assert found["z"].dtype == bx.complex128
+    assert found["w"].dtype == bx.complex64
     np.testing.assert_array_equal(found["z"].numpy(), z.numpy())
     assert found["n"] == 1 + 2j
     assert bx.from_dlpack(z).tolist() == z.tolist()

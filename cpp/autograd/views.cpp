@@ -84,10 +84,9 @@ class CopySlices final : public Node {
     if (to_pairs) part_gradient = joined(part_gradient);
     write_->backward({*write_, &part_gradient, results.data(), wanted.get()});
     if (call.wants(0)) {
-      const Tensor before =
-          !results[0].defined() ? zeros(part.shape, whole.dtype())
-          : to_pairs            ? view_as_real(results[0])
-                                : results[0];
+      const Tensor before = !results[0].defined() ? zeros(part.shape, whole.dtype())
+                            : to_pairs            ? view_as_real(results[0])
+                                                  : results[0];
       const Tensor base = restored(replace_part(whole, before, part), where_.order);
       call.give(0, from_pairs ? joined(base) : base);
     }

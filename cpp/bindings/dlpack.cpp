@@ -63,8 +63,8 @@ struct Loan {
   Managed managed{};
 
   explicit Loan(const Tensor& t) : tensor(t), shape(t.shape()), strides(t.strides()) {
-    const uint8_t code = is_complex(t.dtype())       ? kComplex
-                         : is_floating(t.dtype())    ? kFloat
+    const uint8_t code = is_complex(t.dtype())      ? kComplex
+                         : is_floating(t.dtype())   ? kFloat
                          : t.dtype() == DType::Bool ? kBool
                                                     : kInt;
     t->storage->fixed();

@@ -41,10 +41,12 @@ void bind_dtype(py::module_& m) {
       .def_property_readonly("itemsize", [](const PyDType& d) { return size_of(d.value); })
       .def("__repr__", [](const PyDType& d) { return str("torch.", name_of(d.value)); })
       .def("__reduce__", [](const PyDType& d) { return name_of(d.value); });
-  type.def("to_real", [](const PyDType& d) { return real_of(d.value); },
-           "The type of the parts of a complex one.")
-      .def("to_complex", [](const PyDType& d) { return complex_of(d.value); },
-           "The complex type with parts of this one.");
+  type.def(
+          "to_real", [](const PyDType& d) { return real_of(d.value); },
+          "The type of the parts of a complex one.")
+      .def(
+          "to_complex", [](const PyDType& d) { return complex_of(d.value); },
+          "The complex type with parts of this one.");
   for (int t = 0; t < kDTypeCount; ++t) {
     const auto dtype = static_cast<DType>(t);
     py::object o = py::cast(PyDType{dtype});

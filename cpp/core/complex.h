@@ -1,5 +1,6 @@
-// A complex number: two reals side by side, as std::complex and PyTorch lay them out. Its product is
-// the plain formula, without the rescue of infinities that C's has and that vectors cannot afford.
+// A complex number: two reals side by side, as std::complex and PyTorch lay them out. Its product
+// is the plain formula, without the rescue of infinities that C's has and that vectors cannot
+// afford.
 #pragma once
 
 #include <cmath>
@@ -11,8 +12,7 @@ struct Complex {
   T re, im;
 
   Complex() = default;
-  constexpr Complex(double re, double im = 0)
-      : re(static_cast<T>(re)), im(static_cast<T>(im)) {}
+  constexpr Complex(double re, double im = 0) : re(static_cast<T>(re)), im(static_cast<T>(im)) {}
 };
 
 // clang-format off: macro calls without semicolons

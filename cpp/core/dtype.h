@@ -40,10 +40,9 @@ constexpr DType complex_of(DType t) {
 constexpr bool is_integral(DType t) { return t == DType::Int32 || t == DType::Int64; }
 
 /// bool < integer < float < complex: a value is written into its own kind or a higher one.
-constexpr int kind_of(DType t) { return is_complex(t)    ? 3
-                                        : is_floating(t) ? 2
-                                        : is_integral(t) ? 1
-                                                         : 0; }
+constexpr int kind_of(DType t) {
+  return is_complex(t) ? 3 : is_floating(t) ? 2 : is_integral(t) ? 1 : 0;
+}
 constexpr bool can_store(DType from, DType to) { return kind_of(from) <= kind_of(to); }
 
 /// The wider of two types: bool < int32 < int64 < float32 < float64, and complex with parts so.

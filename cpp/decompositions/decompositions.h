@@ -1,5 +1,5 @@
-// The factors of matrices and Fourier transforms: kernels that are compiled once and not for each instruction
-// set, for their headers would triple the time of a build.
+// The factors of matrices and Fourier transforms: kernels that are compiled once and not for each
+// instruction set, for their headers would triple the time of a build.
 #pragma once
 
 #include "kernels/table.h"

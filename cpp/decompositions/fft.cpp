@@ -218,7 +218,8 @@ void lines_to_real(const View* out, const View* in, const Params& params, FaultI
   });
 }
 
-Kernel of(const char* name, DType dtype, kernels::GeneralFn of_float, kernels::GeneralFn of_double) {
+Kernel of(const char* name, DType dtype, kernels::GeneralFn of_float,
+          kernels::GeneralFn of_double) {
   return {name, nullptr, real_of(dtype) == DType::Float32 ? of_float : of_double};
 }
 

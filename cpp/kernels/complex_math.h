@@ -16,9 +16,9 @@ Complex<T> from_std(const std::complex<T>& z) {
   return {z.real(), z.imag()};
 }
 
-#define BX_COMPLEX_FUNCTION(function)        \
-  template <class T>                         \
-  Complex<T> function(const Complex<T>& x) { \
+#define BX_COMPLEX_FUNCTION(function)          \
+  template <class T>                           \
+  Complex<T> function(const Complex<T>& x) {   \
     return from_std(std::function(to_std(x))); \
   }
 BX_COMPLEX_FUNCTION(exp)
@@ -96,10 +96,9 @@ template <class T>
 bool is_infinite(const Complex<T>& x) {
   return std::isinf(x.re) || std::isinf(x.im);
 }
-/// What the derivative of a power asks of an exponent.
 template <class T>
-bool operator>=(const Complex<T>& x, double bound) {
-  return x.re >= bound;
+T real(const Complex<T>& x) {
+  return x.re;
 }
 template <class T>
 Complex<T> select(bool c, const Complex<T>& a, const Complex<T>& b) {

@@ -169,12 +169,10 @@ void copy_to_complex(const View* out, const View* in, const Params& params, Faul
 }  // namespace
 
 void fill_movement(Entries entries) {
-  for_moved_types(
-      [entries]<class T>(T) { enter<T>(entries, Id::Fill, "fill", &fill<T>); });
+  for_moved_types([entries]<class T>(T) { enter<T>(entries, Id::Fill, "fill", &fill<T>); });
   for_all_types([entries]<class T>(T) { enter<T>(entries, Id::Copy, "copy", &copy<T>); });
-  for_float_types([entries]<class T>(T) {
-    enter<Complex<T>>(entries, Id::Copy, "copy", &copy_to_complex<T>);
-  });
+  for_float_types(
+      [entries]<class T>(T) { enter<Complex<T>>(entries, Id::Copy, "copy", &copy_to_complex<T>); });
 }
 
 }  // namespace bx::kernels

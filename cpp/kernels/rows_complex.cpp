@@ -14,7 +14,7 @@ using namespace formulas;
 using ComplexRows =
     std::tuple<Add, Sub, Mul, Div, Pow, PowScalar, Neg, Square, Sqrt, Rsqrt, Reciprocal, Where,
                Lerp, Addcmul, Addcdiv, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan,
-               Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Atanh, Sigmoid, Eq, Ne, LogicalAnd,
+               Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Atanh, Sigmoid, Silu, Eq, Ne, LogicalAnd,
                LogicalOr, LogicalXor, LogicalNot, IsNan, IsInf, IsFinite>;
 
 template <int P, class F, class... Args>
@@ -42,7 +42,8 @@ void complex_forward(void* const* out, const void* const* in, int64_t n, const d
   auto* y = static_cast<Out*>(out[0]);
   [&]<size_t... K>(std::index_sequence<K...>) {
     for (int64_t i = 0; i < n; ++i)
-      y[i] = with_params<Row::params>(Row::f, p, element<T, Row::masked && K == 0>(in[K], i)...);
+      y[i] =
+          with_params<Row::params>(Row::f, p, element < T, Row::masked && K == 0 > (in[K], i)...);
   }(std::make_index_sequence<Row::inputs>{});
 }
 

@@ -101,8 +101,7 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
   } else {
     const DType dtype = inputs.size() ? inputs[inputs.size() - 1].dtype : outputs[0].dtype;
     fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
-         is_complex(dtype) ? "; take .real, .imag or .abs()"
-                           : "; convert it, e.g. with .float()");
+         is_complex(dtype) ? "; take .real, .imag or .abs()" : "; convert it, e.g. with .float()");
   }
   if (fault.fault != kernels::Fault::None) report_fault(op, fault);
 }

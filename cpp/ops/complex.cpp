@@ -162,12 +162,13 @@ void register_complex(Registry& r) {
              "The memory of pairs (..., 2) as complex numbers, a view; RuntimeError where the last "
              "size is not 2, the last stride not 1, or another stride odd.");
   r.function("real", "input", real, "The real part, a view; a real tensor itself.");
-  r.function("imag", "input", imag,
-             "The imaginary part, a view; RuntimeError for a real tensor.");
+  r.function("imag", "input", imag, "The imaginary part, a view; RuntimeError for a real tensor.");
   r.both(
-      "conj", "input", [](const Tensor& t) { return conj(t); }, "re - i im, a copy; a real tensor itself.");
+      "conj", "input", [](const Tensor& t) { return conj(t); },
+      "re - i im, a copy; a real tensor itself.");
   r.both(
-      "conj_physical", "input", [](const Tensor& t) { return conj(t); }, "re - i im, a copy; a real tensor itself.");
+      "conj_physical", "input", [](const Tensor& t) { return conj(t); },
+      "re - i im, a copy; a real tensor itself.");
   r.both(
       "conj_physical_", "input",
       [](const Tensor& t) { return is_complex(t.dtype()) ? copy_(t, conj(unwritten(t))) : t; },

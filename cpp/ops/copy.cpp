@@ -48,8 +48,8 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
   }
   from = alias(from, self.shape(), broadcast_strides(from.shape(), from.strides(), self.shape()),
                from->offset);
-  const bool record =
-      is_differentiable(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
+  const bool record = is_differentiable(self.dtype()) && grad_enabled() &&
+                      (requires_grad(self) || requires_grad(source));
   Tensor old = self;
   if (record) {
     old = detached(self);

@@ -29,8 +29,8 @@ DType result_type(const Tensor* tensors, int count) {
   for (int k = 0; k < count; ++k) {
     const Tensor& t = tensors[k];
     const bool number = t->is_wrapped_number;
-    const DType dtype = !number                ? t.dtype()
-                        : is_complex(t.dtype()) ? complex_of(default_dtype())
+    const DType dtype = !number                  ? t.dtype()
+                        : is_complex(t.dtype())  ? complex_of(default_dtype())
                         : is_floating(t.dtype()) ? default_dtype()
                                                  : t.dtype();
     auto& slot = best[number ? 2 : t.dim() == 0 ? 1 : 0];
@@ -39,9 +39,9 @@ DType result_type(const Tensor* tensors, int count) {
   OptDType result;
   for (const OptDType& lower : best)
     if (lower && (!result || kind_of(*lower) > kind_of(*result)))
-      result = !result                                       ? *lower
+      result = !result                                      ? *lower
                : is_complex(*lower) && is_floating(*result) ? complex_of(*result)
-                                                             : promote(*result, *lower);
+                                                            : promote(*result, *lower);
   return *result;
 }
 
@@ -94,7 +94,8 @@ void on_complex_dropped(void (*warn)()) { complex_dropped = warn; }
 Tensor to(const Tensor& t, DType dtype) {
   if (is_complex(t.dtype()) && !is_complex(dtype)) {
     if (dtype == DType::Bool) return detach(t) != 0.;
-    if (t->is_wrapped_number) return converted(wrapped_number(item_double(t), real_of(t.dtype())), dtype);
+    if (t->is_wrapped_number)
+      return converted(wrapped_number(item_double(t), real_of(t.dtype())), dtype);
     if (complex_dropped) complex_dropped();
   }
   return converted(t, dtype);

@@ -13,7 +13,7 @@ using OptInt = std::optional<int64_t>;
 
 /// One transform along the last dimension as `axis` of both tensors, whatever their layout.
 void run_lines(const char* op, const kernels::Kernel& kernel, const Tensor& out, const Tensor& in,
-         int axis, bool inverse, double scale) {
+               int axis, bool inverse, double scale) {
   GradMode off(false);
   if (out.numel() == 0) return;
   Params p;
@@ -146,8 +146,7 @@ struct Plan {
     for (int64_t d : dim) {
       const int64_t axis = wrap_axis(op, d, ndim);
       for (int64_t before : wrapped)
-        if (before == axis)
-          fail_runtime(op, "dimensions ", dim, " are not unique; name each once");
+        if (before == axis) fail_runtime(op, "dimensions ", dim, " are not unique; name each once");
       wrapped.push_back(axis);
     }
     return wrapped;
@@ -248,10 +247,10 @@ void register_fft(Registry& r) {
       "norm 'backward' leaves it so, 'ortho' divides by sqrt(n), 'forward' by n.");
   add_transforms<&fftn, true>(
       r, "ifft", "The inverse of fft: y_j = 1/n sum_k input_k e^(2 pi i j k / n), complex.");
-  add_transforms<&rfftn, false>(
-      r, "rfft", "fft of real input, of which the first n / 2 + 1 values say all.");
-  add_transforms<&irfftn, true>(
-      r, "irfft", "The inverse of rfft, real; n is 2 (size - 1) unless it is given.");
+  add_transforms<&rfftn, false>(r, "rfft",
+                                "fft of real input, of which the first n / 2 + 1 values say all.");
+  add_transforms<&irfftn, true>(r, "irfft",
+                                "The inverse of rfft, real; n is 2 (size - 1) unless it is given.");
   add_transforms<&irfftn, false>(
       r, "hfft",
       "fft of a signal that is half of a Hermitian one: real; n is 2 (size - 1) unless it is "

@@ -203,8 +203,8 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
   check_inplace("index_put_", self);
   const Selection s("index_put_", self, indices);
   const Tensor source = value->storage->root() == self->storage->root() ? clone(value) : value;
-  const bool record =
-      is_differentiable(self.dtype()) && grad_enabled() && (requires_grad(self) || requires_grad(source));
+  const bool record = is_differentiable(self.dtype()) && grad_enabled() &&
+                      (requires_grad(self) || requires_grad(source));
   Tensor old = detached(self);
   old->grad_fn = grad_fn(self);
   old->output_nr = self->output_nr;

@@ -18,8 +18,9 @@ Tensor dense(const Tensor& t) {
 
 Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* bias);
 
-/// A complex product [.., M, K] @ [.., K, N] as one real one, [.., M, K 2] @ [.., K 2, N 2]: b's row
-/// k becomes the two rows of b and i b, which a's real and imaginary parts scale. Returns pairs.
+/// A complex product [.., M, K] @ [.., K, N] as one real one, [.., M, K 2] @ [.., K 2, N 2]: b's
+/// row k becomes the two rows of b and i b, which a's real and imaginary parts scale. Returns
+/// pairs.
 Tensor complex_product(const char* op, const Tensor& a, const Tensor& b) {
   const auto flat = [](const Tensor& t, Dims shape, int64_t times) {
     shape[shape.size() - 1] *= 2;
@@ -28,7 +29,8 @@ Tensor complex_product(const char* op, const Tensor& a, const Tensor& b) {
   };
   const Tensor turned = b * wrapped_number(Complex<double>(0, 1), b.dtype());
   const Tensor rows = view_as_real(stack({b, turned}, b.dim() - 1));
-  const Tensor out = product(op, flat(view_as_real(a), a.shape(), 1), flat(rows, b.shape(), 2), nullptr);
+  const Tensor out =
+      product(op, flat(view_as_real(a), a.shape(), 1), flat(rows, b.shape(), 2), nullptr);
   Dims shape = out.shape();
   shape[shape.size() - 1] = b.size(-1);
   shape.push_back(2);

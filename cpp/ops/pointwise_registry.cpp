@@ -187,8 +187,9 @@ Tensor clamp_inplace(const Tensor& t, const Bound& low, const Bound& high) {
 Tensor clamp(const Tensor& t, const std::optional<Operand>& low,
              const std::optional<Operand>& high) {
   if (const auto range = number_bounds(low, high)) {
-    const bool widen = !is_floating(t.dtype()) && ((low && is_floating(low->tensor.dtype())) ||
-                                                   (high && is_floating(high->tensor.dtype())));
+    const bool widen =
+        !is_differentiable(t.dtype()) &&
+        ((low && is_floating(low->tensor.dtype())) || (high && is_floating(high->tensor.dtype())));
     const Tensor x = widen ? to(t, default_dtype()) : t;
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range->data());
   }

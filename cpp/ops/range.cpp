@@ -63,7 +63,8 @@ Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool 
   if (!(rtol >= 0 && atol >= 0))
     fail_runtime("isclose", "tolerances ", rtol, " and ", atol, "; they must be 0 or more");
   if (is_complex(a.dtype())) {
-    const Tensor distance = abs(detach(a) - detach(b)), close = distance <= rtol * abs(detach(b)) + atol;
+    const Tensor distance = abs(detach(a) - detach(b)),
+                 close = distance <= rtol * abs(detach(b)) + atol;
     const Tensor same = (a == b) || (close && apply<formulas::IsFinite>(distance));
     return equal_nan ? same || (apply<formulas::IsNan>(a) && apply<formulas::IsNan>(b)) : same;
   }
@@ -80,7 +81,9 @@ bool all_true(const Tensor& flags) {
 
 bool equal(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && all_true(a == b); }
 
-Tensor as_double(const Tensor& t) { return to(t, DType::Float64); }
+Tensor as_double(const Tensor& t) {
+  return to(t, is_complex(t.dtype()) ? DType::Complex128 : DType::Float64);
+}
 
 Tensor float_power(const Tensor& base, const Tensor& exponent) {
   return power(as_double(base), as_double(exponent));

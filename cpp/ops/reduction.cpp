@@ -98,9 +98,7 @@ Tensor product_of_others(const Tensor& x, uint32_t bits) {
 
 /// The product along one dimension, kept as 1, by halves.
 Tensor halved_product(Tensor t, int axis) {
-  Dims shape = t.shape();
-  shape[axis] = 1;
-  if (t.shape()[axis] == 0) return full(shape, 1., t.dtype());
+  if (t.shape()[axis] == 0) return sum(t, Dims{axis}, true, std::nullopt) + 1.;
   for (int64_t n = t.shape()[axis]; n > 1; n = t.shape()[axis]) {
     const int64_t half = n / 2;
     const Tensor pairs = slice(t, axis, 0, half, 1) * slice(t, axis, half, 2 * half, 1);
@@ -113,9 +111,12 @@ Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dty
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("prod", axes, t.dim());
   if (is_complex(t.dtype())) {
-    const Tensor out = axes && t.dim() ? halved_product(t, static_cast<int>(wrap_axis("prod", (*axes)[0], t.dim())))
-                            : halved_product(reshape(t, {-1}), 0);
-    return named(axes ? "ProdBackward1" : "ProdBackward0", reshape(out, reduced_shape(t.shape(), bits, keepdim)));
+    const Tensor out =
+        axes && t.dim()
+            ? halved_product(t, static_cast<int>(wrap_axis("prod", (*axes)[0], t.dim())))
+            : halved_product(reshape(t, {-1}), 0);
+    return named(axes ? "ProdBackward1" : "ProdBackward0",
+                 reshape(out, reduced_shape(t.shape(), bits, keepdim)));
   }
   Tensor out = reduce("prod", Id::Prod, t, bits, keepdim, t.dtype());
   if (Recorder r{&t}; r)

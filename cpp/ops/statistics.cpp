@@ -18,7 +18,8 @@ Tensor variance(const char* op, const Tensor& t, const OptDims& axes, double cor
     Dims all;
     for (int d = 0; d < t.dim(); ++d)
       if (bits >> d & 1) all.push_back(d);
-    return variance(op, real(t), all, correction, keepdim) + variance(op, imag(t), all, correction, keepdim);
+    return variance(op, real(t), all, correction, keepdim) +
+           variance(op, imag(t), all, correction, keepdim);
   }
   if (!is_floating(t.dtype()))
     fail_runtime(op, "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
@@ -40,7 +41,7 @@ Tensor hidden(const char* node, const Tensor& t, Tensor out,
 Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
   const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
   return hidden("LogsumexpBackward0", t, unrecorded([&] {
-                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
+                  const Tensor x = is_differentiable(t.dtype()) ? t : to(t, default_dtype());
                   const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
                   const Tensor shift =
                       select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);

@@ -49,8 +49,9 @@ Tensor stft(const Tensor& input, int64_t n_fft, OptInt hop_length, OptInt win_le
     fail_runtime("stft", "input is ", name_of(input.dtype()), " of shape ", input.shape(),
                  "; expected a floating-point or complex tensor (samples) or (batch, samples)");
   if (onesided.value_or(false) && complex)
-    fail_runtime("stft", "onesided=True for complex input or a complex window, whose spectrum has "
-                         "no mirror image; leave it out");
+    fail_runtime("stft",
+                 "onesided=True for complex input or a complex window, whose spectrum has "
+                 "no mirror image; leave it out");
   const Frames frames("stft", n_fft, hop_length, win_length, window);
   Tensor x = input.dim() == 1 ? unsqueeze(input, 0) : input;
   if (center) x = pad(x, Sizes{{n_fft / 2, n_fft / 2}}, pad_mode, {});
@@ -61,8 +62,7 @@ Tensor stft(const Tensor& input, int64_t n_fft, OptInt hop_length, OptInt win_le
   Tensor cut = extract("AsStridedBackward0", x, frames.part(batch, samples, count));
   if (frames.window.defined()) cut = cut * frames.window;
   const auto transform = onesided.value_or(!complex) ? &rfftn : &fftn;
-  const Tensor spectra =
-      transform("stft", cut, std::nullopt, Dims{-1}, norm_of(normalized), false);
+  const Tensor spectra = transform("stft", cut, std::nullopt, Dims{-1}, norm_of(normalized), false);
   Tensor out = transpose(spectra, 1, 2);
   if (input.dim() == 1) out = squeeze(out, Dims{0});
   return return_complex.value_or(true) ? out : view_as_real(out);
@@ -78,11 +78,15 @@ Tensor istft(const Tensor& input, int64_t n_fft, OptInt hop_length, OptInt win_l
   const int64_t batch = z.size(0), count = z.size(1), found = z.size(2);
   const bool half = onesided.value_or(found != n_fft);
   if (half && return_complex)
-    fail_runtime("istft", "return_complex=True of half a spectrum, which is that of a real signal; "
-                          "pass onesided=False");
+    fail_runtime("istft",
+                 "return_complex=True of half a spectrum, which is that of a real signal; "
+                 "pass onesided=False");
   if (const int64_t wanted = half ? n_fft / 2 + 1 : n_fft; found != wanted)
     fail_runtime("istft", "input has ", found, " frequencies, onesided=", half ? "True" : "False",
                  " of n_fft ", n_fft, " has ", wanted, "; they must be equal");
+  if (window && is_complex(window->dtype()) && !return_complex)
+    fail_runtime("istft", "the window is ", name_of(window->dtype()),
+                 ", and return_complex=False; pass a real window, or return_complex=True");
   const Frames frames("istft", n_fft, hop_length, win_length, window);
   // Of a whole spectrum that stands for a real signal, the first half says all.
   const auto transform = return_complex ? &fftn : &irfftn;
@@ -92,8 +96,8 @@ Tensor istft(const Tensor& input, int64_t n_fft, OptInt hop_length, OptInt win_l
   const int64_t samples = frames.length(count), start = center ? n_fft / 2 : 0;
   const int64_t end = length ? start + *length : center ? samples - n_fft / 2 : samples;
   Tensor y = embed(waves * w, {batch, samples}, frames.part(batch, samples, count));
-  const Tensor weight = embed(expand(w * w, {1, count, n_fft}), {1, samples},
-                              frames.part(1, samples, count));
+  const Tensor weight =
+      embed(expand(w * w, {1, count, n_fft}), {1, samples}, frames.part(1, samples, count));
   const Tensor kept = slice(weight, 1, start, end, 1);
   require_every("istft", abs(detach(kept)) > 1e-11, ErrorKind::Runtime,
                 "window overlap add min: the windows leave a sample without weight; use a smaller "

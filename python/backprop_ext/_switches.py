@@ -71,9 +71,10 @@ class _Limits:
 
 
 class finfo(_Limits):  # noqa: N801 (PyTorch's name)
-    """Limits of a floating-point type, or of a complex one's parts: bits, eps, max, min, tiny, smallest_normal, resolution.
+    """Limits of a floating-point type: bits, eps, max, min, tiny, smallest_normal, resolution.
 
-    Raises TypeError for an integer type. Source: PyTorch's torch.finfo.
+    Of a complex type those of its parts. Raises TypeError for an integer type.
+    Source: PyTorch's torch.finfo.
     """
 
     _shown = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
@@ -110,9 +111,7 @@ class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
 def can_cast(from_: Any, to: Any) -> bool:
     """Whether a type goes into another without a loss of kind: not float to int, nor to bool."""
     types = [_the_dtype("can_cast", t) for t in (from_, to)]
-    kinds = [
-        3 if t.is_complex else 2 if t.is_floating_point else int(t.is_signed) for t in types
-    ]
+    kinds = [3 if t.is_complex else 2 if t.is_floating_point else int(t.is_signed) for t in types]
     return kinds[0] <= kinds[1]
 
 

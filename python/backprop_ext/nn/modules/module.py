@@ -129,9 +129,7 @@ class Module(Hooked, Tree):
                 f"[to] a module takes floating-point or complex dtypes, not {dtype}; cast the "
                 "tensor instead"
             )
-        return self._apply(
-            lambda t: t.to(dtype) if t.is_floating_point() or t.is_complex() else t
-        )
+        return self._apply(lambda t: t.to(dtype) if t.is_floating_point() or t.is_complex() else t)
 
     def float(self: _M) -> _M:
         """Parameters and buffers of real floats as float32."""
