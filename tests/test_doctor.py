@@ -45,9 +45,8 @@ def test_the_doctor_reads_a_script() -> None:
         (18, "torch.sparse_coo_tensor"),
     ]
     reasons = {f.name: f.reason for f in findings}
-    assert reasons["torch.sparse_coo_tensor"].startswith(
-        "torch has it, backprop_ext does not (yet)"
-    )
+    missing = "torch has it, backprop_ext does not (yet)"
+    assert reasons["torch.sparse_coo_tensor"].startswith(missing)
     assert reasons["torch.nn.Linears"] == "torch has none either; did you mean 'Linear'?"
     assert used > 8
 

@@ -83,9 +83,8 @@ def test_forward_equals_numpy(row: Any, case: Any, seed: str, dtype: str) -> Non
     assert len(actual) == len(expected)
     for a, e in zip(actual, expected, strict=True):
         if case.reals and row.result == "same" and dtype == "float32":
-            e = e.astype(
-                {"float64": "float32", "complex128": "complex64"}.get(e.dtype.name, e.dtype)
-            )
+            narrow = {"float64": "float32", "complex128": "complex64"}
+            e = e.astype(narrow.get(e.dtype.name, e.dtype))
         rtol = row.rtol if a.real.dtype == np.float32 else max(1e-13, row.rtol**2)
         assert_same(a, e, rtol, atol=rtol if e.dtype.kind in "fc" else 0)
 

@@ -60,8 +60,8 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
                        overload.arguments.back().keyword_only;
   if (!creates) {
     // One memory format is all there is: the copies that name one are the same copies.
-    constexpr const char* kCopies[] = {"clone", "contiguous", "float", "double",
-                                       "int",   "long",       "byte",  "bool"};
+    constexpr const char* kCopies[] = {"clone", "contiguous", "float", "double", "int",
+                                       "long",  "byte",       "bool",  "cfloat", "cdouble"};
     return !std::strcmp(name, "memory_format") &&
            std::find(std::begin(kCopies), std::end(kCopies), operation.name) != std::end(kCopies);
   }

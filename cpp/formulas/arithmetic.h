@@ -141,7 +141,7 @@ struct Pow : Binary {
   static constexpr auto partials = std::tuple{
       [](auto g, auto a, auto b, auto) { return select(b == 0., 0., g * (b * pow(a, b - 1.))); },
       [](auto g, auto a, auto b, auto y) {
-        return g * select((a == 0.) && (b >= 0.), 0., y * log(a));
+        return g * select((a == 0.) && (real(b) >= 0.), 0., y * log(a));
       }};
 };
 

@@ -96,10 +96,9 @@ template <class T>
 bool is_infinite(const Complex<T>& x) {
   return std::isinf(x.re) || std::isinf(x.im);
 }
-/// What the derivative of a power asks of an exponent.
 template <class T>
-bool operator>=(const Complex<T>& x, double bound) {
-  return x.re >= bound;
+T real(const Complex<T>& x) {
+  return x.re;
 }
 template <class T>
 Complex<T> select(bool c, const Complex<T>& a, const Complex<T>& b) {

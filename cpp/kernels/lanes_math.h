@@ -205,6 +205,12 @@ inline Lanes<T, V> atan2(Lanes<T, V> a, Lanes<T, V> b) {
   return by_lane([](T x, T y) -> T { return static_cast<T>(std::atan2(x, y)); }, a, b);
 }
 
+/// The number itself: of complex ones the real part.
+template <class T, bool V>
+inline Lanes<T, V> real(Lanes<T, V> a) {
+  return a;
+}
+
 /// Whole powers of integers wrap around; a negative exponent truncates to 0 (or +-1 for base +-1).
 template <class T>
 T integer_power(T base, T exponent) {

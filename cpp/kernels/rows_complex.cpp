@@ -14,7 +14,7 @@ using namespace formulas;
 using ComplexRows =
     std::tuple<Add, Sub, Mul, Div, Pow, PowScalar, Neg, Square, Sqrt, Rsqrt, Reciprocal, Where,
                Lerp, Addcmul, Addcdiv, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan,
-               Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Atanh, Sigmoid, Eq, Ne, LogicalAnd,
+               Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Atanh, Sigmoid, Silu, Eq, Ne, LogicalAnd,
                LogicalOr, LogicalXor, LogicalNot, IsNan, IsInf, IsFinite>;
 
 template <int P, class F, class... Args>

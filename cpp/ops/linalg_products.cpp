@@ -72,6 +72,17 @@ Tensor inner(const Tensor& a, const Tensor& b) {
   return reshape(product, shape);
 }
 
+bool is_number(const Scalar& s, double value) {
+  return s.kind != Scalar::Complex && s.as_double() == value;
+}
+
+/// The gradient of what was multiplied by a number.
+Tensor back(const Tensor& g, Scalar number) {
+  if (number.kind != Scalar::Complex) return g * number.as_double();
+  number.im = -number.im;
+  return scaled(g, number);
+}
+
 using Product = Tensor (*)(const Tensor& a, const Tensor& b);
 
 /// beta input + alpha a b; what beta = 0 leaves out may be NaN. `a_b` multiplies, `give` sends the
@@ -79,25 +90,24 @@ using Product = Tensor (*)(const Tensor& a, const Tensor& b);
 template <class Give>
 Tensor added(const char* op, const char* node, const Tensor& input, const Tensor& a,
              const Tensor& b, Product a_b, const Scalar& beta, const Scalar& alpha, Give give) {
-  const double keep = beta.as_double(), factor = alpha.as_double();
+  const bool keeps = is_number(beta, 1), whole = is_number(alpha, 1), forgets = is_number(beta, 0);
   const Tensor out = unrecorded([&] {
     const Tensor product = a_b(a, b);
     require_same_type(op, product, input);
     if (!(broadcast_shapes(op, input.shape(), product.shape()) == product.shape()))
       fail_runtime(op, "input of shape ", input.shape(), " does not expand to the product's ",
                    product.shape(), "; reshape it");
-    const Tensor scaled_product = factor == 1 ? product : scaled(product, alpha);
-    return keep == 0 ? scaled_product : (keep == 1 ? input : scaled(input, beta)) + scaled_product;
+    const Tensor scaled_product = whole ? product : scaled(product, alpha);
+    return forgets ? scaled_product : (keeps ? input : scaled(input, beta)) + scaled_product;
   });
   if (Recorder r{&input, &a, &b}; r)
-    r.save(a).save(b).done(node, out,
-                           [=, shape = input.shape(), type = input.dtype()](const Backward& call) {
-                             const Tensor& g = call.grad();
-                             const Tensor a = conj(call.saved(0)), b = conj(call.saved(1));
-                             if (call.wants(0))
-                               call.give(0, to(sum_to_size(keep == 1 ? g : g * keep, shape), type));
-                             give(call, to(factor == 1 ? g : g * factor, a.dtype()), a, b);
-                           });
+    r.save(a).save(b).done(
+        node, out, [=, shape = input.shape(), type = input.dtype()](const Backward& call) {
+          const Tensor& g = call.grad();
+          const Tensor a = conj(call.saved(0)), b = conj(call.saved(1));
+          if (call.wants(0)) call.give(0, to(sum_to_size(keeps ? g : back(g, beta), shape), type));
+          give(call, to(whole ? g : back(g, alpha), a.dtype()), a, b);
+        });
   return out;
 }
 

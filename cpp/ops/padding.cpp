@@ -51,8 +51,10 @@ Tensor pad_constant(const Tensor& t, const Dims& pad, const Scalar& value) {
     if (!empty_center) from = part(from, d, first, length);
   }
   require_fits("pad", value, t.dtype());
-  Tensor out = value.kind >= Scalar::Float ? full(shape, value.as_double(), t.dtype())
-                                           : full_int(shape, value.i, t.dtype());
+  Tensor out = value.kind == Scalar::Complex
+                   ? fill_(empty(shape, t.dtype()), number_as(value, t.dtype()))
+               : value.kind == Scalar::Float ? full(shape, value.d, t.dtype())
+                                             : full_int(shape, value.i, t.dtype());
   if (!empty_center) {
     Tensor center = out;
     for (int d = 0; d < t.dim(); ++d)

@@ -122,6 +122,7 @@ inline Tensor select(const Tensor& c, double a, const Tensor& b) {
   return select(c, number_like(b, a), b);
 }
 Tensor zero(const Tensor& like);
+Tensor real(const Tensor& t);
 inline Tensor choose(bool c, const Tensor& a, const Tensor& b) { return c ? a : b; }
 inline Tensor operator||(const Tensor& a, const Tensor& b) {
   return apply<formulas::LogicalOr>(a, b);

@@ -208,8 +208,9 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& min,
   Bound low = min, high = max;
   make_alike(low, high);
   if (const auto range = number_bounds(low, high)) {
-    const bool widen = !is_floating(t.dtype()) && ((low && is_floating(low->tensor.dtype())) ||
-                                                   (high && is_floating(high->tensor.dtype())));
+    const bool widen =
+        !is_differentiable(t.dtype()) &&
+        ((low && is_floating(low->tensor.dtype())) || (high && is_floating(high->tensor.dtype())));
     const Tensor x = widen ? to(t, default_dtype()) : t;
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range->data());
   }

@@ -81,7 +81,9 @@ bool all_true(const Tensor& flags) {
 
 bool equal(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && all_true(a == b); }
 
-Tensor as_double(const Tensor& t) { return to(t, DType::Float64); }
+Tensor as_double(const Tensor& t) {
+  return to(t, is_complex(t.dtype()) ? DType::Complex128 : DType::Float64);
+}
 
 Tensor float_power(const Tensor& base, const Tensor& exponent) {
   return power(as_double(base), as_double(exponent));

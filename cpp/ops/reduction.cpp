@@ -98,9 +98,7 @@ Tensor product_of_others(const Tensor& x, uint32_t bits) {
 
 /// The product along one dimension, kept as 1, by halves.
 Tensor halved_product(Tensor t, int axis) {
-  Dims shape = t.shape();
-  shape[axis] = 1;
-  if (t.shape()[axis] == 0) return full(shape, 1., t.dtype());
+  if (t.shape()[axis] == 0) return sum(t, Dims{axis}, true, std::nullopt) + 1.;
   for (int64_t n = t.shape()[axis]; n > 1; n = t.shape()[axis]) {
     const int64_t half = n / 2;
     const Tensor pairs = slice(t, axis, 0, half, 1) * slice(t, axis, half, 2 * half, 1);

@@ -78,7 +78,7 @@ Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>&
     fail_runtime("cov", "input has shape ", given.shape(),
                  "; expected variables in rows, in at most 2 dimensions");
   require_number_type("cov", given);
-  const Tensor t = is_floating(given.dtype()) ? given : to(given, default_dtype());
+  const Tensor t = is_differentiable(given.dtype()) ? given : to(given, default_dtype());
   const Tensor x = reshape(t, t.dim() < 2 ? Dims{1, t.numel()} : t.shape());
   const int64_t n = x.shape()[1];
   for (const auto& [name, w] : {std::pair{"fweights", fweights}, {"aweights", aweights}})
@@ -103,15 +103,17 @@ Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>&
   const Tensor freedom =
       aweights && correction ? total - used * sum(weights * *aweights) / total : total - used;
   const Tensor product =
-      mm(centered, transpose(weights.defined() ? centered * weights : centered, 0, 1));
-  return squeeze(product / maximum(to(freedom, x.dtype()), 0.), std::nullopt);
+      mm(centered, conj(transpose(weights.defined() ? centered * weights : centered, 0, 1)));
+  return squeeze(product / maximum(to(freedom, real_of(x.dtype())), 0.), std::nullopt);
 }
 
 Tensor corrcoef(const Tensor& t) {
   const Tensor c = cov(t, 1, {}, {});
   if (c.dim() == 0) return c / c;
-  const Tensor d = sqrt(diagonal(c, 0, 0, 1));
-  return minimum(maximum(c / unsqueeze(d, 1) / unsqueeze(d, 0), -1.), 1.);
+  const Tensor d = sqrt(real(diagonal(c, 0, 0, 1)));
+  const auto cut = [](const Tensor& x) { return minimum(maximum(x, -1.), 1.); };
+  const Tensor ratio = c / unsqueeze(d, 1) / unsqueeze(d, 0);
+  return is_complex(c.dtype()) ? joined(cut(view_as_real(ratio))) : cut(ratio);
 }
 
 /// How many elements fall into each of `bins` equal parts of [low, high].

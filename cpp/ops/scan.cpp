@@ -128,7 +128,8 @@ Tensor cumprod_by_doubling(const Tensor& t, int64_t axis) {
 }  // namespace
 
 Tensor cumsum(const Tensor& t, int64_t axis, bool reverse) {
-  if (is_complex(t.dtype()) && t.dim() > 0)
+  if (is_complex(t.dtype()) && t.dim() == 0) return clone(t);
+  if (is_complex(t.dtype()))
     return joined(cumsum(view_as_real(t), wrap_axis("cumsum", axis, t.dim()), reverse));
   Tensor y = in_int32(
       t, [&](const Tensor& x) { return run_scan("cumsum", Id::CumSum, {x}, axis, reverse)[0]; });

@@ -41,7 +41,7 @@ Tensor hidden(const char* node, const Tensor& t, Tensor out,
 Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
   const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
   return hidden("LogsumexpBackward0", t, unrecorded([&] {
-                  const Tensor x = is_floating(t.dtype()) ? t : to(t, default_dtype());
+                  const Tensor x = is_differentiable(t.dtype()) ? t : to(t, default_dtype());
                   const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
                   const Tensor shift =
                       select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);

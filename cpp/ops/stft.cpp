@@ -84,6 +84,9 @@ Tensor istft(const Tensor& input, int64_t n_fft, OptInt hop_length, OptInt win_l
   if (const int64_t wanted = half ? n_fft / 2 + 1 : n_fft; found != wanted)
     fail_runtime("istft", "input has ", found, " frequencies, onesided=", half ? "True" : "False",
                  " of n_fft ", n_fft, " has ", wanted, "; they must be equal");
+  if (window && is_complex(window->dtype()) && !return_complex)
+    fail_runtime("istft", "the window is ", name_of(window->dtype()),
+                 ", and return_complex=False; pass a real window, or return_complex=True");
   const Frames frames("istft", n_fft, hop_length, win_length, window);
   // Of a whole spectrum that stands for a real signal, the first half says all.
   const auto transform = return_complex ? &fftn : &irfftn;

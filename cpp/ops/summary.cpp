@@ -10,6 +10,8 @@ namespace {
 
 /// The sum of what is not NaN.
 Tensor nansum(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
+  if (is_complex(given.dtype()))
+    fail_runtime("nansum", "input is ", name_of(given.dtype()), "; sum its .real and .imag");
   if (!is_floating(given.dtype())) return sum(given, axes, keepdim, dtype);
   const Tensor t = to(given, dtype.value_or(given.dtype()));
   const uint32_t bits = axis_bits("nansum", axes, t.dim());

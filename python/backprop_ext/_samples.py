@@ -49,7 +49,8 @@ def _slope(f: Tensor, spacing: Any, dim: int, order: int) -> Tensor:
             f"edge_order={order} needs {order + 1}"
         )
     if not isinstance(spacing, Tensor):
-        h = _core.full((n - 1,), spacing, dtype=f.dtype if f.is_floating_point() else None)
+        inexact = f.is_floating_point() or f.is_complex()
+        h = _core.full((n - 1,), spacing, dtype=f.dtype.to_real() if inexact else None)
     elif spacing.shape == (n,):
         h = spacing[1:] - spacing[:-1]
     else:

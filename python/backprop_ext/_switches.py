@@ -72,9 +72,10 @@ class _Limits:
 
 
 class finfo(_Limits):  # noqa: N801 (PyTorch's name)
-    """Limits of a floating-point type, or of a complex one's parts: bits, eps, max, min, tiny, smallest_normal, resolution.
+    """Limits of a floating-point type: bits, eps, max, min, tiny, smallest_normal, resolution.
 
-    Raises TypeError for an integer type. Source: PyTorch's torch.finfo.
+    Of a complex type those of its parts. Raises TypeError for an integer type.
+    Source: PyTorch's torch.finfo.
     """
 
     _shown = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")

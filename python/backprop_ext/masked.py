@@ -62,9 +62,13 @@ def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = Non
     return _core.where(mask, x, _core.tensor(neutral, dtype=x.dtype))
 
 
+def _is_inexact(t: Tensor) -> bool:
+    return t.is_floating_point() or t.is_complex()
+
+
 def _counted(dtype: Any, input: Tensor) -> Any:
     """Sums and products of integers are int64."""
-    return dtype if dtype is not None or input.is_floating_point() else _core.int64
+    return dtype if dtype is not None or _is_inexact(input) else _core.int64
 
 
 def _dims(input: Tensor, dim: Dim) -> tuple[int, ...]:
@@ -177,7 +181,7 @@ def mean(
     input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Tensor:
     """Mean of the elements that count; NaN for none. ValueError for integers without a dtype."""
-    if dtype is None and not input.is_floating_point():
+    if dtype is None and not _is_inexact(input):
         raise ValueError(f"[mean] no mean of {input.dtype}; pass dtype=torch.float32")
     dims = _dims(input, dim)
     total = _filled(input, mask, 0, dtype).sum(dims, True)
@@ -207,12 +211,13 @@ def var(
     x = input if dtype is None else input.to(dtype)
     if x.dtype == _core.bool:
         raise RuntimeError("[var] bools are not subtracted; pass dtype=torch.float32")
-    x = x if x.is_floating_point() else x.float()
+    x = x if _is_inexact(x) else x.float()
     count = _count(x, dims, mask)
     deviation = _filled(x - mean(x, dims, keepdim=True, mask=mask), mask, 0)
     taken = float(unbiased is not False) if correction is None else correction
-    freedom = (count.to(x.dtype) - taken).clamp(min=0)
-    return _squeezed((deviation * deviation).sum(dims, True) / freedom, dims, keepdim)
+    freedom = (count.to(x.dtype.to_real()) - taken).clamp(min=0)
+    square = (deviation * deviation.conj()).real
+    return _squeezed(square.sum(dims, True) / freedom, dims, keepdim)
 
 
 def std(

@@ -37,6 +37,7 @@ def _lines(name: str) -> Row:
         case(Real((2, 9)), 6),
         case(Real((2, 67)), norm="backward"),
         case(Real((2, 2))),
+        rtol=2e-5,  # PyTorch's own last digits
     )
 
 
@@ -108,8 +109,8 @@ OTHERS = [
     row(
         "polar",
         lambda a, b: a * np.exp(1j * b),
-        case(Real((3, 4)), Real((3, 4))),
-        case(Real((2, 1)), Real((3,))),
+        case(Real((3, 4), low=0.2), Real((3, 4))),
+        case(Real((2, 1), low=0.2), Real((3,))),
     ),
     row("cfloat", _as("complex64"), case(Real((3, 4))), order=0, result="complex64"),
     row("cdouble", _as("complex128"), case(Real((3, 4))), result="complex128"),

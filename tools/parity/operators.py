@@ -56,7 +56,7 @@ def counterpart(op: Any) -> Any:
     if isinstance(function, types.FunctionType) and "torch.testing" in function.__module__:
         return translated(function, wrapper_set_seed=seeded)
     found = lookup(bx, op.name)
-    if found is None and hasattr(bx.Tensor, op.name):
+    if not callable(found) and hasattr(bx.Tensor, op.name):  # cfloat is a type too
         return lambda self, *args, **kwargs: getattr(self, op.name)(*args, **kwargs)
     return found
 

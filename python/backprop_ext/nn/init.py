@@ -109,6 +109,8 @@ def trunc_normal_(
     kept with probability density / largest density. Warns where mean lies more than 2 std outside.
     Raises RuntimeError, and changes nothing, where the bounds lie so far out that none is found.
     """
+    if std == 0:
+        raise ValueError("[trunc_normal_] std is 0; pass more, or fill_ the tensor with the mean")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             f"[trunc_normal_] mean={mean} is more than 2 std={std} away from [{a}, {b}]; the "
