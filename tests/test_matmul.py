@@ -115,8 +115,10 @@ def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
     threads = torch.get_num_threads()
     shapes = [(300, 400, 500), (12, 3000, 200), (2500, 16, 300), (2, 4000, 600), (513, 511, 129)]
     shapes += [(1, 5000, 2000), (5000, 1, 2000)]
-    image = torch.tensor(draw.standard_normal((6, 8, 30, 30), np.float32))
-    weight = torch.tensor(draw.standard_normal((16, 8, 3, 3), np.float32))
+    layers = [
+        [torch.tensor(draw.standard_normal(shape, np.float32)) for shape in shapes]
+        for shapes in [((6, 8, 30, 30), (16, 8, 3, 3)), ((50, 96, 4, 4), (80, 96, 3, 3))]
+    ]
     try:
         for m, n, k in shapes:
             a = torch.tensor(draw.standard_normal((m, k), np.float32))
@@ -127,14 +129,15 @@ def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
                     torch.set_num_threads(count)
                     results.append((left @ right).numpy().tobytes())
                 assert len(set(results)) == 1, (m, n, k)
-        results = []
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            x, w = (t.clone().requires_grad_() for t in (image, weight))
-            y = torch.nn.functional.conv2d(x, w, padding=1)
-            y.backward(torch.sin(y.detach()))
-            results.append(b"".join(t.detach().numpy().tobytes() for t in (y, x.grad, w.grad)))
-        assert len(set(results)) == 1
+        for image, weight in layers:
+            results = []
+            for count in (1, 2, 3):
+                torch.set_num_threads(count)
+                x, w = (t.clone().requires_grad_() for t in (image, weight))
+                y = torch.nn.functional.conv2d(x, w, padding=1)
+                y.backward(torch.sin(y.detach()))
+                results.append(b"".join(t.detach().numpy().tobytes() for t in (y, x.grad, w.grad)))
+            assert len(set(results)) == 1
     finally:
         torch.set_num_threads(threads)
 
@@ -180,6 +183,12 @@ CONVOLUTIONS = [
     (3, 3, (12, 12), (3, 3), (1, 1), (4, 4), (1, 1), 3),
     (4, 12, (50,), (7,), (1,), (3,), (1,), 1),
     (4, 6, (5, 6, 7), (2, 3, 2), (1, 1, 1), (1, 0, 1), (1, 2, 1), 2),
+    # small images of many channels, several in one product
+    (40, 48, (8, 8), (3, 3), (1, 1), (1, 1), (1, 1), 1),
+    (64, 32, (7, 5), (3, 3), (2, 2), (1, 1), (1, 1), 1),
+    (96, 100, (2, 2), (3, 3), (1, 1), (1, 1), (1, 1), 2),
+    (64, 64, (9,), (5,), (1,), (4,), (2,), 1),
+    (40, 40, (3, 4, 2), (2, 3, 2), (1, 1, 1), (1, 1, 1), (1, 1, 1), 1),
 ]
 
 
@@ -187,7 +196,7 @@ CONVOLUTIONS = [
 def test_convolutions_and_their_gradients_against_the_definition(case) -> None:
     channels, made, size, window, stride, padding, dilation, groups = case
     draw = np.random.default_rng(0)
-    x = draw.standard_normal((3, channels, *size))
+    x = draw.standard_normal((9, channels, *size))
     w = draw.standard_normal((made, channels // groups, *window))
     bias = draw.standard_normal(made)
     conv = [None, torch.conv1d, torch.conv2d, torch.conv3d][len(size)]

@@ -1,11 +1,13 @@
-// Convolutions as matrix products: over a padded image read at shifted places where windows move by
-// one (conv_shifted.h), else over windows unfolded block by block, so that a block stays in the
-// cache; group-wise ones with few channels directly, tap by tap.
+// Convolutions as matrix products: over the windows of several small images (conv_gathered.h), over
+// a padded image read at shifted places where windows move by one (conv_shifted.h), else over
+// windows unfolded block by block, so that a block stays in the cache; group-wise ones with few
+// channels directly, tap by tap.
 #include <Eigen/Core>
 #include <algorithm>
 #include <optional>
 #include <vector>
 
+#include "kernels/conv_gathered.h"
 #include "kernels/conv_shifted.h"
 #include "kernels/families.h"
 #include "kernels/gemm.h"
@@ -74,6 +76,7 @@ void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
   const auto* w = static_cast<const T*>(in[1].data);
   const T* bias = params.i[0] ? static_cast<const T*>(in[2].data) : nullptr;
   auto* y = static_cast<T*>(out[0].data);
+  if (is_gathered(g) && !is_matrix(g)) return convolve_gathered(g, x, w, bias, y);
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const bool direct = is_direct(g);
   const bool shifted = !direct && is_shifted(g) && positions > 0;
@@ -154,6 +157,7 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
   const auto* y = static_cast<const T*>(in[0].data);
   const auto* w = static_cast<const T*>(in[1].data);
   auto* x = static_cast<T*>(out[0].data);
+  if (is_gathered(g) && !is_matrix(g)) return convolve_back_gathered(g, y, w, x);
   if (is_shifted(g) && !is_direct(g) && g.positions() > 0) return conv_input_shifted(g, y, w, x);
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const int64_t images = g.batch * g.groups;
@@ -216,6 +220,7 @@ void conv_weight(const View* out, const View* in, const Params& params, FaultInf
   const auto* x = static_cast<const T*>(in[0].data);
   const auto* y = static_cast<const T*>(in[1].data);
   auto* w = static_cast<T*>(out[0].data);
+  if (is_gathered(g) && !is_matrix(g)) return weigh_gathered(g, x, y, w);
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const int64_t size = g.out_channels * depth, total = g.groups * size;
   const bool direct = is_direct(g);

@@ -9,7 +9,7 @@
 namespace bx::kernels {
 
 /// Uses that may be alive at once in one thread.
-enum class ScratchUse { Panels, Strip, Product, Windows, Leaves, Count };
+enum class ScratchUse { Panels, Strip, Product, Windows, Images, Leaves, Count };
 
 namespace detail {
 
