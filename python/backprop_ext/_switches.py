@@ -82,7 +82,7 @@ class finfo(_Limits):  # noqa: N801 (PyTorch's name)
 
     def __init__(self, type: Any = None) -> None:
         kind = _the_dtype("finfo", _core.get_default_dtype() if type is None else type)
-        kind = kind.to_real()
+        kind = kind.to_real() if kind.is_complex else kind
         if not kind.is_floating_point:
             raise TypeError(f"[finfo] {kind} is no floating-point type; use iinfo")
         limits = np.finfo(str(kind).removeprefix("torch."))
@@ -103,7 +103,7 @@ class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
 
     def __init__(self, type: Any) -> None:
         kind = _the_dtype("iinfo", type)
-        if kind.is_floating_point or kind == _core.bool:
+        if kind.is_floating_point or kind.is_complex or kind == _core.bool:
             raise TypeError(f"[iinfo] {kind} is no integer type; use finfo")
         limits = np.iinfo(str(kind).removeprefix("torch."))
         self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)
