@@ -130,15 +130,20 @@ class Transforms {
   /// A thread that meets many lengths starts anew.
   void forget() {
     if (convolves_.size() < kPlans) return;
-    fft_ = Fft(Eigen::default_fft_impl<double>(), kFlags);
+    fft_ = plain();
     convolves_.clear();
     chirps_.clear();
   }
 
   using Fft = Eigen::FFT<double>;
-  static constexpr auto kFlags = static_cast<Fft::Flag>(Fft::Unscaled | Fft::HalfSpectrum);
+  static Fft plain() {
+    Fft fft;
+    fft.SetFlag(Fft::Unscaled);
+    fft.SetFlag(Fft::HalfSpectrum);
+    return fft;
+  }
 
-  Fft fft_{Eigen::default_fft_impl<double>(), kFlags};
+  Fft fft_ = plain();
   std::map<int64_t, bool> convolves_;
   std::map<int64_t, Chirp> chirps_;
 };
