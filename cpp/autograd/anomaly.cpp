@@ -23,8 +23,7 @@ void check_nan(Node& node, const Tensor* results, int count) {
   GradMode off(false);
   for (int i = 0; i < count; ++i) {
     if (!results[i].defined() || !is_differentiable(results[i].dtype())) continue;
-    const Tensor& g = results[i];
-    const Tensor t = contiguous(is_complex(g.dtype()) ? view_as_real(g) : g);
+    const Tensor t = contiguous(in_reals(results[i]));
     if (!(t.dtype() == DType::Float64 ? has_nan<double>(t) : has_nan<float>(t))) continue;
     anomaly.failed(node);
     fail_runtime("backward", "Function '", node.name(), "' returned nan values in its ", i,

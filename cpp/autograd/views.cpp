@@ -58,9 +58,6 @@ Tensor restored(const Tensor& t, const Dims& order) {
   return permute(t, back);
 }
 
-/// Complex numbers as pairs of reals.
-Tensor pairs(const Tensor& t) { return is_complex(t.dtype()) ? view_as_real(t) : t; }
-
 /// The base after a write through a view: the part comes from the write, the rest from before.
 class CopySlices final : public Node {
  public:
@@ -111,7 +108,7 @@ MemoryPart memory_part(const Tensor& view, const Tensor& base) {
   MemoryPart where;
   if (view.dtype() != base.dtype()) {
     GradMode off(false);
-    where = memory_part(pairs(view), pairs(base));
+    where = memory_part(in_reals(view), in_reals(base));
     where.by_parts = true;
     return where;
   }
@@ -131,7 +128,7 @@ MemoryPart memory_part(const Tensor& view, const Tensor& base) {
 
 Tensor embed_in_memory(const Tensor& t, const MemoryPart& where) {
   if (!where.by_parts) return restored(embed(t, where.shape, where.part), where.order);
-  const Tensor base = restored(embed(pairs(t), where.shape, where.part), where.order);
+  const Tensor base = restored(embed(in_reals(t), where.shape, where.part), where.order);
   return is_complex(t.dtype()) ? base : joined(base);
 }
 

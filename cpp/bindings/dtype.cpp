@@ -44,14 +44,6 @@ std::optional<DType> dtype_from(PyObject* o) {
 }
 
 void bind_dtype(py::module_& m) {
-  on_complex_dropped([] {
-    py::gil_scoped_acquire gil;
-    if (PyErr_WarnEx(PyExc_UserWarning,
-                     "[to] casting complex values to real discards the imaginary part; take .real "
-                     "or .abs()",
-                     1) < 0)
-      throw py::error_already_set();
-  });
   py::class_<PyDType> type(m, "dtype", "The type of a tensor's elements.");
   type.def_property_readonly(
           "is_floating_point",

@@ -55,6 +55,7 @@ void require_format_fits(const char* op, const Tensor& t, py::handle format) {
 
 void bind_errors(py::module_& m) {
   warning_handler = [](const std::string& message) {
+    py::gil_scoped_acquire gil;
     if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1) < 0) throw py::error_already_set();
   };
   linalg_error = PyErr_NewExceptionWithDoc(

@@ -34,6 +34,7 @@ bool is_matrix(const ConvGeometry& g) {
         plain && g.window[d] == 1 && g.stride[d] == 1 && g.padding[d] == 0 && g.in[d] == g.out[d];
   return plain;
 }
+bool is_gathered(const ConvGeometry& g) { return has_small_images(g) && !is_matrix(g); }
 bool is_shifted(const ConvGeometry& g) { return moves_by_one(g) && !is_matrix(g); }
 bool is_direct(const ConvGeometry& g) { return g.in_channels * g.out_channels <= kDirectChannels; }
 
@@ -76,7 +77,7 @@ void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
   const auto* w = static_cast<const T*>(in[1].data);
   const T* bias = params.i[0] ? static_cast<const T*>(in[2].data) : nullptr;
   auto* y = static_cast<T*>(out[0].data);
-  if (is_gathered(g) && !is_matrix(g)) return convolve_gathered(g, x, w, bias, y);
+  if (is_gathered(g)) return convolve_gathered(g, x, w, bias, y);
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const bool direct = is_direct(g);
   const bool shifted = !direct && is_shifted(g) && positions > 0;
@@ -157,7 +158,7 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
   const auto* y = static_cast<const T*>(in[0].data);
   const auto* w = static_cast<const T*>(in[1].data);
   auto* x = static_cast<T*>(out[0].data);
-  if (is_gathered(g) && !is_matrix(g)) return convolve_back_gathered(g, y, w, x);
+  if (is_gathered(g)) return convolve_back_gathered(g, y, w, x);
   if (is_shifted(g) && !is_direct(g) && g.positions() > 0) return conv_input_shifted(g, y, w, x);
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const int64_t images = g.batch * g.groups;
@@ -220,7 +221,7 @@ void conv_weight(const View* out, const View* in, const Params& params, FaultInf
   const auto* x = static_cast<const T*>(in[0].data);
   const auto* y = static_cast<const T*>(in[1].data);
   auto* w = static_cast<T*>(out[0].data);
-  if (is_gathered(g) && !is_matrix(g)) return weigh_gathered(g, x, y, w);
+  if (is_gathered(g)) return weigh_gathered(g, x, y, w);
   const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
   const int64_t size = g.out_channels * depth, total = g.groups * size;
   const bool direct = is_direct(g);

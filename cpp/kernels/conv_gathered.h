@@ -10,7 +10,7 @@
 namespace bx::kernels {
 
 /// Few positions to an image, and weights that are worth reading seldom.
-inline bool is_gathered(const ConvGeometry& g) {
+inline bool has_small_images(const ConvGeometry& g) {
   return g.batch > 1 && g.positions() > 0 && g.positions() <= 64 &&
          g.in_channels * g.taps() * g.out_channels >= (1 << 14);
 }

@@ -108,6 +108,8 @@ Tensor view_as_complex(const Tensor& pairs) {
   return out;
 }
 
+Tensor in_reals(const Tensor& t) { return is_complex(t.dtype()) ? view_as_real(t) : t; }
+
 Tensor joined(const Tensor& pairs) {
   return view_as_complex(lie_as_complex(pairs) ? pairs : clone(pairs));
 }
@@ -163,12 +165,10 @@ void register_complex(Registry& r) {
              "size is not 2, the last stride not 1, or another stride odd.");
   r.function("real", "input", real, "The real part, a view; a real tensor itself.");
   r.function("imag", "input", imag, "The imaginary part, a view; RuntimeError for a real tensor.");
-  r.both(
-      "conj", "input", [](const Tensor& t) { return conj(t); },
-      "re - i im, a copy; a real tensor itself.");
-  r.both(
-      "conj_physical", "input", [](const Tensor& t) { return conj(t); },
-      "re - i im, a copy; a real tensor itself.");
+  for (const char* name : {"conj", "conj_physical"})
+    r.both(
+        name, "input", [](const Tensor& t) { return conj(t); },
+        "re - i im, a copy; a real tensor itself.");
   r.both(
       "conj_physical_", "input",
       [](const Tensor& t) { return is_complex(t.dtype()) ? copy_(t, conj(unwritten(t))) : t; },

@@ -73,8 +73,6 @@ void require_every(const char* op, const Tensor& flags, ErrorKind kind, const ch
 
 namespace {
 
-void (*complex_dropped)() = nullptr;
-
 /// to() without a warning: of a complex number the real part.
 Tensor converted(const Tensor& t, DType dtype) {
   if (t.dtype() == dtype) return t;
@@ -116,14 +114,12 @@ Tensor as_bool_mask(const char* op, const Tensor& mask) {
   return to(mask, DType::Bool);
 }
 
-void on_complex_dropped(void (*warn)()) { complex_dropped = warn; }
-
 Tensor to(const Tensor& t, DType dtype) {
   if (is_complex(t.dtype()) && !is_complex(dtype)) {
     if (dtype == DType::Bool) return detach(t) != 0.;
     if (t->is_wrapped_number)
       return converted(wrapped_number(item_double(t), real_of(t.dtype())), dtype);
-    if (complex_dropped) complex_dropped();
+    warn("to", "casting complex values to real discards the imaginary part; take .real or .abs()");
   }
   return converted(t, dtype);
 }

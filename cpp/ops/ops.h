@@ -47,13 +47,13 @@ Tensor in_int32(const Tensor& t, F f) {
 constexpr bool is_mask(DType dtype) { return dtype <= DType::UInt8; }
 /// A mask as bool, with a warning for uint8.
 Tensor as_bool_mask(const char* op, const Tensor& mask);
-/// Who warns there.
-void on_complex_dropped(void (*warn)());
 
 // complex.cpp --------------------------------------------------------------------------------
 /// The same memory as pairs of reals in a new last dimension, and back; both are views.
 Tensor view_as_real(const Tensor& t);
 Tensor view_as_complex(const Tensor& t);
+/// The real numbers that a tensor is made of: of complex ones the pairs, a view; else itself.
+Tensor in_reals(const Tensor& t);
 /// A tensor of pairs in any layout as complex numbers: a view where it can be one.
 Tensor joined(const Tensor& pairs);
 /// The real and the imaginary part, views; the real part of a real tensor is itself.

@@ -44,9 +44,6 @@ struct Straight {
   Tensor original, elements;
 };
 
-/// Complex numbers as pairs: every rule treats their parts apart.
-Tensor reals(const Tensor& t) { return is_complex(t.dtype()) ? view_as_real(t) : t; }
-
 kernels::View view_of(const Tensor& t) {
   return {t.raw(), t.shape().data(), t.strides().data(), t.dim(), t.dtype()};
 }
@@ -103,7 +100,7 @@ Tensor new_slot(const formulas::Slot& slot, const double* settings, const Tensor
   const double value = slot.fill == formulas::kZero ? 0. : settings[slot.fill];
   if (!is_complex(param.dtype())) return full(param.shape(), value, param.dtype());
   GradMode off(false);
-  return joined(full(reals(param).shape(), value, real_of(param.dtype())));
+  return joined(full(in_reals(param).shape(), value, real_of(param.dtype())));
 }
 
 void check_gradient(const UpdateRule& rule, const Tensor& param) {
@@ -144,13 +141,14 @@ void count_and_run(const UpdateRule& rule, const UpdateItem& item, StepScalars& 
 
 void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars) {
   GradMode off(false);
-  const Straight p(reals(item.param)), g(reals(item.grad));
+  // Every rule treats the parts of complex numbers apart.
+  const Straight p(in_reals(item.param)), g(in_reals(item.grad));
   Operands out(p.elements);
   InlineVector<Straight, formulas::kMaxSlots> slots;
   int64_t kept = 0;
   for (size_t k = 0; k < rule.slots.size(); ++k) {
     if (!item.slots[k].defined()) continue;
-    slots.push_back(Straight(reals(item.slots[k])));
+    slots.push_back(Straight(in_reals(item.slots[k])));
     kept |= int64_t{1} << k;
   }
   for (const Straight& slot : slots) out.add(slot.elements);
