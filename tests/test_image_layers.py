@@ -173,6 +173,17 @@ def test_maximum_of_nan_is_nan() -> None:
     assert y[0, 0, 1].item() == 2
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (5, 1), (3, 40)])
+def test_a_window_altogether_in_the_padding_touches_nothing_else(size: tuple[int, int]) -> None:
+    x = bx.ones(2, 3, *size, requires_grad=True)
+    y, places = F.max_pool2d(x, 2, 1, 1, 2, return_indices=True)
+    assert set(y.unique().tolist()) <= {1.0, -float("inf")}
+    assert (1 in size) == bool(y.isinf().any())
+    assert 0 <= int(places.min()) <= int(places.max()) < size[0] * size[1]
+    y.sum().backward()
+    assert float(x.grad.sum()) == y.numel()
+
+
 def test_transposed_convolution_reaches_the_size_asked_for() -> None:
     layer = nn.ConvTranspose2d(1, 1, 3, stride=2)
     x = bx.zeros(1, 1, 3, 3)

@@ -174,8 +174,11 @@ def test_limits() -> None:
             wrong()
 
 
-def test_switches_of_scripts() -> None:
+def test_switches_of_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     import backprop_ext.backends.cudnn as cudnn
+    from backprop_ext import _switches
+
+    monkeypatch.setitem(_switches._state, "compile", False)  # it has not warned yet
 
     assert not bx.cuda.is_available()
     assert not bx.backends.mps.is_available()

@@ -39,7 +39,7 @@ struct Cut {
   int64_t count = 1, low = 0, extra = 0;
 };
 
-inline constexpr int64_t kGemmTask = int64_t{1} << 21;  // multiply-adds worth a thread
+inline constexpr int64_t kGemmTask = int64_t{3} << 18;  // multiply-adds worth a thread
 
 /// A matrix by its first element and the distances of its rows and of its columns.
 template <class T>

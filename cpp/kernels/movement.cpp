@@ -10,6 +10,8 @@ namespace bx::kernels {
 
 namespace {
 
+constexpr int64_t kGrain = 1 << 16;  // elements
+
 /// Two operands walked together: neighbouring dimensions that both cross evenly are merged, and
 /// dimensions are ordered so that the output is written as straight as possible.
 struct Walk {
@@ -43,15 +45,40 @@ struct Walk {
     }
   }
 
-  /// Calls f(out offset, in offset) for every index of all but the last `inner` dimensions.
+  /// Calls f(out offset, in offset) for every index of all but the last `inner` dimensions, on
+  /// several threads where there is much.
   template <class F>
   void outer(int inner, F f) const {
+    int64_t indices = 1, each = 1;
+    for (int d = 0; d < ndim - inner; ++d) indices *= shape[d];
+    for (int d = ndim - inner; d < ndim; ++d) each *= shape[d];
+    parallel_for(indices, std::max<int64_t>(1, kGrain / each),
+                 [&](int64_t begin, int64_t end) { part(ndim - inner, begin, end, f); });
+  }
+
+  /// Calls f(out offset, in offset, begin, end) for rows [begin, end) of the last dimension.
+  template <class F>
+  void rows(F f) const {
+    const int64_t n = shape[ndim - 1];
+    if (ndim > 1) return outer(1, [&](int64_t o, int64_t i) { f(o, i, int64_t{0}, n); });
+    parallel_for(n, kGrain,
+                 [&](int64_t begin, int64_t end) { f(int64_t{0}, int64_t{0}, begin, end); });
+  }
+
+ private:
+  /// The indices [begin, end) of the first n dimensions.
+  template <class F>
+  void part(int n, int64_t begin, int64_t end, F f) const {
     int64_t index[kMaxDims] = {}, o = 0, i = 0;
-    const int n = ndim - inner;
-    for (;;) {
+    for (int64_t rest = begin, d = n - 1; d >= 0; --d) {
+      index[d] = rest % shape[d];
+      rest /= shape[d];
+      o += index[d] * out[d];
+      i += index[d] * in[d];
+    }
+    for (int64_t k = begin; k < end; ++k) {
       f(o, i);
-      int d = n - 1;
-      for (; d >= 0; --d) {
+      for (int d = n - 1; d >= 0; --d) {
         o += out[d];
         i += in[d];
         if (++index[d] < shape[d]) break;
@@ -59,7 +86,6 @@ struct Walk {
         i -= in[d] * shape[d];
         index[d] = 0;
       }
-      if (d < 0) return;
     }
   }
 };
@@ -81,11 +107,11 @@ void fill(const View* out, const View*, const Params& params, FaultInfo*) {
   else value = static_cast<T>(params.i[0]);
   auto* data = static_cast<T*>(out[0].data);
   const Walk walk(out[0], nullptr);
-  const int64_t n = walk.shape[walk.ndim - 1], step = walk.out[walk.ndim - 1];
-  walk.outer(1, [&](int64_t o, int64_t) {
-    if (step == 1) std::fill_n(data + o, n, value);
+  const int64_t step = walk.out[walk.ndim - 1];
+  walk.rows([&](int64_t o, int64_t, int64_t begin, int64_t end) {
+    if (step == 1) std::fill(data + o + begin, data + o + end, value);
     else
-      for (int64_t k = 0; k < n; ++k) data[o + k * step] = value;
+      for (int64_t k = begin; k < end; ++k) data[o + k * step] = value;
   });
 }
 
@@ -123,10 +149,8 @@ void copy_typed(To* out, const From* in, const Walk& walk) {
           for (int64_t r = r0; r < std::min(rows, r0 + kTile); ++r)
             row(o + r * walk.out[last - 1], i + r * walk.in[last - 1], c0, std::min(n, c0 + kTile));
     });
-  } else if (walk.ndim == 1 && so == 1 && si <= 1) {
-    parallel_for(n, 1 << 18, [&](int64_t b, int64_t e) { row(0, 0, b, e); });
   } else {
-    walk.outer(1, [&](int64_t o, int64_t i) { row(o, i, 0, n); });
+    walk.rows(row);
   }
 }
 

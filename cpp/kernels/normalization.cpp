@@ -211,7 +211,7 @@ void layer_norm_backward(const View* out, const View* in, const Params& params, 
   const auto* w = params.i[0] ? static_cast<const T*>(in[4].data) : nullptr;
   auto* dx = static_cast<T*>(out[0].data);
   const int64_t per_piece =
-      std::max<int64_t>(1, rows * n > kPieces * kGrain ? (rows + kPieces - 1) / kPieces : rows);
+      std::max<int64_t>(1, rows * n >= 2 * kGrain ? (rows + kPieces - 1) / kPieces : rows);
   const int64_t pieces = std::max<int64_t>(1, (rows + per_piece - 1) / per_piece);
   std::vector<T> sums(static_cast<size_t>(2 * pieces * n), T(0));
   parallel_for(pieces, 1, [&](int64_t first, int64_t last) {

@@ -1,6 +1,9 @@
 // Maximum pooling with the places of the maxima, and gathering and scattering by such places.
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "kernels/families.h"
 #include "kernels/windows.h"
@@ -20,40 +23,189 @@ void for_planes(int64_t planes, int64_t work, F f) {
                });
 }
 
-/// A run of windows [begin, end) along the last dimension that are all of `taps` elements, one
-/// `stride` after the other.
-struct EvenRun {
-  explicit EvenRun(const PoolWindows& w) {
-    const auto taps_of = [&](int64_t k) {
-      return (w.end[2][k] - w.begin[2][k] + w.step[2] - 1) / w.step[2];
-    };
-    const int64_t middle = w.out[2] / 2;
-    begin = end = middle;
-    if (w.out[2] == 0) return;
-    taps = taps_of(middle);
-    stride = middle + 1 < w.out[2] ? w.begin[2][middle + 1] - w.begin[2][middle] : 1;
-    for (end = middle + 1;
-         end < w.out[2] && taps_of(end) == taps && w.begin[2][end] - w.begin[2][end - 1] == stride;)
-      ++end;
-    for (; begin > 0 && taps_of(begin - 1) == taps &&
-           w.begin[2][begin] - w.begin[2][begin - 1] == stride;)
-      --begin;
+/// Where the windows over some neighbouring dimensions have their taps. A window with fewer taps
+/// than others names its last one again, which no maximum minds; one of none, in the padding
+/// altogether, a place that is there.
+template <class Index>
+struct TapTable {
+  int64_t windows = 1, taps = 1;
+  std::vector<Index> places{0};   // [taps, windows]
+  std::vector<char> has_taps{1};  // [windows]
+  // The windows [begin, end) lie `stride` apart in every tap.
+  int64_t begin = 0, end = 0, stride = 0;
+
+  const Index* of(int64_t tap) const { return places.data() + tap * windows; }
+
+  /// Puts dimension d, whose neighbours are `inner` elements apart, before the others.
+  void add(const PoolWindows& w, int d, int64_t inner) {
+    const int64_t count = w.out[d], most = most_taps(w, d);
+    std::vector<Index> all(static_cast<size_t>(most * taps * count * windows));
+    std::vector<char> any(static_cast<size_t>(count * windows));
+    for (int64_t window = 0; window < count * windows; ++window) {
+      const int64_t o = window / windows, begin = std::min(w.begin[d][o], w.in[d] - 1);
+      const int64_t last = std::max<int64_t>(0, w.end[d][o] - 1 - begin) / w.step[d];
+      any[static_cast<size_t>(window)] =
+          w.begin[d][o] < w.end[d][o] && has_taps[static_cast<size_t>(window % windows)];
+      for (int64_t tap = 0; tap < most * taps; ++tap)
+        all[static_cast<size_t>(tap * count * windows + window)] =
+            static_cast<Index>((begin + std::min(tap / taps, last) * w.step[d]) * inner) +
+            of(tap % taps)[window % windows];
+    }
+    places = std::move(all);
+    has_taps = std::move(any);
+    windows *= count;
+    taps *= most;
   }
-  int64_t begin = 0, end = 0, taps = 0, stride = 1;
+
+  static int64_t most_taps(const PoolWindows& w, int d) {
+    int64_t most = 1;
+    for (int64_t o = 0; o < w.out[d]; ++o)
+      most = std::max(most, (w.end[d][o] - w.begin[d][o] + w.step[d] - 1) / w.step[d]);
+    return most;
+  }
+
+  /// Looks for the even run around the middle.
+  void find_run() {
+    const auto apart = [&](int64_t k) {  // window k from the one before, or 0
+      const int64_t d = of(0)[k] - of(0)[k - 1];
+      for (int64_t t = 1; t < taps; ++t)
+        if (of(t)[k] - of(t)[k - 1] != d) return int64_t{0};
+      return d;
+    };
+    begin = end = windows / 2;
+    if (windows < 2) return;
+    stride = apart(std::max<int64_t>(1, begin));
+    if (stride == 0) return;
+    while (begin > 0 && apart(begin) == stride) --begin;
+    while (end < windows && (end == begin || apart(end) == stride)) ++end;
+  }
 };
 
-/// best = max(best, x[k stride]), where = its place, for n windows side by side. The stride is
-/// known to the compiler where it is a usual one.
-template <class T, int Stride>
-void raise(const T* x, int64_t stride, int64_t n, int32_t place, T* best, int32_t* where) {
-  if constexpr (Stride > 0) stride = Stride;
-  for (int64_t k = 0; k < n; ++k) {
-    const T v = x[k * stride];
-    const bool better = (v > best[k]) | (v != v);
-    best[k] = better ? v : best[k];
-    where[k] = better ? place + static_cast<int32_t>(k * stride) : where[k];
+/// N elements of T side by side: what a loop over them would not be sure to become.
+template <class T, int64_t N>
+struct Group {
+  using V [[gnu::vector_size(N * sizeof(T))]] = T;
+};
+
+/// x[0], x[Stride], ...
+template <class T, int64_t Stride>
+auto load_apart(const T* x) {
+  constexpr int64_t n = 64 / sizeof(T);
+  typename Group<T, n>::V low;
+#if __has_builtin(__builtin_shufflevector)  // not in GCC 11
+  if constexpr (Stride == 2) {
+    typename Group<T, n>::V high;
+    std::memcpy(&low, x, sizeof low);
+    std::memcpy(&high, x + n - 1, sizeof high);  // not one further: there the input may end
+    return [&]<size_t... K>(std::index_sequence<K...>) {
+      return __builtin_shufflevector(low, high, (K < n / 2 ? 2 * K : 2 * K + 1)...);
+    }(std::make_index_sequence<n>());
   }
+#endif
+  for (int64_t k = 0; k < n; ++k) low[k] = x[k * Stride];
+  return low;
 }
+
+/// A plane's windows: those of the last dimensions side by side, one of the first at a time.
+template <class T>
+class MaxPooling {
+ public:
+  // As many as there are of T in a register.
+  using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+
+  explicit MaxPooling(const PoolWindows& w) {
+    int64_t inner = 1;
+    int d = 2;
+    do {
+      inner_.add(w, d, inner);
+      inner *= w.in[d--];
+    } while (d >= 0 && inner_.windows < kSide &&
+             inner_.windows * inner_.taps * w.out[d] * TapTable<Index>::most_taps(w, d) <= kTable);
+    for (; d >= 0; --d) {
+      outer_.add(w, d, inner);
+      inner *= w.in[d];
+    }
+    inner_.find_run();
+    const auto all = [](const auto& has) {
+      return std::find(has.begin(), has.end(), 0) == has.end();
+    };
+    all_have_taps_ = all(inner_.has_taps) && all(outer_.has_taps);
+  }
+
+  void run(const T* x, T* y, int64_t* places) const {
+    for (int64_t o = 0; o < outer_.windows; ++o, y += inner_.windows, places += inner_.windows) {
+      groups(o, 0, inner_.begin, x, y, places);
+      if (inner_.stride == 1) groups<1>(o, inner_.begin, inner_.end, x, y, places);
+      else if (inner_.stride == 2) groups<2>(o, inner_.begin, inner_.end, x, y, places);
+      else groups(o, inner_.begin, inner_.end, x, y, places);
+      groups(o, inner_.end, inner_.windows, x, y, places);
+      if (!all_have_taps_)
+        for (int64_t k = 0; k < inner_.windows; ++k)
+          if (!outer_.has_taps[static_cast<size_t>(o)] || !inner_.has_taps[static_cast<size_t>(k)])
+            y[k] = kLeast;
+    }
+  }
+
+ private:
+  static constexpr int64_t kSide = 32, kTable = 4096, kGroup = 64 / sizeof(T);
+  static constexpr T kLeast = -std::numeric_limits<T>::infinity();
+
+  /// Windows [begin, end) of the inner ones, which lie Stride apart, or anyhow.
+  template <int64_t Stride = 0>
+  void groups(int64_t o, int64_t begin, int64_t end, const T* x, T* y, int64_t* places) const {
+    if (end - begin >= kGroup)
+      for (int64_t at = begin; at < end; at += kGroup)
+        group<Stride>(o, std::min(at, end - kGroup), x, y, places);
+    else
+      for (int64_t at = begin; at < end; ++at) one(o, at, x, y, places);
+  }
+
+  template <int64_t Stride>
+  void group(int64_t o, int64_t at, const T* x, T* y, int64_t* places) const {
+    using V = typename Group<T, kGroup>::V;
+    using I = typename Group<Index, kGroup>::V;
+    V best = V{} + kLeast;
+    I where;
+    std::memcpy(&where, inner_.of(0) + at, sizeof where);
+    where += outer_.of(0)[o];
+    for (int64_t u = 0; u < outer_.taps; ++u)
+      for (int64_t t = 0; t < inner_.taps; ++t) {
+        const Index from = outer_.of(u)[o];
+        const Index* const apart = inner_.of(t) + at;
+        I place;
+        std::memcpy(&place, apart, sizeof place);
+        place += from;
+        V value;
+        if constexpr (Stride > 0) value = load_apart<T, Stride>(x + from + *apart);
+        else
+          for (int64_t k = 0; k < kGroup; ++k) value[k] = x[from + apart[k]];
+        const I better = (value > best) | (value != value);
+        best = better ? value : best;
+        where = better ? place : where;
+      }
+    std::memcpy(y + at, &best, sizeof best);
+    const auto wide = __builtin_convertvector(where, typename Group<int64_t, kGroup>::V);
+    std::memcpy(places + at, &wide, sizeof wide);
+  }
+
+  void one(int64_t o, int64_t at, const T* x, T* y, int64_t* places) const {
+    T best = kLeast;
+    int64_t where = outer_.of(0)[o] + inner_.of(0)[at];
+    for (int64_t u = 0; u < outer_.taps; ++u)
+      for (int64_t t = 0; t < inner_.taps; ++t) {
+        const int64_t place = outer_.of(u)[o] + inner_.of(t)[at];
+        const T value = x[place];
+        const bool better = value > best || value != value;
+        best = better ? value : best;
+        where = better ? place : where;
+      }
+    y[at] = best;
+    places[at] = where;
+  }
+
+  TapTable<Index> outer_, inner_;
+  bool all_have_taps_;
+};
 
 /// out0 [planes, out] = maxima of the windows over in0 [planes, in], out1 = their places in the
 /// plane, the first of equal ones; NaN counts as the largest. object = the windows.
@@ -61,59 +213,11 @@ template <class T>
 void max_pool(const View* out, const View* in, const Params& params, FaultInfo*) {
   const auto& w = *static_cast<const PoolWindows*>(params.object);
   const int64_t size = w.in[0] * w.in[1] * w.in[2], made = w.out[0] * w.out[1] * w.out[2];
-  constexpr int64_t block = 256;
-  // Places count in 32 bits in between, as many as there are of T.
-  const EvenRun run(w);
-  const bool even = size < std::numeric_limits<int32_t>::max();
+  const MaxPooling<T> pooling(w);
   for_planes(in[0].shape[0], size + made, [&](int64_t plane) {
-    const T* x = static_cast<const T*>(in[0].data) + plane * size;
-    T* y = static_cast<T*>(out[0].data) + plane * made;
-    int64_t* places = static_cast<int64_t*>(out[1].data) + plane * made;
-    for (int64_t i = 0; i < w.out[0]; ++i)
-      for (int64_t j = 0; j < w.out[1]; ++j, y += w.out[2], places += w.out[2]) {
-        const auto one = [&](int64_t k) {
-          T best = -std::numeric_limits<T>::infinity();
-          int64_t place = (w.begin[0][i] * w.in[1] + w.begin[1][j]) * w.in[2] + w.begin[2][k];
-          for (int64_t a = w.begin[0][i]; a < w.end[0][i]; a += w.step[0])
-            for (int64_t b = w.begin[1][j]; b < w.end[1][j]; b += w.step[1]) {
-              const int64_t row = (a * w.in[1] + b) * w.in[2];
-              for (int64_t c = w.begin[2][k]; c < w.end[2][k]; c += w.step[2]) {
-                const T v = x[row + c];
-                const bool better = v > best || v != v;
-                best = better ? v : best;
-                place = better ? row + c : place;
-              }
-            }
-          y[k] = best;
-          places[k] = place;
-        };
-        const int64_t first = even ? run.begin : w.out[2], last = even ? run.end : w.out[2];
-        for (int64_t k = 0; k < first; ++k) one(k);
-        for (int64_t k = last; k < w.out[2]; ++k) one(k);
-        for (int64_t k0 = first; k0 < last; k0 += block) {
-          const int64_t n = std::min(block, last - k0);
-          T best[block];
-          int32_t where[block];
-          const int64_t head = (w.begin[0][i] * w.in[1] + w.begin[1][j]) * w.in[2] + w.begin[2][k0];
-          for (int64_t k = 0; k < n; ++k) {
-            best[k] = -std::numeric_limits<T>::infinity();
-            where[k] = static_cast<int32_t>(head + k * run.stride);
-          }
-          for (int64_t a = w.begin[0][i]; a < w.end[0][i]; a += w.step[0])
-            for (int64_t b = w.begin[1][j]; b < w.end[1][j]; b += w.step[1])
-              for (int64_t t = 0; t < run.taps; ++t) {
-                const int64_t at = (a * w.in[1] + b) * w.in[2] + w.begin[2][k0] + t * w.step[2];
-                const auto place = static_cast<int32_t>(at);
-                if (run.stride == 1) raise<T, 1>(x + at, 1, n, place, best, where);
-                else if (run.stride == 2) raise<T, 2>(x + at, 2, n, place, best, where);
-                else raise<T, 0>(x + at, run.stride, n, place, best, where);
-              }
-          for (int64_t k = 0; k < n; ++k) {
-            y[k0 + k] = best[k];
-            places[k0 + k] = where[k];
-          }
-        }
-      }
+    pooling.run(static_cast<const T*>(in[0].data) + plane * size,
+                static_cast<T*>(out[0].data) + plane * made,
+                static_cast<int64_t*>(out[1].data) + plane * made);
   });
 }
 

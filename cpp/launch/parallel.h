@@ -14,7 +14,7 @@ void set_num_threads(int n);
 int free_threads();
 
 /// Elements of a simple kernel that are worth a second thread.
-inline constexpr int64_t kThreadGrain = 1 << 16;
+inline constexpr int64_t kThreadGrain = 1 << 15;
 
 /// Runs body(context, begin, end) over [0, n) in contiguous pieces of at least `grain`; returns
 /// when all are done. Nested calls and small n run in place. Safe after fork.

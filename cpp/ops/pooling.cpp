@@ -145,6 +145,9 @@ Tensors max_over(const char* op, const char* node, const Tensor& x, std::vector<
     w.end[at] = e.end.data();
     w.step[at] = step[d];
   }
+  if (const int64_t plane = w.in[0] * w.in[1] * w.in[2]; plane > INT32_MAX)
+    fail_runtime(op, "a channel has ", plane, " elements; at most ", INT32_MAX,
+                 " can be told apart, pool it in parts");
   Tensor out = empty(shape, x.dtype()), places = empty(shape, DType::Int64);
   {
     GradMode off(false);
