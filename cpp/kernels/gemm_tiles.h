@@ -53,11 +53,11 @@ struct Strided2d {
 
 /// Rows of the largest tile that is `vectors` registers wide: it has sums enough to hide the time
 /// that one takes, and leaves registers for its operands: for an address of each row, if A is not
-/// read across.
+/// read across. Of integers, which go one by one, there are few tiles.
 template <class T>
 constexpr int tile_rows(int vectors, bool across = false) {
   if (vectors == 8) return 1;
-  if (!Lanes<T>::is_packet) return 4;
+  if (!Lanes<T>::is_packet) return vectors == 2 ? 4 : 1;
   if (vectors == 4) return 3;
   constexpr bool many = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
   return vectors == 1 ? (many && across ? 16 : 12) : (many ? 12 : 6);
