@@ -1,94 +1,18 @@
-// Convolutions whose windows move by one element, as matrix products in which nothing is unfolded:
-// over a padded image taken as one line, a tap is a shift, so that the rows of the "unfolded"
-// matrix are that one line read from different places. What the line has between two rows of
+// Convolutions as matrix products in which nothing is unfolded: the rows of the "unfolded" matrix
+// are one line (conv_line.h) read from different places. What the line has between two rows of
 // outputs is computed too, and left out on the way to the result.
 #pragma once
 
-#include <vector>
-
+#include "kernels/conv_line.h"
 #include "kernels/gemm_pack.h"
-#include "kernels/scratch.h"
-#include "kernels/windows.h"
 
 namespace bx::kernels {
-
-inline bool moves_by_one(const ConvGeometry& g) {
-  return g.stride[0] == 1 && g.stride[1] == 1 && g.stride[2] == 1;
-}
-
-/// The transpose in the input, as a convolution of the gradient: padded so that every input element
-/// meets the outputs that saw it, its taps turned round.
-inline ConvGeometry turned_round(const ConvGeometry& g) {
-  ConvGeometry t = g;
-  std::swap(t.in_channels, t.out_channels);
-  for (int d = 0; d < 3; ++d) {
-    t.in[d] = g.out[d];
-    t.out[d] = g.in[d];
-    t.padding[d] = g.dilation[d] * (g.window[d] - 1) - g.padding[d];
-  }
-  return t;
-}
-
-/// The padded image of one group, its lines side by side.
-class PaddedLine {
- public:
-  explicit PaddedLine(const ConvGeometry& g) : g_(g) {
-    for (int d = 0; d < 3; ++d) extent_[d] = g.out[d] + g.dilation[d] * (g.window[d] - 1);
-    for (int64_t c = 0; c < g.in_channels; ++c)
-      for (int64_t tap = 0; tap < g.taps(); ++tap) {
-        const int64_t z = tap / (g.window[1] * g.window[2]), y = tap / g.window[2] % g.window[1],
-                      x = tap % g.window[2];
-        shifts_.push_back(c * plane() +
-                          (z * g.dilation[0] * extent_[1] + y * g.dilation[1]) * width() +
-                          x * g.dilation[2]);
-      }
-  }
-
-  int64_t width() const { return extent_[2]; }
-  int64_t plane() const { return extent_[0] * extent_[1] * extent_[2]; }
-  /// Lines from the first output's to the last one's, and the positions on them.
-  int64_t lines() const { return (g_.out[0] - 1) * extent_[1] + g_.out[1]; }
-  int64_t positions() const { return (lines() - 1) * width() + g_.out[2]; }
-  /// The number of the line among the outputs' lines, or -1 for one between two planes.
-  int64_t output_line(int64_t line) const {
-    return line % extent_[1] < g_.out[1] ? line / extent_[1] * g_.out[1] + line % extent_[1] : -1;
-  }
-  /// Where the row of each channel and tap begins.
-  const std::vector<int64_t>& shifts() const { return shifts_; }
-
-  /// The image of all channels; `slack` elements behind it may be read.
-  template <class T>
-  const T* fill(const T* image, int64_t slack) const {
-    T* const to = scratch<T>(ScratchUse::Windows, g_.in_channels * plane() + slack);
-    const int64_t left = std::clamp<int64_t>(g_.padding[2], 0, width());
-    const int64_t from = std::max<int64_t>(0, -g_.padding[2]);
-    const int64_t count = std::clamp<int64_t>(g_.in[2] - from, 0, width() - left);
-    T* line = to;
-    for (int64_t c = 0; c < g_.in_channels; ++c)
-      for (int64_t z = -g_.padding[0]; z < extent_[0] - g_.padding[0]; ++z)
-        for (int64_t y = -g_.padding[1]; y < extent_[1] - g_.padding[1]; ++y, line += width()) {
-          if (z < 0 || z >= g_.in[0] || y < 0 || y >= g_.in[1]) {
-            std::fill_n(line, width(), T(0));
-            continue;
-          }
-          std::fill_n(line, left, T(0));
-          std::copy_n(image + ((c * g_.in[0] + z) * g_.in[1] + y) * g_.in[2] + from, count,
-                      line + left);
-          std::fill_n(line + left + count, width() - left - count, T(0));
-        }
-    std::fill_n(line, slack, T(0));
-    return to;
-  }
-
- private:
-  const ConvGeometry& g_;
-  int64_t extent_[3];
-  std::vector<int64_t> shifts_;
-};
 
 namespace shifted_detail {
 
 constexpr int64_t kResultBytes = 1 << 17;  // of the padded result at a time
+constexpr int64_t kPositions = 1 << 10;    // of gradients at a time
+constexpr int64_t kMostDots = 8;           // sums in registers
 
 /// C [Rows, panels] = W [Rows, k] by the line's shifted rows.
 template <class T, int Rows>
@@ -116,11 +40,27 @@ void run_weights(const int64_t* shifts, const T* line, int64_t k, const T* panel
       [=](int64_t p) { return panel + p * Vectors * Lanes<T>::width; }, start, c, c_step);
 }
 
-template <class T, int Vectors, template <class, int> class Pick>
+/// sums[i] += the line, shifted, times the gradient, over k elements of whole registers.
+template <class T, int Rows>
+void run_dots(const int64_t* shifts, const T* line, int64_t k, const T* gradient, T* sums) {
+  using L = Lanes<T>;
+  const T* rows[Rows];
+  for (int i = 0; i < Rows; ++i) rows[i] = line + shifts[i];
+  L sum[Rows];
+  unrolled<Rows>([&](auto i) { sum[i] = L(T(0)); });
+  for (int64_t p = 0; p < k; p += L::width) {
+    const L g = in_register(L::load(gradient + p));
+    unrolled<Rows>([&](auto i) { sum[i] = multiply_add(L::load(rows[i] + p), g, sum[i]); });
+  }
+  unrolled<Rows>([&](auto i) { sums[i] += add_lanes(sum[i]); });
+}
+
+/// Pick<T, 1>::fn, ..., Pick<T, Most>::fn by number.
+template <class T, int Most, template <class, int> class Pick>
 auto by_rows(int64_t rows) {
   static constexpr auto all = []<int... R>(std::integer_sequence<int, R...>) {
     return std::array{Pick<T, R + 1>::fn...};
-  }(std::make_integer_sequence<int, tile_rows<T>(Vectors)>{});
+  }(std::make_integer_sequence<int, Most>{});
   return all[static_cast<size_t>(rows - 1)];
 }
 template <class T, int Rows>
@@ -135,71 +75,120 @@ template <class T, int Rows>
 struct Wide {
   static constexpr auto fn = &run_weights<T, Rows, 2>;
 };
+template <class T, int Rows>
+struct Dots {
+  static constexpr auto fn = &run_dots<T, Rows>;
+};
 
 }  // namespace shifted_detail
 
-/// out [O, positions] = weight [O, C taps] by the windows of one image, plus bias [O].
+/// The outputs of `channels` output channels = weight [channels, C taps] by the windows of one
+/// image, plus bias [channels].
 template <class T>
-void convolve_shifted(const ConvGeometry& g, const PaddedLine& padded, const T* image,
-                      const T* weight, const T* bias, T* out) {
+void convolve_shifted(const PaddedLine& padded, const T* image, int64_t channels, const T* weight,
+                      const T* bias, T* out, const OutputGrid& grid) {
   using namespace shifted_detail;
   constexpr int64_t cols = kPanelCols<T>;
   const T* line = padded.fill(image, cols);
-  const int64_t depth = g.in_channels * g.taps(), width = padded.width();
-  const int64_t most = std::max<int64_t>(
-      1, kResultBytes / (g.out_channels * width * static_cast<int64_t>(sizeof(T))));
-  const Cut blocks(padded.lines(), most), tiles(g.out_channels, tile_rows<T>(2));
-  for (int64_t b = 0; b < blocks.count; ++b) {
-    const int64_t first = blocks.begin(b), count = blocks.size(b);
-    const int64_t panels = ((count - 1) * width + g.out[2] + cols - 1) / cols, step = panels * cols;
-    T* c = scratch<T>(ScratchUse::Product, g.out_channels * step);
+  const auto depth = static_cast<int64_t>(padded.shifts().size());
+  const int64_t fits = kResultBytes / static_cast<int64_t>(sizeof(T)) / channels;
+  const int64_t most = std::max<int64_t>(1, fits / cols) * cols;
+  const Cut tiles(channels, tile_rows<T>(2));
+  for (int64_t begin = 0; begin < padded.positions(); begin += most) {
+    const int64_t end = std::min(padded.positions(), begin + most);
+    const int64_t panels = ceil_div(end - begin, cols), step = panels * cols;
+    T* c = scratch<T>(ScratchUse::Product, channels * step);
     for (int64_t i = 0; i < tiles.count; ++i) {
       const int64_t r = tiles.begin(i);
-      by_rows<T, 2, Forward>(tiles.size(i))(padded.shifts(), weight + r * depth,
-                                            line + first * width, panels, c + r * step, step);
+      by_rows<T, tile_rows<T>(2), Forward>(tiles.size(i))(padded.shifts(), weight + r * depth,
+                                                          line + begin, panels, c + r * step, step);
     }
-    for (int64_t o = 0; o < g.out_channels; ++o)
-      for (int64_t l = 0; l < count; ++l) {
-        const int64_t at = padded.output_line(first + l);
-        if (at < 0) continue;
-        const T *from = c + o * step + l * width, add = bias ? bias[o] : T(0);
-        T* to = out + o * g.positions() + at * g.out[2];
-        for (int64_t x = 0; x < g.out[2]; ++x) to[x] = from[x] + add;
-      }
+    for (int64_t o = 0; o < channels; ++o) {
+      const T add = bias ? bias[o] : T(0);
+      const T* const row = c + o * step - begin;
+      T* const first = out + o * grid.channel;
+      // By value: what no store can change stays in registers.
+      padded.for_outputs(begin, end, [=](int64_t at, int64_t z, int64_t y, int64_t x, int64_t n) {
+        const T* from = row + at;
+        T* to = first + grid.at(z, y, x);
+        if (grid.step[2] == 1)
+          for (int64_t k = 0; k < n; ++k) to[k] = from[k] + add;
+        else
+          for (int64_t k = 0; k < n; ++k) to[k * grid.step[2]] = from[k] + add;
+      });
+    }
   }
 }
 
-/// sums [C taps, O rounded up to registers] += (or, at first, =) windows of the image by the
-/// gradient [O, positions].
+/// sums [C taps, channels rounded up to registers] += (or, at first, =) windows of the image by
+/// the gradient at the outputs of `channels` output channels, which the grid tells.
 template <class T>
-void weigh_shifted(const ConvGeometry& g, const PaddedLine& padded, const T* image,
-                   const T* gradient, bool first, T* sums, int64_t sums_step) {
+void weigh_shifted(const PaddedLine& padded, const T* image, int64_t channels, const T* gradient,
+                   const OutputGrid& grid, bool first, T* sums, int64_t sums_step) {
   using namespace shifted_detail;
   constexpr int64_t w = Lanes<T>::width;
   const T* line = padded.fill(image, kPanelCols<T>);
-  const int64_t depth = g.in_channels * g.taps(), k = padded.positions(), width = padded.width();
-  const bool wide = g.out_channels > w;
+  const auto depth = static_cast<int64_t>(padded.shifts().size());
+  const bool wide = channels > w;
   const int64_t cols = wide ? 2 * w : w;
-  T* panel = scratch<T>(ScratchUse::Panels, k * cols + w);
-  for (int64_t o = 0; o < g.out_channels; o += cols) {
-    // The gradient turned, zeros between the rows of outputs.
-    for (int64_t l = 0; l < padded.lines(); ++l) {
-      const int64_t at = padded.output_line(l);
-      T* to = panel + l * width * cols;
-      if (at >= 0)
-        pack(Strided2d<T>{gradient + o * g.positions() + at * g.out[2], 1, g.positions()},
-             std::min(cols, g.out_channels - o), g.out[2], to, cols);
-      const int64_t done = at < 0 ? 0 : g.out[2];
-      if (l + 1 < padded.lines()) std::fill_n(to + done * cols, (width - done) * cols, T(0));
+  T* panel = scratch<T>(ScratchUse::Panels, kPositions * cols + w);
+  const Cut tiles(depth, tile_rows<T>(wide ? 2 : 1));
+  for (int64_t o = 0; o < channels; o += cols)
+    for (int64_t begin = 0; begin < padded.positions(); begin += kPositions) {
+      const int64_t end = std::min(padded.positions(), begin + kPositions);
+      // The gradient turned, zeros between the rows of outputs.
+      int64_t done = begin;
+      const auto zeros_to = [&](int64_t at) {
+        std::fill(panel + (done - begin) * cols, panel + (at - begin) * cols, T(0));
+      };
+      padded.for_outputs(begin, end, [&](int64_t at, int64_t z, int64_t y, int64_t x, int64_t n) {
+        zeros_to(at);
+        const T* from =
+            gradient + grid.first + o * grid.channel + z * grid.step[0] + y * grid.step[1] + x;
+        pack(Strided2d<T>{from, 1, grid.channel}, std::min(cols, channels - o), n,
+             panel + (at - begin) * cols, cols);
+        done = at + n;
+      });
+      zeros_to(end);
+      for (int64_t i = 0; i < tiles.count; ++i) {
+        const int64_t r = tiles.begin(i), h = tiles.size(i);
+        T* c = sums + r * sums_step + o;
+        const auto run =
+            wide ? by_rows<T, tile_rows<T>(2), Wide>(h) : by_rows<T, tile_rows<T>(1), Narrow>(h);
+        run(padded.shifts().data() + r, line + begin, end - begin, panel,
+            first && begin == 0 ? Start<T>{} : Start<T>{c, sums_step}, c, sums_step);
+      }
     }
-    const Cut tiles(depth, tile_rows<T>(wide ? 2 : 1));
-    for (int64_t i = 0; i < tiles.count; ++i) {
-      const int64_t r = tiles.begin(i), h = tiles.size(i);
-      T* c = sums + r * sums_step + o;
-      const auto run = wide ? by_rows<T, 2, Wide>(h) : by_rows<T, 1, Narrow>(h);
-      run(padded.shifts().data() + r, line, k, panel, first ? Start<T>{} : Start<T>{c, sums_step},
-          c, sums_step);
-    }
+}
+
+/// Whether few output channels would leave most of a register empty.
+template <class T>
+bool weighs_by_dots(const PaddedLine& padded, int64_t channels) {
+  constexpr int64_t w = Lanes<T>::width, sum = 14;  // what adding up a register costs
+  return channels * (padded.positions() / w + sum) < padded.positions() * ceil_div(channels, w);
+}
+
+/// The same for few output channels: sums [channels, C taps] += ...
+template <class T>
+void weigh_by_dots(const PaddedLine& padded, const T* image, int64_t channels, const T* gradient,
+                   const OutputGrid& grid, T* sums) {
+  using namespace shifted_detail;
+  const T* line = padded.fill(image, Lanes<T>::width);
+  const auto depth = static_cast<int64_t>(padded.shifts().size());
+  const int64_t k = ceil_div(padded.positions(), Lanes<T>::width) * Lanes<T>::width;
+  T* row = scratch<T>(ScratchUse::Panels, k);
+  const Cut tiles(depth, kMostDots);
+  for (int64_t o = 0; o < channels; ++o) {
+    std::fill_n(row, k, T(0));
+    padded.for_outputs(
+        0, padded.positions(), [&](int64_t at, int64_t z, int64_t y, int64_t x, int64_t n) {
+          std::copy_n(
+              gradient + grid.first + o * grid.channel + z * grid.step[0] + y * grid.step[1] + x, n,
+              row + at);
+        });
+    for (int64_t i = 0; i < tiles.count; ++i)
+      by_rows<T, kMostDots, Dots>(tiles.size(i))(padded.shifts().data() + tiles.begin(i), line, k,
+                                                 row, sums + o * depth + tiles.begin(i));
   }
 }
 

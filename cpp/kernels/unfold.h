@@ -7,8 +7,6 @@
 
 namespace bx::kernels {
 
-inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /// Output positions [begin, end) as seen by one tap: run(x, position, count) for those whose input
 /// elements exist, at x, x + stride[2], ...; gap(position, count) for the rest.
 template <class Run, class Gap>
@@ -66,15 +64,6 @@ void fold_tap(const ConvGeometry& g, const T* packed, int64_t tap, int64_t begin
         for (int64_t i = 0; i < count; ++i) x[to + i * stride] += from[i];
       },
       [](int64_t, int64_t) {});
-}
-
-/// to[k to_step] += scale * from[k from_step] for n elements.
-template <class T>
-void add_scaled(T* to, int64_t to_step, const T* from, int64_t from_step, T scale, int64_t n) {
-  if (to_step == 1 && from_step == 1)
-    for (int64_t k = 0; k < n; ++k) to[k] += scale * from[k];
-  else
-    for (int64_t k = 0; k < n; ++k) to[k * to_step] += scale * from[k * from_step];
 }
 
 }  // namespace bx::kernels

@@ -5,6 +5,8 @@
 
 namespace bx::kernels {
 
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// A convolution over three dimensions (missing ones have size 1), which also describes its
 /// transpose and the unfolding of windows. Channels are counted per group. Output position o and
 /// tap k meet input position o * stride - padding + k * dilation; outside the input stand zeros.

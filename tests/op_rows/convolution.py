@@ -122,6 +122,10 @@ def _conv_cases(dims: int) -> list[Any]:
         *cases,
         case(x, Real((4, 2, *kernel)), None, [2] * dims, [1] * dims, [1] * dims, 2),
         case(x, Real((4, 1, *kernel)), bias, groups=4),
+        case(x, Real((8, 1, *kernel)), None, 2, 1, groups=4),
+        case(x, Real((4, 4, *[1] * dims)), bias, stride=2),  # elements that no window sees
+        case(x, Real((4, 4, *kernel)), bias, 3, 4, 2),  # more padding than window
+        case(Real((1, 2, *image)), Real((30, 2, *kernel)), stride=2, padding=1, dilation=2),
         case(Real((4, *image)), Real((3, 4, *[1] * dims))),
         case(Real((0, 4, *image)), Real((3, 4, *[1] * dims))),
     ]
