@@ -13,6 +13,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -600,3 +601,38 @@ def test_an_error_of_a_check_comes_before_the_update() -> None:
     assert bx.equal(w, before)
     step(bx.eye(3))
     assert not bx.equal(w, before)
+
+
+def test_what_another_thread_makes_meanwhile_is_refused() -> None:
+    before, w = bx.ones(3), bx.ones(3, requires_grad=True)
+
+    def in_a_thread(work: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(work).result()
+
+    @bx.capture
+    def step(x: bx.Tensor, how: str) -> bx.Tensor:
+        made = before
+        if how == "made":
+            made = in_a_thread(lambda: before * 2)
+        elif how == "borrowed":
+            made = in_a_thread(lambda: bx.from_numpy(np.ones(3, np.float32)))
+        elif how == "beside":
+            in_a_thread(lambda: before * 2)
+        return x * w + made
+
+    x = bx.ones(3)
+    for how in ("made", "borrowed"):
+        with pytest.raises(RuntimeError, match="another thread made"):
+            step(x, how)
+    assert step(x, "beside").tolist() == step(x, "beside").tolist() == [2, 2, 2]
+    # What it made during an earlier recording is a tensor like any other.
+    earlier: list[bx.Tensor] = []
+
+    @bx.capture
+    def other(x: bx.Tensor) -> bx.Tensor:
+        earlier.append(in_a_thread(lambda: before * 3))
+        return x + 1
+
+    other(x)
+    assert bx.capture(lambda x: x + earlier[0])(x).tolist() == [4, 4, 4]

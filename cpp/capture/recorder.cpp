@@ -2,12 +2,29 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 namespace bx::capture {
 
 namespace {
 
 thread_local Recorder* current BX_FAST_TLS = nullptr;
+
+std::mutex recordings_mutex;
+uint32_t recordings_begun = 0;
+int recordings_going = 0;
+
+uint32_t begin_recording() {
+  const std::lock_guard lock(recordings_mutex);
+  if (++recordings_begun == 0) ++recordings_begun;
+  ++recordings_going;
+  latest_recording = recordings_begun;
+  return recordings_begun;
+}
+void end_recording() {
+  const std::lock_guard lock(recordings_mutex);
+  if (--recordings_going == 0) latest_recording = 0;
+}
 
 const char* start_of(const TensorImpl& t) {
   return static_cast<const char*>(t.storage->root()->data());
@@ -63,6 +80,7 @@ Recorder::Recorder(Tensors arguments) : arguments_(std::move(arguments)) {
     buffer.storage = nullptr;
     buffer.position = static_cast<int>(k);
   }
+  number_ = begin_recording();
   current = this;
   observer = this;
   launch_listener = this;
@@ -86,6 +104,7 @@ void Recorder::stop() {
   current = nullptr;
   observer = nullptr;
   launch_listener = nullptr;
+  end_recording();
 }
 
 Recorder::~Recorder() {
@@ -100,6 +119,10 @@ int Recorder::buffer_of(const TensorImpl& t) {
   const auto [found, is_new] =
       numbers_.try_emplace(start, static_cast<int>(record_.buffers.size()));
   if (!is_new) return found->second;
+  if (number_ > 0 && t.storage->root()->made_beside() >= number_)
+    fail_runtime("capture", "the step uses a tensor of shape ", t.shape,
+                 " that another thread made while it was recorded, and no replay would make again; "
+                 "pass it as an argument");
   Buffer buffer;
   buffer.bytes = t.storage->root()->bytes();
   buffer.start = start;

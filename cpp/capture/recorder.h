@@ -65,6 +65,7 @@ class Recorder final : public LaunchListener, public Observer {
   std::set<int> shared_;        // arguments that share their memory
   std::set<const char*> read_;  // what the host looked at
   std::unordered_set<const TensorImpl*> watched_;
+  uint32_t number_ = 0;  // of this recording, from its beginning on
   bool listening_ = false;
   bool host_runs_ = false;  // what happens now is done again by the host
 };

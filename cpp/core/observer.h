@@ -1,7 +1,9 @@
 // What a recording listens to below the ops: memory taken and given back, values read by the host.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "core/thread_local.h"
@@ -25,6 +27,15 @@ class Observer {
 
 /// This thread's observer, or null.
 inline thread_local Observer* observer BX_FAST_TLS = nullptr;
+
+/// The number of the latest recording while one runs in any thread, else 0.
+inline std::atomic<uint32_t> latest_recording{0};
+
+/// Of memory made now: the recording that another thread has going, whose replays will not make it.
+inline uint32_t made_beside() {
+  const uint32_t recording = latest_recording.load(std::memory_order_relaxed);
+  return recording && !observer ? recording : 0;
+}
 
 /// While it lives, what the host reads is not told: for checks, which can only fail.
 class Unobserved {

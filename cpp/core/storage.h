@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/object.h"
+#include "core/observer.h"
 
 namespace bx {
 
@@ -56,6 +57,9 @@ class Storage final : public Object {
 
   const Storage* root_address() const { return root_ ? root_.get() : this; }
 
+  /// A recording that was going on in another thread when this was made, or 0.
+  uint32_t made_beside() const { return made_beside_; }
+
   /// Counts in-place writes, so that a saved tensor can tell that it is stale.
   uint32_t version() const { return version_; }
   void bump_version() { ++version_; }
@@ -71,6 +75,7 @@ class Storage final : public Object {
   /// reads one in another thread goes on undisturbed.
   Ref<Storage> block_;
   uint32_t version_ = 0;
+  const uint32_t made_beside_ = bx::made_beside();
   bool borrowed_ = false;
   bool fixed_ = false;
   std::function<void()> owner_gone_;
