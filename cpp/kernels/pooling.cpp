@@ -87,23 +87,21 @@ struct Group {
   using V [[gnu::vector_size(N * sizeof(T))]] = T;
 };
 
-/// x[0], x[Stride], ...
-template <class T, int64_t Stride>
-auto load_apart(const T* x) {
+/// to = x[0], x[Stride], ...
+template <int64_t Stride, class T, class V>
+void load_apart(const T* x, V& to) {
   constexpr int64_t n = 64 / sizeof(T);
-  typename Group<T, n>::V low;
 #if __has_builtin(__builtin_shufflevector)  // not in GCC 11
   if constexpr (Stride == 2) {
-    typename Group<T, n>::V high;
+    V low, high;
     std::memcpy(&low, x, sizeof low);
     std::memcpy(&high, x + n - 1, sizeof high);  // not one further: there the input may end
     return [&]<size_t... K>(std::index_sequence<K...>) {
-      return __builtin_shufflevector(low, high, (K < n / 2 ? 2 * K : 2 * K + 1)...);
+      to = __builtin_shufflevector(low, high, (K < n / 2 ? 2 * K : 2 * K + 1)...);
     }(std::make_index_sequence<n>());
   }
 #endif
-  for (int64_t k = 0; k < n; ++k) low[k] = x[k * Stride];
-  return low;
+  for (int64_t k = 0; k < n; ++k) to[k] = x[k * Stride];
 }
 
 /// A plane's windows: those of the last dimensions side by side, one of the first at a time.
@@ -176,7 +174,7 @@ class MaxPooling {
         std::memcpy(&place, apart, sizeof place);
         place += from;
         V value;
-        if constexpr (Stride > 0) value = load_apart<T, Stride>(x + from + *apart);
+        if constexpr (Stride > 0) load_apart<Stride>(x + from + *apart, value);
         else
           for (int64_t k = 0; k < kGroup; ++k) value[k] = x[from + apart[k]];
         const I better = (value > best) | (value != value);
