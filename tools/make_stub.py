@@ -54,7 +54,8 @@ RESULTS: Final = {"bool": "_bool", "int": "_int", "dtype": "_DType"}
 # What cannot be said in a stub: constructors that always raise, pybind11's metaclass, and that no
 # class can derive from Tensor and another compiled type.
 UNLIKE: Final = [
-    r"(Generator|_Program|_Replayer|Node|_FunctionNode|_FunctionLink|RemovableHandle|dtype)(\.__init__)?",
+    r"(Generator|_Program|_Replayer|Node|_FunctionNode|_FunctionLink|RemovableHandle|dtype"
+    r"|memory_format)(\.__init__)?",
     "Tensor",
 ]
 MARK: Final = "    # <operations>\n"

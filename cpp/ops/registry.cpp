@@ -157,10 +157,10 @@ void Registry::inplace(std::initializer_list<const char*> names, bool elementwis
                        count = overload.arguments.size()](Value* v) -> Value {
         const Tensor self = std::get<Tensor>(v[0]);
         check_inplace(op->name.c_str(), self);
-        for (size_t k = 1; elementwise && k < count; ++k)
-          if (const auto* t = std::get_if<Tensor>(&v[k])) require_apart(op->name.c_str(), self, *t);
         v[0] = unwritten(self);
         const Tensor result = std::get<Tensor>(call(v));
+        for (size_t k = 1; elementwise && k < count; ++k)
+          if (const auto* t = std::get_if<Tensor>(&v[k])) require_apart(op->name.c_str(), self, *t);
         if (!(result.shape() == self.shape()))
           fail_runtime(op->name.c_str(), "the result has shape ", result.shape(),
                        ", the tensor written to ", self.shape(), "; they must be equal");

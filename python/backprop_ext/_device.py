@@ -75,8 +75,8 @@ def on_cpu(place: str | int | device) -> None:
 def no_gpu(place: str | int | device | None) -> Exception:
     """The error of a tensor's way to a GPU; RuntimeError where the place is none."""
     if isinstance(place, int) or (place is not None and device(place).type != "cuda"):
-        return RuntimeError(f"[cuda] {place} is no GPU; use to(), or leave the device out")
-    return AssertionError("[cuda] there is no GPU for this package; leave cuda() out")
+        return RuntimeError(f"[cuda] {place} is no GPU, and cpu is what there is; leave cuda() out")
+    return AssertionError("[cuda] a GPU was asked for, cpu is what there is; leave cuda() out")
 
 
 CPU: Final = device("cpu")
