@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _core
 from ..._core import Tensor
+from ..._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +132,7 @@ def pack_padded_sequence(
         sizes: list[int] = counts.tolist()
         order = _core.tensor(sorted(range(len(sizes)), key=lambda n: -sizes[n]))
         counts = counts[order]
-    x = input.transpose(0, 1) if batch_first else input
+    x = the_tensor(op, input).transpose(0, 1) if batch_first else the_tensor(op, input)
     if counts.numel() != x.shape[1]:
         raise RuntimeError(
             f"[{op}] {counts.numel()} lengths for a batch of {x.shape[1]} in shape "
