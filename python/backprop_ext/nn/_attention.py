@@ -138,7 +138,7 @@ def multi_head_attention_forward(
     if (bias_k is None) != (bias_v is None):
         raise AssertionError(f"[{op}] one of bias_k and bias_v is given; pass both or none")
     if bias_k is not None and bias_v is not None:
-        if not bias_k.shape == bias_v.shape == (1, 1, width):
+        if any(b.shape[-1:] != (width,) or b.numel() != width for b in (bias_k, bias_v)):
             raise RuntimeError(
                 f"[{op}] bias_k and bias_v have shapes {tuple(bias_k.shape)} and "
                 f"{tuple(bias_v.shape)}; expected (1, 1, {width})"
