@@ -45,6 +45,11 @@ def test_svd_of_a_matrix_without_full_rank_is_orthogonal() -> None:
     np.testing.assert_allclose((vh @ vh.mT).numpy(), np.eye(3), atol=1e-6)
 
 
+def ratios(z: Any) -> Any:
+    """What is left of vectors that are known up to a factor."""
+    return bx.view_as_real(z[..., 1:, :] / z[..., :1, :]) if z.ndim > 2 else z.abs()
+
+
 DERIVATIVES: dict[str, Any] = {
     "cholesky": lambda a: bx.linalg.cholesky(positive(a)),
     "cholesky, upper": lambda a: bx.linalg.cholesky(positive(a), upper=True),
@@ -56,6 +61,13 @@ DERIVATIVES: dict[str, Any] = {
     "householder_product": lambda a: bx.linalg.householder_product(a[..., :3], a[..., 0, :3]),
     "lu_solve": lambda a: bx.linalg.lu_solve(*bx.linalg.lu_factor(a), a[..., :2], adjoint=True),
     "lu_unpack": lambda a: bx.lu_unpack(*bx.linalg.lu_factor(a))[1:],
+    "eigvals": lambda a: bx.view_as_real(bx.linalg.eigvals(a)),
+    "eig": lambda a: [t.abs() for t in bx.linalg.eig(a)],
+    "eig, by a ratio": lambda a: [ratios(t) for t in bx.linalg.eig(a)],
+    "complex solve": lambda a: bx.view_as_real(
+        bx.linalg.solve(bx.complex(a, a.mT), bx.complex(a[..., :2], a[..., 2:]))
+    ),
+    "complex inv": lambda a: bx.view_as_real(bx.linalg.inv(bx.complex(a, a.mT))),
     "ormqr": lambda a: bx.ormqr(a[..., :2], a[..., 0, :2], a),
 }
 
@@ -81,6 +93,9 @@ def test_determinant_of_a_singular_matrix_has_a_gradient() -> None:
         lambda: bx.linalg.cholesky(-bx.eye(2)),
         lambda: bx.linalg.svd(bx.full((2, 2), float("nan"))),
         lambda: bx.linalg.eigh(bx.full((2, 2), float("nan"))),
+        lambda: bx.linalg.eig(bx.full((2, 2), float("nan"))),
+        lambda: bx.linalg.eigvals(bx.full((2, 2), float("inf"))),
+        lambda: bx.linalg.inv(bx.zeros(2, 2, dtype=bx.complex64)),
     ],
 )
 def test_singular_input_raises_linalgerror(call: Any) -> None:
@@ -89,10 +104,41 @@ def test_singular_input_raises_linalgerror(call: Any) -> None:
     assert issubclass(bx.linalg.LinAlgError, RuntimeError)
 
 
-def test_general_eigenvalues_need_complex_numbers() -> None:
-    for f in (bx.linalg.eig, bx.linalg.eigvals):
-        with pytest.raises(NotImplementedError, match="complex"):
-            f(bx.eye(2))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (9, 9), (2, 3, 5, 5), (0, 0), (2, 0, 0)])
+def test_eig_gives_back_the_matrix(shape: tuple[int, ...], dtype: str) -> None:
+    a = bx.tensor(DRAW.standard_normal(shape), dtype=getattr(bx, dtype))
+    w, v = bx.linalg.eig(a)
+    assert w.shape == shape[:-1]
+    assert v.shape == shape
+    assert w.dtype == v.dtype == a.dtype.to_complex()
+    z = bx.complex(a, bx.zeros_like(a))
+    tolerance = 1e-4 if dtype == "float32" else 1e-10
+    np.testing.assert_allclose((z @ v).numpy(), (v * w.unsqueeze(-2)).numpy(), atol=tolerance)
+    lengths = (v.abs() ** 2).sum(-2)
+    np.testing.assert_allclose(lengths.numpy(), np.ones(lengths.shape), rtol=tolerance)
+    np.testing.assert_array_equal(bx.linalg.eigvals(a).numpy(), w.numpy())
+    if a.numel():
+        largest = v.abs().argmax(-2, keepdim=True)
+        assert v.imag.gather(-2, largest).abs().max() == 0
+
+
+def test_a_loss_of_the_angle_of_eigenvectors_has_no_derivative() -> None:
+    a = bx.tensor(SQUARE, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"\[eig_backward\].*angle"):
+        bx.linalg.eig(a).eigenvectors[0].imag.sum().backward()
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 4, 4)])
+def test_complex_systems_are_solved(shape: tuple[int, ...]) -> None:
+    z = DRAW.standard_normal(shape) + 1j * DRAW.standard_normal(shape)
+    b = DRAW.standard_normal((*shape[:-1], 3)) + 1j
+    a = bx.tensor(z)
+    np.testing.assert_allclose(bx.linalg.inv(a).numpy(), np.linalg.inv(z), rtol=1e-10)
+    x = bx.linalg.solve(a, bx.tensor(b))
+    np.testing.assert_allclose(x.numpy(), np.linalg.solve(z, b), rtol=1e-10)
+    y = bx.linalg.solve(a, bx.tensor(b[..., 0]))
+    np.testing.assert_allclose(y.numpy(), x[..., 0].numpy(), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -245,23 +244,6 @@ def test_numbers_keep_float64_in_second_derivatives() -> None:
     (slope,) = bx.autograd.grad(bx.ldexp(a, b), b, create_graph=True)
     expected = 1.3 * 2**2.1 * np.log(2) ** 2
     assert bx.autograd.grad(slope, b)[0].item() == pytest.approx(expected, rel=1e-14)
-
-
-@pytest.mark.parametrize("name", ["preserve_format", "contiguous_format", "channels_last"])
-def test_memory_formats_are_taken_and_copies_stay_row_major(name: str) -> None:
-    wanted, t = getattr(bx, name), bx.arange(6.0).view(1, 2, 3, 1)
-    copies = [
-        bx.zeros_like(t, memory_format=wanted) + t,
-        t.clone(memory_format=wanted),
-        t.contiguous(memory_format=wanted),
-        t.double(memory_format=wanted),
-        t.to(memory_format=wanted),
-    ]
-    for copy in copies:
-        np.testing.assert_array_equal(copy.numpy(), t.numpy())
-        assert copy.stride() == (6, 3, 1, 1)
-        assert copy.layout is bx.strided
-    assert pickle.loads(pickle.dumps(wanted)) is wanted
 
 
 def test_out_may_be_wider_where_pytorchs_may_be() -> None:

@@ -39,6 +39,7 @@ TYPES: Final = {
     "Sequence[int]": "Sequence[_int]",
     "int | Sequence[int]": "_int | Sequence[_int]",
     "dtype": "_DType",
+    "memory_format": "_MemoryFormat",
     "str": "str",
     "Generator": "Generator",
 }
@@ -53,7 +54,8 @@ RESULTS: Final = {"bool": "_bool", "int": "_int", "dtype": "_DType"}
 # What cannot be said in a stub: constructors that always raise, pybind11's metaclass, and that no
 # class can derive from Tensor and another compiled type.
 UNLIKE: Final = [
-    r"(Generator|_Program|_Replayer|Node|_FunctionNode|_FunctionLink|RemovableHandle|dtype)(\.__init__)?",
+    r"(Generator|_Program|_Replayer|Node|_FunctionNode|_FunctionLink|RemovableHandle|dtype"
+    r"|memory_format)(\.__init__)?",
     "Tensor",
 ]
 MARK: Final = "    # <operations>\n"
@@ -179,6 +181,8 @@ def _arguments(overload: list[Argument], method: bool, variadic: bool) -> list[s
     positional = [a for a in overload if not a["keyword_only"]]
     listed = next((k for k in STARRED if positional and positional[-1]["type"] == k), None)
     if variadic and listed is None:
+        return None
+    if not variadic and positional and positional[-1]["one_by_one"]:
         return None
     if variadic and positional[-1]["default"] is not None:
         return None

@@ -157,6 +157,19 @@ void check_inplace(const char* op, const Tensor& t) {
                    "clone() it first");
 }
 
+void require_apart(const char* op, const Tensor& written, const Tensor& read, bool wholly) {
+  if (written->storage != read->storage || !is_dense(written) || !is_dense(read)) return;
+  const int64_t a = size_of(written.dtype()), b = size_of(read.dtype());
+  const bool same = a * written->offset == b * read->offset &&
+                    a * written.numel() == b * read.numel() && written.strides() == read.strides();
+  if (same && !wholly) return;
+  if (a * written->offset < b * (read->offset + read.numel()) &&
+      b * read->offset < a * (written->offset + written.numel()))
+    fail_runtime(op, "the tensor written, of shape ", written.shape(),
+                 ", and one that is read, of ", read.shape(),
+                 ", share a part of their memory; clone() the latter");
+}
+
 void Recorder::note_input(const Tensor& t) {
   if (!inputs_) inputs_ = std::make_unique<Tensors>();
   inputs_->push_back(t);

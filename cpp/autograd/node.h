@@ -210,6 +210,10 @@ Tensors run_node(Node& node, const Tensors& grads);
 
 /// Checks that t may be written in place; `op` names the caller. Bumps nothing yet.
 void check_inplace(const char* op, const Tensor& t);
+/// RuntimeError where two tensors without gaps share a part of their memory, of which one is
+/// written and the other read: what is read would hang on the order of the writes. `wholly`: also
+/// where they share all of it, element by element.
+void require_apart(const char* op, const Tensor& written, const Tensor& read, bool wholly = false);
 
 /// A node made of a lambda: formula and saved values side by side in the op.
 template <class F>

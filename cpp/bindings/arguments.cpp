@@ -21,6 +21,7 @@ const char* type_name(const Argument& a) {
     case ArgType::Dims:
     case ArgType::Ints: return "int or tuple of ints";
     case ArgType::DType: return "dtype";
+    case ArgType::Format: return "memory_format";
     case ArgType::String: return "str";
     default: return "Generator";
   }
@@ -37,8 +38,8 @@ const char* alternative(const char* name) {
 }
 
 /// Keywords outside the table: out=, and for creation what other devices would need.
-bool shared_keyword(const Operation& operation, const Overload& overload, const char* name,
-                    PyObject* value, Arguments& args, std::string& why) {
+bool shared_keyword(const Overload& overload, const char* name, PyObject* value, Arguments& args,
+                    std::string& why) {
   if (!std::strcmp(name, "out")) {
     if (value == Py_None) return true;
     if (is_tensor(value)) {
@@ -52,21 +53,12 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
     }
     return true;
   }
-  if (!std::strcmp(name, "memory_format"))
-    if (const auto* t = std::get_if<Tensor>(&args.values[0]))
-      require_format_fits(operation.name.c_str(), *t, value);
   const bool creates = !overload.arguments.empty() &&
                        overload.arguments.back().type == ArgType::DType &&
                        overload.arguments.back().keyword_only;
-  if (!creates) {
-    // One memory format is all there is: the copies that name one are the same copies.
-    constexpr const char* kCopies[] = {"clone", "contiguous", "float", "double", "int",
-                                       "long",  "byte",       "bool",  "cfloat", "cdouble"};
-    return !std::strcmp(name, "memory_format") &&
-           std::find(std::begin(kCopies), std::end(kCopies), operation.name) != std::end(kCopies);
-  }
+  if (!creates) return false;
   if (!std::strcmp(name, "requires_grad")) {
-    if (PyBool_Check(value)) args.requires_grad = value == Py_True;
+    if (PyBool_Check(value) || value == Py_None) args.requires_grad = value == Py_True;
     else why = str("argument 'requires_grad' must be bool, not ", Py_TYPE(value)->tp_name);
     return true;
   }
@@ -74,16 +66,28 @@ bool shared_keyword(const Operation& operation, const Overload& overload, const 
     require_cpu(value);
     return true;
   }
-  for (const char* ignored : {"layout", "pin_memory", "memory_format"})
-    if (!std::strcmp(name, ignored)) return true;
-  return false;
+  if (!std::strcmp(name, "pin_memory")) {
+    if (value == Py_True)
+      fail_runtime("pin_memory", "there is no accelerator to pin memory for; leave it out");
+    if (!PyBool_Check(value) && value != Py_None)
+      why = str("argument 'pin_memory' must be bool, not ", Py_TYPE(value)->tp_name);
+    return true;
+  }
+  if (std::strcmp(name, "layout")) return false;
+  static const auto* layout =
+      new py::object(py::module_::import("backprop_ext._layout").attr("layout"));
+  if (value != Py_None && !py::isinstance(value, *layout))
+    why = str("argument 'layout' must be layout, not ", Py_TYPE(value)->tp_name);
+  return true;
 }
 
-/// A reduction that is no string is a wrong value, as one that is an unknown string.
-void require_reduction(const char* op, const Argument& a, PyObject* value) {
+/// What is to be said of an argument of another type. A reduction that is no string is a wrong
+/// value, as one that is an unknown string.
+void note_misfit(const char* op, const Argument& a, PyObject* value, Arguments& out) {
   if (a.name == "reduction")
     fail_value(op, "reduction is a ", Py_TYPE(value)->tp_name,
                "; expected 'mean', 'sum' or 'none'");
+  out.lacks_tensor |= a.type <= ArgType::OptTensors && !is_tensor(value);
 }
 
 }  // namespace
@@ -125,8 +129,8 @@ std::string match(const Operation& operation, const Overload& overload, bool met
         list.push_back(tensor_of(args[taken]));
       }
       out.values[k] = std::move(list);
-    } else if (!convert(a, args[taken], out.values[k])) {
-      require_reduction(operation.name.c_str(), a, args[taken]);
+    } else if (a.one_by_one || !convert(a, args[taken], out.values[k])) {
+      note_misfit(operation.name.c_str(), a, args[taken], out);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
                     Py_TYPE(args[taken])->tp_name);
     } else {
@@ -148,7 +152,7 @@ std::string match(const Operation& operation, const Overload& overload, bool met
     };
     if (!find(raw) && !find(alternative(raw))) {
       std::string why;
-      if (!shared_keyword(operation, overload, raw, value, out, why))
+      if (!shared_keyword(overload, raw, value, out, why))
         return reason("got an unexpected keyword argument '", raw, "'");
       if (!why.empty()) return why;
       continue;
@@ -156,7 +160,7 @@ std::string match(const Operation& operation, const Overload& overload, bool met
     const Argument& a = table[static_cast<size_t>(k)];
     if (given[k]) return reason("got multiple values for argument '", a.name, "'");
     if (!convert(a, value, out.values[k])) {
-      require_reduction(operation.name.c_str(), a, value);
+      note_misfit(operation.name.c_str(), a, value, out);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
                     Py_TYPE(value)->tp_name);
     }
@@ -165,7 +169,8 @@ std::string match(const Operation& operation, const Overload& overload, bool met
   for (int k = 0; k < count; ++k) {
     if (given[k]) continue;
     const Argument& a = table[static_cast<size_t>(k)];
-    if (a.has_default) out.values[k] = a.default_value;
+    if (a.one_by_one) out.values[k] = Tensors{};
+    else if (a.has_default) out.values[k] = a.default_value;
     else if (a.type != ArgType::Generator) return reason("missing argument '", a.name, "'");
   }
   return {};
@@ -178,7 +183,7 @@ std::string signature_text(const Overload& overload) {
     if (text.size() > 1) text += ", ";
     if (a.keyword_only && !keyword_only) text += "*, ";
     keyword_only = a.keyword_only;
-    text += a.name;
+    text += (a.one_by_one ? "*" : "") + a.name;
     if (a.has_default) text += "=" + a.default_text;
   }
   return text + ")";

@@ -141,6 +141,12 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
         return true;
       }
       return false;
+    case ArgType::Format:
+      if (const auto f = format_from(o)) {
+        out = *f;
+        return true;
+      }
+      return false;
     case ArgType::String:
       if (!PyUnicode_Check(o)) return false;
       out = std::string(PyUnicode_AsUTF8(o));

@@ -1,4 +1,6 @@
 // C++ errors become the classes that PyTorch raises.
+#include <cstring>
+
 #include "bindings/python.h"
 #include "core/linalg_error.h"
 
@@ -6,12 +8,15 @@ namespace bx {
 
 namespace {
 PyObject* linalg_error = nullptr;
+PyObject* not_a_tensor = nullptr;
 
 PyObject* class_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::Value: return PyExc_ValueError;
     case ErrorKind::Type: return PyExc_TypeError;
+    case ErrorKind::NotATensor: return not_a_tensor;
     case ErrorKind::Index: return PyExc_IndexError;
+    case ErrorKind::Assertion: return PyExc_AssertionError;
     case ErrorKind::NotImplemented: return PyExc_NotImplementedError;
     default: return PyExc_RuntimeError;
   }
@@ -43,26 +48,24 @@ void require_cpu(py::handle device) {
   py::module_::import("backprop_ext._device").attr("on_cpu")(device);
 }
 
-void require_format_fits(const char* op, const Tensor& t, py::handle format) {
-  const std::string name = py::str(format);
-  const int dims = name == "torch.channels_last"      ? 4
-                   : name == "torch.channels_last_3d" ? 5
-                                                      : t.dim();
-  if (t.dim() != dims)
-    fail_runtime(op, name, " of a tensor of shape ", t.shape(), "; it is for ", dims,
-                 " dimensions");
-}
-
 void bind_errors(py::module_& m) {
   warning_handler = [](const std::string& message) {
     py::gil_scoped_acquire gil;
     if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1) < 0) throw py::error_already_set();
   };
-  linalg_error = PyErr_NewExceptionWithDoc(
-      "torch.linalg.LinAlgError", "A singular matrix, or an iteration that did not converge.",
-      PyExc_RuntimeError, nullptr);
-  if (!linalg_error) throw py::error_already_set();
-  m.attr("_LinAlgError") = py::reinterpret_borrow<py::object>(linalg_error);
+  const auto add = [&](const char* name, const char* doc, py::handle bases) {
+    PyObject* made = PyErr_NewExceptionWithDoc(name, doc, bases.ptr(), nullptr);
+    if (!made) throw py::error_already_set();
+    m.add_object((std::string("_") + (std::strrchr(name, '.') + 1)).c_str(), made);
+    return made;
+  };
+  linalg_error =
+      add("torch.linalg.LinAlgError", "A singular matrix, or an iteration that did not converge.",
+          PyExc_RuntimeError);
+  // PyTorch raises the one or the other, as the function is written in C++ or in Python.
+  not_a_tensor = add("torch.NotATensorError",
+                     "Of another type than a tensor, and without a tensor's attributes.",
+                     py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_AttributeError)));
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);

@@ -24,13 +24,15 @@ struct PyOperation {
 
 PyOperation* as_operation(PyObject* o) { return reinterpret_cast<PyOperation*>(o); }
 
-[[noreturn]] void reject(const Operation& op, const std::vector<std::string>& reasons) {
+[[noreturn]] void reject(const Operation& op, const std::vector<std::string>& reasons,
+                         bool lacks_tensor) {
+  const ErrorKind kind = lacks_tensor ? ErrorKind::NotATensor : ErrorKind::Type;
   if (reasons.size() == 1)
-    fail_type(op.name.c_str(), reasons[0], "; usage: ", op.name, signature_text(op.overloads[0]));
+    fail(kind, op.name.c_str(), reasons[0], "; usage: ", op.name, signature_text(op.overloads[0]));
   std::string text;
   for (size_t k = 0; k < reasons.size(); ++k)
     text += "\n  " + op.name + signature_text(op.overloads[k]) + ": " + reasons[k];
-  fail_type(op.name.c_str(), "no way to call it takes these arguments:", text);
+  fail(kind, op.name.c_str(), "no way to call it takes these arguments:", text);
 }
 
 /// The first way to call it that takes the arguments.
@@ -45,7 +47,7 @@ const Overload& choose(const Operation& op, bool method, PyObject* const* args,
       if (explain) reasons.push_back(std::move(why));
       arguments.out = {};
     }
-  reject(op, reasons);
+  reject(op, reasons, arguments.lacks_tensor);
 }
 
 /// Said once, as by PyTorch.
@@ -98,6 +100,10 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
       if (all.size() != arguments.out.size())
         fail_type(op.name.c_str(), all.size(), " results, but out has ", arguments.out.size(),
                   " tensors; give one for each");
+      for (const Value& v : arguments.values)
+        if (const auto* read = std::get_if<Tensor>(&v))
+          for (const Tensor& out : arguments.out)  // a smaller one is written when all is read
+            if (out.numel() >= read->numel()) require_apart(op.name.c_str(), out, *read);
       for (size_t k = 0; k < all.size(); ++k) write_out(op, arguments.out[k], all[k]);
       result = one.empty() ? Value(arguments.out) : Value(arguments.out[0]);
     }
@@ -181,6 +187,7 @@ const char* type_text(ArgType type) {
     case ArgType::Dims:
     case ArgType::Ints: return "int | Sequence[int]";
     case ArgType::DType: return "dtype";
+    case ArgType::Format: return "memory_format";
     case ArgType::String: return "str";
     default: return "Generator";
   }
@@ -211,6 +218,7 @@ py::list describe() {
         d["name"] = a.name;
         d["type"] = std::string(type_text(a.type)) + (a.optional ? " | None" : "");
         d["keyword_only"] = a.keyword_only;
+        d["one_by_one"] = a.one_by_one;
         d["default"] = a.has_default ? py::object(py::str(a.default_text)) : py::object(py::none());
         arguments.append(d);
       }

@@ -40,6 +40,7 @@ PyObject* wrap_dtype(DType dtype);
 /// A node of the tape, of a class that has its name: type(y.grad_fn).__name__ is what is printed.
 py::object wrap_node(const Ref<Node>& node);
 std::optional<DType> dtype_from(PyObject* o);
+std::optional<MemoryFormat> format_from(PyObject* o);
 
 /// Sets Python's error from the C++ exception in flight.
 void set_python_error() noexcept;
@@ -75,8 +76,6 @@ py::object to_numpy(const Tensor& t);
 
 /// The error of another place than the CPU: `on_cpu` of _device.py.
 void require_cpu(py::handle device);
-/// RuntimeError where a memory format is for another number of dimensions.
-void require_format_fits(const char* op, const Tensor& t, py::handle format);
 
 /// The names of a module that do not begin with an underscore, sorted.
 py::list public_names(const py::module_& m);
@@ -87,6 +86,7 @@ void set_item(const Tensor& t, PyObject* key, PyObject* value);
 // One function per file of bindings; module.cpp calls them in turn.
 void bind_errors(py::module_& m);
 void bind_dtype(py::module_& m);
+void bind_memory_format(py::module_& m);
 void bind_tensor(py::module_& m);
 void bind_operations(py::module_& m);
 void bind_numpy(py::module_& m);

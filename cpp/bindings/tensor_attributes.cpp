@@ -60,7 +60,9 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
     const Tensor t = tensor_of(self);
     if (!value) fail_type("requires_grad", "it cannot be deleted; set it to False");
-    const bool wanted = is_true(value);
+    if (!PyBool_Check(value))
+      fail_runtime("requires_grad", "it is a ", Py_TYPE(value)->tp_name, "; set True or False");
+    const bool wanted = value == Py_True;
     if (grad_fn(t)) {
       if (!wanted)
         fail_runtime("requires_grad", "requires_grad of a non-leaf tensor (shape ", t.shape(),

@@ -112,11 +112,28 @@ PyObject* numpy(PyObject* self, PyObject* args, PyObject* kwargs) {
   });
 }
 
+MemoryFormat the_format(const char* op, PyObject* o) {
+  if (const auto format = format_from(o)) return *format;
+  fail_type(op, "memory_format is a ", Py_TYPE(o)->tp_name, "; pass one, as torch.channels_last");
+}
+
+PyObject* lies_densely(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return guarded([&] {
+    PyObject* format = nullptr;
+    static const char* names[] = {"memory_format", nullptr};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O", const_cast<char**>(names), &format))
+      throw py::error_already_set();
+    return from_bool(lies_in(
+        tensor_of(self), format ? the_format("is_contiguous", format) : MemoryFormat::Contiguous));
+  });
+}
+
 /// to(dtype), to(other), to(device), to(device, dtype): only the type can change.
 PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
     const Tensor t = tensor_of(self);
     DType dtype = t.dtype();
+    MemoryFormat format = MemoryFormat::Preserve;
     bool copy = false;
     auto take = [&](const std::string& name, PyObject* o) {
       if (name == "copy" || name == "non_blocking") {
@@ -129,7 +146,7 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
                          name == "memory_format";
       if (!known) fail_type("to", "got an unexpected keyword argument '", name, "'; leave it out");
       if (o == Py_None) return;
-      if (name == "memory_format") require_format_fits("to", t, o);
+      if (name == "memory_format") format = the_format("to", o);
       else if (const auto d = dtype_from(o)) dtype = *d;
       else if (is_tensor(o)) dtype = tensor_of(o).dtype();
       else if (name == "dtype")
@@ -143,12 +160,12 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
       PyObject* o = PyTuple_GET_ITEM(args, i);
       const bool second = i == 1 && !PyBool_Check(o) && !is_type(PyTuple_GET_ITEM(args, 0));
       flags += second;
-      take(i == 0 || second ? "" : i == flags ? "non_blocking" : "copy", o);
+      take(i == 0 ? "" : second ? "dtype" : i == flags ? "non_blocking" : "copy", o);
     }
     if (kwargs)
       for (auto [name, value] : py::reinterpret_borrow<py::dict>(kwargs))
         take(py::str(name), value.ptr());
-    return wrap(dtype == t.dtype() && copy ? clone(t) : to(t, dtype));
+    return wrap(dtype == t.dtype() && copy ? clone(t, format) : to(t, dtype, format));
   });
 }
 
@@ -184,10 +201,8 @@ PyMethodDef tensor_methods[] = {
     {"data_ptr", no_args<address>, METH_NOARGS, "The address of the first element."},
     {"storage_offset", no_args<[](const Tensor& t) { return PyLong_FromLongLong(t->offset); }>,
      METH_NOARGS, "Elements before the first one in the memory."},
-    {"is_contiguous", with_keywords(+[](PyObject* self, PyObject*, PyObject*) {
-       return get<[](const Tensor& t) { return from_bool(t.is_contiguous()); }>(self, nullptr);
-     }),
-     METH_VARARGS | METH_KEYWORDS, "Whether the elements lie row-major without gaps."},
+    {"is_contiguous", with_keywords(lies_densely), METH_VARARGS | METH_KEYWORDS,
+     "Whether the elements lie row-major, or in a memory format, without gaps."},
     {"is_floating_point",
      no_args<[](const Tensor& t) { return from_bool(is_floating(t.dtype())); }>, METH_NOARGS,
      "Whether the elements are floats."},

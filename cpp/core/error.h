@@ -7,7 +7,16 @@
 
 namespace bx {
 
-enum class ErrorKind { Runtime, Value, Type, Index, NotImplemented, OutOfMemory };
+enum class ErrorKind {
+  Runtime,
+  Value,
+  Type,
+  NotATensor,
+  Index,
+  Assertion,
+  NotImplemented,
+  OutOfMemory
+};
 
 /// Every failure of the engine: `[op] what; both values; the cure`.
 class Error : public std::runtime_error {

@@ -21,6 +21,23 @@ Dims reordered(const Dims& dims, const Dims& order) {
   return out;
 }
 
+bool is_dense(const Tensor& t) {
+  if (t.is_contiguous()) return true;
+  const Dims order = memory_order(t.strides());
+  return is_contiguous(reordered(t.shape(), order), reordered(t.strides(), order));
+}
+
+Dims channels_last_order(MemoryFormat format) {
+  return format == MemoryFormat::ChannelsLast ? Dims{0, 2, 3, 1} : Dims{0, 2, 3, 4, 1};
+}
+
+bool lies_in(const Tensor& t, MemoryFormat format) {
+  if (format < MemoryFormat::ChannelsLast) return t.is_contiguous();
+  const Dims order = channels_last_order(format);
+  if (t.dim() != order.size()) return false;
+  return is_contiguous(reordered(t.shape(), order), reordered(t.strides(), order));
+}
+
 Tensor empty(const Dims& shape, DType dtype) {
   const int64_t n = checked_numel("empty", shape);
   auto storage = make<Storage>(n * size_of(dtype));

@@ -124,10 +124,23 @@ inline bool is_contiguous(const Dims& shape, const Dims& strides) {
 }
 inline bool Tensor::is_contiguous() const { return bx::is_contiguous(shape(), strides()); }
 
+/// In which order the dimensions lie in memory: row-major, as in another tensor, or with dimension
+/// 1 innermost, for 4 or for 5 dimensions.
+enum class MemoryFormat { Contiguous, Preserve, ChannelsLast, ChannelsLast3d };
+inline constexpr const char* kFormatNames[] = {"contiguous_format", "preserve_format",
+                                               "channels_last", "channels_last_3d"};
+/// The dimensions in the order of memory, of a format with the channels last.
+Dims channels_last_order(MemoryFormat format);
+/// Without gaps, in a format; with Preserve row-major.
+bool lies_in(const Tensor& t, MemoryFormat format);
+
 /// The dimensions by falling stride.
 Dims memory_order(const Dims& strides);
 /// The entries of dims, one for each dimension, in another order of these.
 Dims reordered(const Dims& dims, const Dims& order);
+/// Row-major in some order of the dimensions: without gaps, and every element at a place of its
+/// own.
+bool is_dense(const Tensor& t);
 
 /// A new row-major tensor, uninitialised.
 Tensor empty(const Dims& shape, DType dtype);

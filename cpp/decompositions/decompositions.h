@@ -33,6 +33,9 @@ Kernel product_of_reflections(DType dtype);
 /// i[1].
 Kernel eigh(DType dtype);
 
+/// The same of general matrices, in no order: out0 and out1 are complex, the vectors of length 1.
+Kernel eig(DType dtype);
+
 /// in0 [B, m, n] = U S V^T: out0 [B, m, p] = U, out1 [B, 1, k] = S, falling, out2 [B, q, n] = V^T,
 /// out3 [B] int32 = 0 where they were found. i[0] = 0: S alone, 1: p = q = k, 2: p = m, q = n.
 Kernel svd(DType dtype);

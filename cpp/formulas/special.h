@@ -120,6 +120,7 @@ struct Erfcx : SpecialUnary {
 };
 struct Ndtr : SpecialUnary {
   static constexpr auto name = "ndtr";
+  static constexpr auto node = "MulBackward1";
   static constexpr auto doc = "y = Phi(input), the normal distribution;  d input = g phi(input)";
   static constexpr auto f = [](auto x) { return ndtr(x); };
   static constexpr auto partials =

@@ -116,9 +116,12 @@ Tensor tile(const Tensor& t, const Dims& times) {
 
 Tensor repeat_each(const Tensor& t, const Tensor& times, std::optional<int64_t> axis,
                    std::optional<int64_t> output_size) {
-  if (!is_integral(times.dtype()) || times.dim() > 1)
-    fail_runtime("repeat_interleave", "repeats are ", name_of(times.dtype()), " of shape ",
-                 times.shape(), "; expected int64 or int32 in one dimension");
+  if (times.dtype() != DType::Int64 && times.dtype() != DType::Int32)
+    fail(ErrorKind::NotImplemented, "repeat_interleave", "repeats are ", name_of(times.dtype()),
+         "; expected int64 or int32");
+  if (times.dim() > 1)
+    fail_runtime("repeat_interleave", "repeats of shape ", times.shape(),
+                 "; expected one dimension");
   const Tensor in = axis && t.dim() ? t : reshape(t, {-1});
   const int a = axis ? wrap_axis("repeat_interleave", *axis, t.dim()) : 0;
   const int64_t n = in.shape()[a];

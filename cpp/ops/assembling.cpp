@@ -113,7 +113,9 @@ Tensor combinations(const Tensor& t, int64_t r, bool with_replacement) {
   }
   Tensor places = empty({static_cast<int64_t>(rows.size()) / r, r}, DType::Int64);
   std::copy(rows.begin(), rows.end(), places.data<int64_t>());
-  return index(t, {places});
+  Tensors columns;
+  for (int64_t k = 0; k < r; ++k) columns.push_back(index(t, {select_axis(places, 1, k)}));
+  return stack(columns, 1);
 }
 
 Tensor block_diag(const Tensors& given) {
@@ -164,16 +166,16 @@ void register_assembling(Registry& r) {
   r.function("dstack", "tensors", dstack, "Tensors joined along their third dimension.");
   r.function("column_stack", "tensors", column_stack,
              "Tensors joined along their columns; a vector is one column.");
-  r.function("broadcast_tensors", "tensors", broadcast_tensors,
+  r.function("broadcast_tensors", "*tensors", broadcast_tensors,
              "All tensors expanded to the shape in which they would be combined.");
   r.function("meshgrid", "tensors, *, indexing=None", meshgrid,
              "grid_k[i_1, ..., i_n] = tensors_k[i_k], as views; indexing='xy' swaps the first two "
              "dimensions.");
-  r.function("cartesian_prod", "tensors", cartesian_prod,
+  r.function("cartesian_prod", "*tensors", cartesian_prod,
              "Every way to take one element from each vector, a row each.");
   r.function("combinations", "input, r=2, with_replacement=False", combinations,
              "Every way to take r elements of a vector in order, a row each.");
-  r.function("block_diag", "tensors", block_diag, "The matrices along the diagonal, 0 elsewhere.");
+  r.function("block_diag", "*tensors", block_diag, "The matrices along the diagonal, 0 elsewhere.");
 }
 
 }  // namespace bx

@@ -5,8 +5,13 @@ namespace bx {
 
 using kernels::Id;
 
-Tensor clone(const Tensor& t) {
-  Tensor out = empty(t.shape(), t.dtype());
+Tensor empty_for_copy(const char* op, const Tensor& t, DType dtype, MemoryFormat format) {
+  if (format != MemoryFormat::Preserve) return empty_in(op, t.shape(), dtype, format);
+  return is_dense(t) ? empty_like(t, dtype) : empty(t.shape(), dtype);
+}
+
+Tensor clone(const Tensor& t, MemoryFormat format) {
+  Tensor out = empty_for_copy("clone", t, t.dtype(), format);
   launch("clone", kernel(Id::Copy, t.dtype()), out, t);
   if (Recorder r{&t}; r)
     r.done("CloneBackward0", out, [](const Backward& b) { b.give(0, b.grad()); });
@@ -23,7 +28,13 @@ Tensor lazy_clone(const Tensor& t) {
       make<TensorImpl>(std::move(storage), 0, t.shape(), contiguous_strides(t.shape()), t.dtype()));
 }
 
-Tensor contiguous(const Tensor& t) { return t.is_contiguous() ? t : clone(t); }
+Tensor contiguous(const Tensor& t, MemoryFormat format) {
+  if (lies_in(t, format)) return t;
+  if (format == MemoryFormat::Preserve)
+    fail_runtime("contiguous", "preserve_format of strides ", t.strides(),
+                 ", which have gaps or another order; name a format");
+  return clone(t, format);
+}
 
 Tensor detach(const Tensor& t) { return detached(t); }
 
@@ -73,6 +84,7 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
 }  // namespace
 
 Tensor copy_(const Tensor& self, const Tensor& source, const char* node) {
+  if (source.dim() > 0) require_apart("copy_", self, source);
   return write("copy_", node, self, source);
 }
 
@@ -99,14 +111,18 @@ Tensor zero_(const Tensor& self) {
 
 void register_copy(Registry& r) {
   r.both(
-      "clone", "input", [](const Tensor& t) { return clone(t); },
-      "A copy with memory of its own, row-major; gradients flow through.");
+      "clone", "input, *, memory_format=None",
+      [](const Tensor& t, OptFormat f) { return clone(t, f.value_or(MemoryFormat::Preserve)); },
+      "A copy with memory of its own, which lies as input does, or in a format.");
   r.method(
       "_lazy_clone", "input", [](const Tensor& t) { return lazy_clone(t); },
       "clone() that shares the memory until it or the original is written.");
   r.method(
-      "contiguous", "input", [](const Tensor& t) { return contiguous(t); },
-      "The tensor itself where it is row-major, else a copy.");
+      "contiguous", "input, *, memory_format=None",
+      [](const Tensor& t, OptFormat f) {
+        return contiguous(t, f.value_or(MemoryFormat::Contiguous));
+      },
+      "The tensor itself where it is row-major, or lies in a format, else a copy.");
   r.both(
       "detach", "input", [](const Tensor& t) { return detach(t); },
       "The same memory without the graph: no gradient flows.");
@@ -132,10 +148,13 @@ void register_copy(Registry& r) {
       "Writes 0 into every element.");
   r.method(
       "type_as", "input, other",
-      [](const Tensor& t, const Tensor& other) { return to(t, other.dtype()); },
+      [](const Tensor& t, const Tensor& other) {
+        return to(t, other.dtype(), MemoryFormat::Preserve);
+      },
       "Conversion to the element type of another tensor.");
   r.method(
-      "_to_dtype", "input, dtype", [](const Tensor& t, DType d) { return to(t, d); },
+      "_to_dtype", "input, dtype",
+      [](const Tensor& t, DType d) { return to(t, d, MemoryFormat::Preserve); },
       "Conversion to another element type; the tensor itself where nothing changes.");
   for (auto [name, dtype] : {std::pair{"float", DType::Float32},
                              {"double", DType::Float64},
@@ -147,8 +166,12 @@ void register_copy(Registry& r) {
                              {"bool", DType::Bool}}) {
     Overload o;
     o.arguments.emplace_back(ArgType::Tensor);
-    o.call = [dtype = dtype](Value* v) -> Value { return to(std::get<Tensor>(v[0]), dtype); };
-    r.add_overload(Place::Method, name, "input", std::move(o),
+    o.arguments.emplace_back(ArgType::Format, true);
+    o.call = [dtype = dtype](Value* v) -> Value {
+      const auto* format = std::get_if<MemoryFormat>(&v[1]);
+      return to(std::get<Tensor>(v[0]), dtype, format ? *format : MemoryFormat::Preserve);
+    };
+    r.add_overload(Place::Method, name, "input, *, memory_format=None", std::move(o),
                    "Conversion to another element type; the tensor itself where nothing changes.");
   }
 }

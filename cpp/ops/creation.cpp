@@ -49,6 +49,10 @@ Tensor arange_int(int64_t start, int64_t end, int64_t step) {
   return out;
 }
 
+Tensor like(const Tensor& t, OptFormat format, OptDType dtype) {
+  return empty_like(t, dtype.value_or(t.dtype()), format.value_or(MemoryFormat::Preserve));
+}
+
 namespace {
 
 Tensor full_scalar(const Dims& shape, const Scalar& value, OptDType dtype) {
@@ -125,8 +129,11 @@ Tensor eye(int64_t n, int64_t m, OptDType dtype) {
 
 void register_creation(Registry& r) {
   r.function(
-      "empty", "*size, *, dtype=None",
-      [](const Dims& size, OptDType dtype) { return empty(size, dtype.value_or(default_dtype())); },
+      "empty", "*size, *, memory_format=None, dtype=None",
+      [](const Dims& size, OptFormat format, OptDType dtype) {
+        return empty_in("empty", size, dtype.value_or(default_dtype()),
+                        format.value_or(MemoryFormat::Contiguous));
+      },
       "An uninitialised tensor of the given size.");
   r.function(
       "zeros", "*size, *, dtype=None",
@@ -144,26 +151,24 @@ void register_creation(Registry& r) {
         return full_scalar(size, value, dtype);
       },
       "A tensor with fill_value in every element; its type is the value's.");
+  r.function("empty_like", "input, *, memory_format=None, dtype=None", like,
+             "An uninitialised tensor of input's size and type.");
   r.function(
-      "empty_like", "input, *, dtype=None",
-      [](const Tensor& t, OptDType dtype) { return empty_like(t, dtype.value_or(t.dtype())); },
-      "An uninitialised tensor of input's size and type.");
-  r.function(
-      "zeros_like", "input, *, dtype=None",
-      [](const Tensor& t, OptDType dtype) {
-        return zero_(empty_like(t, dtype.value_or(t.dtype())));
-      },
+      "zeros_like", "input, *, memory_format=None, dtype=None",
+      [](const Tensor& t, OptFormat f, OptDType dtype) { return zero_(like(t, f, dtype)); },
       "Zeros of input's size and type.");
   r.function(
-      "ones_like", "input, *, dtype=None",
-      [](const Tensor& t, OptDType dtype) {
-        return fill_(empty_like(t, dtype.value_or(t.dtype())), wrapped_number(1., DType::Float64));
+      "ones_like", "input, *, memory_format=None, dtype=None",
+      [](const Tensor& t, OptFormat f, OptDType dtype) {
+        return fill_(like(t, f, dtype), wrapped_number(1., DType::Float64));
       },
       "Ones of input's size and type.");
   r.function(
-      "full_like", "input, fill_value, *, dtype=None",
-      [](const Tensor& t, const Scalar& value, OptDType dtype) {
-        return full_scalar(t.shape(), value, dtype.value_or(t.dtype()));
+      "full_like", "input, fill_value, *, memory_format=None, dtype=None",
+      [](const Tensor& t, const Scalar& value, OptFormat f, OptDType dtype) {
+        const Tensor out = like(t, f, dtype);
+        require_fits("full_like", value, out.dtype());
+        return fill_(out, number_as(value, out.dtype()));
       },
       "fill_value in every element, of input's size and type.");
   r.function(

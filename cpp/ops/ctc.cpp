@@ -210,7 +210,8 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
     fail_runtime(op, "log_probs have shape ", log_probs.shape(),
                  "; expected (time, batch, classes) or (time, classes)");
   if (!is_floating(log_probs.dtype()))
-    fail_runtime(op, "log_probs are ", name_of(log_probs.dtype()), "; expected floats");
+    fail(ErrorKind::NotImplemented, op, "log_probs are ", name_of(log_probs.dtype()),
+         "; expected floats");
   if (!is_integral(targets.dtype()))
     fail_runtime(op, "targets are ", name_of(targets.dtype()), "; expected class indices");
   const bool single = log_probs.dim() == 2;

@@ -74,9 +74,9 @@ void require_every(const char* op, const Tensor& flags, ErrorKind kind, const ch
 namespace {
 
 /// to() without a warning: of a complex number the real part.
-Tensor converted(const Tensor& t, DType dtype) {
-  if (t.dtype() == dtype) return t;
-  Tensor out = empty(t.shape(), dtype);
+Tensor converted(const Tensor& t, DType dtype, MemoryFormat format = MemoryFormat::Contiguous) {
+  if (t.dtype() == dtype && (format < MemoryFormat::ChannelsLast || lies_in(t, format))) return t;
+  Tensor out = empty_for_copy("to", t, dtype, format);
   out->is_wrapped_number = t->is_wrapped_number;
   launch("to", kernel(kernels::Id::Copy, dtype), out, t);
   if (!is_differentiable(dtype)) return out;
@@ -114,14 +114,14 @@ Tensor as_bool_mask(const char* op, const Tensor& mask) {
   return to(mask, DType::Bool);
 }
 
-Tensor to(const Tensor& t, DType dtype) {
+Tensor to(const Tensor& t, DType dtype, MemoryFormat format) {
   if (is_complex(t.dtype()) && !is_complex(dtype)) {
     if (dtype == DType::Bool) return detach(t) != 0.;
     if (t->is_wrapped_number)
       return converted(wrapped_number(item_double(t), real_of(t.dtype())), dtype);
     warn("to", "casting complex values to real discards the imaginary part; take .real or .abs()");
   }
-  return converted(t, dtype);
+  return converted(t, dtype, format);
 }
 
 }  // namespace bx

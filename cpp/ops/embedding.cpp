@@ -1,7 +1,7 @@
 // Rows of a table looked up and added up. Looking up and adding up are each other's derivatives.
 #include <algorithm>
 
-#include "ops/ops.h"
+#include "ops/scatter.h"
 
 namespace bx {
 
@@ -52,7 +52,7 @@ Tensor row_add(const char* op, const Tensor& x, const Tensor& rows, int64_t size
 }
 
 Tensor row_numbers(const char* op, const Tensor& input) {
-  if (!is_integral(input.dtype()))
+  if (input.dtype() != DType::Int64 && input.dtype() != DType::Int32)
     fail_runtime(op, "the indices are ", name_of(input.dtype()),
                  "; expected int64 or int32, convert with .long()");
   GradMode off(false);
@@ -64,12 +64,13 @@ void check_table(const char* op, const Tensor& weight) {
     fail_runtime(op, "the weight has shape ", weight.shape(), "; expected (rows, width)");
 }
 
-int64_t padding_row(const char* op, std::optional<int64_t> padding_idx, const Tensor& weight) {
+int64_t padding_row(const char* op, std::optional<int64_t> padding_idx, const Tensor& weight,
+                    ErrorKind error) {
   if (!padding_idx) return kNoRow;
   const int64_t size = weight.size(0);
   if (*padding_idx < -size || *padding_idx >= size)
-    fail_value(op, "padding_idx=", *padding_idx, " is no row of a weight of ", size,
-               " rows; pass one of them");
+    fail(error, op, "padding_idx=", *padding_idx, " is no row of a weight of ", size,
+         " rows; pass one of them");
   return *padding_idx < 0 ? *padding_idx + size : *padding_idx;
 }
 
@@ -132,7 +133,7 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
     fail(ErrorKind::NotImplemented, op, "sparse=True; sparse gradients do not exist here, ",
          "pass sparse=False");
   const Tensor rows = row_numbers(op, input);
-  const int64_t skip = padding_row(op, padding_idx, weight);
+  const int64_t skip = padding_row(op, padding_idx, weight, ErrorKind::Assertion);
   if (max_norm) renormalize(weight, input, *max_norm, norm_type);
   return looked_up(op, weight, rows, skip, input.shape(), scale_grad_by_freq);
 }
@@ -195,7 +196,7 @@ Tensor embedding_bag(const Tensor& input, const Tensor& weight,
   if (per_sample_weights && !(per_sample_weights->shape() == input.shape()))
     fail_value(op, "per_sample_weights have shape ", per_sample_weights->shape(), ", the input ",
                input.shape(), "; they must be equal");
-  Tensor rows = row_numbers(op, input);
+  Tensor rows = checked_index({op}, row_numbers(op, input), weight.size(0));
   const Tensor begins = offsets         ? row_numbers(op, *offsets)
                         : input.size(1) ? arange_int(0, input.numel(), input.size(1))
                                         : zeros({input.size(0)}, DType::Int64);
@@ -203,7 +204,7 @@ Tensor embedding_bag(const Tensor& input, const Tensor& weight,
   if (count < 0) fail_value(op, "include_last_offset=True with empty offsets; pass at least one");
   Tensor bags = bags_of(op, begins, rows.numel(), count);
   Tensor factor = per_sample_weights ? reshape(*per_sample_weights, {input.numel(), 1}) : Tensor();
-  const int64_t skip = padding_row(op, padding_idx, weight);
+  const int64_t skip = padding_row(op, padding_idx, weight, ErrorKind::Runtime);
   if (skip != kNoRow) {
     const Tensor places = kept(rows, skip);
     rows = index(rows, {places});

@@ -92,6 +92,9 @@ Tensor masked_fill_as(const char* op, const Tensor& self, const Tensor& mask, co
   if (!(broadcast_shapes(op, self.shape(), mask.shape()) == self.shape()))
     fail_runtime(op, "a mask of shape ", mask.shape(), " does not broadcast to the shape ",
                  self.shape(), " of the tensor written to; reshape it");
+  if (is_complex(value.dtype()) && !is_complex(self.dtype()))
+    fail_runtime(op, "the value is ", name_of(value.dtype()), ", the tensor ",
+                 name_of(self.dtype()), ", which cannot hold it; pass its real part");
   const Tensor number = fitted(op, value, self.dtype());
   const Target target(op, self, inplace);
   {
@@ -193,7 +196,7 @@ void register_flat_index(Registry& r) {
   r.function("unravel_index", "indices, shape", unravel_index,
              "The place of each flat index in a tensor of `shape`: one index tensor for each "
              "dimension.");
-  r.inplace({"put", "masked_scatter"});
+  r.inplace({"put", "masked_scatter"}, true);
 }
 
 }  // namespace bx

@@ -115,6 +115,7 @@ Tensor grid_sample(const Tensor& input, const Tensor& grid, const std::string& m
   if (mode == "bicubic" && dims != 2)
     fail_runtime(op, "mode='bicubic' with an input of shape ", input.shape(),
                  "; it takes four dimensions");
+  require_float(op, input.dtype());
   if (input.dtype() != grid.dtype())
     fail_runtime(op, "the input is ", name_of(input.dtype()), ", the grid ", name_of(grid.dtype()),
                  "; they must be of one type");

@@ -202,6 +202,7 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
                   bool accumulate) {
   if (selects_nothing(indices)) return copy_(self, value);
   check_inplace("index_put_", self);
+  if (value.dim() > 0) require_apart("index_put_", self, value, true);
   const Selection s("index_put_", self, indices);
   const Tensor source = value->storage->root() == self->storage->root() ? clone(value) : value;
   const bool record = is_differentiable(self.dtype()) && grad_enabled() &&
@@ -241,16 +242,16 @@ void register_indexing(Registry& r) {
   r.both("argwhere", "input", nonzero, "The indices of elements that are not zero, a row each.");
   r.both(
       "index_put", "input, indices, values, accumulate=False",
-      [](const Tensor& t, const OptTensors& i, const Tensor& v, bool a) {
+      [](const Tensor& t, const Tensors& i, const Tensor& v, bool a) {
         require_same_dtype("index_put", t, v);
-        return index_put_(clone(t), i.list, v, a);
+        return index_put_(clone(t), i, v, a);
       },
       "A copy with values written (or added) at index tensors.");
   r.method(
       "index_put_", "input, indices, values, accumulate=False",
-      [](const Tensor& t, const OptTensors& i, const Tensor& v, bool a) {
+      [](const Tensor& t, const Tensors& i, const Tensor& v, bool a) {
         require_same_dtype("index_put_", t, v);
-        return index_put_(t, i.list, v, a);
+        return index_put_(t, i, v, a);
       },
       "Writes (or adds) values at index tensors.");
 }

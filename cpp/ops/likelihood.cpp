@@ -76,16 +76,13 @@ Tensor nll_loss(const Tensor& logp, const Tensor& labels, const std::optional<Te
   const Reduction reduction = parse_reduction(op, reduction_name(size_average, reduce, given));
   if (logp.dim() == 0) fail_value(op, "input is 0-d; expected (classes), or (batch, classes, ...)");
   require_float(op, logp.dtype());
-  const Tensor target = labels.dtype() == DType::UInt8 ? to(labels, DType::Int64) : labels;
+  const bool bytes = labels.dtype() == DType::UInt8 && logp.dim() < 3;
+  const Tensor target = bytes ? to(labels, DType::Int64) : labels;
   require_class_indices(op, target);
   const int64_t classes = logp.size(logp.dim() == 1 ? 0 : 1);
   if (weight && grad_enabled() && requires_grad(*weight))
     fail_runtime(op, "the derivative for 'weight' (shape ", weight->shape(),
                  ") is not implemented; detach() it");
-  if (weight) require_same_type(op, logp, *weight);
-  if (weight && !(weight->shape() == Dims{classes}))
-    fail_runtime(op, "weight has shape ", weight->shape(), "; expected one per class, ",
-                 Dims{classes});
   Dims expected = logp.shape();
   expected.erase(logp.dim() == 1 ? 0 : 1);
   if (!(target.shape() == expected)) {
@@ -95,6 +92,10 @@ Tensor nll_loss(const Tensor& logp, const Tensor& labels, const std::optional<Te
          target.shape(), " against input of shape ", logp.shape(), "; expected ", expected,
          ", one class index for each prediction");
   }
+  if (weight) require_same_type(op, logp, *weight);
+  if (weight && !(weight->shape() == Dims{classes}))
+    fail_runtime(op, "weight has shape ", weight->shape(), "; expected one per class, ",
+                 Dims{classes});
   if (logp.dim() == 1)
     return reshape(
         nll_of_classes(unsqueeze(logp, 0), reshape(target, {1}), weight, ignore_index, reduction),

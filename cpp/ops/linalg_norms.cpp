@@ -148,8 +148,9 @@ Tensor cond(const Tensor& a, double p) {
   if (a.numel() == 0) return zeros(batch_of(a), a.dtype());
   if (std::abs(p) == 2) {
     const Tensor s = singular_values(a);
-    const Tensor first = select_axis(s, -1, 0), last = select_axis(s, -1, -1);
-    return p > 0 ? first / last : last / first;
+    const int64_t n = s.size(-1);
+    const Tensor first = slice(s, -1, 0, 1, 1), last = slice(s, -1, n - 1, n, 1);
+    return squeeze(p > 0 ? first / last : last / first, Dims{-1});
   }
   return cond_by(
       a, [p](const Tensor& t) { return matrix_norm(t, p, Dims{-2, -1}, false, std::nullopt); });
@@ -178,11 +179,12 @@ void register_linalg_norms(Registry& r) {
       "(sum |x|^ord)^(1/ord), of all elements or along dimensions; inf, -inf and 0: the largest, "
       "the smallest and the count of those that are not 0.");
   r.linalg(
-      "matrix_norm", "input, ord='fro', dim=(-2,-1), keepdim=False, *, dtype=None",
+      "matrix_norm", "input, ord='fro', *dim=(-2,-1), keepdim=False, *, dtype=None",
       matrix_norm_named,
       "'fro': the root of the sum of squares; 'nuc': the sum of the singular values; 2: the "
       "largest of them; 1 and inf: the largest sum of a column or row; negative: the smallest.");
-  r.linalg("matrix_norm", "input, ord, dim=(-2,-1), keepdim=False, *, dtype=None", matrix_norm, "");
+  r.linalg("matrix_norm", "input, ord, *dim=(-2,-1), keepdim=False, *, dtype=None", matrix_norm,
+           "");
   r.linalg(
       "norm", "input, ord=None, dim=None, keepdim=False, *, dtype=None", norm_by_dims,
       "vector_norm along one dimension, matrix_norm along two; without ord the root of the sum "

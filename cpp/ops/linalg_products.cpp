@@ -126,8 +126,8 @@ Tensor batch_total(const Tensor& a, const Tensor& b) {
 
 void check_batches(const char* op, const Tensor& a, const Tensor& b) {
   if (a.dim() != 3 || b.dim() != 3)
-    fail(std::min(a.dim(), b.dim()) < 3 ? ErrorKind::Index : ErrorKind::Runtime, op, a.shape(),
-         " @ ", b.shape(), "; expected two batches of matrices");
+    fail(b.dim() < 3 ? ErrorKind::Index : ErrorKind::Runtime, op, a.shape(), " @ ", b.shape(),
+         "; expected two batches of matrices");
   if (a.size(0) != b.size(0))
     fail_runtime(op, a.shape(), " @ ", b.shape(), ": batches of ", a.size(0), " and ", b.size(0),
                  "; make them equal");
@@ -139,7 +139,7 @@ Tensor vander(const Tensor& x, std::optional<int64_t> count, bool increasing) {
   if (n == 0) return empty(joined(x.shape(), {0}), x.dtype());
   const DType type = is_floating(x.dtype()) ? x.dtype() : DType::Int64;
   const Tensor factors = expand(unsqueeze(to(x, type), -1), joined(x.shape(), {n - 1}));
-  const Tensor powers = cumprod(cat({full_int(joined(x.shape(), {1}), 1, type), factors}, -1), -1);
+  const Tensor powers = cat({full_int(joined(x.shape(), {1}), 1, type), cumprod(factors, -1)}, -1);
   return increasing ? powers : flip(powers, {-1});
 }
 

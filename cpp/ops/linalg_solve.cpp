@@ -32,9 +32,28 @@ Solved solve_recorded(const Tensor& a, const Tensor& b) {
   return {x, info};
 }
 
+/// Of a pivot of the real system, which of the complex one.
+Tensor half(const Tensor& info) {
+  const Tensor two = wrapped_number(2., DType::Int32);
+  return apply<formulas::FloorDivide>(info + 1., two);
+}
+
+/// A complex system as a real one of twice the size, where x + iy is a block [[x, -y], [y, x]].
+Solved solve_complex(const Tensor& a, const Tensor& b) {
+  const Dims batch = batch_of(a);
+  const int64_t n = a.size(-1), m = b.size(-1);
+  const Tensor upper = conj(a), lower = upper * wrapped_number(Complex<double>(0, 1), a.dtype());
+  const Tensor blocks =
+      reshape(view_as_real(stack({upper, lower}, -2)), joined(batch, {2 * n, 2 * n}));
+  const Tensor parts = reshape(mT(view_as_real(b)), joined(batch, {2 * n, m}));
+  const Solved s = solve_recorded(blocks, parts);
+  const Tensor pairs = mT(reshape(s.solution, joined(batch, {n, 2, m})));
+  return {named("LinalgSolveExBackward0", joined(pairs)), half(s.info)};
+}
+
 /// Right-hand sides of any kind: a vector for each matrix, or matrices that broadcast.
 Solved solve_any(const Tensor& a, const Tensor& b, bool left) {
-  check_square("solve", a);
+  check_square("solve", a, true);
   if (a.dtype() != b.dtype())
     fail_runtime("solve", "operands are ", name_of(a.dtype()), " and ", name_of(b.dtype()),
                  "; expected the same type, convert one");
@@ -48,12 +67,13 @@ Solved solve_any(const Tensor& a, const Tensor& b, bool left) {
     const Solved s = solve_any(mT(a), one ? right : mT(right), true);
     return {one ? squeeze(s.solution, Dims{-1}) : mT(s.solution), s.info};
   }
-  check_matrices("solve", right);
+  check_matrices("solve", right, true);
   if (right.size(-2) != a.size(-1))
     fail_runtime("solve", "matrices of shape ", a.shape(), " and right-hand sides of ", b.shape(),
                  "; their rows must agree in number");
   const Dims batch = broadcast_shapes("solve", batch_of(a), batch_of(right));
-  const Solved s = solve_recorded(expand_batch(a, batch), expand_batch(right, batch));
+  const auto solve_matrices = is_complex(a.dtype()) ? &solve_complex : &solve_recorded;
+  const Solved s = solve_matrices(expand_batch(a, batch), expand_batch(right, batch));
   return {one ? named("LinalgSolveExBackward0", squeeze(s.solution, Dims{-1})) : s.solution,
           s.info};
 }
@@ -62,8 +82,12 @@ constexpr const char* kSingular =
     "the solver failed because the input matrix is singular, a diagonal element of U is zero";
 
 Solved inverse_recorded(const Tensor& a) {
-  check_square("inv", a);
+  check_square("inv", a, true);
   const Tensor eye = expand_batch(identity(a.size(-1), a.dtype()), batch_of(a));
+  if (is_complex(a.dtype())) {
+    const Solved s = solve_complex(a, eye);
+    return {named("LinalgInvExBackward0", s.solution), s.info};
+  }
   const auto [y, info] = solve_values(a, eye);
   if (Recorder r{&a}; r)
     r.save_output().done("LinalgInvExBackward0", y, [](const Backward& b) {

@@ -1,4 +1,4 @@
-// Eigenvalues of symmetric matrices and singular values.
+// Eigenvalues, and singular values.
 #include "ops/linalg.h"
 
 #include <algorithm>
@@ -69,6 +69,56 @@ std::pair<Tensor, Tensor> eigh(const Tensor& a, const std::string& triangle) {
           Tensor middle = (turned - mT(turned)) * reciprocal_gaps(w) * 0.5;
           if (gw.defined()) middle = middle + diag_embed(gw, 0, -2, -1);
           b.give(0, matmul(v, matmul(middle, mT(v))));
+        });
+  return {w, v};
+}
+
+/// Complex values, and vectors in columns (undefined without `vectors`); not recorded.
+std::pair<Tensor, Tensor> eig_values(const char* op, const Tensor& a, bool vectors) {
+  check_square(op, a);
+  const DType dtype = complex_of(a.dtype());
+  const Dims batch = batch_of(a);
+  const int64_t n = a.size(-1);
+  Tensor w = empty(joined(batch, {n}), dtype);
+  Tensor v = vectors ? empty(a.shape(), dtype) : empty({0, 0, 0}, dtype);
+  Tensor info = zeros(batch, DType::Int32);
+  Params p;
+  p.i[0] = vectors;
+  const Tensor in = as_batch(a), columns = vectors ? as_batch(v) : v;
+  const Tensor values = reshaped(w, {in.size(0), 1, n});
+  if (a.numel()) launch(op, decompositions::eig(a.dtype()), {&values, &columns, &info}, in, p);
+  check_info(op, info, "the algorithm failed to converge, or the matrix contains inf or NaN");
+  return {w, v};
+}
+
+/// g of w and V. A vector is known up to a factor: what is left of gV is free of its length, and a
+/// loss that depends on its angle has no derivative. [Boeddeker et al., 2017]
+Tensor eig_backward(const Tensor& w, const Tensor& v, const Tensor& gw, const Tensor& gv) {
+  const Tensor vh = mH(v);
+  if (!gv.defined()) return real(solve(vh, down(gw) * vh, true));
+  const Tensor turned = matmul(vh, gv), own = diagonal(turned, 0, -2, -1);
+  require_every("eig_backward", abs(detach(imag(own))) <= 1e-2, ErrorKind::Runtime,
+                "the loss depends on the angle of the eigenvectors, which is not determined; make "
+                "it one of their absolute values, say");
+  Tensor middle = turned - matmul(vh, v) * across(real(own));
+  middle = middle * conj(reciprocal_gaps(w) - identity(w.size(-1), w.dtype()));
+  if (gw.defined()) middle = middle + diag_embed(gw, 0, -2, -1);
+  return real(solve(vh, matmul(middle, vh), true));
+}
+
+std::pair<Tensor, Tensor> eig(const Tensor& a) {
+  const auto [w, v] = eig_values("eig", a, true);
+  if (Recorder r{&a}; r)
+    r.save(detached(w))
+        .save(detached(v))
+        .done("LinalgEigBackward0", Tensors{w, v}, [](const Backward& b) {
+          // The outputs as they are in the graph: only together with gV are they free of angles.
+          const auto own = [&](int k) {
+            const Tensor t = detached(b.saved(k));
+            if (grad_enabled()) set_history(t, Ref<Node>(&b.node), static_cast<uint32_t>(k));
+            return t;
+          };
+          b.give(0, eig_backward(own(0), own(1), b.grad(0), b.grad(1)));
         });
   return {w, v};
 }
@@ -174,22 +224,16 @@ void register_linalg_spectral(Registry& r) {
       "svdvals", "input, *, driver=None",
       [](const Tensor& a, const std::optional<std::string>&) { return singular_values(a); },
       "The singular values, falling.");
-  r.linalg(
-      "eig", "input",
-      [](const Tensor&) -> Tensor {
-        fail(ErrorKind::NotImplemented, "eig",
-             "eigenvalues of a general matrix are complex numbers, which are not available; use "
-             "eigh for a symmetric matrix");
-      },
-      "NotImplementedError: the eigenvalues of a general matrix are complex.");
+  r.linalg("eig", "input -> eigenvalues, eigenvectors", eig,
+           "A V = V diag(w) of a real matrix; w and V are complex, in no order, each vector of "
+           "length 1.");
   r.linalg(
       "eigvals", "input",
-      [](const Tensor&) -> Tensor {
-        fail(ErrorKind::NotImplemented, "eigvals",
-             "eigenvalues of a general matrix are complex numbers, which are not available; use "
-             "eigvalsh for a symmetric matrix");
+      [](const Tensor& a) {
+        if (grad_enabled() && requires_grad(a)) return eig(a).first;
+        return eig_values("eigvals", a, false).first;
       },
-      "NotImplementedError: the eigenvalues of a general matrix are complex.");
+      "The complex eigenvalues of a real matrix, in no order.");
 }
 
 }  // namespace bx

@@ -4,6 +4,7 @@
 
 #include "ops/loss_reduction.h"
 #include "ops/reduction.h"
+#include "ops/scatter.h"
 
 namespace bx {
 
@@ -156,7 +157,8 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
          weight->shape(), "; expected one per class, ", Dims{x.size(1)});
   if (weight) require_same_type(op, input, *weight);
   require_class_indices(op, target);
-  const Tensor y = reshape(target, {-1}), row = arange_int(0, x.size(0), 1);
+  const Tensor y = checked_index({op}, reshape(target, {-1}), x.size(1));
+  const Tensor row = arange_int(0, x.size(0), 1);
   const Tensor own = index(x, {row, y});
   Tensor each = hinge(x - unsqueeze(own, 1) + margin.as_double());
   if (p == 2) each = each * each;

@@ -14,6 +14,7 @@ namespace bx {
 
 using OptDims = std::optional<Dims>;
 using OptDType = std::optional<DType>;
+using OptFormat = std::optional<MemoryFormat>;
 
 // dtype.cpp ----------------------------------------------------------------------------------
 DType default_dtype();
@@ -32,7 +33,7 @@ void require_float(const char* op, DType dtype);
 void require_every(const char* op, const Tensor& flags, ErrorKind kind, const char* otherwise);
 /// t converted; of complex numbers the real parts, and a warning; RuntimeError for a Python number
 /// that has an imaginary part.
-Tensor to(const Tensor& t, DType dtype);
+Tensor to(const Tensor& t, DType dtype, MemoryFormat format = MemoryFormat::Contiguous);
 /// RuntimeError for a number that an integer type does not hold. What is negative wraps around in
 /// an unsigned one.
 void require_fits(const char* op, const Scalar& number, DType dtype);
@@ -85,12 +86,14 @@ Scalar number_of(const char* op, const Operand& operand);
 Tensor arange_int(int64_t start, int64_t end, int64_t step);
 
 // copy.cpp -----------------------------------------------------------------------------------
-/// A row-major copy, recorded.
-Tensor clone(const Tensor& t);
+/// A row-major copy, or one in a format, recorded.
+Tensor clone(const Tensor& t, MemoryFormat format = MemoryFormat::Contiguous);
 /// clone, with memory of its own only when it or the original is written, where that can be seen.
 Tensor lazy_clone(const Tensor& t);
-/// t itself where it is row-major, else a copy.
-Tensor contiguous(const Tensor& t);
+/// t itself where it is row-major, or lies in a format, else a copy.
+Tensor contiguous(const Tensor& t, MemoryFormat format = MemoryFormat::Contiguous);
+/// A dense tensor's layout is kept by its copies; of one with gaps they are row-major.
+Tensor empty_for_copy(const char* op, const Tensor& t, DType dtype, MemoryFormat format);
 /// t without its graph; shares memory and version.
 Tensor detach(const Tensor& t);
 /// Writes source, broadcast and converted, into self.
@@ -114,8 +117,12 @@ Tensor flatten(const Tensor& t, int64_t start, int64_t end);
 inline Dims memory_order(const Tensor& t) { return memory_order(t.strides()); }
 /// The permutation that undoes another.
 Dims inverse_order(const Dims& order);
-/// Uninitialised, of t's shape, its dimensions in memory in the order of t's.
-Tensor empty_like(const Tensor& t, DType dtype);
+/// Uninitialised, of t's shape, its dimensions in memory in the order of t's, or of a format.
+Tensor empty_like(const Tensor& t, DType dtype, MemoryFormat format = MemoryFormat::Preserve);
+/// The same of what was asked for.
+Tensor like(const Tensor& t, OptFormat format, OptDType dtype);
+/// Uninitialised, in a format that is not Preserve; RuntimeError where that is for another shape.
+Tensor empty_in(const char* op, const Dims& shape, DType dtype, MemoryFormat format);
 /// Uninitialised, for the elementwise result of operands: it lies in memory as they do, since draws
 /// such as dropout's follow the memory.
 Tensor empty_for(std::span<const Tensor> operands, const Dims& shape, DType dtype);

@@ -294,6 +294,7 @@ Tensor pointwise(const PointwiseOp& op, const Tensor* in, const double* params) 
 Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* params) {
   const Tensor& self = in[0];
   check_inplace(op.name, self);
+  for (int k = 1; k < op.inputs; ++k) require_apart(op.name, self, in[k]);
   Prepared p(op, in);
   if (!(p.shape == self.shape()))
     fail_runtime(op.name, "output shape ", p.shape, " does not fit into the tensor of shape ",

@@ -198,6 +198,8 @@ Tensor clamp_inplace(const Tensor& t, const Bound& min, const Bound& max) {
   if (range)
     return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Clamp>), &t, range->data());
   check_inplace("clamp_", t);
+  for (const Bound& bound : {low, high})
+    if (bound) require_apart("clamp_", t, bound->tensor);
   return copy_(t, clamp(unwritten(t), low, high));
 }
 

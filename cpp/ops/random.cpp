@@ -163,15 +163,15 @@ void register_random(Registry& r) {
   r.function("rand", "*size, *, generator=None, dtype=None", rand, "Uniform in [0, 1).");
   r.function("randn", "*size, *, generator=None, dtype=None", randn, "Standard normal.");
   r.function(
-      "rand_like", "input, *, generator=None, dtype=None",
-      [](const Tensor& t, Generator* g, OptDType dtype) {
-        return uniform_(empty_like(t, dtype.value_or(t.dtype())), 0, 1, g);
+      "rand_like", "input, *, generator=None, memory_format=None, dtype=None",
+      [](const Tensor& t, Generator* g, OptFormat f, OptDType dtype) {
+        return uniform_(like(t, f, dtype), 0, 1, g);
       },
       "Uniform in [0, 1), of input's size and type.");
   r.function(
-      "randn_like", "input, *, generator=None, dtype=None",
-      [](const Tensor& t, Generator* g, OptDType dtype) {
-        return normal_(empty_like(t, dtype.value_or(t.dtype())), 0, 1, g);
+      "randn_like", "input, *, generator=None, memory_format=None, dtype=None",
+      [](const Tensor& t, Generator* g, OptFormat f, OptDType dtype) {
+        return normal_(like(t, f, dtype), 0, 1, g);
       },
       "Standard normal, of input's size and type.");
   r.method("uniform_", "input, from=0.0, to=1.0, *, generator=None", uniform_,

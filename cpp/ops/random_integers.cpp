@@ -78,14 +78,17 @@ Tensor random_between(const Tensor& t, int64_t from, std::optional<int64_t> to, 
   });
 }
 
-Tensor randint(int64_t low, int64_t high, const Dims& size, Generator* g, OptDType dtype) {
+Tensor whole_numbers(const Tensor& out, int64_t low, int64_t high, Generator* g) {
   if (low >= high)
     fail_runtime("randint", "low ", low, " and high ", high, "; low must be less than high");
-  Tensor out = empty(size, dtype.value_or(DType::Int64));
   require_held("randint", out.dtype(), low, high - 1);
   const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   draw_integers("randint", out, low, range, one_word(range), g);
   return out;
+}
+
+Tensor randint(int64_t low, int64_t high, const Dims& size, Generator* g, OptDType dtype) {
+  return whole_numbers(empty(size, dtype.value_or(DType::Int64)), low, high, g);
 }
 
 /// Fisher-Yates from the front. Beyond 2^32 / 20 numbers one word would be too coarse.
@@ -126,15 +129,15 @@ void register_random_integers(Registry& r) {
   r.function("randperm", "n, *, generator=None, dtype=None", randperm,
              "The numbers 0 to n - 1 in random order.");
   r.function(
-      "randint_like", "input, high, *, generator=None, dtype=None",
-      [](const Tensor& t, int64_t high, Generator* g, OptDType dtype) {
-        return randint(0, high, t.shape(), g, dtype.value_or(t.dtype()));
+      "randint_like", "input, high, *, generator=None, memory_format=None, dtype=None",
+      [](const Tensor& t, int64_t high, Generator* g, OptFormat f, OptDType dtype) {
+        return whole_numbers(like(t, f, dtype), 0, high, g);
       },
       "Whole numbers from low (0) to high - 1, of input's size and type.");
   r.function(
-      "randint_like", "input, low, high, *, generator=None, dtype=None",
-      [](const Tensor& t, int64_t low, int64_t high, Generator* g, OptDType dtype) {
-        return randint(low, high, t.shape(), g, dtype.value_or(t.dtype()));
+      "randint_like", "input, low, high, *, generator=None, memory_format=None, dtype=None",
+      [](const Tensor& t, int64_t low, int64_t high, Generator* g, OptFormat f, OptDType dtype) {
+        return whole_numbers(like(t, f, dtype), low, high, g);
       },
       "");
   r.method("random_", "input, *, generator=None", random_all,

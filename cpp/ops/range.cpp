@@ -192,8 +192,8 @@ void register_options(Registry& r) {
       "y = other - alpha input");
   r.both(
       "div", "input, other, *, rounding_mode",
-      [](const Tensor& a, Operand b, const std::optional<std::string>& rounding) {
-        const Tensor in[] = {a, b.tensor};
+      [](Operand a, Operand b, const std::optional<std::string>& rounding) {
+        const Tensor in[] = {a.tensor, b.tensor};
         return pointwise(division(rounding), in);
       },
       "");
@@ -216,7 +216,8 @@ void register_options(Registry& r) {
 
 void register_names(Registry& r) {
   r.inplace({"mvlgamma", "logit", "nan_to_num", "ldexp", "clamp_min", "clamp_max", "eq", "ne", "lt",
-             "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not"});
+             "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not"},
+            true);
   r.both(
       "positive", "input",
       [](const Tensor& t) {

@@ -71,7 +71,7 @@ Result network(const Network& net, Tensor x, Steps steps, const Tensor& h, const
 
 void check_input(const char* op, const Tensor& x, const Tensors& weights, int dims) {
   if (!is_floating(x.dtype()))
-    fail_value(op, "input is ", name_of(x.dtype()), "; expected a floating-point type");
+    fail_runtime(op, "input is ", name_of(x.dtype()), "; expected a floating-point type");
   if (x.dim() != dims)
     fail_runtime(op, "input has shape ", x.shape(), "; expected ", dims, " dimensions");
   if (weights.empty() || weights[0].dim() != 2 || weights[0].size(1) != x.size(dims - 1))

@@ -102,9 +102,10 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
     Argument& argument = overload.arguments[k++];
     const auto equals = part.find('=');
     const bool tuple = part[0] == '*';
-    if (tuple && argument.type != ArgType::Dims)
+    argument.one_by_one = tuple && argument.type == ArgType::Tensors;
+    if (tuple && argument.type != ArgType::Dims && !argument.one_by_one)
       fail_runtime("registry", name, ": '", part, "' is no shape");
-    if (tuple) argument.type = ArgType::Sizes;
+    if (tuple && !argument.one_by_one) argument.type = ArgType::Sizes;
     argument.name = trim(part.substr(tuple, equals - tuple));
     argument.keyword_only = keyword_only;
     if (equals != std::string::npos) {
@@ -145,18 +146,21 @@ void Registry::alias(const char* name, std::initializer_list<const char*> others
   }
 }
 
-void Registry::inplace(std::initializer_list<const char*> names) {
+void Registry::inplace(std::initializer_list<const char*> names, bool elementwise) {
   for (const char* name : names) {
     const Operation& op = *by_name_.at({"", name});
     auto written =
         std::make_unique<Operation>(Operation{str(name, "_"), Place::Method, op.doc, {}, false});
     for (Overload overload : op.overloads) {
       if (!overload.results.empty()) continue;
-      overload.call = [call = overload.call, op = written.get()](Value* v) -> Value {
+      overload.call = [call = overload.call, op = written.get(), elementwise,
+                       count = overload.arguments.size()](Value* v) -> Value {
         const Tensor self = std::get<Tensor>(v[0]);
         check_inplace(op->name.c_str(), self);
         v[0] = unwritten(self);
         const Tensor result = std::get<Tensor>(call(v));
+        for (size_t k = 1; elementwise && k < count; ++k)
+          if (const auto* t = std::get_if<Tensor>(&v[k])) require_apart(op->name.c_str(), self, *t);
         if (!(result.shape() == self.shape()))
           fail_runtime(op->name.c_str(), "the result has shape ", result.shape(),
                        ", the tensor written to ", self.shape(), "; they must be equal");

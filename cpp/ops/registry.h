@@ -45,8 +45,9 @@ using Ints = std::vector<int64_t>;
 
 /// An argument or a result on its way between Python and C++.
 using Value = std::variant<std::monostate, Tensor, Scalar, bool, int64_t, double, Dims, Ints,
-                           Tensors, DType, std::string, Generator*>;
+                           Tensors, DType, MemoryFormat, std::string, Generator*>;
 
+/// Those that hold tensors come first.
 enum class ArgType {
   Tensor,
   Operand,
@@ -60,6 +61,7 @@ enum class ArgType {
   Sizes,
   Ints,
   DType,
+  Format,
   String,
   Generator
 };
@@ -70,6 +72,7 @@ struct Argument {
   bool optional;  // None is allowed
   std::string name;
   bool keyword_only = false;
+  bool one_by_one = false;  // tensors that come without a list around them
   bool has_default = false;
   Value default_value;
   std::string default_text;
@@ -121,6 +124,7 @@ BX_ARG(double, Float)
 BX_ARG(Dims, Dims)
 BX_ARG(Ints, Ints)
 BX_ARG(DType, DType)
+BX_ARG(MemoryFormat, Format)
 BX_ARG(std::string, String)
 #undef BX_ARG
 template <>
@@ -206,8 +210,8 @@ class Registry {
  public:
   /// `signature` names the arguments and their defaults as Python writes them, and several results:
   /// "input, dim=None, keepdim=False, *, dtype=None", "input, dim -> values, indices"; "*size" is
-  /// a tuple that may be spread out where it is the only argument. A second call with the same name
-  /// adds an overload, tried after the first.
+  /// a tuple that may be spread out where it is the only argument, "*tensors" always is. A second
+  /// call with the same name adds an overload, tried after the first.
   template <class R, class... A>
   void add(Place place, const char* name, const char* signature, R (*function)(A...),
            const char* doc) {
@@ -239,8 +243,9 @@ class Registry {
   }
   /// Other names of a registered operation (of its in-place form too, where there is one).
   void alias(const char* name, std::initializer_list<const char*> others);
-  /// The method name_, which writes the result of a registered operation into its first argument.
-  void inplace(std::initializer_list<const char*> names);
+  /// The method name_, which writes the result of a registered operation into its first argument;
+  /// `elementwise` ones are an error where another tensor shares a part of its memory.
+  void inplace(std::initializer_list<const char*> names, bool elementwise = false);
   /// Operations, separated by spaces, whose results out= may take in a wider type.
   void widens(const char* names);
   /// Operations, separated by spaces, that also take their arguments in an older order: those named

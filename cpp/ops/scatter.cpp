@@ -12,11 +12,11 @@ Tensor as_line(const Tensor& t) { return t.dim() ? t : alias(t, {1}, {1}, t->off
 
 /// Indices have the tensor's number of dimensions, and reach beyond it in none but the axis.
 void require_shape(const char* op, const Tensor& t, int axis, const Tensor& index) {
+  if (index.numel() == 0) return;
   const int dims = std::max(t.dim(), 1);
   if (std::max(index.dim(), 1) != dims)
     fail_runtime(op, "the index has shape ", index.shape(), ", the tensor ", t.shape(),
                  "; they must have the same number of dimensions");
-  if (index.numel() == 0) return;
   for (int d = 0; d < dims && t.dim() && index.dim(); ++d)
     if (d != axis && index.shape()[d] > t.shape()[d])
       fail_runtime(op, "the index's shape ", index.shape(), " exceeds the tensor's shape ",
@@ -27,10 +27,10 @@ int64_t size_along(const Tensor& t, int axis) { return t.dim() ? t.shape()[axis]
 
 /// The part of src that an index of this shape reads.
 Tensor cropped(const char* op, const Tensor& src, const Tensor& index) {
-  if (std::max(src.dim(), 1) != std::max(index.dim(), 1))
+  const int64_t n = index.numel();
+  if (n > 0 && std::max(src.dim(), 1) != std::max(index.dim(), 1))
     fail_runtime(op, "the index has shape ", index.shape(), ", src ", src.shape(),
                  "; they must have the same number of dimensions");
-  const int64_t n = index.numel();
   if (n == 0 || (src.dim() != index.dim() && src.numel() >= n))  // 0-d counts as a line of one
     return reshape(slice(reshape(src, {-1}), 0, 0, n, 1), index.shape());
   Tensor part = src;
@@ -138,7 +138,7 @@ Tensor gather_as(const char* node, const Tensor& t, int axis, const Tensor& inde
 Tensor scatter_as(const char* op, const char* node, bool inplace, const Tensor& self, int axis,
                   const Tensor& index, const Tensor& src, ScatterMode mode) {
   const Target target(op, self, inplace);
-  const Tensor from = target.apart(src), at = target.apart(index);
+  const Tensor from = target.apart(op, src), at = target.apart(op, index);
   launch_scatter(op, target.out(), axis, at, from, mode);
   Recorder r{&target.before(), &from};
   if (r) r.save(at);

@@ -72,7 +72,7 @@ Tensor scatter_reduce_as(const char* op, const char* node, bool inplace, const T
                          const std::string& reduce, bool include_self) {
   const bool extreme = reduce == "amax" || reduce == "amin", mean = reduce == "mean";
   const Target target(op, self, inplace);
-  const Tensor x = target.old_value(), src = target.apart(given), at = target.apart(index);
+  const Tensor x = target.old_value(), src = target.apart(op, given), at = target.apart(op, index);
   const Tensor out = target.out();
   {
     GradMode off(false);

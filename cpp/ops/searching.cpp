@@ -39,6 +39,7 @@ Value unique(const char* op, const Tensor& t, bool anywhere, bool with_inverse, 
              std::optional<int64_t> dim) {
   GradMode off(false);
   Tensor values, inverse, counts;
+  if (dim) wrap_axis(op, *dim, t.dim());
   if (!dim || t.dim() == 0) {
     const Groups g(op, contiguous(reshape(t, {t.numel(), 1})), anywhere);
     values = reshape(g.rows, {-1});

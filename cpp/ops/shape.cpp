@@ -120,7 +120,7 @@ Tensor unflatten(const Tensor& t, int64_t dim, const Dims& sizes) {
   if (checked_numel("unflatten", shape) != t.numel() || product != t.shape()[axis])
     fail_runtime("unflatten", "sizes ", sizes, " do not multiply to ", t.shape()[axis],
                  ", the size of dimension ", dim, "; choose factors of it");
-  return reshape(t, shape);
+  return view(t, shape);
 }
 
 }  // namespace
@@ -138,7 +138,8 @@ Tensor view(const Tensor& t, const Dims& wanted) {
 Tensor reshape(const Tensor& t, const Dims& wanted) {
   const Dims shape = infer_shape("reshape", t, wanted);
   if (const auto strides = view_strides(t, shape))
-    return view_as_shape("ViewBackward0", t, shape, *strides);
+    return view_as_shape(t.is_contiguous() ? "ViewBackward0" : "ReshapeAliasBackward0", t, shape,
+                         *strides);
   const Tensor copy = clone(t);
   return view_as_shape("UnsafeViewBackward0", copy, shape, contiguous_strides(shape));
 }
@@ -278,7 +279,20 @@ Tensor empty_in_order(const Dims& shape, const Dims& order, DType dtype) {
 
 }  // namespace
 
-Tensor empty_like(const Tensor& t, DType dtype) {
+Tensor empty_in(const char* op, const Dims& shape, DType dtype, MemoryFormat format) {
+  if (format == MemoryFormat::Contiguous) return empty(shape, dtype);
+  const char* name = kFormatNames[static_cast<int>(format)];
+  if (format == MemoryFormat::Preserve)
+    fail_runtime(op, name, " for a new tensor of shape ", shape, "; there is none to follow");
+  const Dims order = channels_last_order(format);
+  if (shape.size() != order.size())
+    fail_runtime(op, name, " of a tensor of shape ", shape, "; it is for ", order.size(),
+                 " dimensions");
+  return empty_in_order(shape, order, dtype);
+}
+
+Tensor empty_like(const Tensor& t, DType dtype, MemoryFormat format) {
+  if (format != MemoryFormat::Preserve) return empty_in("empty_like", t.shape(), dtype, format);
   return t.is_contiguous() ? empty(t.shape(), dtype)
                            : empty_in_order(t.shape(), memory_order(t), dtype);
 }

@@ -42,7 +42,10 @@ Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
   const uint32_t bits = axis_bits("logsumexp", axes, t.dim());
   return hidden("LogsumexpBackward0", t, unrecorded([&] {
                   const Tensor x = is_differentiable(t.dtype()) ? t : to(t, default_dtype());
-                  const Tensor top = extreme("logsumexp", "", Id::Max, x, axes, true);
+                  constexpr double kNothing = -std::numeric_limits<double>::infinity();
+                  const Tensor top =
+                      x.numel() ? extreme("logsumexp", "", Id::Max, x, axes, true)
+                                : full(reduced_shape(t.shape(), bits, true), kNothing, x.dtype());
                   const Tensor shift =
                       select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
                   const Tensor total = sum(exp(x - shift), axes, true, std::nullopt);

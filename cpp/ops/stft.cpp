@@ -46,8 +46,9 @@ Tensor stft(const Tensor& input, int64_t n_fft, OptInt hop_length, OptInt win_le
   if (!return_complex && !complex)
     fail_runtime("stft", "return_complex must be given for real inputs; pass return_complex=True");
   if (!is_differentiable(input.dtype()) || input.dim() < 1 || input.dim() > 2)
-    fail_runtime("stft", "input is ", name_of(input.dtype()), " of shape ", input.shape(),
-                 "; expected a floating-point or complex tensor (samples) or (batch, samples)");
+    fail(input.dtype() == DType::Bool ? ErrorKind::NotImplemented : ErrorKind::Runtime, "stft",
+         "input is ", name_of(input.dtype()), " of shape ", input.shape(),
+         "; expected a floating-point or complex tensor (samples) or (batch, samples)");
   if (onesided.value_or(false) && complex)
     fail_runtime("stft",
                  "onesided=True for complex input or a complex window, whose spectrum has "

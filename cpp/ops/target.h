@@ -31,8 +31,9 @@ class Target {
   const Tensor& before() const { return before_; }
   /// The value of self before the write, for a derivative that reads it.
   Tensor old_value() const { return inplace_ ? unwritten(out_) : before_; }
-  /// A source that may share memory with what is written.
-  Tensor apart(const Tensor& source) const {
+  /// A source that may share memory with what is written, but for gaps.
+  Tensor apart(const char* op, const Tensor& source) const {
+    if (inplace_) require_apart(op, out_, source, true);
     return inplace_ && source->storage->root() == out_->storage->root() ? clone(source) : source;
   }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import Final
 
-__all__ = ["CPU", "device", "on_cpu"]
+__all__ = ["CPU", "device", "no_gpu", "on_cpu"]
 
 _TYPES: Final = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "xla", "meta")
 
@@ -70,6 +70,13 @@ def on_cpu(place: str | int | device) -> None:
             f"[device] {found} was asked for, cpu is what there is: "
             "this package runs on the CPU only; drop the device or write device('cpu')"
         )
+
+
+def no_gpu(place: str | int | device | None) -> Exception:
+    """The error of a tensor's way to a GPU; RuntimeError where the place is none."""
+    if isinstance(place, int) or (place is not None and device(place).type != "cuda"):
+        return RuntimeError(f"[cuda] {place} is no GPU, and cpu is what there is; leave cuda() out")
+    return AssertionError("[cuda] a GPU was asked for, cpu is what there is; leave cuda() out")
 
 
 CPU: Final = device("cpu")

@@ -1,8 +1,16 @@
-"""How elements lie in memory: names that scripts pass along; every tensor here is strided."""
+"""How elements lie in memory: every tensor here is strided."""
 
 from __future__ import annotations
 
 from typing import Final
+
+from ._core import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    memory_format,
+    preserve_format,
+)
 
 __all__ = [
     "channels_last",
@@ -32,12 +40,4 @@ class layout(_Named):  # noqa: N801 (PyTorch's name)
     """The kind of a tensor's memory: torch.strided, the only one there is."""
 
 
-class memory_format(_Named):  # noqa: N801
-    """The order of a copy's dimensions in memory: a wish, copies here are row-major."""
-
-
 strided: Final = layout("strided")
-contiguous_format: Final = memory_format("contiguous_format")
-preserve_format: Final = memory_format("preserve_format")
-channels_last: Final = memory_format("channels_last")
-channels_last_3d: Final = memory_format("channels_last_3d")

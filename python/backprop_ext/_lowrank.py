@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import _core
 from ._core import _linalg
+from ._tensor import the_tensor
 
 if TYPE_CHECKING:
     from ._core import Tensor
@@ -32,7 +33,7 @@ def svd_lowrank(
     The draws are PyTorch's; the sign of a column of U and V is free. Source: algorithm 5.1 of
     Halko, Martinsson and Tropp, https://arxiv.org/abs/0909.4061
     """
-    rest = A if M is None else A - M
+    rest = A if M is None else A - the_tensor("svd_lowrank", M, "M")
     tall = rest if rest.shape[-2] >= rest.shape[-1] else rest.mT
     basis = _basis(tall, 6 if q is None else q, 2 if niter is None else niter)
     u, s, vt = _linalg.svd(basis.mT @ tall, full_matrices=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._core import Tensor
 from ._return_types import named
+from ._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +28,18 @@ def gradient(
     at the ends the differences are one-sided, of order edge_order. Raises RuntimeError for
     spacings that do not fit, or too few samples. Source: PyTorch's torch.gradient.
     """
-    dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    ndim = the_tensor("gradient", input).ndim
+    dims = range(ndim) if dim is None else [dim] if isinstance(dim, int) else list(dim)
     spacing = 1 if spacing is None else spacing
     each = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
     if len(each) != len(dims):
         raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {list(dims)}; one each")
-    if len({d % max(1, input.ndim) for d in dims}) < len(dims):
+    for d in dims:
+        if not isinstance(d, int):
+            raise TypeError(f"[gradient] dim={dim!r}; pass a whole number, or a tuple of them")
+        if not -ndim <= d < ndim:
+            raise IndexError(f"[gradient] dimension {d} of {ndim}; pass {-ndim} to {ndim - 1}")
+    if len({d % ndim for d in dims}) < len(dims):
         raise RuntimeError(f"[gradient] dimensions {list(dims)} name one of them twice; once each")
     if isinstance(edge_order, bool) or not isinstance(edge_order, int):
         raise TypeError(f"[gradient] edge_order={edge_order!r}; pass 1 or 2")
@@ -86,7 +93,7 @@ def histogram(
     bins is a number of equal bins over `range` (by default from the least to the greatest element),
     or the edges themselves. The last bin holds its upper edge too. Source: torch.histogram.
     """
-    flat = input.detach().reshape(-1, 1)
+    flat = the_tensor("histogram", input).detach().reshape(-1, 1)
     if isinstance(bins, bool) or not isinstance(bins, (int, Tensor)):
         raise TypeError(f"[histogram] bins is a {type(bins).__name__}; pass a number or the edges")
     each = [bins] if isinstance(bins, Tensor) else bins
@@ -107,7 +114,7 @@ def histogramdd(
     bins is a number, a list of numbers or a list of edges. NotImplementedError for other than
     floats, RuntimeError for edges of another type. Source: torch.histogramdd.
     """
-    if not input.is_floating_point():
+    if not the_tensor("histogramdd", input).is_floating_point():
         raise NotImplementedError(f"[histogram] {input.dtype} is not counted; use .float()")
     if input.ndim < 2:
         raise RuntimeError(

@@ -35,10 +35,10 @@ _TYPE_NAMES = {
 
 
 def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
-    """value, which TypeError demands to be a tensor."""
+    """value; where it is no tensor, an error that is a TypeError and an AttributeError."""
     if isinstance(value, Tensor):
         return value
-    raise TypeError(
+    raise _core._NotATensorError(
         f"[{op}] argument '{argument}' must be Tensor, not {type(value).__name__}; "
         "wrap it in tensor()"
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._core import Tensor
-from ._device import CPU, on_cpu
-from ._layout import strided
+from ._device import CPU, no_gpu
+from ._layout import preserve_format, strided
 from ._samples import histogram
 from ._shared import is_nonzero, is_same_size
 from ._tensor import method
+
+if TYPE_CHECKING:
+    from ._layout import memory_format
 
 __all__: list[str] = []
 
@@ -33,16 +36,15 @@ def _is_same_size(self: Tensor, other: Tensor) -> bool:
 
 
 @method("cpu")
-def _cpu(self: Tensor) -> Tensor:
-    """self: there is no other place."""
-    return self
+def _cpu(self: Tensor, memory_format: memory_format = preserve_format) -> Tensor:
+    """self, or a copy where it does not lie in the format: there is no other place."""
+    return self.to(memory_format=memory_format)
 
 
 @method("cuda")
 def _cuda(self: Tensor, device_: Any = None, non_blocking: bool = False) -> Tensor:
     """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda" if device_ is None else device_)
-    return self
+    raise no_gpu(device_)
 
 
 setattr(Tensor, "device", property(lambda self: CPU, doc="Always device('cpu')."))  # noqa: B010

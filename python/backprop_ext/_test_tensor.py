@@ -60,7 +60,7 @@ def make_tensor(
     if gaps:
         result = result[..., 1::2]
     elif memory_format is not None:
-        result = result.clone(memory_format=memory_format)  # type: ignore[call-arg]
+        result = result.clone(memory_format=memory_format)
     if exclude_zero:
         result[result == 0] = finfo(dtype).tiny if inexact else 1
     if requires_grad:

@@ -11,6 +11,7 @@ from . import _core
 from ._core import _fft
 from ._core._fft import *  # noqa: F403 (every registered op that lives here)
 from ._names import missing_from
+from ._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +51,12 @@ def rfftfreq(
 
 def fftshift(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """The zero frequency moved to the middle of each dimension: rolled by half its size."""
-    return _rolled(input, dim, 1)
+    return _rolled("fftshift", input, dim, 1)
 
 
 def ifftshift(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """What undoes fftshift."""
-    return _rolled(input, dim, -1)
+    return _rolled("ifftshift", input, dim, -1)
 
 
 def _scaled(whole: Tensor, n: int, d: float, dtype: Any, requires_grad: bool) -> Tensor:
@@ -63,7 +64,13 @@ def _scaled(whole: Tensor, n: int, d: float, dtype: Any, requires_grad: bool) ->
     return result.requires_grad_(requires_grad)
 
 
-def _rolled(t: Tensor, dim: int | Sequence[int] | None, sign: int) -> Tensor:
-    axes = range(t.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
+def _rolled(op: str, t: Tensor, dim: int | Sequence[int] | None, sign: int) -> Tensor:
+    dims = the_tensor(op, t).dim()
+    axes = range(dims) if dim is None else [dim] if isinstance(dim, int) else dim
+    for a in axes:
+        if isinstance(a, bool) or not isinstance(a, int):
+            raise TypeError(f"[{op}] dim={dim!r}; pass a whole number, or a tuple of them")
+        if not -dims <= a < dims:
+            raise IndexError(f"[{op}] dimension {a} of {dims}; pass {-dims} to {dims - 1}")
     shifts = [t.shape[a] // 2 if sign > 0 else (t.shape[a] + 1) // 2 for a in axes]
-    return _core.roll(t, shifts, tuple(axes)) if shifts else t.clone()
+    return _core.roll(t, shifts, tuple(axes)) if dims else t.clone()

@@ -171,6 +171,8 @@ def jacrev(
         call = _Call(args, argnums)
         y, more = call.run(func, kwargs, has_aux)
         ys, build = _tree.flatten(y)
+        if not all(isinstance(t, Tensor) for t in ys):
+            raise RuntimeError(f"[jacrev] the function returned {y!r}; return tensors")
         rows = [functional._row(t, call.leaves, call.nested, False) for t in ys]
         found = build([call.build(row) for row in rows])
         return (found, *more) if has_aux else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -50,9 +51,21 @@ __all__ = [
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
-    """The shape in which tensors of these shapes are combined. RuntimeError where there is none."""
-    views = [_core.empty(()).expand((s,) if isinstance(s, int) else tuple(s)) for s in shapes]
-    return _core.broadcast_tensors(views)[0].shape if views else Size()
+    """The shape in which tensors of these shapes are combined.
+
+    RuntimeError where there is none, or one is no shape, ValueError for a negative size.
+    """
+    views = []
+    for s in shapes:
+        if not isinstance(s, (int, Iterable)):
+            raise RuntimeError(f"[broadcast_shapes] {s!r} is no shape; pass ints or tuples of them")
+        sizes = (s,) if isinstance(s, int) else tuple(s)
+        if not all(isinstance(n, int) for n in sizes):
+            raise TypeError(f"[broadcast_shapes] {s!r} is no shape; pass ints or tuples of them")
+        if any(n < 0 for n in sizes):
+            raise ValueError(f"[broadcast_shapes] {sizes} has a negative size; pass 0 or more")
+        views.append(_core.empty(()).expand(sizes))
+    return _core.broadcast_tensors(*views)[0].shape if views else Size()
 
 
 def einsum(*args: Any) -> Tensor:

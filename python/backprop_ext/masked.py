@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._switches import iinfo
+from ._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,8 @@ __all__ = [
 
 def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = None) -> Tensor:
     """The input in `dtype`, with what the mask leaves out replaced."""
-    if mask is not None and mask.ndim > input.ndim:
+    dims = the_tensor("masked", input).ndim
+    if mask is not None and the_tensor("masked", mask, "mask").ndim > dims:
         raise IndexError(
             f"[masked] mask of shape {tuple(mask.shape)} for {tuple(input.shape)}; it may have no "
             "more dimensions"
@@ -63,6 +65,7 @@ def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = Non
 
 
 def _is_inexact(t: Tensor) -> bool:
+    t = the_tensor("masked", t)
     return t.is_floating_point() or t.is_complex()
 
 
@@ -76,11 +79,15 @@ def _dims(input: Tensor, dim: Dim) -> tuple[int, ...]:
 
     IndexError for one out of range, RuntimeError for one that is named twice.
     """
-    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
-        return tuple(range(input.ndim))
-    count = max(1, input.ndim)
+    ndim = the_tensor("masked", input).ndim
+    named = dim if isinstance(dim, (tuple, list)) else () if dim is None else (dim,)
+    if not named:
+        return tuple(range(ndim))
+    count = max(1, ndim)
     found: list[int] = []
-    for d in [dim] if isinstance(dim, int) else dim:
+    for d in named:
+        if not isinstance(d, int):
+            raise TypeError(f"[masked] dim={dim!r}; pass a whole number, or a tuple of them")
         if not -count <= d < count:
             raise IndexError(f"[masked] dimension {d} of {count}; pass {-count} to {count - 1}")
         if d % count in found:
@@ -95,7 +102,7 @@ def _one_dim(input: Tensor, dim: Any) -> int:
 
 
 def _scanned(input: Tensor, mask: Any, neutral: float, dtype: Any) -> Tensor:
-    if input.dtype == _core.bool and dtype is None:
+    if the_tensor("masked", input).dtype == _core.bool and dtype is None:
         raise NotImplementedError("[masked] no running sums of bools; pass dtype=torch.int64")
     return _filled(input, mask, neutral, _counted(dtype, input))
 
@@ -246,8 +253,8 @@ def norm(
     mask: Any = None,
 ) -> Tensor:
     """(sum |x|^ord)^(1/ord) over the elements that count."""
-    if ord is None:
-        raise TypeError("[norm] ord is None; pass a number")
+    if ord is None or isinstance(ord, str):
+        raise TypeError(f"[norm] ord={ord!r}; pass a number")
     x = _filled(input, mask, inf if ord == -inf else 0, dtype)
     return x.norm(ord, _dims(input, dim), keepdim)
 

@@ -39,7 +39,7 @@ def svd(
     A: Tensor, full_matrices: _bool = True, *, driver: str | None = None
 ) -> tuple[Tensor, Tensor, Tensor]: ...
 def svdvals(input: Tensor, *, driver: str | None = None) -> Tensor: ...
-def eig(input: Tensor) -> Tensor: ...
+def eig(input: Tensor) -> tuple[Tensor, Tensor]: ...
 def eigvals(input: Tensor) -> Tensor: ...
 @overload
 def pinv(
@@ -94,7 +94,7 @@ def vector_norm(
 def matrix_norm(
     input: Tensor,
     ord: str = 'fro',
-    dim: _int | Sequence[_int] = (-2,-1),
+    dim: Sequence[_int] = (-2,-1),
     keepdim: _bool = False,
     *,
     dtype: _DType | None = None,
@@ -103,7 +103,7 @@ def matrix_norm(
 def matrix_norm(
     input: Tensor,
     ord: _Operand,
-    dim: _int | Sequence[_int] = (-2,-1),
+    dim: Sequence[_int] = (-2,-1),
     keepdim: _bool = False,
     *,
     dtype: _DType | None = None,

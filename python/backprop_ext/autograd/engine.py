@@ -60,6 +60,8 @@ def grad(
             "[grad] materialize_grads=True and allow_unused=False contradict; drop allow_unused"
         )
     roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
+    if not wanted:
+        raise RuntimeError("[grad] inputs is empty; name the tensors whose gradients are wanted")
     for given in wanted:
         if not isinstance(given, Tensor):
             raise RuntimeError(f"[grad] an input is a {type(given).__name__}; name tensors")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._core import _nn
+from .._tensor import the_tensor
 
 if TYPE_CHECKING:
     from .._core import Tensor
@@ -89,8 +90,9 @@ def multi_head_attention_forward(
     Raises RuntimeError for shapes that do not fit. Source: Vaswani et al., arXiv:1706.03762.
     """
     op = "multi_head_attention_forward"
+    dims = {the_tensor(op, t).ndim for t in (query, key, value)}
     batched = query.ndim == 3
-    if query.ndim not in (2, 3) or key.ndim != query.ndim or value.ndim != query.ndim:
+    if len(dims) > 1 or query.ndim not in (2, 3):
         raise AssertionError(
             f"[{op}] query, key and value have shapes {tuple(query.shape)}, {tuple(key.shape)} "
             f"and {tuple(value.shape)}; all must have 3 dimensions, or 2 without a batch"
@@ -136,6 +138,11 @@ def multi_head_attention_forward(
     if (bias_k is None) != (bias_v is None):
         raise AssertionError(f"[{op}] one of bias_k and bias_v is given; pass both or none")
     if bias_k is not None and bias_v is not None:
+        if any(b.shape[-1:] != (width,) or b.numel() != width for b in (bias_k, bias_v)):
+            raise RuntimeError(
+                f"[{op}] bias_k and bias_v have shapes {tuple(bias_k.shape)} and "
+                f"{tuple(bias_v.shape)}; expected (1, 1, {width})"
+            )
         k = _core.cat([k, bias_k.expand(1, batch, width)])
         v = _core.cat([v, bias_v.expand(1, batch, width)])
         extra += 1

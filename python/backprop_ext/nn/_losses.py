@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._tensor import the_tensor
 from . import _reduction
 
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ def triplet_margin_with_distance_loss(
         raise ValueError(
             f"[triplet_margin_with_distance_loss] margin={margin} must be greater than 0"
         )
-    if not anchor.ndim == positive.ndim == negative.ndim:
+    op = "triplet_margin_with_distance_loss"
+    dims = {the_tensor(op, t).ndim for t in (anchor, positive, negative)}
+    if len(dims) > 1:
         raise RuntimeError(
-            "[triplet_margin_with_distance_loss] the shapes are "
+            f"[{op}] the shapes are "
             f"{[tuple(t.shape) for t in (anchor, positive, negative)]}; they must have the same "
             "number of dimensions"
         )

@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from .. import _core
+from .._tensor import the_tensor
 
 if TYPE_CHECKING:
     from .._core import Tensor
@@ -25,8 +26,12 @@ __all__ = [
 def _drop(op: str, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"[{op}] p={p} is outside [0, 1]; pass the probability of a zero")
-    result: Tensor = getattr(_core, op)(input, p, training)
-    return input.copy_(result) if inplace and training else result
+    drop = getattr(_core, op)
+    if not (inplace and training):
+        return drop(input, p, training)  # type: ignore[no-any-return]
+    if "alpha" in op:
+        return input.copy_(drop(input, p, True))
+    return input.mul_(drop(_core.ones_like(input), p, True))
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -56,7 +61,7 @@ def _per_channel(
     name: str, dims: int, input: Tensor, p: float, training: bool, inplace: bool
 ) -> Tensor:
     # Without a batch, the first dimension holds the channels; dropout2d takes three for a batch.
-    batched = input.ndim == dims + 2 or (name == "dropout2d" and input.ndim == 3)
+    batched = the_tensor(name, input).ndim == dims + 2 or (name == "dropout2d" and input.ndim == 3)
     if input.ndim not in (dims + 1, dims + 2):
         text = (
             f"[{name}] input has shape {tuple(input.shape)}, {dims + 1} or {dims + 2} dimensions "

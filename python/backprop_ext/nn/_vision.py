@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import floor
+from math import floor, isfinite
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._core import _nn, cosine_similarity, pairwise_distance
+from .._tensor import the_tensor
 
 if TYPE_CHECKING:
     from .._core import Tensor
@@ -71,7 +72,7 @@ def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
         raise RuntimeError(
             f"[adaptive_pool{dims}d] output_size={output_size}; expected one number, or {dims}"
         )
-    if input.ndim <= len(sizes):
+    if the_tensor(f"adaptive_pool{dims}d", input).ndim <= len(sizes):
         raise ValueError(
             f"[adaptive_pool{dims}d] {len(sizes)} output sizes for an input of shape "
             f"{tuple(input.shape)}; (C, ...) or (N, C, ...) is needed"
@@ -133,10 +134,12 @@ def interpolate(
         )
     if recompute_scale_factor and size is not None:
         raise ValueError("[interpolate] recompute_scale_factor with size; leave it out")
-    dims = input.ndim - 2
+    dims = the_tensor("interpolate", input).ndim - 2
     scales: list[float] = []
     if scale_factor is not None:
         scales = list(_spread("scale_factor", scale_factor, dims))
+        if not all(isfinite(s) for s in scales):
+            raise RuntimeError(f"[interpolate] scale_factor={scale_factor}; pass finite numbers")
         sizes = [floor(float(n) * s) for n, s in zip(input.shape[2:], scales, strict=True)]
         if recompute_scale_factor:
             scales = []
@@ -148,10 +151,10 @@ def interpolate(
 
 
 def _spread(name: str, value: Any, dims: int) -> Sequence[Any]:
-    if not isinstance(value, Iterable):
-        return [value] * dims
-    values = list(value)
-    if len(values) != dims:
+    values = list(value) if isinstance(value, Iterable) else [value] * dims
+    if not all(hasattr(v, "__float__") for v in values):
+        raise TypeError(f"[interpolate] {name}={value!r}; pass a number, or one for each dimension")
+    if isinstance(value, Iterable) and len(values) != dims:
         raise ValueError(
             f"[interpolate] {name}={tuple(values)} for {dims} spatial dimensions; pass {dims}"
         )

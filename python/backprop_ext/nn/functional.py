@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._core import _nn, prelu, sigmoid, tanh
 from .._core._nn import *  # noqa: F403 (every registered op that lives here)
+from .._tensor import the_tensor
 from . import _attention, _losses, _masks, _vision
 from ._attention import *  # noqa: F403
 from ._losses import *  # noqa: F403
@@ -78,29 +79,28 @@ def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """y_i = exp(x_i) / sum_j exp(x_j) along `dim`. Warns when dim is left out, as PyTorch does."""
-    input = input if dtype is None else input.to(dtype)
-    return _core.softmax(input, _dim("softmax", input, dim))
+    return _core.softmax(input, _dim("softmax", input, dim), dtype)
 
 
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """y_i = x_i - log sum_j exp(x_j) along `dim`, without overflow."""
-    input = input if dtype is None else input.to(dtype)
-    return _core.log_softmax(input, _dim("log_softmax", input, dim))
+    return _core.log_softmax(input, _dim("log_softmax", input, dim), dtype)
 
 
 def softmin(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """softmax(-x) along `dim`."""
-    return softmax(-input, _dim("softmin", input, dim), dtype=dtype)
+    input = -the_tensor("softmin", input)
+    return softmax(input, _dim("softmin", input, dim), dtype=dtype)
 
 
 def _dim(op: str, input: Tensor, dim: int | None) -> int:
     if dim is not None:
         return dim
-    chosen = 0 if input.ndim in (0, 1, 3) else 1
+    chosen = 0 if the_tensor(op, input).ndim in (0, 1, 3) else 1
     warnings.warn(
         f"[{op}] dim was left out, {chosen} is taken for {input.ndim} dimensions; "
         f"pass dim={chosen}",
@@ -114,7 +114,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
     Raises RuntimeError for shapes that differ in `...`, or do not fit the weight.
     """
-    shapes = [tuple(t.shape) for t in (input1, input2, weight)]
+    shapes = [tuple(the_tensor("bilinear", t).shape) for t in (input1, input2, weight)]
     if weight.ndim != 3 or shapes[2] != (weight.shape[0], *shapes[0][-1:], *shapes[1][-1:]):
         raise RuntimeError(
             f"[bilinear] inputs of shapes {shapes[0]} and {shapes[1]}, weight of {shapes[2]}; "
@@ -185,7 +185,11 @@ def huber_loss(  # type: ignore[no-redef]
 
 
 def _warn_if_broadcast(op: str, input: Tensor, target: Tensor) -> None:
-    if input.shape != target.shape:
+    try:
+        differ = input.shape != target.shape
+    except AttributeError:  # the operation says what is no tensor
+        return
+    if differ:
         warnings.warn(
             f"[{op}] the input has shape {tuple(input.shape)}, the target {tuple(target.shape)}: "
             "they are broadcast, which is rarely meant; reshape the target to the input's shape",

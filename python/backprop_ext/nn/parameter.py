@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from .. import _core
 from .._core import Tensor
+from .._tensor import the_tensor
 from .._tensor_str import plain_types, tensor_str
 
 __all__ = ["Buffer", "Parameter", "UninitializedParameter"]
@@ -14,11 +15,7 @@ __all__ = ["Buffer", "Parameter", "UninitializedParameter"]
 def _values(op: str, data: Tensor | None) -> Tensor:
     if data is None:
         return _core.empty(0)
-    if isinstance(data, Tensor):
-        return data.detach()
-    raise TypeError(
-        f"[{op}] data is a {type(data).__name__}, a Tensor is needed; wrap it in tensor()"
-    )
+    return the_tensor(op, data, "data").detach()
 
 
 class Parameter(Tensor):

@@ -55,7 +55,7 @@ def _window(
     if count < 0:
         raise ValueError(f"[{op}] M is {count}; a window has 0 points or more")
     dtype = dtype or _core.get_default_dtype()
-    if not dtype.is_floating_point:
+    if not isinstance(dtype, _core.dtype) or not dtype.is_floating_point:
         raise ValueError(f"[{op}] dtype is {dtype}; expected torch.float32 or torch.float64")
     if count == 1:
         values = np.ones(1)

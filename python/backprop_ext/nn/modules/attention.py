@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _core
+from ..._tensor import the_tensor
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -110,7 +111,7 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        swap = self.batch_first and query.ndim == 3
+        swap = self.batch_first and the_tensor("MultiheadAttention", query).ndim == 3
         if swap:
             # The same object where it was the same: one product then makes all three.
             given = {id(t): t.transpose(0, 1) for t in (query, key, value)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
+from ..._tensor import the_tensor
 from .. import functional as F
 from .normalization import _Affine
 
@@ -70,7 +71,7 @@ class _NormBase(_Affine):
         super().reset_parameters()
 
     def _check(self, input: Tensor) -> None:
-        if input.ndim not in self._ndims:
+        if the_tensor(type(self).__name__, input).ndim not in self._ndims:
             expected = " or ".join(str(n) for n in self._ndims)
             raise ValueError(
                 f"[{type(self).__name__}] the input has shape {tuple(input.shape)}; expected "

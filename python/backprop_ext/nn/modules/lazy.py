@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
+from ..._tensor import the_tensor
 from ..parameter import UninitializedParameter
 from . import batchnorm, conv, linear
 from .module import Module
@@ -96,7 +97,7 @@ class _LazyConv(_Lazy):
     def _shapes(self, input: Tensor) -> dict[str, tuple[int, ...]]:
         layer: Any = self
         op, dims, groups = type(self).__name__, layer._dims, layer.groups
-        if input.ndim not in (dims + 1, dims + 2):
+        if the_tensor(op, input).ndim not in (dims + 1, dims + 2):
             raise RuntimeError(
                 f"[{op}] the input has shape {tuple(input.shape)}; expected {dims + 1} or "
                 f"{dims + 2} dimensions"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import _core
 from ..._core import Tensor
-from ..._device import on_cpu
+from ..._device import no_gpu, on_cpu
 from . import _state
 from ._hooked import Hooked
 from ._hooks import call_with_hooks, global_hooks
@@ -19,6 +20,7 @@ from ._tree import Tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ..._layout import memory_format
     from ...types import Device
 
 __all__ = ["Module"]
@@ -109,10 +111,16 @@ class Module(Hooked, Tree):
         return self
 
     def to(
-        self: _M, *args: Any, dtype: Any = None, device: Device = None, non_blocking: bool = False
+        self: _M,
+        *args: Any,
+        dtype: Any = None,
+        device: Device = None,
+        non_blocking: bool = False,
+        memory_format: memory_format | None = None,
     ) -> _M:
         """Cast the floating-point members to a dtype, in place; the device must be the CPU.
 
+        Members of 4 or 5 dimensions are laid out in a memory format that is given.
         TypeError for a dtype that is not floating-point, `cuda()`'s and others' for a device.
         """
         for arg in args:
@@ -122,14 +130,21 @@ class Module(Hooked, Tree):
                 device = arg
         if device is not None:
             on_cpu(device)
-        if dtype is None:
-            return self
-        if not (dtype.is_floating_point or dtype.is_complex):
+        if not (dtype is None or dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
                 f"[to] a module takes floating-point or complex dtypes, not {dtype}; cast the "
                 "tensor instead"
             )
-        return self._apply(lambda t: t.to(dtype) if t.is_floating_point() or t.is_complex() else t)
+
+        if not isinstance(memory_format, (_core.memory_format, NoneType)):
+            raise TypeError(f"[to] memory_format={memory_format!r}; pass torch.channels_last, say")
+
+        def moved(t: Tensor) -> Tensor:
+            kind = dtype if t.is_floating_point() or t.is_complex() else None
+            laid = memory_format if t.dim() in (4, 5) else None
+            return t.to(dtype=kind, memory_format=laid)
+
+        return self if dtype is None and memory_format is None else self._apply(moved)
 
     def float(self: _M) -> _M:
         """Parameters and buffers of real floats as float32."""
@@ -154,8 +169,7 @@ class Module(Hooked, Tree):
 
     def cuda(self: _M, device: Device = None) -> _M:
         """Raises AssertionError: there is no GPU."""
-        on_cpu("cuda" if device is None else device)
-        return self
+        raise no_gpu(device)
 
     def cpu(self: _M) -> _M:
         """self: there is no other place."""

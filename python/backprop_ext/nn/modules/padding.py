@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..._tensor import the_tensor
 from .. import functional as F
 from ._sizes import per_dimension
 from .module import Module
@@ -162,7 +163,8 @@ class _CircularPad(_Pad):
     _mode = "circular"
 
     def forward(self, input: Tensor) -> Tensor:
-        if not self._dims < input.ndim <= self._dims + 2:
+        dims = the_tensor(type(self).__name__, input).ndim
+        if not self._dims < dims <= self._dims + 2:
             raise ValueError(
                 f"[{type(self).__name__}] expected {self._dims + 1}D or {self._dims + 2}D input, "
                 f"got shape {tuple(input.shape)}"

@@ -102,7 +102,9 @@ class ParameterDict(Module):
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._keys:
-            raise KeyError(f"[ParameterDict] {key!r} is not one of {[*self._keys]}; add it first")
+            raise AttributeError(
+                f"[ParameterDict] {key!r} is not one of {[*self._keys]}; add it first"
+            )
         return self.__dict__[key]
 
     def __setitem__(self, key: str, value: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
 from ..._core import Tensor
+from ..._tensor import the_tensor
 from .. import init
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
@@ -136,7 +137,7 @@ class RNNBase(Module):
         """(output, states), the states in the order of the input."""
         name, lstm = type(self).__name__, self.mode == "LSTM"
         packed = isinstance(input, PackedSequence)
-        data = input.data if packed else input
+        data = input.data if packed else the_tensor(name, input)
         if not packed and data.ndim not in (2, 3):
             raise ValueError(
                 f"[{name}] Expected input to be 2D or 3D, got shape {tuple(data.shape)}; it is "
@@ -156,7 +157,7 @@ class RNNBase(Module):
         single = not packed and data.ndim == 2
         if hx is not None and not packed:
             for state in states:
-                if state.ndim != data.ndim:
+                if the_tensor(name, state, "hx").ndim != data.ndim:
                     raise RuntimeError(
                         f"[{name}] For {'un' if single else ''}batched {data.ndim}-D input, hx "
                         f"should also be {data.ndim}-D, got shape {tuple(state.shape)}"
@@ -298,13 +299,13 @@ class RNNCellBase(Module):
     def _run(self, input: Tensor, given: Sequence[Tensor] | None, count: int = 1) -> list[Tensor]:
         """The next states, `count` of them, from the ones given, or from zeros."""
         name = type(self).__name__
-        if input.ndim not in (1, 2):
+        if the_tensor(name, input).ndim not in (1, 2):
             raise ValueError(
                 f"[{name}] Expected input to be 1D or 2D, got {input.ndim}D instead: shape "
                 f"{tuple(input.shape)}"
             )
         for state in given or ():
-            if state.ndim != input.ndim:
+            if the_tensor(name, state, "hx").ndim != input.ndim:
                 error = RuntimeError if state.ndim in (1, 2) else ValueError
                 raise error(
                     f"[{name}] hidden has shape {tuple(state.shape)}, the input "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ... import _core
+from ..._tensor import the_tensor
 from .. import functional as F
 from .activation import _Activation
 
@@ -62,7 +63,7 @@ class Softmax2d(_Activation):
     """Softmax over the channels: x (N, C, H, W) or (C, H, W). Raises ValueError otherwise."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in (3, 4):
+        if the_tensor("Softmax2d", input).ndim not in (3, 4):
             raise ValueError(
                 f"[Softmax2d] expected input to be 3D or 4D, got shape {tuple(input.shape)}; "
                 "pass (batch, channels, height, width)"

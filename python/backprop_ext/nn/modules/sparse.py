@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _core
+from ..._tensor import the_tensor
 from ...autograd.grad_mode import no_grad
 from .. import functional as F
 from .. import init
@@ -71,7 +72,7 @@ class _Table(Module):
 
 
 def _check_rows(op: str, embeddings: Tensor) -> tuple[int, int]:
-    if embeddings.ndim != 2:
+    if the_tensor("from_pretrained", embeddings).ndim != 2:
         raise AssertionError(
             f"[{op}] the embeddings have shape {tuple(embeddings.shape)}; expected two dimensions"
         )

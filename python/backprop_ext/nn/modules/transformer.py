@@ -190,6 +190,12 @@ class _Stack(Module):
         self.layers = ModuleList([copy.deepcopy(layer) for _ in range(num_layers)])
         self.num_layers, self.norm = num_layers, norm
 
+    def _require_layers(self) -> None:
+        if not self.layers:
+            raise IndexError(
+                f"[{type(self).__name__}] num_layers={self.num_layers}; one layer is needed"
+            )
+
     def _finish(self, x: Tensor) -> Tensor:
         return x if self.norm is None else self.norm(x)
 
@@ -215,6 +221,7 @@ class TransformerEncoder(_Stack):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
+        self._require_layers()
         for layer in self.layers:
             src = layer(
                 src, src_mask=mask, src_key_padding_mask=src_key_padding_mask,
@@ -240,6 +247,7 @@ class TransformerDecoder(_Stack):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
+        self._require_layers()
         for layer in self.layers:
             tgt = layer(
                 tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _core
 from ..._core import Tensor
+from ..._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +132,7 @@ def pack_padded_sequence(
         sizes: list[int] = counts.tolist()
         order = _core.tensor(sorted(range(len(sizes)), key=lambda n: -sizes[n]))
         counts = counts[order]
-    x = input.transpose(0, 1) if batch_first else input
+    x = the_tensor(op, input).transpose(0, 1) if batch_first else the_tensor(op, input)
     if counts.numel() != x.shape[1]:
         raise RuntimeError(
             f"[{op}] {counts.numel()} lengths for a batch of {x.shape[1]} in shape "
@@ -204,15 +205,15 @@ def pad_sequence(
         raise ValueError(f"[pad_sequence] padding_side={padding_side!r}; pass 'left' or 'right'")
     lengths = _core.tensor([row.shape[0] for row in rows])
     longest = int(lengths.max().item())
-    padded = _core.full(
-        (len(rows), longest, *rows[0].shape[1:]), padding_value, dtype=rows[0].dtype
-    )
+    sizes = (len(rows), longest) if batch_first else (longest, len(rows))
+    padded = _core.full((*sizes, *rows[0].shape[1:]), padding_value, dtype=rows[0].dtype)
     place = _core.arange(longest)
     inside = place < lengths.unsqueeze(1)
     if padding_side == "left":
         inside = place >= (longest - lengths).unsqueeze(1)
-    padded[inside] = _core.cat(rows)
-    return padded if batch_first else padded.transpose(0, 1)
+    by_row = padded[:] if batch_first else padded.transpose(0, 1)
+    by_row[inside] = _core.cat(rows)
+    return padded
 
 
 def unpad_sequence(
