@@ -6,33 +6,36 @@ namespace bx {
 
 namespace {
 
-/// The object as a tensor, which is made of a number or an array; null where it is neither.
-const Tensor* operand(PyObject* o, const Tensor& like, Tensor& made) {
+/// The object as a tensor, which is made of a number or an array; null where it is neither. A bool
+/// stays one where the operation minds.
+const Tensor* operand(PyObject* o, const Tensor& like, Tensor& made, bool rejects_bool) {
   if (is_tensor(o)) return &tensor_of(o);
-  if (const auto s = scalar_from(o)) made = wrapped_scalar(*s, &like);
+  if (const auto s = scalar_from(o))
+    made = wrapped_scalar(*s, rejects_bool && s->kind == Scalar::Bool ? nullptr : &like);
   else if (is_numpy_array(o)) made = tensor_from_data(o, std::nullopt);
   else return nullptr;
   return &made;
 }
 
-template <class F>
+template <bool RejectsBool = false, class F>
 PyObject* binary(PyObject* a, PyObject* b, F f) {
   return guarded([&]() -> PyObject* {
     Tensor made;
     const bool first = is_tensor(a);
     const Tensor& known = tensor_of(first ? a : b);
-    const Tensor* other = operand(first ? b : a, known, made);
+    const Tensor* other = operand(first ? b : a, known, made, RejectsBool);
     if (!other) Py_RETURN_NOTIMPLEMENTED;
     return wrap(first ? f(known, *other) : f(*other, known));
   });
 }
 template <class Row>
 PyObject* binary_slot(PyObject* a, PyObject* b) {
-  return binary(a, b, [](const Tensor& x, const Tensor& y) { return apply<Row>(x, y); });
+  return binary<Row::rejects_bool>(
+      a, b, [](const Tensor& x, const Tensor& y) { return apply<Row>(x, y); });
 }
 template <class Row>
 PyObject* inplace_slot(PyObject* a, PyObject* b) {
-  return binary(a, b, [](const Tensor& x, const Tensor& y) {
+  return binary<Row::rejects_bool>(a, b, [](const Tensor& x, const Tensor& y) {
     const Tensor in[] = {x, y};
     return pointwise_inplace(pointwise_op(formulas::row_index<Row>), in);
   });

@@ -18,11 +18,13 @@ uint32_t begin_recording() {
   const std::lock_guard lock(recordings_mutex);
   if (++recordings_begun == 0) ++recordings_begun;
   ++recordings_going;
+  records_here = true;
   latest_recording = recordings_begun;
   return recordings_begun;
 }
 void end_recording() {
   const std::lock_guard lock(recordings_mutex);
+  records_here = false;
   if (--recordings_going == 0) latest_recording = 0;
 }
 

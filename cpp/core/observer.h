@@ -28,13 +28,15 @@ class Observer {
 /// This thread's observer, or null.
 inline thread_local Observer* observer BX_FAST_TLS = nullptr;
 
-/// The number of the latest recording while one runs in any thread, else 0.
+/// The number of the latest recording while one runs in any thread, else 0; whether one does in
+/// this thread, observed or not.
 inline std::atomic<uint32_t> latest_recording{0};
+inline thread_local bool records_here BX_FAST_TLS = false;
 
 /// Of memory made now: the recording that another thread has going, whose replays will not make it.
 inline uint32_t made_beside() {
   const uint32_t recording = latest_recording.load(std::memory_order_relaxed);
-  return recording && !observer ? recording : 0;
+  return recording && !records_here ? recording : 0;
 }
 
 /// While it lives, what the host reads is not told: for checks, which can only fail.

@@ -107,8 +107,9 @@ void register_scaled(Registry& r, bool inplace) {
        {inplace ? ArgType::Tensor : ArgType::Operand, ArgType::Operand, ArgType::Scalar})
     o.arguments.emplace_back(type);
   o.call = [&op, inplace](Value* v) -> Value {
-    const auto in =
-        scaled_operands(op, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]), std::get<Scalar>(v[2]));
+    const Tensor &a = std::get<Tensor>(v[0]), &b = std::get<Tensor>(v[1]);
+    if (inplace) require_apart(op.name, a, b);
+    const auto in = scaled_operands(op, a, b, std::get<Scalar>(v[2]));
     return inplace ? pointwise_inplace(op, in.data()) : pointwise(op, in.data());
   };
   r.add_overload(inplace ? Place::Method : Place::Both,
