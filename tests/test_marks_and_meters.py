@@ -211,6 +211,20 @@ def test_names_are_also_where_pytorch_keeps_them() -> None:
     ]
 
 
+def test_what_libraries_ask_of_gpus_and_processes_is_there() -> None:
+    from backprop_ext.cuda.random import manual_seed
+    from backprop_ext.nn.parallel.scatter_gather import gather, scatter
+    from backprop_ext.utils.checkpoint import get_device_states, set_device_states
+
+    manual_seed(0)
+    for share in (gather, scatter):
+        with pytest.raises(RuntimeError, match="no GPU"):
+            share(bx.ones(2), [0])
+    set_device_states(*get_device_states(bx.ones(2)))
+    assert bx.distributed.ReduceOp.SUM is not bx.distributed.ReduceOp.MAX
+    assert bx.ones(2, dtype=bx.bool).type(bx.Tensor).dtype == bx.float32
+
+
 def greet(rank: int, answers: Any) -> None:
     answers.put(rank)
     if rank > 1:

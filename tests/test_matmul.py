@@ -27,6 +27,9 @@ SHAPES = [
     (20, 40, 1300),
     (128, 512, 784),
     (260, 260, 700),
+    # Rows that lie a multiple of a page apart are packed; their blocks are higher than a register.
+    (64, 128, 512),
+    (75, 130, 1024),
 ]
 TYPES = (torch.float32, torch.float64, torch.int64)
 

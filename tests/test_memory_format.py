@@ -59,6 +59,11 @@ STRIDES: dict[str, tuple[int, ...]] = {
         3,
     ),
     "copy.deepcopy(c)": LAST,
+    "c.flip(0, 2)": LAST,
+    "x.transpose(1, 2).flip(3)": (60, 5, 20, 1),
+    "c.sort(1).values": LAST,
+    "c.sort(dim=0, stable=True).indices": LAST,
+    "x[0, 0].t().sort(0).values": (1, 5),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections import OrderedDict
 from typing import Any
 
@@ -270,3 +271,28 @@ def test_module_prints_as_in_pytorch() -> None:
         "  )\n"
         ")"
     )
+
+
+def test_signatures_are_those_of_the_class_and_of_a_call() -> None:
+    assert str(inspect.signature(nn.Linear(2, 1))) == "(*args, **kwargs)"
+    assert list(inspect.signature(nn.Linear).parameters)[:2] == ["in_features", "out_features"]
+
+
+def test_a_forward_runs_on_an_object_of_another_class() -> None:
+    class Scope:
+        pass
+
+    x = bx.tensor([-1.0, 2.0])
+    assert nn.Tanh.forward(Scope(), x).equal(x.tanh())  # type: ignore[arg-type]
+    assert nn.Sigmoid.forward(Scope(), x).equal(x.sigmoid())  # type: ignore[arg-type]
+
+
+def test_a_recurrent_layer_knows_its_weights_by_layer() -> None:
+    layer = nn.LSTM(2, 3, num_layers=2, bidirectional=True)
+    names = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
+    assert layer._all_weights[0] == names
+    assert layer._all_weights[1] == [f"{name}_reverse" for name in names]
+    assert [
+        [getattr(layer, name) is w for name, w in zip(*both, strict=True)]
+        for both in zip(layer._all_weights, layer.all_weights, strict=True)
+    ] == [[True] * 4] * 4

@@ -189,4 +189,31 @@ std::string signature_text(const Overload& overload) {
   return text + ")";
 }
 
+const Overload* choose(const Operation& op, bool method, PyObject* const* args,
+                       Py_ssize_t positional, PyObject* names, Arguments& arguments) {
+  for (const Overload& overload : op.overloads) {
+    if (match(op, overload, method, args, positional, names, arguments, false).empty())
+      return &overload;
+    arguments.out = {};
+  }
+  return nullptr;
+}
+
+void reject(const Operation& op, bool method, PyObject* const* args, Py_ssize_t positional,
+            PyObject* names, Arguments& arguments) {
+  std::vector<std::string> reasons;
+  for (const Overload& overload : op.overloads) {
+    if (overload.older) continue;
+    reasons.push_back(match(op, overload, method, args, positional, names, arguments, true));
+    arguments.out = {};
+  }
+  const ErrorKind kind = arguments.lacks_tensor ? ErrorKind::NotATensor : ErrorKind::Type;
+  if (reasons.size() == 1)
+    fail(kind, op.name.c_str(), reasons[0], "; usage: ", op.name, signature_text(op.overloads[0]));
+  std::string text;
+  for (size_t k = 0; k < reasons.size(); ++k)
+    text += "\n  " + op.name + signature_text(op.overloads[k]) + ": " + reasons[k];
+  fail(kind, op.name.c_str(), "no way to call it takes these arguments:", text);
+}
+
 }  // namespace bx

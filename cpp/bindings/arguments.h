@@ -29,6 +29,13 @@ std::string match(const Operation& operation, const Overload& overload, bool met
                   PyObject* const* args, Py_ssize_t positional, PyObject* names,
                   Arguments& arguments, bool explain);
 
+/// The first way to call it that takes the arguments; null where none does.
+const Overload* choose(const Operation& operation, bool method, PyObject* const* args,
+                       Py_ssize_t positional, PyObject* names, Arguments& arguments);
+/// TypeError that says what of the arguments no way to call it takes.
+[[noreturn]] void reject(const Operation& operation, bool method, PyObject* const* args,
+                         Py_ssize_t positional, PyObject* names, Arguments& arguments);
+
 /// "(input, dim=None, keepdim=False, *, dtype=None)"
 std::string signature_text(const Overload& overload);
 

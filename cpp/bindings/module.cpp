@@ -1,5 +1,5 @@
 // The compiled surface of backprop_ext, on one screen.
-#include "bindings/python.h"
+#include "bindings/overrides.h"
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "backprop_ext's engine: tensors, tape and kernels.";
@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, m) {
   bx::bind_memory_format(m);  // channels_last and its kin
   bx::bind_tensor(m);         // the type Tensor: operators, attributes, short methods
   bx::bind_operations(m);     // the registry: functions and methods of every operation
+  bx::bind_overrides(m);      // classes with a __torch_function__ of their own
   bx::bind_numpy(m);          // tensor(), from_numpy(), Tensor.numpy()
   bx::bind_dlpack(m);         // tensors to and from other libraries
   bx::bind_autograd(m);       // nodes, hooks, grad mode, backward

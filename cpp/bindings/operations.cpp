@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "bindings/overrides.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -23,32 +24,6 @@ struct PyOperation {
 };
 
 PyOperation* as_operation(PyObject* o) { return reinterpret_cast<PyOperation*>(o); }
-
-[[noreturn]] void reject(const Operation& op, const std::vector<std::string>& reasons,
-                         bool lacks_tensor) {
-  const ErrorKind kind = lacks_tensor ? ErrorKind::NotATensor : ErrorKind::Type;
-  if (reasons.size() == 1)
-    fail(kind, op.name.c_str(), reasons[0], "; usage: ", op.name, signature_text(op.overloads[0]));
-  std::string text;
-  for (size_t k = 0; k < reasons.size(); ++k)
-    text += "\n  " + op.name + signature_text(op.overloads[k]) + ": " + reasons[k];
-  fail(kind, op.name.c_str(), "no way to call it takes these arguments:", text);
-}
-
-/// The first way to call it that takes the arguments.
-const Overload& choose(const Operation& op, bool method, PyObject* const* args,
-                       Py_ssize_t positional, PyObject* names, Arguments& arguments) {
-  std::vector<std::string> reasons;
-  for (const bool explain : {false, true})
-    for (const Overload& overload : op.overloads) {
-      if (explain && overload.older) continue;
-      std::string why = match(op, overload, method, args, positional, names, arguments, explain);
-      if (why.empty()) return overload;
-      if (explain) reasons.push_back(std::move(why));
-      arguments.out = {};
-    }
-  reject(op, reasons, arguments.lacks_tensor);
-}
 
 /// Said once, as by PyTorch.
 void warn_of_older(const Operation& op, const Overload& overload) {
@@ -88,9 +63,16 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
   return guarded([&]() -> PyObject* {
     const PyOperation& callable = *as_operation(self);
     const Operation& op = *callable.operation;
+    const Py_ssize_t positional = PyVectorcall_NARGS(flags);
+    if (subclasses_take_part)
+      if (PyObject* made = overridden(self, args, positional, names, true)) return made;
     Arguments arguments;
-    const Overload& overload =
-        choose(op, callable.method, args, PyVectorcall_NARGS(flags), names, arguments);
+    const Overload* chosen = choose(op, callable.method, args, positional, names, arguments);
+    if (!chosen) {
+      if (PyObject* made = overridden(self, args, positional, names, false)) return made;
+      reject(op, callable.method, args, positional, names, arguments);
+    }
+    const Overload& overload = *chosen;
     if (overload.older) warn_of_older(op, overload);
     Value result = overload.call(arguments.values);
     if (!arguments.out.empty()) {

@@ -76,9 +76,10 @@ void pack_rows(const T* from, int64_t stride, int64_t count, int64_t k, T* to, i
 template <class T>
 void pack(const Strided2d<T>& m, int64_t count, int64_t k, T* to, int64_t step) {
   if (m.col == 1) return pack_rows(m.data, m.row, count, k, to, step);
-  for (int64_t j = 0; j < count; j += Lanes<T>::width)
-    pack_lines(m.data + j * m.col, m.col, std::min<int64_t>(count - j, Lanes<T>::width), k, to + j,
-               step);
+  // From behind: what the last register writes into the next row is written again.
+  constexpr int64_t width = Lanes<T>::width;
+  for (int64_t j = (count - 1) / width * width; j >= 0; j -= width)
+    pack_lines(m.data + j * m.col, m.col, std::min<int64_t>(count - j, width), k, to + j, step);
 }
 
 }  // namespace bx::kernels

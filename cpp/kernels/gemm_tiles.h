@@ -57,7 +57,7 @@ struct Strided2d {
 template <class T>
 constexpr int tile_rows(int vectors, bool across = false) {
   if (vectors == 8) return 1;
-  if (!Lanes<T>::is_packet) return vectors == 2 ? 4 : 1;
+  if (!Lanes<T>::is_packet) return vectors == 4 ? 1 : 4;  // what two leave over is as high
   if (vectors == 4) return 3;
   constexpr bool many = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
   return vectors == 1 ? (many && across ? 16 : 12) : (many ? 12 : 6);

@@ -196,7 +196,7 @@ Tensor flip(const Tensor& t, const Dims& axes) {
       offset += (t.shape()[a] - 1) * strides[a];
       strides[a] = -strides[a];
     }
-  Tensor out = empty(t.shape(), t.dtype());
+  Tensor out = empty_like(t, t.dtype());
   launch("flip", kernel(Id::Copy, t.dtype()), out, alias(t, t.shape(), strides, offset));
   if (Recorder r{&t}; r)
     r.done("FlipBackward0", out, [axes](const Backward& b) { b.give(0, flip(b.grad(), axes)); });

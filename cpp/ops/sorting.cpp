@@ -1,4 +1,5 @@
 // Order along one dimension: sort, topk, ranks, medians, the most frequent value.
+#include <algorithm>
 #include <limits>
 
 #include "ops/ops.h"
@@ -34,6 +35,12 @@ std::pair<Tensor, Tensor> choose(const char* op, const char* node, Id id, const 
 
 std::pair<Tensor, Tensor> sort_as(const char* node, const Tensor& t, int64_t dim, bool falling) {
   const int axis = wrap_axis("sort", dim, t.dim());
+  const Dims order = memory_order(t);
+  if (!std::is_sorted(order.begin(), order.end())) {  // the results lie in memory as t does
+    const Dims back = inverse_order(order);
+    const auto [values, indices] = sort_as(node, permute(t, order), back[axis], falling);
+    return {named(node, permute(values, back)), permute(indices, back)};
+  }
   Params p;
   p.i[1] = falling;
   return choose("sort", node, Id::Sort, t, axis, t.dim() ? t.shape()[axis] : 1, true, p);

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from ._overrides import DisableTorchFunctionSubclass
+from ._overrides import disabled as _disabled_torch_function_impl
+
+__all__ = ["DisableTorchFunctionSubclass", "_disabled_torch_function_impl"]
 
 
 def _get_tracing_state() -> None:

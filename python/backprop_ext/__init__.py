@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from . import jit as jit
     from . import keras as keras
     from . import multiprocessing as multiprocessing
+    from . import overrides as overrides
     from . import profiler as profiler
     from . import safetensors as safetensors
     from . import training as training
@@ -209,6 +210,7 @@ _lazy = [
     "keras",
     "masked",
     "multiprocessing",
+    "overrides",
     "profiler",
     "safetensors",
     "signal",

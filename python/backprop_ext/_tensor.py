@@ -256,6 +256,8 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> str | 
     """The name of the type, `torch.FloatTensor`; or, given a dtype or such a name, a cast."""
     if dtype is None:
         return _TYPE_NAMES[self.dtype]
+    if dtype is Tensor:
+        dtype = _core.get_default_dtype()
     dtype = getattr(dtype, "dtype", dtype)  # torch.DoubleTensor, the class
     by_name = {name: kind for kind, name in _TYPE_NAMES.items()}
     if isinstance(dtype, str) and dtype not in by_name:

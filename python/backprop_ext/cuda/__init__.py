@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._device import on_cpu
-from .._names import missing_from
+from .._names import keep_also, missing_from
 
 __all__ = [
     "BoolTensor",
@@ -142,4 +142,5 @@ def set_device(device_: Any) -> None:
     on_cpu("cuda")
 
 
+keep_also(globals(), {"random": "manual_seed manual_seed_all seed seed_all"})
 __getattr__ = missing_from("torch.cuda", globals(), {"amp": ".amp"})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._names import missing_from
+from .._names import keep_also, missing_from
 from .modules.module import Module
 
-__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel", "gather", "scatter"]
 
 __getattr__ = missing_from("torch.nn.parallel", globals())
 
@@ -53,6 +53,19 @@ def data_parallel(
     return module(*several, **(module_kwargs or {}))
 
 
+def scatter(inputs: Any, target_gpus: Any, dim: int = 0) -> Any:
+    """Raises RuntimeError: there is no GPU to share the inputs among."""
+    _no_gpu("scatter", target_gpus)
+
+
+def gather(outputs: Any, target_device: Any, dim: int = 0) -> Any:
+    """Raises RuntimeError: there is no GPU from which to gather."""
+    _no_gpu("gather", [target_device])
+
+
 def _no_gpu(op: str, device_ids: Any) -> None:
     if device_ids:
         raise RuntimeError(f"[{op}] device_ids is {device_ids}, there is no GPU; leave it out")
+
+
+keep_also(globals(), {"scatter_gather": "gather scatter"})

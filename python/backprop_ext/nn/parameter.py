@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from .. import _core
 from .._core import Tensor
+from .._overrides import disabled
 from .._tensor import the_tensor
 from .._tensor_str import plain_types, tensor_str
 
@@ -24,6 +25,8 @@ class Parameter(Tensor):
     It shares the storage of `data`. Raises TypeError when data is not a Tensor, RuntimeError when
     an integer tensor is to require grad. Source: PyTorch's torch.nn.parameter.Parameter.
     """
+
+    __torch_function__ = disabled
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         values = _values("Parameter", data)
@@ -61,6 +64,7 @@ class Buffer(Tensor):
     """
 
     persistent: bool
+    __torch_function__ = disabled
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
         requires_grad = isinstance(data, Tensor) and data.requires_grad

@@ -54,8 +54,14 @@ class _Activation(Module):
 
 
 class _Plain(_Activation):
-    def forward(self, input: Tensor) -> Tensor:
-        return self.f(input)
+    def __init_subclass__(cls) -> None:
+        """A forward that needs no attribute: libraries call it on objects of their own."""
+        f = cls.f
+
+        def forward(self: Any, input: Tensor) -> Tensor:
+            return f(input)
+
+        cls.forward = forward  # type: ignore[method-assign]
 
 
 class _Inplace(_Activation):

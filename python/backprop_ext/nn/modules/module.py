@@ -15,6 +15,7 @@ from ._hooks import register_module_forward_hook as register_module_forward_hook
 from ._hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
 from ._hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from ._hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
+from ._state import LoadResult as _IncompatibleKeys  # noqa: F401 (where libraries look for it)
 from ._tree import Tree
 
 if TYPE_CHECKING:
@@ -28,6 +29,17 @@ __all__ = ["Module"]
 _M = TypeVar("_M", bound="Module")
 
 
+class _CallSignature:
+    """(*args, **kwargs): what inspect finds of a module, whose call is compiled, not of a class."""
+
+    def __get__(self, module: Module | None, owner: type[Module]) -> Any:
+        if module is None:
+            raise AttributeError("__signature__")
+        from inspect import signature
+
+        return signature(lambda *args, **kwargs: None)
+
+
 class Module(Hooked, Tree):
     """y = forward(x), with the parameters, buffers and modules that were assigned to attributes.
 
@@ -37,6 +49,7 @@ class Module(Hooked, Tree):
 
     training: bool
     _version = 1
+    __signature__ = _CallSignature()
 
     def __init__(self) -> None:
         Module.__setstate__(self, {"training": True})

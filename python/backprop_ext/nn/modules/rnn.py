@@ -122,6 +122,13 @@ class RNNBase(Module):
         each = len(weights) // (self.num_layers * (2 if self.bidirectional else 1))
         return [weights[k : k + each] for k in range(0, len(weights), each)]
 
+    @property
+    def _all_weights(self) -> list[list[str]]:
+        """The names of the weights of each layer and direction."""
+        names = self._flat_weights_names
+        each = len(names) // len(self.all_weights)
+        return [names[k : k + each] for k in range(0, len(names), each)]
+
     def _state(self, name: str, given: Tensor | None, batch: int, size: int, like: Tensor) -> Any:
         shape = (self.num_layers * (2 if self.bidirectional else 1), batch, size)
         if given is None:

@@ -1,0 +1,84 @@
+#include "bindings/overrides.h"
+
+#include <utility>
+
+#include "ops/ops.h"
+
+namespace bx {
+
+bool subclasses_take_part = false;
+
+namespace {
+
+thread_local int asking_is_off = 0;
+
+/// `call` and `disabled` of _overrides.py: who is asked in which order, and who opts out.
+PyObject* call = nullptr;
+PyObject* disabled = nullptr;
+
+bool takes_part(PyObject* o, bool subclasses_only) {
+  PyTypeObject* type = Py_TYPE(o);
+  if (type == tensor_type || !(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return false;
+  if (is_tensor(o) ? !subclasses_are_asked() : subclasses_only) return false;
+  PyObject* own = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__torch_function__");
+  if (!own) PyErr_Clear();
+  Py_XDECREF(own);
+  return own && own != disabled;
+}
+
+void collect(PyObject* o, bool subclasses_only, py::list& found) {
+  if (takes_part(o, subclasses_only)) found.append(py::handle(o));
+  if (!PyList_CheckExact(o) && !PyTuple_CheckExact(o)) return;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
+    if (takes_part(PySequence_Fast_GET_ITEM(o, i), subclasses_only))
+      found.append(py::handle(PySequence_Fast_GET_ITEM(o, i)));
+}
+
+}  // namespace
+
+bool subclasses_are_asked() { return subclasses_take_part && asking_is_off == 0; }
+
+PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t positional,
+                     PyObject* names, bool subclasses_only) {
+  const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
+  py::list found;
+  for (Py_ssize_t i = 0; i < positional + keywords; ++i) collect(args[i], subclasses_only, found);
+  if (found.empty() || !call) return nullptr;
+  py::tuple given(static_cast<size_t>(positional));
+  for (Py_ssize_t i = 0; i < positional; ++i)
+    given[static_cast<size_t>(i)] = py::reinterpret_borrow<py::object>(args[i]);
+  py::dict named;
+  for (Py_ssize_t i = 0; i < keywords; ++i)
+    named[PyTuple_GET_ITEM(names, i)] = py::reinterpret_borrow<py::object>(args[positional + i]);
+  return py::handle(call)(py::handle(function), found, given, named).release().ptr();
+}
+
+void bind_overrides(py::module_& m) {
+  m.def(
+      "_set_overrides",
+      [](py::object f, py::object none) {
+        call = f.release().ptr();
+        disabled = none.release().ptr();
+      },
+      "Names the function that asks, and the method of those who opt out.");
+  m.def(
+      "_subclasses_take_part", [] { subclasses_take_part = true; },
+      "From now on calls look for classes derived from Tensor.");
+  m.def("_subclasses_are_asked", &subclasses_are_asked, "Whether calls look for them now.");
+  m.def(
+      "_ask_subclasses", [](bool on) { asking_is_off += on ? -1 : 1; },
+      "Off and on again, in pairs.");
+  m.def(
+      "_as_subclass",
+      [](const Tensor& t, py::type type) {
+        auto* wanted = reinterpret_cast<PyTypeObject*>(type.ptr());
+        if (!PyType_IsSubtype(wanted, tensor_type))
+          fail_type("as_subclass", "cls is ", std::string(py::str(type)),
+                    "; it must be a subclass of Tensor");
+        return py::reinterpret_steal<py::object>(
+            wrap_as(wanted, named("AliasBackward0", reshape(t, t.shape()))));
+      },
+      "The same memory and place in the graph as an object of a subclass of Tensor.");
+}
+
+}  // namespace bx

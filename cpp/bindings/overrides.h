@@ -1,0 +1,20 @@
+// Classes that take part in operations by a __torch_function__ of their own.
+#pragma once
+
+#include "bindings/python.h"
+
+namespace bx {
+
+/// Whether a class derived from Tensor was made that takes part: until then calls look for none.
+extern bool subclasses_take_part;
+/// Whether they are asked now; not within DisableTorchFunctionSubclass.
+bool subclasses_are_asked();
+
+/// What the __torch_function__ of an argument makes of a call; null where no argument has one.
+/// Only classes derived from Tensor are looked for with `subclasses_only`.
+PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t positional,
+                     PyObject* names, bool subclasses_only);
+
+void bind_overrides(py::module_& m);
+
+}  // namespace bx
