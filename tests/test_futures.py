@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import backprop_ext as bx
 from backprop_ext import futures
 
 
@@ -53,3 +54,7 @@ def test_what_is_not_there_yet_is_told() -> None:
     with pytest.raises(RuntimeError, match=r"\[value\] there is none yet"):
         futures.Future().value()
     assert futures.collect_all([]).wait() == []
+
+
+def test_a_future_is_found_at_the_top_too() -> None:
+    assert bx.Future is bx.futures.Future

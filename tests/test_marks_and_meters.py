@@ -217,6 +217,7 @@ def test_what_libraries_ask_of_gpus_and_processes_is_there() -> None:
     from backprop_ext.utils.checkpoint import get_device_states, set_device_states
 
     manual_seed(0)
+    assert not bx.cuda._initialized
     for share in (gather, scatter):
         with pytest.raises(RuntimeError, match="no GPU"):
             share(bx.ones(2), [0])

@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from .amp import get_autocast_dtype as get_autocast_dtype
     from .amp import is_autocast_enabled as is_autocast_enabled
     from .distributions._draws import binomial as binomial
+    from .futures import Future as Future
 
 # The interface is that of PyTorch 2.13; what follows is the package's own version.
 __version__ = TorchVersion("2.13.0+bx0.1.0")
@@ -225,6 +226,7 @@ __getattr__ = missing_from(
     globals(),
     {name: f".{name}" for name in _lazy}
     | {
+        "Future": ".futures",
         "GradScaler": ".amp",
         "autocast": ".amp",
         "binomial": ".distributions._draws",

@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 
+# Libraries that save generators' states look at the flag itself.
+_initialized = False
+
+
 class _GpuTensor(type):
     """The type of tensors on a GPU: nothing is one, and to make one raises TypeError."""
 
