@@ -54,6 +54,30 @@ def test_products_of_all_size_classes_are_exact(form: str, dtype: torch.dtype) -
         np.testing.assert_array_equal((a @ b).numpy(), want, err_msg=f"{m} x {n} x {k}")
 
 
+@pytest.mark.parametrize("dtype", (*TYPES, torch.int32, torch.uint8))
+def test_products_of_any_sizes_and_layouts_are_exact(dtype: torch.dtype) -> None:
+    draw = np.random.default_rng(0)
+    sizes = [*SIZES, 12, 20, 48, 63, 65, 75, 128, 200]
+
+    def operand(rows: int, cols: int) -> torch.Tensor:
+        # A part of a larger matrix, whose rows are often a multiple of a page apart.
+        step = int(draw.choice([1, 16, 512]))
+        turned = bool(draw.integers(2))
+        long, short = (rows, cols) if turned else (cols, rows)
+        values = draw.integers(0, 5, (short, -(-long // step) * step))
+        whole = torch.tensor(values, dtype=dtype)[:, :long]
+        return whole.t() if turned else whole
+
+    for _ in range(300):
+        m, n, k = (int(size) for size in draw.choice(sizes, 3))
+        k = int(draw.choice([k, k, 512, 1024]))
+        a, b = operand(m, k), operand(k, n)
+        want = np.matmul(a.numpy().astype(np.float64), b.numpy().astype(np.float64))
+        want = want.astype(np.int64).astype(a.numpy().dtype)
+        message = f"{m} x {n} x {k}, {a.stride()} and {b.stride()}"
+        np.testing.assert_array_equal((a @ b).numpy(), want, err_msg=message)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_bias_is_added_in_every_size_class(dtype: torch.dtype) -> None:
     for m, n, k in SHAPES:

@@ -200,7 +200,6 @@ def test_numpy_scalar_on_either_side_does_not_promote(scalar: Any) -> None:
         (scalar * w, number * w),
         (w * scalar, w * number),
         (scalar + w, number + w),
-        (scalar - w, number - w),
         (scalar / w, number / w),
         (w / scalar, w / number),
         (w**scalar, w**number),
@@ -208,6 +207,8 @@ def test_numpy_scalar_on_either_side_does_not_promote(scalar: Any) -> None:
         (w // scalar, w // number),
         (w % scalar, w % number),
     ]
+    if not isinstance(number, bool):  # PyTorch does not subtract bools
+        pairs.append((scalar - w, number - w))
     for actual, expected in pairs:
         assert type(actual) is bx.Tensor
         assert actual.dtype == bx.float32
