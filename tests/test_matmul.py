@@ -54,7 +54,7 @@ def test_products_of_all_size_classes_are_exact(form: str, dtype: torch.dtype) -
         np.testing.assert_array_equal((a @ b).numpy(), want, err_msg=f"{m} x {n} x {k}")
 
 
-@pytest.mark.parametrize("dtype", (*TYPES, torch.int32, torch.uint8))
+@pytest.mark.parametrize("dtype", [*TYPES, torch.int32, torch.uint8])
 def test_products_of_any_sizes_and_layouts_are_exact(dtype: torch.dtype) -> None:
     draw = np.random.default_rng(0)
     sizes = [*SIZES, 12, 20, 48, 63, 65, 75, 128, 200]

@@ -74,11 +74,13 @@ template <class T, bool V, class P>
   else return a * b + c;
 }
 
-/// The compiler would load it anew for each of its uses.
+/// The compiler would load it anew for each of its uses. A number that is no vector stays one: GCC
+/// 12 makes vectors of neighbouring rows of A, and reads a row behind the last.
 template <class L>
 [[gnu::always_inline]] inline L in_register(L x) {
+  if constexpr (!L::is_packet) asm("" : "+r"(x.v));
 #if defined(__x86_64__)
-  if constexpr (L::is_packet) asm("" : "+v"(x.v));
+  else asm("" : "+v"(x.v));
 #endif
   return x;
 }
@@ -158,7 +160,7 @@ template <class L, int Rows, int Vectors, class A, class B, class Reach = Whole>
       x[v] = Rows > 1 ? in_register(loaded) : loaded;
     });
     unrolled<Rows>([&](auto i) {
-      const L s(a(i, p));
+      const L s = L::is_packet ? L(a(i, p)) : in_register(L(a(i, p)));
       unrolled<Vectors>([&](auto v) {
         constexpr int at = chain * sums + i * Vectors + v;
         sum[at] = multiply_add(s, x[v], sum[at]);
