@@ -487,6 +487,42 @@ def test_a_dropped_recording_gives_its_memory_back() -> None:
     assert bx._core._memory_stats()["in_use"] == before
 
 
+def test_recording_takes_no_more_memory_than_the_step() -> None:
+    layers = [bx.nn.Linear(64, 64) for _ in range(20)]
+    used: list[int] = []
+
+    def step(x: Any) -> Any:
+        before = bx._core._memory_stats()["in_use"]
+        for layer in layers:
+            x = layer(x).tanh().exp().log()
+        loss = x.square().mean()
+        loss.backward()
+        for layer in layers:
+            layer.zero_grad()
+        used.append(bx._core._memory_stats()["peak"] - before)
+        return loss.detach()
+
+    for run in step, capture(step):
+        gc.collect()
+        bx._core._reset_peak_memory()
+        run(bx.ones(256, 64))
+    eager, recorded = used
+    assert recorded <= 1.01 * eager
+
+
+def test_constants_are_folded_where_their_memory_is_used_again() -> None:
+    def f(x: Any) -> Any:
+        for k in range(50):
+            x = x + (bx.full((8,), float(k)) * 2).exp().sqrt().log()
+        return x
+
+    run = capture(f)
+    expected = f(bx.ones(8))
+    assert bx.equal(run(bx.ones(8)), expected)
+    assert bx.equal(run(bx.ones(8)), expected)
+    assert "exp" not in str(run.explain())
+
+
 def test_a_step_on_nothing_is_replayed() -> None:
     w = bx.ones(3, requires_grad=True)
 

@@ -41,25 +41,26 @@ std::unique_ptr<Instruction> Program::set_grad(const GradSet& set) {
                                    record_.buffers[static_cast<size_t>(number)].start);
 }
 
-std::unique_ptr<Stage> Program::general(const Launch& launch) {
-  auto one = std::make_unique<GeneralKernel>(launch);
+std::unique_ptr<Stage> Program::general(Launch&& launch) {
+  auto one = std::make_unique<GeneralKernel>(std::move(launch));
   const auto place_all = [&](const std::vector<Operand>& operands,
                              std::vector<kernels::View>& views, std::vector<int64_t>& local) {
+    local.reserve(operands.size());
     for (size_t k = 0; k < operands.size(); ++k) {
       local.push_back(buffer_of(operands[k]).row_offset);
       if (local[k] < 0) point(operands[k].buffer, &views[k].data, operands[k].offset);
     }
   };
-  place_all(launch.out, one->out, one->out_local);
-  place_all(launch.in, one->in, one->in_local);
+  place_all(one->launch().out, one->out, one->out_local);
+  place_all(one->launch().in, one->in, one->in_local);
   return one;
 }
 
-std::unique_ptr<Instruction> Program::straight(const Launch& launch) {
-  auto one = std::make_unique<StraightKernel>(launch);
-  point(launch.out[0].buffer, &one->out, launch.out[0].offset);
-  for (size_t k = 0; k < launch.in.size(); ++k)
-    point(launch.in[k].buffer, &one->in[k], launch.in[k].offset);
+std::unique_ptr<Instruction> Program::straight(Launch&& launch) {
+  auto one = std::make_unique<StraightKernel>(std::move(launch));
+  const std::vector<Operand>&out = one->launch().out, &in = one->launch().in;
+  point(out[0].buffer, &one->out, out[0].offset);
+  for (size_t k = 0; k < in.size(); ++k) point(in[k].buffer, &one->in[k], in[k].offset);
   return one;
 }
 
@@ -122,13 +123,13 @@ std::unique_ptr<Stage> Program::fused(size_t begin, size_t end) {
   return fused;
 }
 
-/// What the events of a group become.
+/// What the events of a group become, which are moved into it.
 std::unique_ptr<Instruction> Program::instruction(size_t begin, size_t end) {
-  const Event& event = record_.events[begin];
+  Event& event = record_.events[begin];
   if (const auto* set = std::get_if<GradSet>(&event)) return set_grad(*set);
   if (const auto* call = std::get_if<HostCall>(&event)) return std::make_unique<CallHost>(*call);
-  const auto& first = std::get<Launch>(event);
-  if (!first.kernel.pointwise) return general(first);
+  auto& first = std::get<Launch>(event);
+  if (!first.kernel.pointwise) return general(std::move(first));
   const Operand& out = first.out[0];
   const bool is_straight = end - begin == 1 && out.numel() < kLongKernel &&
                            is_contiguous(out.shape, out.strides) &&
@@ -137,7 +138,7 @@ std::unique_ptr<Instruction> Program::instruction(size_t begin, size_t end) {
                                [&](const Operand& o) {
                                  return o.shape == out.shape && is_contiguous(o.shape, o.strides);
                                });
-  return is_straight ? straight(first) : fused(begin, end);
+  return is_straight ? straight(std::move(first)) : fused(begin, end);
 }
 
 /// Groups that end at `ends`, the first of which begins at `begin`.
@@ -178,8 +179,8 @@ std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t 
   std::vector<std::unique_ptr<Stage>> stages;
   const GeneralKernel* leader = nullptr;
   for (size_t end : ends) {
-    const auto& launch = std::get<Launch>(record_.events[begin]);
-    stages.push_back(launch.kernel.pointwise ? fused(begin, end) : general(launch));
+    auto& launch = std::get<Launch>(record_.events[begin]);
+    stages.push_back(launch.kernel.pointwise ? fused(begin, end) : general(std::move(launch)));
     stages.back()->cut(rows);
     begin = end;
   }
@@ -223,8 +224,9 @@ void Program::build() {
       place(static_cast<int>(k), start);
       if (!b.written && !b.initial.empty()) std::memcpy(start, b.initial.data(), b.initial.size());
     }
-    b.initial = {};
+    b.initial = b.folded = {};
   }
+  record_.events = {};
 }
 
 }  // namespace bx::capture

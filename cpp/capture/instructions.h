@@ -19,13 +19,14 @@ inline void check(const char* op, const FaultInfo& fault) {
 /// One pointwise kernel on straight memory: a call and nothing else.
 class StraightKernel final : public Instruction {
  public:
-  StraightKernel(const Launch& launch) : launch_(launch), n_(launch.out[0].numel()) {}
+  explicit StraightKernel(Launch launch) : launch_(std::move(launch)), n_(launch_.out[0].numel()) {}
   void run() override {
     FaultInfo fault;
     launch_.kernel.pointwise(&out, in, n_, launch_.params.f, &fault);
     check(launch_.op, fault);
   }
   std::string text() const override { return str(launch_.op, " ", launch_.out[0].shape); }
+  const Launch& launch() const { return launch_; }
 
   void* out = nullptr;
   void* in[4] = {};
@@ -80,11 +81,13 @@ class FusedKernels final : public Stage {
 /// Any other kernel.
 class GeneralKernel final : public Stage {
  public:
-  explicit GeneralKernel(const Launch& launch) : launch_(launch) {
+  explicit GeneralKernel(Launch launch) : launch_(std::move(launch)) {
     size_t numbers = 0;
     for (const auto* list : {&launch_.out, &launch_.in})
       for (const Operand& o : *list) numbers += 2 * static_cast<size_t>(o.shape.size());
     layouts_.reserve(numbers);
+    out.reserve(launch_.out.size());
+    in.reserve(launch_.in.size());
     for (const Operand& o : launch_.out) out.push_back(view(o));
     for (const Operand& o : launch_.in) in.push_back(view(o));
   }
@@ -106,6 +109,7 @@ class GeneralKernel final : public Stage {
   void lead(kernels::RowsDone done, FaultInfo* fault) const {
     launch_.kernel.leading(out.data(), in.data(), launch_.params, fault, done);
   }
+  const Launch& launch() const { return launch_; }
   const char* op() const override { return launch_.op; }
   std::string text() const override {
     std::string shapes;

@@ -36,12 +36,13 @@ struct Buffer {
   bool renewed = false;         // Outside: a gradient that the step makes, in its own memory
   Ref<Storage> storage;         // Outside: kept alive
   std::vector<char> initial;    // what the host had put there before the first kernel read it
+  std::vector<char> folded;     // what a kernel computed of such values alone, if it is small
   int64_t arena_offset = -1;    // Internal, after planning
   int64_t row_offset = -1;      // Home::Walk: where its rows begin in the thread's memory
   int position = -1;            // Argument, Result: which
   int64_t argument_offset = 0;  // Argument: of the tensor in its storage, bytes
   std::pair<int64_t, int64_t> extent;  // Argument: the bytes in which the tensor lies
-  const void* start = nullptr;         // while it was recorded
+  const void* start = nullptr;         // while it was recorded, if it is still there
 };
 
 /// A tensor as a kernel saw it.
@@ -72,6 +73,9 @@ struct Launch {
   std::vector<Operand> out, in;
   Owner owner;  // of what params.object points to
 };
+
+/// A launch that changes more than the memory it writes: it draws from a generator.
+inline bool has_effects(const Launch& launch) { return launch.params.object != nullptr; }
 
 /// `.grad` of a leaf was set to a tensor on a buffer, or to None.
 struct GradSet {

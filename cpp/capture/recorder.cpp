@@ -8,23 +8,23 @@ namespace bx::capture {
 
 namespace {
 
+constexpr int64_t kMostFolded = 1 << 14;  // bytes
+
 thread_local Recorder* current BX_FAST_TLS = nullptr;
 
 std::mutex recordings_mutex;
 uint32_t recordings_begun = 0;
 int recordings_going = 0;
 
-uint32_t begin_recording() {
+void begin_recording() {
   const std::lock_guard lock(recordings_mutex);
   if (++recordings_begun == 0) ++recordings_begun;
   ++recordings_going;
-  records_here = true;
-  latest_recording = recordings_begun;
-  return recordings_begun;
+  latest_recording = own_recording = recordings_begun;
 }
 void end_recording() {
   const std::lock_guard lock(recordings_mutex);
-  records_here = false;
+  own_recording = 0;
   if (--recordings_going == 0) latest_recording = 0;
 }
 
@@ -82,7 +82,7 @@ Recorder::Recorder(Tensors arguments) : arguments_(std::move(arguments)) {
     buffer.storage = nullptr;
     buffer.position = static_cast<int>(k);
   }
-  number_ = begin_recording();
+  begin_recording();
   current = this;
   observer = this;
   launch_listener = this;
@@ -109,11 +109,7 @@ void Recorder::stop() {
   end_recording();
 }
 
-Recorder::~Recorder() {
-  stop();
-  for (auto& [start, block] : blocks_)
-    if (block.freed) memory::give(const_cast<void*>(start), block.bytes);
-}
+Recorder::~Recorder() { stop(); }
 
 int Recorder::buffer_of(const TensorImpl& t) {
   t.storage->fixed();
@@ -121,7 +117,7 @@ int Recorder::buffer_of(const TensorImpl& t) {
   const auto [found, is_new] =
       numbers_.try_emplace(start, static_cast<int>(record_.buffers.size()));
   if (!is_new) return found->second;
-  if (number_ > 0 && t.storage->root()->made_beside() >= number_)
+  if (own_recording && t.storage->root()->made_beside() >= own_recording)
     fail_runtime("capture", "the step uses a tensor of shape ", t.shape,
                  " that another thread made while it was recorded, and no replay would make again; "
                  "pass it as an argument");
@@ -204,6 +200,8 @@ void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Op
   if (params.object && !owner)
     fail_runtime("capture", op, " cannot be recorded; keep it out of the captured function");
   Launch launch{op, kernel, params, {}, {}, owner};
+  launch.in.reserve(static_cast<size_t>(inputs.size()));
+  launch.out.reserve(static_cast<size_t>(outputs.size()));
   for (int k = 0; k < inputs.size(); ++k) {
     launch.in.push_back(operand(inputs[k]));
     Buffer& buffer = record_.buffers[static_cast<size_t>(launch.in.back().buffer)];
@@ -211,31 +209,58 @@ void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Op
     keep_initial(buffer, inputs[k]);
     touch(launch.in.back().buffer, false);
   }
+  bool folds = !has_effects(launch);
+  for (const Operand& o : launch.in)
+    folds = folds && is_constant(record_.buffers[static_cast<size_t>(o.buffer)]);
   for (int k = 0; k < outputs.size(); ++k) {
     check_not_read_before(outputs[k]);
     launch.out.push_back(operand(outputs[k]));
-    check_writable(record_.buffers[static_cast<size_t>(launch.out.back().buffer)]);
+    Buffer& buffer = record_.buffers[static_cast<size_t>(launch.out.back().buffer)];
+    check_writable(buffer);
     // It may write a part of what the host made.
-    if (host_touched(outputs[k]))
-      keep_initial(record_.buffers[static_cast<size_t>(launch.out.back().buffer)], outputs[k]);
+    if (host_touched(outputs[k])) keep_initial(buffer, outputs[k]);
+    const bool is_first = !buffer.written && !buffer.storage && buffer.initial.empty();
+    buffer.folded.clear();
+    if (folds && is_first && buffer.bytes <= kMostFolded)
+      buffer.folded.resize(static_cast<size_t>(buffer.bytes));
     touch(launch.out.back().buffer, true);
   }
   record_.events.emplace_back(std::move(launch));
 }
 
 void Recorder::keep_initial(Buffer& buffer, const TensorImpl& t) {
-  if (buffer.written || buffer.storage || !buffer.initial.empty() || buffer.bytes == 0) return;
+  if (buffer.written || buffer.storage || !buffer.initial.empty() || buffer.bytes == 0 ||
+      buffer.origin == Origin::Argument)
+    return;
   buffer.initial.assign(start_of(t), start_of(t) + buffer.bytes);
 }
 
-void Recorder::taken(void* block, size_t bytes) { blocks_[block] = {bytes, false, host_runs_}; }
+/// What the host made, or what was computed of that.
+bool Recorder::is_constant(const Buffer& buffer) const {
+  return !buffer.folded.empty() ||
+         (!buffer.initial.empty() && !buffer.written && buffer.origin == Origin::Outside);
+}
 
-bool Recorder::keeps(void* block, size_t) {
-  // Kept until the end, so that an address means one buffer.
+void Recorder::taken(void* block, size_t bytes) {
+  given(block);  // where another thread gave it back
+  blocks_[block] = {bytes, host_runs_};
+}
+
+/// From here on the address means another buffer.
+void Recorder::given(void* block) noexcept {
   const auto found = blocks_.find(block);
-  if (found == blocks_.end()) return false;
-  found->second.freed = true;
-  return true;
+  if (found == blocks_.end()) return;
+  const auto* start = static_cast<const char*>(block);
+  read_.erase(read_.lower_bound(start), read_.lower_bound(start + found->second.bytes));
+  blocks_.erase(found);
+  const auto number = numbers_.find(start);
+  if (number == numbers_.end()) return;
+  Buffer& buffer = record_.buffers[static_cast<size_t>(number->second)];
+  std::copy_n(start, buffer.folded.size(), buffer.folded.begin());
+  buffer.origin = Origin::Internal;
+  buffer.start = nullptr;
+  storages_.erase(number->second);
+  numbers_.erase(number);
 }
 
 void Recorder::reading(const void* data) {
@@ -340,10 +365,6 @@ Record Recorder::finish(const Tensors& results) {
     Buffer& buffer = record_.buffers[static_cast<size_t>(number)];
     const auto block = blocks_.find(start);
     if (block == blocks_.end()) continue;
-    if (block->second.freed) {
-      buffer.origin = Origin::Internal;
-      continue;
-    }
     buffer.last = end;
     if (buffer.origin != Origin::Outside || buffer.storage) continue;
     // Somebody keeps what the step made: what a host call made is its own, a constant is harmless.

@@ -31,7 +31,7 @@ class Recorder final : public LaunchListener, public Observer {
   void launching(const char* op, const kernels::Kernel& kernel, const Operands& outputs,
                  const Operands& inputs, const Params& params, const Owner& owner) override;
   void taken(void* block, size_t bytes) override;
-  bool keeps(void* block, size_t bytes) override;
+  void given(void* block) noexcept override;
   void reading(const void* data) override;
 
   void grad_changes(TensorImpl& leaf, bool adds) override;
@@ -40,7 +40,7 @@ class Recorder final : public LaunchListener, public Observer {
  private:
   struct Block {
     size_t bytes;
-    bool freed = false, by_host = false;
+    bool by_host = false;
   };
 
   void part_arguments();
@@ -53,19 +53,19 @@ class Recorder final : public LaunchListener, public Observer {
   void forget_inner_leaves();
   bool host_touched(const TensorImpl& t) const;
   void keep_initial(Buffer& buffer, const TensorImpl& t);
+  bool is_constant(const Buffer& buffer) const;
   void write_down_grads();
   void stop();
 
   Record record_;
   std::map<const char*, int> numbers_;             // a storage's first byte -> buffer
-  std::unordered_map<const void*, Block> blocks_;  // taken since the recording began
-  std::unordered_map<int, Storage*> storages_;     // of buffers made since; alive unless freed
+  std::unordered_map<const void*, Block> blocks_;  // taken since the recording began, still there
+  std::unordered_map<int, Storage*> storages_;     // of buffers made since
   std::vector<Tensor> leaves_;                     // whose .grad the step changed
   Tensors arguments_;
   std::set<int> shared_;        // arguments that share their memory
   std::set<const char*> read_;  // what the host looked at
   std::unordered_set<const TensorImpl*> watched_;
-  uint32_t number_ = 0;  // of this recording, from its beginning on
   bool listening_ = false;
   bool host_runs_ = false;  // what happens now is done again by the host
 };

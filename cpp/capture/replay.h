@@ -107,6 +107,7 @@ class Program {
   void fold_constants();
   void drop_repeated();
   void drop_dead();
+  void drop(const std::vector<bool>& events);
   void find_lifetimes();
   void build();
   void find_homes(const Schedule& schedule);
@@ -116,8 +117,8 @@ class Program {
   std::unique_ptr<Instruction> walk(std::span<const size_t> ends, size_t begin);
   std::unique_ptr<Instruction> restore(int number);
   std::unique_ptr<Instruction> set_grad(const GradSet& set);
-  std::unique_ptr<Stage> general(const Launch& launch);
-  std::unique_ptr<Instruction> straight(const Launch& launch);
+  std::unique_ptr<Stage> general(Launch&& launch);
+  std::unique_ptr<Instruction> straight(Launch&& launch);
   std::unique_ptr<Stage> fused(size_t begin, size_t end);
   const Buffer& buffer_of(const Operand& o) const {
     return record_.buffers[static_cast<size_t>(o.buffer)];
@@ -144,9 +145,6 @@ class Program {
 
 /// Puts the internal buffers into one arena, reusing what is dead; returns its bytes. [Best fit]
 int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak);
-
-/// A launch that changes more than the memory it writes: it draws from a generator.
-inline bool has_effects(const Launch& launch) { return launch.params.object != nullptr; }
 
 /// Orders the events anew, so that what runs together stands together, where inputs and outputs
 /// allow. What a group writes is not read in another layout within it, and what a walk writes not

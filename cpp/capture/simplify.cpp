@@ -5,10 +5,8 @@
 
 namespace bx::capture {
 
-/// What is computed from constants alone is a constant too: its memory holds it still, since what a
-/// recording has used is given back at its end.
+/// What is small and computed from constants alone is a constant too.
 void Program::fold_constants() {
-  constexpr int64_t kMost = 1 << 14;  // bytes worth keeping
   std::vector<int> writes(record_.buffers.size());
   for (const Event& event : record_.events)
     if (const auto* launch = std::get_if<Launch>(&event))
@@ -23,9 +21,8 @@ void Program::fold_constants() {
           b.origin != Origin::Internal || b.initial.empty() || b.written)
         return false;
     for (const Operand& o : launch.out)
-      if (const Buffer& b = buffer(o); b.origin != Origin::Internal || !b.initial.empty() ||
-                                       writes[static_cast<size_t>(o.buffer)] != 1 || b.bytes == 0 ||
-                                       b.bytes > kMost)
+      if (const Buffer& b = buffer(o); b.origin != Origin::Internal || b.folded.empty() ||
+                                       writes[static_cast<size_t>(o.buffer)] != 1)
         return false;
     return true;
   };
@@ -34,8 +31,7 @@ void Program::fold_constants() {
     if (!launch || !folds(*launch)) return false;
     for (const Operand& o : launch->out) {
       Buffer& b = buffer(o);
-      const auto* start = static_cast<const char*>(b.start);
-      b.initial.assign(start, start + b.bytes);
+      b.initial = std::move(b.folded);
       b.written = false;
     }
     return true;
@@ -54,8 +50,7 @@ void Program::drop_repeated() {
                   (!set->grad || before->grad->same_place(*set->grad));
     before = set;
   }
-  size_t e = 0;
-  std::erase_if(record_.events, [&](const Event&) { return repeated[e++]; });
+  drop(repeated);
 }
 
 /// Launches that nobody sees the result of.
@@ -63,22 +58,25 @@ void Program::drop_dead() {
   std::vector<bool> needed(record_.buffers.size());
   for (size_t k = 0; k < needed.size(); ++k)
     needed[k] = record_.buffers[k].origin != Origin::Internal;
-  std::vector<Event> kept;
+  std::vector<bool> dead(record_.events.size());
   for (size_t e = record_.events.size(); e-- > 0;) {
-    Event& event = record_.events[e];
-    if (auto* launch = std::get_if<Launch>(&event)) {
+    if (const auto* launch = std::get_if<Launch>(&record_.events[e])) {
       bool live = has_effects(*launch);
       for (const Operand& o : launch->out) live = live || needed[static_cast<size_t>(o.buffer)];
+      dead[e] = !live;
       if (!live) continue;
       for (const Operand& o : launch->in) needed[static_cast<size_t>(o.buffer)] = true;
       for (const Operand& o : launch->out) needed[static_cast<size_t>(o.buffer)] = true;
-    } else if (auto* set = std::get_if<GradSet>(&event)) {
+    } else if (const auto* set = std::get_if<GradSet>(&record_.events[e])) {
       if (set->grad) needed[static_cast<size_t>(set->grad->buffer)] = true;
     }
-    kept.push_back(std::move(event));
   }
-  record_.events.assign(std::make_move_iterator(kept.rbegin()),
-                        std::make_move_iterator(kept.rend()));
+  drop(dead);
+}
+
+void Program::drop(const std::vector<bool>& events) {
+  size_t e = 0;
+  std::erase_if(record_.events, [&](const Event&) { return events[e++]; });
 }
 
 }  // namespace bx::capture

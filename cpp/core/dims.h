@@ -21,8 +21,8 @@ class Dims {
   Dims(int size, int64_t value) {
     for (int i = 0; i < size; ++i) push_back(value);
   }
-  Dims(const Dims& other) { *this = other; }
-  Dims& operator=(const Dims& other) {
+  Dims(const Dims& other) noexcept { *this = other; }
+  Dims& operator=(const Dims& other) noexcept {
     size_ = other.size_;
     for (int i = 0; i < size_; ++i) values_[i] = other.values_[i];
     return *this;

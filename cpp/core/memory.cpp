@@ -209,7 +209,8 @@ void* take(size_t bytes) {
 }
 
 void give(void* p, size_t bytes) noexcept {
-  if (!p || (observer && observer->keeps(p, bytes))) return;
+  if (!p) return;
+  if (observer) observer->given(p);
   count_use(-static_cast<int64_t>(bytes));
   if (bytes <= kSmallLimit) return give_small(p, bytes);
   const size_t size = size_class(bytes);

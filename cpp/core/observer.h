@@ -17,8 +17,8 @@ class Observer {
   virtual ~Observer() = default;
   /// A block for tensor data was taken.
   virtual void taken(void* block, size_t bytes) = 0;
-  /// A block is given back; true where the observer keeps it and will give it back itself.
-  virtual bool keeps(void* block, size_t bytes) = 0;
+  /// A block is about to be given back.
+  virtual void given(void* block) noexcept = 0;
   /// Elements at `data` are about to be read outside of kernels. May throw.
   virtual void reading(const void* data) = 0;
   /// `.grad` of a leaf is about to change; `adds`: what it holds is added to.
@@ -28,15 +28,15 @@ class Observer {
 /// This thread's observer, or null.
 inline thread_local Observer* observer BX_FAST_TLS = nullptr;
 
-/// The number of the latest recording while one runs in any thread, else 0; whether one does in
-/// this thread, observed or not.
+/// The number of the latest recording while one runs in any thread, and of this thread's, observed
+/// or not; else 0.
 inline std::atomic<uint32_t> latest_recording{0};
-inline thread_local bool records_here BX_FAST_TLS = false;
+inline thread_local uint32_t own_recording BX_FAST_TLS = 0;
 
 /// Of memory made now: the recording that another thread has going, whose replays will not make it.
 inline uint32_t made_beside() {
   const uint32_t recording = latest_recording.load(std::memory_order_relaxed);
-  return recording && !records_here ? recording : 0;
+  return recording && !own_recording ? recording : 0;
 }
 
 /// While it lives, what the host reads is not told: for checks, which can only fail.
