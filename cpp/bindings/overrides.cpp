@@ -23,7 +23,7 @@ bool takes_part(PyObject* o, bool subclasses_only) {
   PyObject* own = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__torch_function__");
   if (!own) PyErr_Clear();
   Py_XDECREF(own);
-  return own && own != disabled;
+  return own && own != Py_None && own != disabled;
 }
 
 void collect(PyObject* o, bool subclasses_only, py::list& found) {
@@ -65,6 +65,9 @@ void bind_overrides(py::module_& m) {
       "_subclasses_take_part", [] { subclasses_take_part = true; },
       "From now on calls look for classes derived from Tensor.");
   m.def("_subclasses_are_asked", &subclasses_are_asked, "Whether calls look for them now.");
+  m.def(
+      "_takes_part", [](py::handle o) { return takes_part(o.ptr(), false); },
+      "Whether an object's class has a __torch_function__ that would be asked.");
   m.def(
       "_ask_subclasses", [](bool on) { asking_is_off += on ? -1 : 1; },
       "Off and on again, in pairs.");

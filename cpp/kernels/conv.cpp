@@ -66,6 +66,20 @@ void convolve_matrix(const ConvGeometry& g, const T* x, const T* w, const T* bia
   });
 }
 
+/// One over padded lines.
+template <class T>
+void convolve_lines(const ConvGeometry& g, const T* x, const T* w, const T* bias, T* y) {
+  const PaddedLine padded = line_of(g);
+  const OutputGrid grid = outputs_of(g);
+  const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
+  for_images(g, g.out_channels, positions * depth, [&](int64_t image, int64_t o, int64_t count) {
+    const int64_t channel = image % g.groups * g.out_channels + o;
+    convolve_shifted(padded, x + image * g.in_channels * g.inputs(), count, w + channel * depth,
+                     bias ? bias + channel : nullptr, y + (image * g.out_channels + o) * positions,
+                     grid);
+  });
+}
+
 /// out [N, G O, positions] = in1 [G O, C taps] @ windows of in0 [N, G C, inputs] (+ in2 [G O] when
 /// i[0]); object = the geometry. All contiguous.
 template <class T>
@@ -75,23 +89,15 @@ void conv(const View* out, const View* in, const Params& params, FaultInfo*) {
   const auto* w = static_cast<const T*>(in[1].data);
   const T* bias = params.i[0] ? static_cast<const T*>(in[2].data) : nullptr;
   auto* y = static_cast<T*>(out[0].data);
-  const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
-  if (positions == 0) return;
-  if (is_gathered(g)) return convolve_gathered(g, x, w, bias, y);
-  if (is_matrix(g)) return convolve_matrix(g, x, w, bias, y);
-  const PaddedLine padded = line_of(g);
-  const OutputGrid grid = outputs_of(g);
-  for_images(g, g.out_channels, positions * depth, [&](int64_t image, int64_t o, int64_t count) {
-    const int64_t channel = image % g.groups * g.out_channels + o;
-    convolve_shifted(padded, x + image * g.in_channels * g.inputs(), count, w + channel * depth,
-                     bias ? bias + channel : nullptr, y + (image * g.out_channels + o) * positions,
-                     grid);
-  });
+  if (g.positions() == 0) return;
+  if (is_gathered(g)) convolve_gathered(g, x, w, bias, y);
+  else if (is_matrix(g)) convolve_matrix(g, x, w, bias, y);
+  else convolve_lines(g, x, w, bias, y);
 }
 
 /// conv_input by remainders.
 template <class T>
-void convolve_back_shifted(const ConvGeometry& g, const T* y, const T* w, T* x) {
+void convolve_back_lines(const ConvGeometry& g, const T* y, const T* w, T* x) {
   const std::vector<int64_t> along[] = {Remainder::along(g, 0), Remainder::along(g, 1),
                                         Remainder::along(g, 2)};
   bool all_met = true;
@@ -140,69 +146,89 @@ void conv_input(const View* out, const View* in, const Params& params, FaultInfo
   const auto* y = static_cast<const T*>(in[0].data);
   const auto* w = static_cast<const T*>(in[1].data);
   auto* x = static_cast<T*>(out[0].data);
-  if (is_gathered(g)) return convolve_back_gathered(g, y, w, x);
-  if (is_matrix(g)) return convolve_back_matrix(g, y, w, x);
-  if (g.positions() > 0) return convolve_back_shifted(g, y, w, x);
-  std::fill_n(x, g.batch * g.groups * g.in_channels * g.inputs(), T(0));
+  if (g.positions() == 0) std::fill_n(x, g.batch * g.groups * g.in_channels * g.inputs(), T(0));
+  else if (is_gathered(g)) convolve_back_gathered(g, y, w, x);
+  else if (is_matrix(g)) convolve_back_matrix(g, y, w, x);
+  else convolve_back_lines(g, y, w, x);
+}
+
+/// w [G, size] = sums over the images: add(image, group, count, sums) adds `count` of them, from
+/// one on, to a group's. They are added in a number of pieces that the sizes decide, and these in
+/// order.
+template <class T, class Add>
+void sum_images(const ConvGeometry& g, T* w, Add add) {
+  const int64_t size = g.out_channels * g.in_channels * g.taps(), total = g.groups * size;
+  const bool large = g.batch * g.positions() * size >= kWork && g.groups < kPieces;
+  const Cut pieces(g.batch, large ? ceil_div(g.batch, kPieces) : g.batch);
+  const int64_t work = std::max<int64_t>(1, pieces.size(0) * g.positions() * size);
+  std::vector<T> partial(static_cast<size_t>((pieces.count - 1) * total));
+  parallel_for(pieces.count * g.groups, std::max<int64_t>(1, kWork / work),
+               [&](int64_t first, int64_t last) {
+                 for (int64_t task = first; task < last; ++task) {
+                   const int64_t piece = task / g.groups, group = task % g.groups;
+                   T* sums = (piece ? partial.data() + (piece - 1) * total : w) + group * size;
+                   std::fill_n(sums, size, T(0));
+                   add(pieces.begin(piece), group, pieces.size(piece), sums);
+                 }
+               });
+  for (int64_t p = 1; p < pieces.count; ++p)
+    for (int64_t i = 0; i < total; ++i) w[i] += partial[static_cast<size_t>((p - 1) * total + i)];
+}
+
+/// conv_weight where `conv` is a product of matrices.
+template <class T>
+void weigh_matrix(const ConvGeometry& g, const T* x, const T* y, T* w) {
+  const int64_t n = g.positions(), depth = g.in_channels;
+  sum_images(g, w, [&](int64_t first, int64_t group, int64_t count, T* sums) {
+    for (int64_t k = first; k < first + count; ++k) {
+      const int64_t image = k * g.groups + group;
+      gemm(Product<T>{g.out_channels,
+                      depth,
+                      n,
+                      {y + image * g.out_channels * n, n, 1},
+                      {x + image * depth * n, 1, n},
+                      {sums, depth},
+                      sums,
+                      depth});
+    }
+  });
+}
+
+/// The same over padded lines.
+template <class T>
+void weigh_lines(const ConvGeometry& g, const T* x, const T* y, T* w) {
+  const PaddedLine padded = line_of(g);
+  const OutputGrid grid = outputs_of(g);
+  const int64_t depth = g.in_channels * g.taps();
+  const int64_t step = ceil_div(g.out_channels, kPanelCols<T>) * kPanelCols<T>;
+  const bool dots = weighs_by_dots<T>(padded, g.out_channels);
+  sum_images(g, w, [&](int64_t first, int64_t group, int64_t count, T* sums) {
+    T* turned = dots ? nullptr : scratch<T>(ScratchUse::Product, depth * step);
+    for (int64_t k = first; k < first + count; ++k) {
+      const int64_t image = k * g.groups + group;
+      const T* source = x + image * g.in_channels * g.inputs();
+      const T* gradient = y + image * g.out_channels * g.positions();
+      if (dots) weigh_by_dots(padded, source, g.out_channels, gradient, grid, sums);
+      else weigh_shifted(padded, source, g.out_channels, gradient, grid, k == first, turned, step);
+    }
+    for (int64_t o = 0; turned && o < g.out_channels; ++o)
+      for (int64_t r = 0; r < depth; ++r) sums[o * depth + r] = turned[r * step + o];
+  });
 }
 
 /// out [G O, C taps] = sum over images and positions of in1 [N, G O, positions] times the windows
-/// of in0 [N, G C, inputs]. Images are summed in a number of pieces that the sizes decide, and the
-/// pieces in order.
+/// of in0 [N, G C, inputs].
 template <class T>
 void conv_weight(const View* out, const View* in, const Params& params, FaultInfo*) {
   const ConvGeometry& g = geometry(params);
   const auto* x = static_cast<const T*>(in[0].data);
   const auto* y = static_cast<const T*>(in[1].data);
   auto* w = static_cast<T*>(out[0].data);
-  const int64_t positions = g.positions(), depth = g.in_channels * g.taps();
-  const int64_t size = g.out_channels * depth, total = g.groups * size;
-  if (positions == 0 || g.batch == 0) {
-    std::fill_n(w, total, T(0));
-    return;
-  }
-  if (is_gathered(g)) return weigh_gathered(g, x, y, w);
-  const bool large = g.batch * positions * size >= kWork && g.groups < kPieces;
-  const Cut pieces(g.batch, large ? ceil_div(g.batch, kPieces) : g.batch);
-  const int64_t work = std::max<int64_t>(1, pieces.size(0) * positions * size);
-  std::vector<T> partial(static_cast<size_t>((pieces.count - 1) * total));
-  const PaddedLine padded = line_of(g);
-  const OutputGrid grid = outputs_of(g);
-  const bool matrix = is_matrix(g), dots = weighs_by_dots<T>(padded, g.out_channels);
-  const int64_t turned_step = ceil_div(g.out_channels, kPanelCols<T>) * kPanelCols<T>;
-  parallel_for(pieces.count * g.groups, std::max<int64_t>(1, kWork / work),
-               [&](int64_t first, int64_t last) {
-                 for (int64_t task = first; task < last; ++task) {
-                   const int64_t piece = task / g.groups, group = task % g.groups;
-                   T* sums = (piece ? partial.data() + (piece - 1) * total : w) + group * size;
-                   T* turned = scratch<T>(ScratchUse::Product, depth * turned_step);
-                   std::fill_n(sums, size, T(0));
-                   for (int64_t k = 0; k < pieces.size(piece); ++k) {
-                     const int64_t image = (pieces.begin(piece) + k) * g.groups + group;
-                     const T* source = x + image * g.in_channels * g.inputs();
-                     const T* gradient = y + image * g.out_channels * positions;
-                     if (matrix)
-                       gemm(Product<T>{g.out_channels,
-                                       depth,
-                                       positions,
-                                       {gradient, positions, 1},
-                                       {source, 1, positions},
-                                       {sums, depth},
-                                       sums,
-                                       depth});
-                     else if (dots)
-                       weigh_by_dots(padded, source, g.out_channels, gradient, grid, sums);
-                     else
-                       weigh_shifted(padded, source, g.out_channels, gradient, grid, k == 0, turned,
-                                     turned_step);
-                   }
-                   for (int64_t o = 0; !matrix && !dots && o < g.out_channels; ++o)
-                     for (int64_t r = 0; r < depth; ++r)
-                       sums[o * depth + r] = turned[r * turned_step + o];
-                 }
-               });
-  for (int64_t p = 1; p < pieces.count; ++p)
-    for (int64_t i = 0; i < total; ++i) w[i] += partial[static_cast<size_t>((p - 1) * total + i)];
+  if (g.positions() == 0 || g.batch == 0)
+    std::fill_n(w, g.groups * g.out_channels * g.in_channels * g.taps(), T(0));
+  else if (is_gathered(g)) weigh_gathered(g, x, y, w);
+  else if (is_matrix(g)) weigh_matrix(g, x, y, w);
+  else weigh_lines(g, x, y, w);
 }
 
 /// f(channel) for every channel of every image, on the pool; `work` = elements of one.

@@ -143,10 +143,8 @@ void weigh_shifted(const PaddedLine& padded, const T* image, int64_t channels, c
       };
       padded.for_outputs(begin, end, [&](int64_t at, int64_t z, int64_t y, int64_t x, int64_t n) {
         zeros_to(at);
-        const T* from =
-            gradient + grid.first + o * grid.channel + z * grid.step[0] + y * grid.step[1] + x;
-        pack(Strided2d<T>{from, 1, grid.channel}, std::min(cols, channels - o), n,
-             panel + (at - begin) * cols, cols);
+        pack(Strided2d<T>{gradient + o * grid.channel + grid.at(z, y, x), 1, grid.channel},
+             std::min(cols, channels - o), n, panel + (at - begin) * cols, cols);
         done = at + n;
       });
       zeros_to(end);
@@ -180,12 +178,10 @@ void weigh_by_dots(const PaddedLine& padded, const T* image, int64_t channels, c
   const Cut tiles(depth, kMostDots);
   for (int64_t o = 0; o < channels; ++o) {
     std::fill_n(row, k, T(0));
-    padded.for_outputs(
-        0, padded.positions(), [&](int64_t at, int64_t z, int64_t y, int64_t x, int64_t n) {
-          std::copy_n(
-              gradient + grid.first + o * grid.channel + z * grid.step[0] + y * grid.step[1] + x, n,
-              row + at);
-        });
+    padded.for_outputs(0, padded.positions(),
+                       [&](int64_t at, int64_t z, int64_t y, int64_t x, int64_t n) {
+                         std::copy_n(gradient + o * grid.channel + grid.at(z, y, x), n, row + at);
+                       });
     for (int64_t i = 0; i < tiles.count; ++i)
       by_rows<T, kMostDots, Dots>(tiles.size(i))(padded.shifts().data() + tiles.begin(i), line, k,
                                                  row, sums + o * depth + tiles.begin(i));

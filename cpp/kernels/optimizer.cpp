@@ -10,6 +10,8 @@ namespace {
 
 namespace f = bx::formulas;
 
+constexpr int64_t kGrain = 1 << 14;  // elements
+
 /// One loop over contiguous elements. `Mask` says which slots are there: out = p, those slots.
 template <class T, class Rule, unsigned Mask>
 void update(const View* out, const View* in, const Params& params) {
@@ -25,7 +27,7 @@ void update(const View* out, const View* in, const Params& params) {
   int64_t n = 1;
   for (int d = 0; d < out[0].ndim; ++d) n *= out[0].shape[d];
   // By value: what no store can change stays in registers.
-  parallel_for(n, 1 << 14, [=, scalars = given](int64_t i, int64_t end) {
+  parallel_for(n, kGrain, [=, scalars = given](int64_t i, int64_t end) {
     L state[slots];
     for (; i < end; i += L::width) {
       const int64_t rest = end - i;  // the last few go through the same code, padded

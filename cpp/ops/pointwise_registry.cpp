@@ -86,10 +86,12 @@ void register_row(Registry& r, const PointwiseOp& op) {
       op.doc);
 }
 
-/// The operands of add and sub, which scale the second.
+/// The operands of add and sub, which scale the second: then it is a copy, which is apart from
+/// what is written.
 std::array<Tensor, 2> scaled_operands(const PointwiseOp& op, const Tensor& a, const Tensor& b,
-                                      const Scalar& alpha) {
+                                      const Scalar& alpha, bool inplace = false) {
   if (alpha.kind == Scalar::Int && alpha.i == 1) return {a, b};
+  if (inplace) require_apart(op.name, a, b);
   const Tensor in[] = {a, b};
   const DType type = result_type(in, 2);
   check_types(op, in, type);
@@ -107,9 +109,8 @@ void register_scaled(Registry& r, bool inplace) {
        {inplace ? ArgType::Tensor : ArgType::Operand, ArgType::Operand, ArgType::Scalar})
     o.arguments.emplace_back(type);
   o.call = [&op, inplace](Value* v) -> Value {
-    const Tensor &a = std::get<Tensor>(v[0]), &b = std::get<Tensor>(v[1]);
-    if (inplace) require_apart(op.name, a, b);
-    const auto in = scaled_operands(op, a, b, std::get<Scalar>(v[2]));
+    const auto in = scaled_operands(op, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]),
+                                    std::get<Scalar>(v[2]), inplace);
     return inplace ? pointwise_inplace(op, in.data()) : pointwise(op, in.data());
   };
   r.add_overload(inplace ? Place::Method : Place::Both,

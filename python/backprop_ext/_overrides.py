@@ -58,12 +58,7 @@ def DisableTorchFunctionSubclass() -> Iterator[None]:  # noqa: N802 (PyTorch's n
         _core._ask_subclasses(True)
 
 
-def takes_part(value: object) -> bool:
-    """Whether its class has a `__torch_function__` that would be asked."""
-    own = getattr(type(value), "__torch_function__", None)
-    if own is None or own is disabled or type(value) is Tensor:
-        return False
-    return not isinstance(value, Tensor) or _core._subclasses_are_asked()
+takes_part = _core._takes_part
 
 
 def dispatch(func: Any, found: Sequence[Any], args: Any, kwargs: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._core import Tensor
 from ._return_types import named
-from ._tensor import the_tensor
+from ._tensor import the_dim, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +35,7 @@ def gradient(
     if len(each) != len(dims):
         raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {list(dims)}; one each")
     for d in dims:
-        if not isinstance(d, int):
-            raise TypeError(f"[gradient] dim={dim!r}; pass a whole number, or a tuple of them")
-        if not -ndim <= d < ndim:
-            raise IndexError(f"[gradient] dimension {d} of {ndim}; pass {-ndim} to {ndim - 1}")
+        the_dim("gradient", d, ndim, dim)
     if len({d % ndim for d in dims}) < len(dims):
         raise RuntimeError(f"[gradient] dimensions {list(dims)} name one of them twice; once each")
     if isinstance(edge_order, bool) or not isinstance(edge_order, int):

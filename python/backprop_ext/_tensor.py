@@ -44,6 +44,15 @@ def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
     )
 
 
+def the_dim(op: str, d: object, ndim: int, given: object) -> int:
+    """d, a dimension of `ndim`, which the argument `given` names; TypeError or IndexError."""
+    if isinstance(d, bool) or not isinstance(d, int):
+        raise TypeError(f"[{op}] dim={given!r}; pass a whole number, or a tuple of them")
+    if not -ndim <= d < ndim:
+        raise IndexError(f"[{op}] dimension {d} of {ndim}; pass {-ndim} to {ndim - 1}")
+    return d
+
+
 def is_tensor(obj: object) -> bool:
     """True for a Tensor or an instance of a subclass."""
     return isinstance(obj, Tensor)

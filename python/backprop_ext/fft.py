@@ -11,7 +11,7 @@ from . import _core
 from ._core import _fft
 from ._core._fft import *  # noqa: F403 (every registered op that lives here)
 from ._names import missing_from
-from ._tensor import the_tensor
+from ._tensor import the_dim, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,9 +68,6 @@ def _rolled(op: str, t: Tensor, dim: int | Sequence[int] | None, sign: int) -> T
     dims = the_tensor(op, t).dim()
     axes = range(dims) if dim is None else [dim] if isinstance(dim, int) else dim
     for a in axes:
-        if isinstance(a, bool) or not isinstance(a, int):
-            raise TypeError(f"[{op}] dim={dim!r}; pass a whole number, or a tuple of them")
-        if not -dims <= a < dims:
-            raise IndexError(f"[{op}] dimension {a} of {dims}; pass {-dims} to {dims - 1}")
+        the_dim(op, a, dims, dim)
     shifts = [t.shape[a] // 2 if sign > 0 else (t.shape[a] + 1) // 2 for a in axes]
     return _core.roll(t, shifts, tuple(axes)) if dims else t.clone()

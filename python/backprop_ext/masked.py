@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._switches import iinfo
-from ._tensor import the_tensor
+from ._tensor import the_dim, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,14 +85,11 @@ def _dims(input: Tensor, dim: Dim) -> tuple[int, ...]:
         return tuple(range(ndim))
     count = max(1, ndim)
     found: list[int] = []
-    for d in named:
-        if not isinstance(d, int):
-            raise TypeError(f"[masked] dim={dim!r}; pass a whole number, or a tuple of them")
-        if not -count <= d < count:
-            raise IndexError(f"[masked] dimension {d} of {count}; pass {-count} to {count - 1}")
-        if d % count in found:
+    for d in named:  # True is 1 here, as in PyTorch
+        place = the_dim("masked", int(d) if isinstance(d, bool) else d, count, dim) % count
+        if place in found:
             raise RuntimeError(f"[masked] dimension {d} is named twice in {dim}; once is enough")
-        found.append(d % count)
+        found.append(place)
     return tuple(found)
 
 
