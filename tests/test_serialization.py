@@ -138,8 +138,8 @@ def test_module_and_optimizer_states_survive_a_file(tmp_path: Any) -> None:
 def test_saving_replaces_a_file_whole_or_not_at_all(tmp_path: Any) -> None:
     path = tmp_path / "t.bx"
     bx.save(bx.ones(3), str(path))
-    with pytest.raises(TypeError, match="object"):
-        bx.save([bx.zeros(3), object()], path)
+    with pytest.raises(TypeError, match="lambda"):
+        bx.save([bx.zeros(3), lambda: None], path)
     assert bx.load(path).tolist() == [1, 1, 1]
     assert [p.name for p in tmp_path.iterdir()] == ["t.bx"]
     loop: list[Any] = []
@@ -268,8 +268,10 @@ class _Calls:
 @pytest.mark.parametrize("function", [print, eval, exec, getattr, open, pickle.loads, bx.save])
 def test_pytorchs_file_runs_nothing(function: Any, capsys: Any) -> None:
     pickled = pickle.dumps({"w": _Calls(function, "print('run')")}, protocol=2)
-    with pytest.raises(RuntimeError, match=r"\[load\].*it holds a .*state_dict"):
+    with pytest.raises(pickle.UnpicklingError, match=r"\[load\] the file holds a .*state_dict"):
         bx.load(torch_file(pickled))
+    with pytest.raises((RuntimeError, AttributeError), match=r"\[load\].* holds a "):
+        bx.load(torch_file(pickled), weights_only=False)
     assert not capsys.readouterr().out
 
 
@@ -335,7 +337,7 @@ def test_pytorchs_files_are_read(tmp_path: Any) -> None:
     assert tuple(again["empty"].shape) == (0, 3)
     assert again["plain"][:5] == obj["plain"][:5]
     assert again["dtype"] is bx.float64
-    for value in (model, torch.ones(1, dtype=torch.float16), torch.ones(1).to_sparse()):
+    for value in (torch.ones(1, dtype=torch.float16), torch.ones(1).to_sparse()):
         torch.save(value, path)
         with pytest.raises(RuntimeError, match=r"it holds a .* can be read"):
             bx.load(path)

@@ -4,8 +4,9 @@
     name/data/0      the bytes of storage 0
     name/byteorder   little or big
 
-The pickle may name what is listed here and nothing else; each name stands for a function of this
-module, made anew for each file. Source: the notes on serialization in PyTorch's documentation.
+The pickle may name what is listed here; each name stands for a function of this module, made anew
+for each file. Where the caller trusts the file it may also name modules that the program has, and
+functions of `nn.functional`. Source: the notes on serialization in PyTorch's documentation.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 
 from . import _core
 from ._device import device
+from ._named import exists
+from ._saved_objects import trusted
 from ._size import Size
 
 if TYPE_CHECKING:
@@ -46,14 +49,17 @@ def is_torch_file(archive: ZipFile) -> bool:
     return _pickle_in(archive) is not None
 
 
-def read_torch_file(archive: ZipFile) -> Any:
-    """What was saved: tensors, parameters and plain containers. ValueError for anything else."""
+def read_torch_file(archive: ZipFile, weights_only: bool) -> Any:
+    """What was saved: tensors, parameters, plain containers, and modules if it is trusted.
+
+    Raises ValueError, UntrustedError, MissingError for anything else.
+    """
     from io import BytesIO
 
     inside = _pickle_in(archive)
     assert inside is not None
     text = BytesIO(archive.read(inside))
-    return _Unpickler(text, archive, inside.removesuffix("data.pkl")).load()
+    return _Unpickler(text, archive, inside.removesuffix("data.pkl"), weights_only).load()
 
 
 def _pickle_in(archive: ZipFile) -> str | None:
@@ -62,7 +68,7 @@ def _pickle_in(archive: ZipFile) -> str | None:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, stream: BytesIO, archive: ZipFile, folder: str) -> None:
+    def __init__(self, stream: BytesIO, archive: ZipFile, folder: str, weights_only: bool) -> None:
         super().__init__(stream, encoding="utf-8")
         self._archive, self._folder = archive, folder
         self._storages: dict[str, Tensor] = {}
@@ -70,17 +76,37 @@ class _Unpickler(pickle.Unpickler):
         big = order in archive.namelist() and archive.read(order) == b"big"
         self._order = ">" if big else "<"
         self._known = self._names()
+        self._weights_only = weights_only
 
     def find_class(self, module: str, name: str) -> Any:
         """The stand-in for a name; nothing is imported."""
-        found = self._known.get((module, name))
-        if found is None:
-            if module == "torch" and name.endswith("Storage"):
-                raise ValueError(f"it holds a {name}, {', '.join(_STORAGES)} can be read")
-            raise ValueError(
-                f"it holds a {module}.{name}, tensors and plain containers can be read: save the "
-                "state_dict() of a model"
-            )
+        if (module, name) in self._known:
+            return self._known[module, name]
+        if module == "torch" and name.endswith("Storage"):
+            raise ValueError(f"it holds a {name}, {', '.join(_STORAGES)} can be read")
+        return self._module_or_function(module, name)
+
+    def _module_or_function(self, module: str, name: str) -> Any:
+        from . import nn
+        from .nn.modules.module import Module
+
+        root, _, rest = module.partition(".")
+        refused = ValueError(
+            f"it holds a {module}.{name}; tensors, plain containers and modules can be read: save "
+            "the state_dict() of a model"
+        )
+        full = f"{module}:{name}"
+        if root == "torch":
+            homes = [f"{__package__}.{rest}", *(home.__name__ for home in (nn, nn.functional))]
+            here = next((f"{home}:{name}" for home in homes if exists(f"{home}:{name}")), None)
+            if here is None:
+                raise refused
+            full = here
+        found = trusted(full, self._weights_only)
+        # A pickle may call what it names: constructors of modules, and formulas.
+        is_module = isinstance(found, type) and issubclass(found, Module)
+        if not is_module and found is not getattr(nn.functional, name, None):
+            raise refused
         return found
 
     def persistent_load(self, pid: Any) -> Tensor:

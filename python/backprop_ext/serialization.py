@@ -1,11 +1,12 @@
 """save and load: a zip with one description in JSON and one .npy file per storage.
 
-    tree.json       {"format": "backprop_ext", "version": 1, "root": node, "tensors": [...]}
+    tree.json       {"format": "backprop_ext", "version": 1, "root": node, "tensors": [...],
+                     "objects": [...]}
     storage/0.npy   the elements that the saved tensors of one storage span, as NumPy writes them
 
 A node is a JSON string, number, bool or null, or an object {tag: value}, see `_Writer.node`.
-Nothing in a file is executed or imported. Tensors that share storage, or are one object, do so
-after load.
+Nothing in a file is executed or imported; modules, and other objects of classes that the program
+has, are in `_saved_objects`. Tensors that share storage, or are one object, do so after load.
 """
 
 from __future__ import annotations
@@ -20,6 +21,18 @@ import numpy as np
 from . import _core
 from ._core import Tensor
 from ._device import device, on_cpu
+from ._named import MissingError
+from ._saved_objects import (
+    UntrustedError,
+    add_safe_globals,
+    clear_safe_globals,
+    fill,
+    get_safe_globals,
+    make,
+    parts_of,
+    safe_globals,
+    trusted,
+)
 from ._size import Size
 
 if TYPE_CHECKING:
@@ -29,7 +42,15 @@ if TYPE_CHECKING:
 
     File: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
-__all__ = ["MAP_LOCATION", "load", "save"]
+__all__ = [
+    "MAP_LOCATION",
+    "add_safe_globals",
+    "clear_safe_globals",
+    "get_safe_globals",
+    "load",
+    "safe_globals",
+    "save",
+]
 
 # What map_location may be, to type checkers.
 MAP_LOCATION: TypeAlias = Any
@@ -48,10 +69,19 @@ _DTYPES = {
 _CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (list, tuple, set, frozenset, Size)}
 
 
-def save(obj: object, f: File) -> None:
-    """Write tensors, arrays, numbers, strings, bytes, None, dtypes, and containers of them.
+def save(
+    obj: object,
+    f: File,
+    pickle_module: Any = None,
+    pickle_protocol: int | None = None,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
+    """Write tensors, arrays, numbers, strings, bytes, None, dtypes, containers, whole modules.
 
-    The containers are lists, tuples, sets, dicts, OrderedDicts and Sizes.
+    The containers are lists, tuples, sets, dicts, OrderedDicts and Sizes. A module is written as
+    its class's name and its attributes, and so is an object of another plain class, a function as
+    its name; `load` then needs weights_only=False and the class. The last three arguments are
+    PyTorch's and change nothing: the format is our own.
 
     A path is written beside and then renamed: it holds the old file or the new one, never a part.
     Raises TypeError for anything else, ValueError for a container that contains itself.
@@ -83,24 +113,32 @@ def save(obj: object, f: File) -> None:
 
 
 def load(
-    f: File, map_location: Any = None, weights_only: bool = True, mmap: bool | None = None
+    f: File,
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = True,
+    mmap: bool | None = None,
+    **pickle_load_args: Any,
 ) -> Any:
     """Read what `save` wrote, or PyTorch's. No code of the file runs, whatever `weights_only` says.
 
-    Of PyTorch's files those can be read that hold tensors and plain containers, as a state_dict
-    does.
+    With weights_only=False, modules and other objects are made of classes that the program has
+    imported; of PyTorch's own files, modules alone. `pickle_module` and what follows `mmap` are
+    PyTorch's and change nothing.
 
-    Raises FileNotFoundError, RuntimeError for a file that is damaged or of another format, and
-    AttributeError for what is no file.
+    Raises FileNotFoundError, RuntimeError for a file that is damaged or of another format,
+    pickle.UnpicklingError for objects in a file that is not trusted, AttributeError for a class
+    that the program does not have, and for what is no file.
     """
     if isinstance(map_location, (str, device)):
         on_cpu(map_location)
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as stream:
-            return _read(stream, os.fspath(f))
+            return _read(stream, os.fspath(f), bool(weights_only))
     if not hasattr(f, "seek"):
         raise AttributeError(f"[load] f is a {type(f).__name__}; pass a path, or a file to seek in")
-    return _read(f, str(getattr(f, "name", "the file object")))
+    return _read(f, str(getattr(f, "name", "the file object")), bool(weights_only))
 
 
 class _Writer:
@@ -109,7 +147,10 @@ class _Writer:
     def __init__(self) -> None:
         self.tensors: list[dict[str, Any]] = []
         self.storages: list[list[Tensor]] = []
+        self.objects: list[Any] = []
         self._index: dict[int, int] = {}
+        self._object: dict[int, int] = {}
+        self._alive: list[Any] = []  # what objects made of themselves, so that ids stay theirs
         self._storage: dict[Any, int] = {}
         self._open: set[int] = set()
 
@@ -135,12 +176,20 @@ class _Writer:
             return {"dtype": str(obj).removeprefix("torch.")}
         if kind in (list, tuple, set, frozenset, Size) or kind.__name__ in ("dict", "OrderedDict"):
             return self._container(obj)
-        cure = "save its state_dict()" if hasattr(obj, "state_dict") else "save its parts as a dict"
-        raise TypeError(
-            f"[save] a {kind.__module__}.{kind.__qualname__} cannot be saved; tensors, arrays, "
-            "numbers, strings, bytes, None, dtypes and lists, tuples, sets, dicts of them can; "
-            f"{cure}"
-        )
+        return self._other(obj)
+
+    def _other(self, obj: object) -> Any:
+        """A name, or an object once for all who refer to it."""
+        if id(obj) in self._object:
+            return {"object": self._object[id(obj)]}
+        parts = parts_of(obj)
+        if isinstance(parts, str):
+            return {"name": parts}
+        self._alive.append((obj, parts))
+        index = self._object[id(obj)] = len(self.objects)
+        self.objects.append(None)
+        self.objects[index] = [parts[0], *(self.node(part) for part in parts[1:])]
+        return {"object": index}
 
     def _container(self, obj: Any) -> Any:
         if id(obj) in self._open:
@@ -177,6 +226,8 @@ class _Writer:
         for entry in self.tensors:
             entry["offset"] -= spans[entry["storage"]][0]
         tree = {"format": _FORMAT, "version": _VERSION, "root": root, "tensors": self.tensors}
+        if self.objects:
+            tree["objects"] = self.objects
         with ZipFile(stream, "w") as archive:
             archive.writestr(ZipInfo(_TREE), json.dumps(tree))
             for index, (_, elements) in enumerate(spans):
@@ -218,7 +269,7 @@ def _span(tensors: list[Tensor]) -> tuple[int, NDArray[Any]]:
     return offset, run
 
 
-def _read(stream: IO[bytes], name: str) -> Any:
+def _read(stream: IO[bytes], name: str, weights_only: bool) -> Any:
     import json
     from pickle import UnpicklingError
     from zipfile import BadZipFile, ZipFile
@@ -229,11 +280,13 @@ def _read(stream: IO[bytes], name: str) -> Any:
     try:
         with ZipFile(stream) as archive:
             if is_torch_file(archive):
-                return read_torch_file(archive)
+                return read_torch_file(archive, weights_only)
             tree = json.loads(archive.read(_TREE))
             if tree["format"] != _FORMAT or tree["version"] != _VERSION:
                 raise ValueError(f"format {tree['format']!r} version {tree['version']!r}")
-            return _Reader(archive, tree["tensors"]).value(tree["root"])
+            return _Reader(archive, tree, weights_only).value(tree["root"])
+    except (UntrustedError, MissingError):
+        raise
     except (BadZipFile, ZlibError, EOFError, OSError, NotImplementedError, RecursionError) as error:
         cause: Exception = error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
@@ -250,8 +303,10 @@ def _read(stream: IO[bytes], name: str) -> Any:
 class _Reader:
     """Turns nodes back into objects. The file is not trusted: every number in it is checked."""
 
-    def __init__(self, archive: ZipFile, entries: list[dict[str, Any]]) -> None:
-        self._archive, self._entries = archive, entries
+    def __init__(self, archive: ZipFile, tree: dict[str, Any], weights_only: bool) -> None:
+        self._archive, self._entries = archive, tree["tensors"]
+        self._written, self._weights_only = tree.get("objects", []), weights_only
+        self._objects: dict[int, Any] = {}
         self._storages: dict[int, Tensor] = {}
         self._tensors: dict[int, Tensor] = {}
 
@@ -262,6 +317,10 @@ class _Reader:
         ((tag, content),) = node.items()
         if tag == "tensor":
             return self._tensor(content)
+        if tag == "object":
+            return self._object(content)
+        if tag == "name":
+            return trusted(content, self._weights_only)
         if tag == "dtype":
             return _DTYPES[content]
         if tag == "complex":
@@ -280,6 +339,14 @@ class _Reader:
             return dict(pairs) if tag == "dict" else OrderedDict(pairs)
         make: Any = _CONTAINERS[tag]
         return make([self.value(item) for item in content])
+
+    def _object(self, index: int) -> Any:
+        if index not in self._objects:
+            name, args, *rest = self._written[index]
+            made = make(trusted(name, self._weights_only), self.value(args))
+            self._objects[index] = made  # it may refer to itself
+            fill(made, *(self.value(part) for part in rest))
+        return self._objects[index]
 
     def _tensor(self, index: int) -> Tensor:
         if index in self._tensors:

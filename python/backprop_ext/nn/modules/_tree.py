@@ -179,6 +179,21 @@ class Tree:
         self._kinds[name] = kind
         self.__dict__[name] = value
 
+    def _take_books(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Of a state: members from the dicts that PyTorch's modules keep; returns what is left."""
+        if "_parameters" not in state:
+            return state
+        left = dict(state)
+        transient = left.pop("_non_persistent_buffers_set", ())
+        for books, kind in (
+            ("_parameters", PARAMETER),
+            ("_buffers", BUFFER),
+            ("_modules", MODULE),
+        ):
+            for name, member in left.pop(books, {}).items():
+                self._declare(name, member, TRANSIENT if name in transient else kind)
+        return left
+
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name. Raises TypeError, KeyError, ValueError."""
         self._declare(name, param, PARAMETER)

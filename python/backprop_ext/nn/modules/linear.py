@@ -76,6 +76,10 @@ class Linear(Module):
         )
 
 
+# PyTorch's name for the output of attention, in its files.
+NonDynamicallyQuantizableLinear = Linear
+
+
 class Bilinear(Module):
     """y_k = x1^T A_k x2 + b_k; x1 (..., in1), x2 (..., in2), A (out, in1, in2), y (..., out).
 

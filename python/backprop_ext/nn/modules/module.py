@@ -67,7 +67,7 @@ class Module(Hooked, Tree):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__["_kinds"] = {}
         self._no_hooks()
-        self.__dict__.update(state)
+        self.__dict__.update(self._take_books(state))
         self._note_hooks()
 
     def __dir__(self) -> list[str]:
