@@ -207,3 +207,43 @@ def test_a_recurrent_cell_takes_its_rows_from_the_product() -> None:
 
     found = lines(run, bx.randn(400, 20), bx.randn(400, 30), bx.randn(400, 30))
     assert any("| lstm" in line for line in found)
+
+
+@pytest.mark.parametrize("shape", [(2, 5000), (127, 129), (33, 700), (1000, 64), (5, 40, 300)])
+@pytest.mark.parametrize("dtype", [bx.float32, bx.float64], ids=str)
+def test_rows_are_summed_as_a_chain_makes_them(shape: tuple[int, ...], dtype: bx.dtype) -> None:
+    x, w = bx.randn(shape, dtype=dtype), bx.randn(shape[-1], dtype=dtype)
+    first = tuple(range(len(shape) - 1))
+
+    def chain(x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        y = (x * w).tanh()
+        return y.sum(first), y.mean(first, keepdim=True), y
+
+    (walk,) = (line for line in lines(chain, x, w) if "tanh" in line)
+    assert "| sum" in walk
+
+    def each(x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        y = (x + w).exp()
+        return y.amax(0), y.amin(0), (y > 1).any(0), (y > 0).all(0), y.prod(0), y[:, 1:].sum(0)
+
+    lines(each, x, w)
+
+
+def test_what_rows_come_to_is_read_after_the_last_one() -> None:
+    def standardized(x: Tensor) -> Tensor:
+        y = x * 2
+        z = y - y.mean(0)
+        return (z * z.square().mean(0).rsqrt()).sum(1)
+
+    assert len(lines(standardized, bx.randn(500, 100))) > 2
+
+
+def test_the_gradient_of_a_row_is_summed_as_it_is_made() -> None:
+    x = bx.randn(300, 80)
+    scale, shift = bx.ones(80, requires_grad=True), bx.zeros(80, requires_grad=True)
+
+    def step(x: Tensor) -> tuple[Tensor, ...]:
+        loss = ((x * scale + shift).tanh() - x).square().mean()
+        return bx.autograd.grad(loss, (scale, shift))
+
+    assert sum("| sum" in line for line in lines(step, x)) >= 1

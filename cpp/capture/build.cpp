@@ -56,6 +56,15 @@ std::unique_ptr<Stage> Program::general(Launch&& launch) {
   return one;
 }
 
+std::unique_ptr<Stage> Program::row_reduction(Launch&& launch) {
+  auto one = std::make_unique<RowReduction>(std::move(launch));
+  const Operand &out = one->launch().out[0], &in = one->launch().in[0];
+  point(out.buffer, &one->out, out.offset);
+  one->in_local = buffer_of(in).row_offset;
+  if (one->in_local < 0) point(in.buffer, &one->in, in.offset);
+  return one;
+}
+
 std::unique_ptr<Instruction> Program::straight(Launch&& launch) {
   auto one = std::make_unique<StraightKernel>(std::move(launch));
   const std::vector<Operand>&out = one->launch().out, &in = one->launch().in;
@@ -153,12 +162,13 @@ std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t 
     return std::make_unique<WholeWalk>(rows, std::move(parts));
   }
   const bool leads = is_leading(std::get<Launch>(events[0]));
-  int64_t elements = 0, bytes = 0;
+  int64_t elements = 0, bytes = 0, unit = 1;
   std::vector<RowOperand> operands;
   for (size_t e = 0; e < events.size(); ++e) {
     const auto& launch = std::get<Launch>(events[e]);
     row_operands(launch, rows, leads && e == 0, operands);
-    elements += launch.out[0].numel() / rows;
+    if (reduces_rows(launch)) unit = std::max(unit, kernels::straight_rows(launch.in[0].shape[2]));
+    elements += (reduces_rows(launch) ? launch.in : launch.out)[0].numel() / rows;
   }
   std::vector<int> counted;
   for (const RowOperand& o : operands) {
@@ -168,7 +178,7 @@ std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t 
     counted.push_back(o.buffer);
     bytes += o.row_bytes;
   }
-  const int64_t block = std::min(rows, RowWalk::block_of(bytes));
+  const int64_t block = std::min(rows, RowWalk::block_of(bytes, unit));
   int64_t local = 0;
   for (int number : counted) {
     Buffer& b = record_.buffers[static_cast<size_t>(number)];
@@ -180,12 +190,14 @@ std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t 
   const GeneralKernel* leader = nullptr;
   for (size_t end : ends) {
     auto& launch = std::get<Launch>(record_.events[begin]);
-    stages.push_back(launch.kernel.pointwise ? fused(begin, end) : general(std::move(launch)));
+    stages.push_back(launch.kernel.pointwise ? fused(begin, end)
+                     : reduces_rows(launch)  ? row_reduction(std::move(launch))
+                                             : general(std::move(launch)));
     stages.back()->cut(rows);
     begin = end;
   }
   if (leads) leader = static_cast<const GeneralKernel*>(stages.front().get());
-  return std::make_unique<RowWalk>(rows, block, elements, local, std::move(stages), leader);
+  return std::make_unique<RowWalk>(rows, block, unit, elements, local, std::move(stages), leader);
 }
 
 void Program::build() {

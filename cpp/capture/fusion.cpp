@@ -96,6 +96,8 @@ class Walk {
     const int64_t own = item.group ? 0 : own_rows(*launch);
     const int64_t rows = rows_ ? rows_ : own;
     if (rows < 2 || (own && own != rows) || (!own && !item.group)) return false;
+    // A leader's rows come in any pieces.
+    if (leads_ && reduces_rows(*launch)) return false;
     std::vector<RowOperand> before = operands_, added;
     if (before.empty() && !find_operands(items.front(), events, rows, leads_, before)) return false;
     if (!find_operands(item, events, rows, false, added)) return false;

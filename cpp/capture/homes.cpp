@@ -76,8 +76,9 @@ void Program::find_homes(const Schedule& schedule) {
             in_rows[static_cast<size_t>(o.buffer)] = false;
         }
       };
-      look(launch->out, launch->kernel.rows.out);
-      look(launch->in, launch->kernel.rows.in);
+      const kernels::Rows rows_of_launch = rows_apart(*launch);
+      look(launch->out, rows_of_launch.out);
+      look(launch->in, rows_of_launch.in);
     }
     begin = end;
   }

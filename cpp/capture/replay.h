@@ -28,6 +28,8 @@ class Stage : public Instruction {
   /// alignment as they would be in memory of their own: sums of some kernels begin at a multiple.
   virtual void run_rows(int64_t begin, int64_t end, char* local,
                         kernels::FaultInfo* fault) const = 0;
+  /// After the last row.
+  virtual void end(kernels::FaultInfo*) {}
   /// The op of its first launch, for errors.
   virtual const char* op() const = 0;
 };
@@ -118,6 +120,7 @@ class Program {
   std::unique_ptr<Instruction> restore(int number);
   std::unique_ptr<Instruction> set_grad(const GradSet& set);
   std::unique_ptr<Stage> general(Launch&& launch);
+  std::unique_ptr<Stage> row_reduction(Launch&& launch);
   std::unique_ptr<Instruction> straight(Launch&& launch);
   std::unique_ptr<Stage> fused(size_t begin, size_t end);
   const Buffer& buffer_of(const Operand& o) const {

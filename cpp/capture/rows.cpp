@@ -59,30 +59,41 @@ bool is_leading(const Launch& launch) {
   return launch.kernel.leading && launch.out[0].shape[0] == 1;
 }
 
+bool reduces_rows(const Launch& launch) {
+  constexpr int64_t kWide = 64;  // narrow rows cost more to hand out than their way through memory
+  if (!launch.kernel.stack) return false;
+  const Dims& shape = launch.in[0].shape;
+  return shape[0] == 1 && shape[1] > 1 && shape[2] >= kWide;
+}
+
+kernels::Rows rows_apart(const Launch& launch) {
+  return reduces_rows(launch) ? kernels::Rows{0, 1} : launch.kernel.rows;
+}
+
 int64_t own_rows(const Launch& launch) {
   if (is_leading(launch)) return launch.out[0].shape[1];
+  if (reduces_rows(launch)) return launch.in[0].shape[1];
   for (size_t k = 0; k < launch.in.size(); ++k)
     if (launch.kernel.rows.in >> k & 1) return launch.in[k].shape[0];
   return 0;
 }
 
 bool row_operands(const Launch& launch, int64_t rows, bool leads, std::vector<RowOperand>& found) {
-  const bool pointwise = launch.kernel.pointwise;
+  const bool pointwise = launch.kernel.pointwise, at_end = reduces_rows(launch);
+  const kernels::Rows apart = rows_apart(launch);
   const auto add = [&](const Operand& o, int64_t row_bytes, bool written) {
     found.push_back({o.buffer, o.offset, row_bytes, written});
-    return row_bytes > 0 || (row_bytes == 0 && !written);
+    return row_bytes > 0 || (row_bytes == 0 && (!written || at_end));
   };
   const auto bytes = [&](const Operand& o, unsigned mask, size_t k) {
     if (pointwise) return even_rows_of_broadcast(o, launch.out[0].shape, rows);
     return mask >> k & 1 ? row_step(o, rows) : 0;
   };
-  if (!pointwise && !leads && launch.kernel.rows.in == 0) return false;
+  if (!pointwise && !leads && apart.in == 0) return false;
   for (size_t k = 0; k < launch.out.size(); ++k)
-    if (!add(launch.out[k], bytes(launch.out[k], leads ? ~0U : launch.kernel.rows.out, k), true))
-      return false;
+    if (!add(launch.out[k], bytes(launch.out[k], leads ? ~0U : apart.out, k), true)) return false;
   for (size_t k = 0; k < launch.in.size(); ++k)
-    if (!add(launch.in[k], bytes(launch.in[k], leads ? 0U : launch.kernel.rows.in, k), false))
-      return false;
+    if (!add(launch.in[k], bytes(launch.in[k], leads ? 0U : apart.in, k), false)) return false;
   return true;
 }
 

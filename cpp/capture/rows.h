@@ -16,6 +16,11 @@ struct RowOperand {
   bool written;
 };
 
+/// Whether it is a reduction over rows, which some rows at a time can be given to.
+bool reduces_rows(const Launch& launch);
+/// The operands whose rows are apart, as Kernel::rows tells them.
+kernels::Rows rows_apart(const Launch& launch);
+
 /// How many rows a general kernel walks by itself, or leads others through; 0 where it does not.
 int64_t own_rows(const Launch& launch);
 bool is_leading(const Launch& launch);

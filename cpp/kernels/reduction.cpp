@@ -13,8 +13,7 @@ namespace bx::kernels {
 
 namespace {
 
-constexpr int64_t kPiece = 32768;     // elements of one thread's task
-constexpr int64_t kRowsPerSum = 128;  // rows added straight before their sum is added on
+constexpr int64_t kPiece = 32768;  // elements of one thread's task
 
 struct SumStep {
   template <class T>
@@ -180,11 +179,12 @@ void reduce_strip(const T* x, int64_t rows, int64_t stride, int64_t width, T* ou
     if constexpr (w == 1) return L::load(p + k);
     else return load_padded(p + k * w, width - k * w, Step::template identity<T>());
   };
-  for (int64_t r0 = 0; r0 < rows; r0 += kRowsPerSum) {
+  const int64_t piece = straight_rows(stride);
+  for (int64_t r0 = 0; r0 < rows; r0 += piece) {
     L sum[Chains][Registers];
     for (auto& chain : sum)
       for (auto& lane : chain) lane = identity;
-    const int64_t end = std::min(rows, r0 + kRowsPerSum);
+    const int64_t end = std::min(rows, r0 + piece);
     int64_t r = r0;
     for (; r + Chains <= end; r += Chains)
       for (int c = 0; c < Chains; ++c)
@@ -244,6 +244,27 @@ void reduce(const View* out, const View* in, const Params&, FaultInfo*) {
   }
 }
 
+/// out [pieces, inner] = join over straight_rows of in [1, rows, inner] each.
+template <class Step, class T>
+void pieces(const View* out, const View* in, const Params&, FaultInfo*) {
+  const auto* x = static_cast<const T*>(in[0].data);
+  auto* y = static_cast<T*>(out[0].data);
+  const int64_t rows = in[0].shape[1], inner = in[0].shape[2], piece = straight_rows(inner);
+  for (int64_t r = 0; r < rows; r += piece, x += piece * inner, y += inner)
+    reduce_columns<Step>(x, std::min(piece, rows - r), inner, 0, inner, y);
+}
+
+/// out [1, inner] = join over the rows of in [1, rows, inner], one after the other.
+template <class Step, class T>
+void stack(const View* out, const View* in, const Params&, FaultInfo*) {
+  const auto* x = static_cast<const T*>(in[0].data);
+  auto* y = static_cast<T*>(out[0].data);
+  const int64_t rows = in[0].shape[1], inner = in[0].shape[2];
+  std::fill_n(y, inner, Step::template identity<T>());
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < inner; ++c) y[c] = join_scalars<Step>(y[c], x[r * inner + c]);
+}
+
 /// out [outer, inner] int64 = place of the first extreme (NaN counts as the extreme) in
 /// in [outer, reduced, inner].
 template <class T, bool Largest>
@@ -272,6 +293,8 @@ void enter_reduction(Entries entries, Id id, const char* name) {
   Kernel& kernel = enter<T>(entries, id, name, &reduce<Step, T>, kOuter);
   kernel.leaves = &leaves<Step, T>;
   kernel.tree = &tree<Step, T>;
+  kernel.pieces = &pieces<Step, T>;
+  kernel.stack = &stack<Step, T>;
 }
 
 template <class T>

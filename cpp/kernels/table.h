@@ -8,7 +8,7 @@
 
 namespace bx::kernels {
 
-inline constexpr int kAbi = 4;
+inline constexpr int kAbi = 5;
 
 /// Up to this many inputs and outputs per kernel.
 inline constexpr int kMaxOperands = 8;
@@ -67,6 +67,9 @@ struct Rows {
 /// Elements of a reduction that are joined straight; their results are joined by halves.
 inline constexpr int64_t kLeaf = 1024;
 constexpr int64_t leaf_count(int64_t n) { return (n + kLeaf - 1) / kLeaf; }
+/// Rows that a reduction over rows joins straight, few where they are wide; what these pieces come
+/// to is joined one after the other.
+constexpr int64_t straight_rows(int64_t width) { return width > 128 ? 32 : 128; }
 
 /// One kernel for one type: a pointwise or a general function, never both.
 struct Kernel {
@@ -77,7 +80,9 @@ struct Kernel {
   Rows rows = {};                // row by row,
   LeadingFn leading = nullptr;   // whole, while others take the rows that are done,
   PointwiseFn leaves = nullptr;  // of a reduction to one element, leaf by leaf into a list,
-  PointwiseFn tree = nullptr;    // which this one joins.
+  PointwiseFn tree = nullptr;    // which this one joins,
+  GeneralFn pieces = nullptr;    // of one over rows, straight_rows at a time into as many rows,
+  GeneralFn stack = nullptr;     // which this one joins.
 };
 
 /// Kernels that are not rows; each one's contract stands where it is implemented.
