@@ -138,7 +138,7 @@ def test_module_and_optimizer_states_survive_a_file(tmp_path: Any) -> None:
 def test_saving_replaces_a_file_whole_or_not_at_all(tmp_path: Any) -> None:
     path = tmp_path / "t.bx"
     bx.save(bx.ones(3), str(path))
-    with pytest.raises(TypeError, match="lambda"):
+    with pytest.raises(pickle.PicklingError, match="lambda"):
         bx.save([bx.zeros(3), lambda: None], path)
     assert bx.load(path).tolist() == [1, 1, 1]
     assert [p.name for p in tmp_path.iterdir()] == ["t.bx"]

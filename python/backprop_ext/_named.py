@@ -10,6 +10,7 @@ import copyreg
 import sys
 from enum import Enum
 from importlib import import_module
+from pickle import PicklingError
 from typing import Any
 
 from . import _core
@@ -52,7 +53,7 @@ def exists(name: str) -> bool:
 
 
 def name_of(obj: Any) -> str:
-    """The name that leads back to an object. TypeError where none does."""
+    """The name that leads back to an object. PicklingError where none does."""
     if isinstance(obj, Operation):
         homes = [f"{__package__}{home}" for home in _HOMES]
         names = [
@@ -66,7 +67,7 @@ def name_of(obj: Any) -> str:
     for name in names:
         if exists(name) and find(name) is obj:
             return name
-    raise TypeError(
+    raise PicklingError(
         f"[save] {obj!r} is not found as {names[0].replace(':', '.')}, a file would name what it "
         "cannot find again; define it at the top level of a module, or save a state_dict()"
     )

@@ -96,7 +96,7 @@ def trusted(name: str, weights_only: bool) -> Any:
 
 
 def parts_of(obj: Any) -> Any:
-    """A name, or (class, arguments, state, items, pairs). TypeError for what cannot be saved."""
+    """A name, or (class, arguments, state, items, pairs). TypeError, PicklingError."""
     if isinstance(obj, (type, FunctionType, BuiltinFunctionType, Operation, Enum)):
         return name_of(obj)
     kind = type(obj)

@@ -84,7 +84,8 @@ def save(
     PyTorch's and change nothing: the format is our own.
 
     A path is written beside and then renamed: it holds the old file or the new one, never a part.
-    Raises TypeError for anything else, ValueError for a container that contains itself.
+    Raises TypeError for anything else, PicklingError for a class or function that is not found by
+    its name, ValueError for a container that contains itself.
     """
     writer = _Writer()
     root = writer.node(obj)
