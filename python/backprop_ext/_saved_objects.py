@@ -31,6 +31,7 @@ __all__ = [
     "fill",
     "get_safe_globals",
     "make",
+    "method",
     "parts_of",
     "safe_globals",
     "trusted",
@@ -133,6 +134,13 @@ def make(cls: Any, args: list[Any]) -> Any:
     if not _can_be_made(cls):
         raise ValueError(f"{cls!r} is not made from files")
     return cls(*args) if issubclass(cls, _CONSTRUCTED) else cls.__new__(cls, *args)
+
+
+def method(obj: Any, name: str) -> Any:
+    """A method of an object that a file holds. ValueError for any other attribute."""
+    if not isinstance(getattr(type(obj), name, None), FunctionType):
+        raise ValueError(f"{type(obj).__name__}.{name} is no method")
+    return getattr(obj, name)
 
 
 def fill(obj: Any, state: Any, items: list[Any], pairs: list[Any]) -> None:

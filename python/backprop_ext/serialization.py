@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from base64 import b64decode, b64encode
 from io import BytesIO
+from types import MethodType
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -29,6 +30,7 @@ from ._saved_objects import (
     fill,
     get_safe_globals,
     make,
+    method,
     parts_of,
     safe_globals,
     trusted,
@@ -180,7 +182,9 @@ class _Writer:
         return self._other(obj)
 
     def _other(self, obj: object) -> Any:
-        """A name, or an object once for all who refer to it."""
+        """A name, a method of an object, or an object once for all who refer to it."""
+        if isinstance(obj, MethodType):
+            return {"method": [self.node(obj.__self__), obj.__name__]}
         if id(obj) in self._object:
             return {"object": self._object[id(obj)]}
         parts = parts_of(obj)
@@ -286,8 +290,10 @@ def _read(stream: IO[bytes], name: str, weights_only: bool) -> Any:
             if tree["format"] != _FORMAT or tree["version"] != _VERSION:
                 raise ValueError(f"format {tree['format']!r} version {tree['version']!r}")
             return _Reader(archive, tree, weights_only).value(tree["root"])
-    except (UntrustedError, MissingError):
-        raise
+    except UntrustedError as error:
+        raise UnpicklingError(str(error)) from None
+    except MissingError as error:
+        raise AttributeError(str(error)) from None
     except (BadZipFile, ZlibError, EOFError, OSError, NotImplementedError, RecursionError) as error:
         cause: Exception = error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
@@ -322,6 +328,8 @@ class _Reader:
             return self._object(content)
         if tag == "name":
             return trusted(content, self._weights_only)
+        if tag == "method":
+            return method(self.value(content[0]), content[1])
         if tag == "dtype":
             return _DTYPES[content]
         if tag == "complex":
