@@ -227,6 +227,8 @@ def test_what_the_program_does_not_have_is_named() -> None:
         )
     with pytest.raises(AttributeError, match=r"Nowhere.*define Nowhere"):
         bx.load(written([], {"name": f"{__name__}:Nowhere"}), weights_only=False)
+    with pytest.raises(RuntimeError, match="neither a class nor a function"):
+        bx.load(written([], {"name": "os:environ"}), weights_only=False)
     assert "this" not in sys.modules
     with pytest.raises(AttributeError, match="import this first"):
         bx.load(written([], {"name": "this:s"}), weights_only=False)

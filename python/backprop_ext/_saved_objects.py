@@ -37,6 +37,8 @@ __all__ = [
     "trusted",
 ]
 
+# What is written as its name.
+_NAMED = (type, FunctionType, BuiltinFunctionType, Operation, Enum)
 # Classes whose constructors may be called with what a file holds; and what makes an object of any
 # other one that may come from a file.
 _CONSTRUCTED = (partial, deque, defaultdict, Counter, range, slice, SimpleNamespace, PurePath)
@@ -81,9 +83,12 @@ def safe_globals(safe_globals: Iterable[Any]) -> Iterator[None]:
 
 
 def trusted(name: str, weights_only: bool) -> Any:
-    """The class or function of a name in a file. UntrustedError, AttributeError."""
+    """The class or function of a name in a file. UntrustedError, MissingError, ValueError."""
     if not weights_only:
-        return find(name)
+        found = find(name)
+        if not isinstance(found, _NAMED):
+            raise ValueError(f"{name} is neither a class nor a function")
+        return found
     for item in _safe:
         known, alias = item if isinstance(item, tuple) else (item, None)
         if name.replace(":", ".") == alias or (alias is None and name == name_of(known)):
@@ -98,7 +103,7 @@ def trusted(name: str, weights_only: bool) -> Any:
 
 def parts_of(obj: Any) -> Any:
     """A name, or (class, arguments, state, items, pairs). TypeError, PicklingError."""
-    if isinstance(obj, (type, FunctionType, BuiltinFunctionType, Operation, Enum)):
+    if isinstance(obj, _NAMED):
         return name_of(obj)
     kind = type(obj)
     try:
