@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import _core
 from ._core import Tensor
-from ._tensor import the_tensor
+from ._tensor import the_bool, the_tensor
 from .nn import functional as F
 from .nn.functional import (
     adaptive_avg_pool1d,
@@ -167,6 +168,13 @@ nan_to_num_, xlogy_ = _in_place("nan_to_num_"), _in_place("xlogy_")
 def _window(name: str, length: int, periodic: bool, **options: Any) -> Tensor:
     from .signal import windows  # imported when a window is asked for
 
+    if type(length) is int and length < 0:
+        raise RuntimeError(f"[{name}_window] window_length is {length}; pass 0 or more")
+    the_bool(f"{name}_window", periodic, "periodic")
+    dtype = _core.empty(0, **options).dtype  # who knows the options tells what is wrong with them
+    if not dtype.is_floating_point:
+        raise RuntimeError(f"[{name}_window] dtype is {dtype}; pass a floating-point type")
+    options.pop("pin_memory", None)
     window: Tensor = getattr(windows, name)(length, sym=not periodic, **options)
     return window
 

@@ -53,6 +53,13 @@ def the_dim(op: str, d: object, ndim: int, given: object) -> int:
     return d
 
 
+def the_bool(op: str, value: object, argument: str) -> bool:
+    """value; TypeError where it is neither True nor False."""
+    if isinstance(value, bool):
+        return value
+    raise TypeError(f"[{op}] {argument}={value!r}; pass True or False")
+
+
 def is_tensor(obj: object) -> bool:
     """True for a Tensor or an instance of a subclass."""
     return isinstance(obj, Tensor)
@@ -205,10 +212,12 @@ def _with_class(cls: type[Tensor], values: Tensor, requires_grad: bool) -> Tenso
 
 
 def _like(self: Tensor, dtype: Any, device: Device, requires_grad: bool) -> dict[str, Any]:
-    return {"dtype": dtype or self.dtype, "device": device, "requires_grad": requires_grad}
+    return {"dtype": self.dtype if dtype is None else dtype, "device": device, "requires_grad": requires_grad}
 
 
 def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
+    if not size:
+        raise TypeError("[new] no size was given; pass one, () for a 0-d tensor")
     return size if len(size) != 1 or isinstance(size[0], int) else tuple(size[0])
 
 
@@ -247,8 +256,9 @@ def _attach_new(name: str, make: Callable[..., Tensor]) -> None:
         dtype: Any = None,
         device: Device = None,
         requires_grad: bool = False,
+        **options: Any,
     ) -> Tensor:
-        return make(_size(size), **_like(self, dtype, device, requires_grad))
+        return make(_size(size), **_like(self, dtype, device, requires_grad), **options)
 
     new.__name__ = name
     new.__doc__ = f"{make.__name__}(size) with the dtype of self."

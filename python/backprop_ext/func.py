@@ -100,6 +100,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     call = _Call(primals, tuple(range(len(primals))))
     y, more = call.run(func, {}, has_aux)
     ys, build = _tree.flatten(y)
+    _only_tensors("vjp", ys, y)
 
     def back(v: Any) -> Any:
         vs = tuple(_tree.leaves(v))
@@ -121,7 +122,10 @@ def jvp(
     strict: a result that does not depend on the primals is an error. Raises RuntimeError for
     tangents of other shapes.
     """
-    xs, build = _tree.flatten(tuple(primals))
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, tuple) or not given:
+            raise RuntimeError(f"[jvp] {name}={given!r}; pass a tuple of one or more")
+    xs, build = _tree.flatten(primals)
     nested = bool(_level) or any(x.requires_grad for x in xs)
     more: list[Any] = []
     shape_of: list[Any] = []
@@ -130,13 +134,14 @@ def jvp(
         with _inside():
             result = func(*build(list(values)))
         if has_aux:
-            result, *rest = result
+            result, *rest = _with_aux("jvp", result)
             more[:] = rest if nested else map(_detached, rest)
         found, rebuild = _tree.flatten(result)
+        _only_tensors("jvp", found, result)
         shape_of[:] = [rebuild]
         return tuple(found)
 
-    vs = tuple(_tree.leaves(tuple(tangents)))
+    vs = tuple(_tree.leaves(tangents))
     ys, found = functional.jvp(flat, tuple(xs), vs, nested, strict)
     (rebuild,) = shape_of
     return (rebuild(list(ys)), rebuild(list(found)), *more)
@@ -171,8 +176,7 @@ def jacrev(
         call = _Call(args, argnums)
         y, more = call.run(func, kwargs, has_aux)
         ys, build = _tree.flatten(y)
-        if not all(isinstance(t, Tensor) for t in ys):
-            raise RuntimeError(f"[jacrev] the function returned {y!r}; return tensors")
+        _only_tensors("jacrev", ys, y)
         rows = [functional._row(t, call.leaves, call.nested, False) for t in ys]
         found = build([call.build(row) for row in rows])
         return (found, *more) if has_aux else found
@@ -237,6 +241,31 @@ def stack_module_state(
     return parameters, buffers
 
 
+def _only_tensors(op: str, found: list[Any], result: Any) -> None:
+    if not all(isinstance(t, Tensor) for t in found):
+        raise RuntimeError(f"[{op}] the function returned {result!r}; return tensors")
+
+
+def _with_aux(op: str, result: Any) -> tuple[Any, Any]:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise RuntimeError(f"[{op}] has_aux, but the function returned {result!r}; return a pair")
+    return result
+
+
+def _picked(count: int, argnums: Numbers) -> tuple[int, ...]:
+    """The places of the arguments to differentiate to, from 0. RuntimeError where there are none."""
+    each = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not each or not all(isinstance(i, int) and -count <= i < count for i in each):
+        raise RuntimeError(
+            f"[func] {argnums=} with {count} positional arguments; pass the place of one, or a "
+            "tuple of them"
+        )
+    places = tuple(i % count for i in each)
+    if len({*places}) < len(places):
+        raise RuntimeError(f"[func] {argnums=} names an argument twice; name each once")
+    return places
+
+
 def _detached(tree: Any) -> Any:
     values, build = _tree.flatten(tree)
     return build([v.detach() if isinstance(v, Tensor) else v for v in values])
@@ -249,12 +278,11 @@ class _Call:
     """
 
     def __init__(self, args: tuple[Any, ...], argnums: Numbers) -> None:
-        several = isinstance(argnums, tuple)
-        picked = [args[i] for i in argnums] if isinstance(argnums, tuple) else [args[argnums]]
-        tensors, build = _tree.flatten(picked)
+        places = _picked(len(args), argnums)
+        tensors, build = _tree.flatten([args[i] for i in places])
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
-                raise TypeError(
+                raise ValueError(
                     f"[func] a {type(tensor).__name__} is to be differentiated to; pass tensors, "
                     "or choose other argnums"
                 )
@@ -262,13 +290,9 @@ class _Call:
         self.nested = bool(_level) or any(t.requires_grad for t in inputs)
         with enable_grad():
             self.leaves = tuple(functional.as_input(t, self.nested) for t in tensors)
-        self._build, self._several = build, several
+        self._build, self._several = build, isinstance(argnums, tuple)
         self._args = [*args]
-        for i, value in zip(
-            argnums if isinstance(argnums, tuple) else (argnums,),
-            build(list(self.leaves)),
-            strict=True,
-        ):
+        for i, value in zip(places, build(list(self.leaves)), strict=True):
             self._args[i] = value
 
     def run(self, func: Callable[..., Any], kwargs: Any, has_aux: bool) -> tuple[Any, list[Any]]:
@@ -276,7 +300,7 @@ class _Call:
         with _inside():
             result = func(*self._args, **kwargs)
         if has_aux:
-            y, *more = result
+            y, *more = _with_aux("func", result)
             return y, more if self.nested else [_detached(part) for part in more]
         return result, []
 

@@ -21,6 +21,9 @@ class set_detect_anomaly:  # noqa: N801 (PyTorch's name)
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        from .._tensor import the_bool
+
+        the_bool("set_detect_anomaly", mode, "mode")
         self._earlier = _core._anomaly()
         _core._set_anomaly(mode, check_nan)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
@@ -243,8 +244,24 @@ class Hardtanh(_Activation):
 
     settings = ("min_val", "max_val")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__()
+        for name, old in (("min", min_value), ("max", max_value)):
+            if old is not None:
+                warnings.warn(
+                    f"[Hardtanh] {name}_value={old} is deprecated; pass {name}_val",
+                    FutureWarning,
+                    stacklevel=2,
+                )
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
         if min_val >= max_val:
             raise AssertionError(
                 f"[Hardtanh] min_val={min_val} is not below max_val={max_val}; swap them"

@@ -40,6 +40,11 @@ def functional_call(
     given: dict[str, Tensor] = {}
     if isinstance(parameter_and_buffer_dicts, dict):
         given = parameter_and_buffer_dicts
+    elif not isinstance(parameter_and_buffer_dicts, (list, tuple)):
+        raise ValueError(
+            f"[functional_call] parameter_and_buffer_dicts is a "
+            f"{type(parameter_and_buffer_dicts).__name__}; pass a dict, or a list of them"
+        )
     else:
         for part in parameter_and_buffer_dicts:
             twice = sorted(set(part) & set(given))

@@ -137,6 +137,10 @@ class _Batches(Iterator[Any]):
         if order is None:
             order = iter(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
         base_seed = 0 if loader._workers else _core._draw_seed(loader.generator)
+        if not loader.num_workers and loader.timeout:
+            raise AssertionError(
+                f"[DataLoader] timeout={loader.timeout} without workers; set num_workers, or 0"
+            )
         if gather or not loader.num_workers:
             fetch = gather or _fetch_from(loader)(loader.dataset)
             self._batches: Iterator[Any] = _fetched(fetch, order)
@@ -225,6 +229,8 @@ def _gather(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
             chosen: Any = slice(numbers.start, numbers.stop)
         else:
             chosen = numbers if isinstance(numbers, Tensor) else _core.tensor(numbers)
+            if chosen.ndim == 0:
+                raise TypeError(f"[DataLoader] a batch is {numbers!r}; a batch_sampler gives lists")
         index = chosen if rows is None else rows[chosen]
         return [t[index] for t in tensors]
 
@@ -257,6 +263,8 @@ def _rows(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None] | None:
 def _check_numbers(
     num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
 ) -> None:
+    if not isinstance(num_workers, int):
+        raise TypeError(f"[DataLoader] {num_workers=}; pass an int")
     for name, value in (("num_workers", num_workers), ("timeout", timeout)):
         if value < 0:
             raise ValueError(f"[DataLoader] {name}={value}; 0 or more is needed")
