@@ -136,7 +136,7 @@ def test_no_channels_and_no_kernel_are_refused() -> None:
 
 
 def test_hardtanh_takes_its_old_names_with_a_warning() -> None:
-    with pytest.warns(FutureWarning, match="pass max_val"):
+    with pytest.warns(FutureWarning, match="pass min_val, max_val"):
         layer = nn.Hardtanh(max_value=2.0)
     assert layer.max_val == 2.0
 

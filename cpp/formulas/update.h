@@ -71,7 +71,7 @@ struct SgdUpdate : Update {
   struct Settings {
     double lr, momentum, dampening, weight_decay, nesterov, maximize;
   };
-  static constexpr std::array settings{"lr",           "momentum", "dampening",
+  static constexpr std::array settings{"lr",           "momentum",  "dampening",
                                        "weight_decay", "nesterov?", "maximize?"};
   static constexpr std::array<Counter, 0> counters{};
   static constexpr std::array<Slot, 1> slots{{{"momentum_buffer", 1}}};
@@ -106,9 +106,14 @@ struct AdamUpdate : Update {
   struct Settings {
     double lr, beta1, beta2, eps, weight_decay, maximize, decoupled, amsgrad;
   };
-  static constexpr std::array settings{
-      "lr",     "betas.0", "betas.1", "eps", "weight_decay", "maximize?", "decoupled_weight_decay?",
-      "amsgrad?"};
+  static constexpr std::array settings{"lr",
+                                       "betas.0",
+                                       "betas.1",
+                                       "eps",
+                                       "weight_decay",
+                                       "maximize?",
+                                       "decoupled_weight_decay?",
+                                       "amsgrad?"};
   static constexpr std::array<Slot, 3> slots{{{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq", 7}}};
   struct Scalars {
     Descent descent;
@@ -255,7 +260,7 @@ struct RmspropUpdate : Update {
   struct Settings {
     double lr, alpha, eps, weight_decay, maximize, momentum, centered;
   };
-  static constexpr std::array settings{"lr",       "alpha",    "eps",     "weight_decay",
+  static constexpr std::array settings{"lr",        "alpha",    "eps",      "weight_decay",
                                        "maximize?", "momentum", "centered?"};
   static constexpr std::array<Slot, 3> slots{
       {{"square_avg"}, {"momentum_buffer", 5}, {"grad_avg", 6}}};
@@ -289,7 +294,7 @@ struct AdagradUpdate : Update {
   struct Settings {
     double lr, lr_decay, eps, weight_decay, maximize, initial;
   };
-  static constexpr std::array settings{"lr",           "lr_decay", "eps",
+  static constexpr std::array settings{"lr",           "lr_decay",  "eps",
                                        "weight_decay", "maximize?", "initial_accumulator_value"};
   static constexpr std::array<Slot, 1> slots{{{"sum", kAlways, 5}}};
   struct Scalars {

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _core
+from ._checks import the_bool, the_tensor
 from ._core import Tensor
 from ._device import device, on_cpu
-from ._tensor import the_bool, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from . import _core
+from ._checks import the_tensor
 from ._core import Tensor
 from ._tensor_str import tensor_str
 from .autograd.engine import leaves, seed
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from .types import Device, TensorOrTensors
 
-__all__ = ["is_tensor", "method", "numel", "the_tensor"]
+__all__ = ["is_tensor", "method", "numel"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -32,32 +33,6 @@ _TYPE_NAMES = {
     _core.uint8: "torch.ByteTensor",
     _core.bool: "torch.BoolTensor",
 }
-
-
-def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
-    """value; where it is no tensor, an error that is a TypeError and an AttributeError."""
-    if isinstance(value, Tensor):
-        return value
-    raise _core._NotATensorError(
-        f"[{op}] argument '{argument}' must be Tensor, not {type(value).__name__}; "
-        "wrap it in tensor()"
-    )
-
-
-def the_dim(op: str, d: object, ndim: int, given: object) -> int:
-    """d, a dimension of `ndim`, which the argument `given` names; TypeError or IndexError."""
-    if isinstance(d, bool) or not isinstance(d, int):
-        raise TypeError(f"[{op}] dim={given!r}; pass a whole number, or a tuple of them")
-    if not -ndim <= d < ndim:
-        raise IndexError(f"[{op}] dimension {d} of {ndim}; pass {-ndim} to {ndim - 1}")
-    return d
-
-
-def the_bool(op: str, value: object, argument: str) -> bool:
-    """value; TypeError where it is neither True nor False."""
-    if isinstance(value, bool):
-        return value
-    raise TypeError(f"[{op}] {argument}={value!r}; pass True or False")
 
 
 def is_tensor(obj: object) -> bool:
@@ -212,7 +187,11 @@ def _with_class(cls: type[Tensor], values: Tensor, requires_grad: bool) -> Tenso
 
 
 def _like(self: Tensor, dtype: Any, device: Device, requires_grad: bool) -> dict[str, Any]:
-    return {"dtype": self.dtype if dtype is None else dtype, "device": device, "requires_grad": requires_grad}
+    return {
+        "dtype": self.dtype if dtype is None else dtype,
+        "device": device,
+        "requires_grad": requires_grad,
+    }
 
 
 def _size(size: tuple[Any, ...]) -> tuple[int, ...]:

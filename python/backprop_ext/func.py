@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, _tree
 from ._core import Tensor
+from ._func_checks import Numbers, only_tensors, picked, with_aux
 from ._names import missing_from
 from ._vmap import vmap
 from .autograd import functional
@@ -40,8 +41,6 @@ __all__ = [
 ]
 
 __getattr__ = missing_from("torch.func", globals())
-
-Numbers = int | tuple[int, ...]
 
 _level = 0  # how many of these transforms are at work around the caller
 
@@ -100,7 +99,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     call = _Call(primals, tuple(range(len(primals))))
     y, more = call.run(func, {}, has_aux)
     ys, build = _tree.flatten(y)
-    _only_tensors("vjp", ys, y)
+    only_tensors("vjp", ys, y)
 
     def back(v: Any) -> Any:
         vs = tuple(_tree.leaves(v))
@@ -134,10 +133,10 @@ def jvp(
         with _inside():
             result = func(*build(list(values)))
         if has_aux:
-            result, *rest = _with_aux("jvp", result)
+            result, *rest = with_aux("jvp", result)
             more[:] = rest if nested else map(_detached, rest)
         found, rebuild = _tree.flatten(result)
-        _only_tensors("jvp", found, result)
+        only_tensors("jvp", found, result)
         shape_of[:] = [rebuild]
         return tuple(found)
 
@@ -176,7 +175,7 @@ def jacrev(
         call = _Call(args, argnums)
         y, more = call.run(func, kwargs, has_aux)
         ys, build = _tree.flatten(y)
-        _only_tensors("jacrev", ys, y)
+        only_tensors("jacrev", ys, y)
         rows = [functional._row(t, call.leaves, call.nested, False) for t in ys]
         found = build([call.build(row) for row in rows])
         return (found, *more) if has_aux else found
@@ -241,31 +240,6 @@ def stack_module_state(
     return parameters, buffers
 
 
-def _only_tensors(op: str, found: list[Any], result: Any) -> None:
-    if not all(isinstance(t, Tensor) for t in found):
-        raise RuntimeError(f"[{op}] the function returned {result!r}; return tensors")
-
-
-def _with_aux(op: str, result: Any) -> tuple[Any, Any]:
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise RuntimeError(f"[{op}] has_aux, but the function returned {result!r}; return a pair")
-    return result
-
-
-def _picked(count: int, argnums: Numbers) -> tuple[int, ...]:
-    """The places of the arguments to differentiate to, from 0. RuntimeError where there are none."""
-    each = argnums if isinstance(argnums, tuple) else (argnums,)
-    if not each or not all(isinstance(i, int) and -count <= i < count for i in each):
-        raise RuntimeError(
-            f"[func] {argnums=} with {count} positional arguments; pass the place of one, or a "
-            "tuple of them"
-        )
-    places = tuple(i % count for i in each)
-    if len({*places}) < len(places):
-        raise RuntimeError(f"[func] {argnums=} names an argument twice; name each once")
-    return places
-
-
 def _detached(tree: Any) -> Any:
     values, build = _tree.flatten(tree)
     return build([v.detach() if isinstance(v, Tensor) else v for v in values])
@@ -278,7 +252,7 @@ class _Call:
     """
 
     def __init__(self, args: tuple[Any, ...], argnums: Numbers) -> None:
-        places = _picked(len(args), argnums)
+        places = picked(len(args), argnums)
         tensors, build = _tree.flatten([args[i] for i in places])
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
@@ -300,7 +274,7 @@ class _Call:
         with _inside():
             result = func(*self._args, **kwargs)
         if has_aux:
-            y, *more = _with_aux("func", result)
+            y, *more = with_aux("func", result)
             return y, more if self.nested else [_detached(part) for part in more]
         return result, []
 

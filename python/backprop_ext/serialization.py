@@ -68,7 +68,7 @@ def save(
     if not isinstance(pickle_protocol, int):
         raise TypeError(f"[save] {pickle_protocol=}; pass an int, or leave it out")
     if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
-        raise AttributeError(f"[save] f is a {type(f).__name__}; pass a path, or a file to write to")
+        raise AttributeError(f"[save] f is a {type(f).__name__}; pass a path or a file to write to")
     writer = _Writer()
     root = writer.node(obj)
     if not isinstance(f, (str, os.PathLike)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._checks import the_bool
 from .._core import Tensor, _update, _update_rules
-from .._tensor import the_bool
 from ..autograd.grad_mode import enable_grad
 from .optimizer import Optimizer
 

@@ -253,13 +253,9 @@ class Hardtanh(_Activation):
         max_value: float | None = None,
     ) -> None:
         super().__init__()
-        for name, old in (("min", min_value), ("max", max_value)):
-            if old is not None:
-                warnings.warn(
-                    f"[Hardtanh] {name}_value={old} is deprecated; pass {name}_val",
-                    FutureWarning,
-                    stacklevel=2,
-                )
+        if min_value is not None or max_value is not None:
+            text = f"[Hardtanh] {min_value=}, {max_value=} are deprecated; pass min_val, max_val"
+            warnings.warn(text, FutureWarning, stacklevel=2)
         min_val = min_val if min_value is None else min_value
         max_val = max_val if max_value is None else max_value
         if min_val >= max_val:

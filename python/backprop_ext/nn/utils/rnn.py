@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _core
+from ..._checks import the_bool, the_tensor
 from ..._core import Tensor
-from ..._tensor import the_bool, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,13 +131,16 @@ def pack_padded_sequence(
     (with enforce_sorted) not falling.
     """
     op = "pack_padded_sequence"
+    the_bool(op, batch_first, "batch_first")
     counts = _as_lengths(op, lengths)
     order = None
     if not enforce_sorted:
         sizes: list[int] = counts.tolist()
         order = _core.tensor(sorted(range(len(sizes)), key=lambda n: -sizes[n]))
         counts = counts[order]
-    x = the_tensor(op, input).transpose(0, 1) if batch_first else the_tensor(op, input)
+    if the_tensor(op, input).ndim < 2:
+        raise RuntimeError(f"[{op}] {input.shape=}; pass (time, batch, ...), or batch first")
+    x = input.transpose(0, 1) if batch_first else input
     if counts.numel() != x.shape[1]:
         raise RuntimeError(
             f"[{op}] {counts.numel()} lengths for a batch of {x.shape[1]} in shape "

@@ -40,10 +40,11 @@ def functional_call(
     given: dict[str, Tensor] = {}
     if isinstance(parameter_and_buffer_dicts, dict):
         given = parameter_and_buffer_dicts
-    elif not isinstance(parameter_and_buffer_dicts, (list, tuple)):
+    elif not isinstance(parameter_and_buffer_dicts, (list, tuple)) or not all(
+        isinstance(part, dict) for part in parameter_and_buffer_dicts
+    ):
         raise ValueError(
-            f"[functional_call] parameter_and_buffer_dicts is a "
-            f"{type(parameter_and_buffer_dicts).__name__}; pass a dict, or a list of them"
+            f"[functional_call] {parameter_and_buffer_dicts=}; pass a dict, or a list of them"
         )
     else:
         for part in parameter_and_buffer_dicts:

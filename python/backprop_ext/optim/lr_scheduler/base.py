@@ -109,7 +109,7 @@ class LRScheduler:
 
     def _jump(self, epoch: int) -> None:
         if not hasattr(epoch, "__index__"):
-            raise TypeError(f"[{type(self).__name__}] step({epoch!r}); pass a whole number, or none")
+            raise TypeError(f"[{type(self).__name__}] step({epoch!r}); pass a whole number")
         self._restart()
         for _ in range(epoch):
             self._advance()

@@ -137,10 +137,8 @@ class _Batches(Iterator[Any]):
         if order is None:
             order = iter(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
         base_seed = 0 if loader._workers else _core._draw_seed(loader.generator)
-        if not loader.num_workers and loader.timeout:
-            raise AssertionError(
-                f"[DataLoader] timeout={loader.timeout} without workers; set num_workers, or 0"
-            )
+        if loader.timeout and not loader.num_workers:
+            raise AssertionError(f"[DataLoader] {loader.timeout=} without workers; pass 0")
         if gather or not loader.num_workers:
             fetch = gather or _fetch_from(loader)(loader.dataset)
             self._batches: Iterator[Any] = _fetched(fetch, order)
