@@ -6,6 +6,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 
 import backprop_ext as bx
@@ -154,3 +155,12 @@ def test_step_of_an_epoch_jumps_there() -> None:
         scheduler.step(7)
     assert scheduler.get_last_lr() == [0.5]
     assert scheduler.last_epoch == 7
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    three = np.int64(3)
+    data = bx.utils.data.TensorDataset(bx.arange(6))
+    assert [len(part) for part in bx.utils.data.random_split(data, [three, three])] == [3, 3]
+    assert len([*bx.utils.data.DataLoader(data, num_workers=np.int64(0))]) == 6
+    optim.LBFGS(linear().parameters(), history_size=three)
+    assert bx.hann_window(three).shape == (3,)

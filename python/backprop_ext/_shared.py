@@ -168,7 +168,7 @@ nan_to_num_, xlogy_ = _in_place("nan_to_num_"), _in_place("xlogy_")
 def _window(name: str, length: int, periodic: bool, options: Any, **shape: Any) -> Tensor:
     from .signal import windows  # imported when a window is asked for
 
-    if type(length) is int and length < 0:
+    if isinstance(length, int) and length < 0:
         raise RuntimeError(f"[{name}_window] window_length is {length}; pass 0 or more")
     the_bool(f"{name}_window", periodic, "periodic")
     dtype = _core.empty(0, **options).dtype  # who knows the options tells what is wrong with them

@@ -54,7 +54,7 @@ class LBFGS(Optimizer):
     ) -> None:
         at_least("LBFGS", lr=lr)
         the_number("LBFGS", "max_iter", max_iter)
-        if not isinstance(history_size, int):
+        if isinstance(history_size, _core.Tensor) or not hasattr(history_size, "__index__"):
             raise TypeError(f"[LBFGS] history_size={history_size!r}; pass an int")
         defaults = {
             "lr": lr,

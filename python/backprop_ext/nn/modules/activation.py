@@ -259,15 +259,11 @@ class Hardtanh(_Activation):
         min_val = min_val if min_value is None else min_value
         max_val = max_val if max_value is None else max_value
         if min_val >= max_val:
-            raise AssertionError(
-                f"[Hardtanh] min_val={min_val} is not below max_val={max_val}; swap them"
-            )
+            raise AssertionError(f"[Hardtanh] {min_val=} is not below {max_val=}; swap them")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.inplace:
-            return F.hardtanh(input, self.min_val, self.max_val, inplace=True)
-        return F.hardtanh(input, self.min_val, self.max_val)
+        return F.hardtanh(input, self.min_val, self.max_val, inplace=self.inplace)
 
 
 class PReLU(_Activation):

@@ -261,15 +261,13 @@ def _rows(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None] | None:
 def _check_numbers(
     num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
 ) -> None:
-    if not isinstance(num_workers, int):
+    if not hasattr(num_workers, "__index__"):
         raise TypeError(f"[DataLoader] {num_workers=}; pass an int")
     for name, value in (("num_workers", num_workers), ("timeout", timeout)):
         if value < 0:
             raise ValueError(f"[DataLoader] {name}={value}; 0 or more is needed")
     if prefetch_factor is not None and num_workers == 0:
-        raise ValueError(
-            f"[DataLoader] prefetch_factor={prefetch_factor} without workers; set num_workers"
-        )
+        raise ValueError(f"[DataLoader] {prefetch_factor=} without workers; set num_workers")
     if prefetch_factor is not None and prefetch_factor < 0:
         raise ValueError(f"[DataLoader] prefetch_factor={prefetch_factor}; 0 or more is needed")
     if persistent_workers and num_workers == 0:
