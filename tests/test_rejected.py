@@ -7,7 +7,9 @@ arguments of another type, shape or range. Where PyTorch is installed, it is ask
 from __future__ import annotations
 
 import builtins
+import collections
 import importlib
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,14 +27,24 @@ PER_TEST = 100
 def scope(lib: Any) -> dict[str, Any]:
     """The names that a mistake uses."""
     lib.manual_seed(0)
+    data = importlib.import_module(f"{lib.__name__}.utils.data")
+    importlib.import_module(f"{lib.__name__}.utils.checkpoint")
+    importlib.import_module(f"{lib.__name__}.nn.utils.prune")
+    lin = lib.nn.Linear(3, 2)
+    for p in lin.parameters():
+        p.grad = lib.ones_like(p)
     return {
         "torch": lib, "nn": lib.nn, "F": lib.nn.functional, "optim": lib.optim, "np": np,
-        "data": importlib.import_module(f"{lib.__name__}.utils.data"),
+        "D": importlib.import_module(f"{lib.__name__}.distributions"), "data": data,
+        "ls": lib.optim.lr_scheduler, "opt": lib.optim.SGD(lin.parameters(), lr=0.1), "io": io,
+        "collections": collections, "nan": float("nan"), "inf": float("inf"),
+        "ds": data.TensorDataset(lib.arange(12.0).reshape(6, 2), lib.arange(6)),
         "a": lib.arange(6.0).reshape(2, 3), "b": lib.ones(2, 3), "v": lib.ones(3),
         "r": lib.ones(2, 3, requires_grad=True), "i": lib.tensor([0, 1]), "s": lib.tensor(2.0),
-        "n": lib.arange(6).reshape(2, 3), "m": lib.ones(2, 3) > 0,
+        "n": lib.arange(6).reshape(2, 3), "m": lib.ones(2, 3) > 0, "c": lib.ones(2, 3).cfloat(),
+        "u": lib.ones(2, 3).to(lib.uint8),
         "d": lib.ones(2, 3, dtype=lib.float64), "img": lib.ones(2, 3, 8, 8),
-        "seq": lib.ones(5, 2, 4), "lin": lib.nn.Linear(3, 2),
+        "seq": lib.ones(5, 2, 4), "lin": lin, "e": lib.empty(0),
     }  # fmt: skip
 
 

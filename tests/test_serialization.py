@@ -201,8 +201,26 @@ DAMAGES: list[Any] = [
 def test_damaged_file_is_a_clear_error(damage: Any) -> None:
     content = saved(bx.arange(5.0))
     assert bx.load(io.BytesIO(content)).tolist() == [0, 1, 2, 3, 4]
-    with pytest.raises(RuntimeError, match=r"\[load\].*damaged, incomplete or not written by"):
-        bx.load(damage(content))
+    broken = damage(content)
+    kind, text = RuntimeError, r"\[load\].*damaged, incomplete or not written by"
+    if isinstance(broken, io.BytesIO) and not broken.getvalue():
+        kind, text = EOFError, r"\[load\] nothing is left in the file"
+    with pytest.raises(kind, match=text):
+        bx.load(broken)
+
+
+def test_a_file_that_was_not_rewound_is_at_its_end() -> None:
+    stream = io.BytesIO()
+    bx.save(bx.ones(2), stream)
+    with pytest.raises(EOFError, match=r"call seek\(0\)"):
+        bx.load(stream)
+
+
+def test_what_pytorch_asks_of_pickle_is_taken() -> None:
+    stream = io.BytesIO()
+    bx.save(bx.ones(2), stream, pickle_protocol=4, _use_new_zipfile_serialization=False)
+    stream.seek(0)
+    assert bx.load(stream, encoding="latin1", weights_only=False).tolist() == [1, 1]
 
 
 def test_every_changed_byte_is_noticed_or_harmless() -> None:

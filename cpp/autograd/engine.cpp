@@ -261,6 +261,9 @@ class Pass {
         if (!(changed.shape() == g.shape()))
           fail_runtime("backward", "a hook turned a gradient of shape ", g.shape(), " into shape ",
                        changed.shape(), "; it must keep the shape");
+        if (changed.dtype() != g.dtype())
+          fail_runtime("backward", "a hook turned a gradient of type ", name_of(g.dtype()),
+                       " into ", name_of(changed.dtype()), "; it must keep the type");
         g = changed;
       }
     }

@@ -48,8 +48,10 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
       try {
         args.out = py::handle(value).cast<Tensors>();
       } catch (const py::cast_error&) {
-        why = str("out must be a Tensor or a tuple of them, not ", Py_TYPE(value)->tp_name);
+        args.out = {};
       }
+      if (args.out.empty())
+        why = str("out must be a Tensor or a tuple of them, not ", Py_TYPE(value)->tp_name);
     }
     return true;
   }
@@ -67,8 +69,7 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
     return true;
   }
   if (!std::strcmp(name, "pin_memory")) {
-    if (value == Py_True)
-      fail_runtime("pin_memory", "there is no accelerator to pin memory for; leave it out");
+    if (value == Py_True) refuse_to_pin();
     if (!PyBool_Check(value) && value != Py_None)
       why = str("argument 'pin_memory' must be bool, not ", Py_TYPE(value)->tp_name);
     return true;
@@ -114,7 +115,7 @@ std::string match(const Operation& operation, const Overload& overload, bool met
     if (list && last && k == method && whole_number(args[taken], number)) {
       Dims dims;  // view(2, 3) for view((2, 3))
       for (; taken < positional; ++taken) {
-        if (!whole_number(args[taken], number))
+        if (!further_number(args[taken], !dims.empty(), number))
           return reason("argument '", a.name, "' must be ints, not ",
                         Py_TYPE(args[taken])->tp_name);
         dims.push_back(number);

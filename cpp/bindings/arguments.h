@@ -20,6 +20,8 @@ struct Arguments {
 
 /// A Python int (or what counts as one, but no bool) as int64.
 bool whole_number(PyObject* o, int64_t& out);
+/// So in a list of numbers: after the first, a bool is one too, as in PyTorch.
+bool further_number(PyObject* o, bool further, int64_t& out);
 /// The object as a value of the argument's type; false where it is none.
 bool convert(const Argument& a, PyObject* o, Value& out);
 

@@ -17,6 +17,12 @@ bool whole_number(PyObject* o, int64_t& out) {
   return true;
 }
 
+bool further_number(PyObject* o, bool further, int64_t& out) {
+  if (!further || !PyBool_Check(o)) return whole_number(o, out);
+  out = o == Py_True;
+  return true;
+}
+
 namespace {
 
 /// A tuple or list of whole numbers, or one number alone.
@@ -31,7 +37,7 @@ bool whole_numbers(PyObject* o, List& out) {
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   out = {};
   for (Py_ssize_t i = 0; i < n; ++i) {
-    if (!whole_number(PySequence_Fast_GET_ITEM(o, i), one)) return false;
+    if (!further_number(PySequence_Fast_GET_ITEM(o, i), i > 0, one)) return false;
     out.push_back(one);
   }
   return true;

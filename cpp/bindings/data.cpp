@@ -1,5 +1,7 @@
 // Python's and NumPy's numbers, and nested sequences of them.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <unordered_map>
 
 #include "bindings/python.h"
@@ -154,7 +156,10 @@ Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
   if (s.kind == Scalar::Complex)
     return number_as(s, like && is_complex(like->dtype()) ? like->dtype() : DType::Complex128);
   const bool to_like = like && is_differentiable(like->dtype());
-  if (s.kind == Scalar::Float) return wrapped_number(s.d, to_like ? like->dtype() : DType::Float64);
+  // What overflows stays what it is: who writes it tells that it does not fit.
+  const bool large = std::abs(s.d) > std::numeric_limits<float>::max();
+  if (s.kind == Scalar::Float)
+    return wrapped_number(s.d, to_like && !large ? like->dtype() : DType::Float64);
   return wrapped_number(s.i, to_like ? like->dtype() : s.dtype());
 }
 
@@ -165,7 +170,7 @@ Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype) {
     using T = decltype(zero);
     T* to = out.data<T>();
     for (const Scalar& s : flat.values) {
-      require_fits("tensor", s, out.dtype());
+      if constexpr (is_integral(bx::dtype_of<T>())) require_fits("tensor", s, out.dtype());
       if constexpr (is_complex(bx::dtype_of<T>()))
         if (s.kind == Scalar::Complex) {
           *to++ = {s.d, s.im};

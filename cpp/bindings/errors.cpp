@@ -41,6 +41,10 @@ void set_python_error() noexcept {
   }
 }
 
+void refuse_to_pin() {
+  fail_runtime("pin_memory", "there is no accelerator to pin memory for; leave it out");
+}
+
 void require_cpu(py::handle device) {
   if (device.is_none()) return;
   if (PyUnicode_Check(device.ptr()) && !PyUnicode_CompareWithASCIIString(device.ptr(), "cpu"))

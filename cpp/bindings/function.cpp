@@ -84,8 +84,8 @@ void FunctionNode::give(const Backward& call, size_t position, py::handle value)
     fail_runtime(name_.c_str(), "a gradient different from None at position ", position + 1,
                  ", but that argument of forward is no tensor; return None for it");
   if (!is_tensor(value.ptr()))
-    fail_type(name_.c_str(), "gradient ", position, " is ", Py_TYPE(value.ptr())->tp_name,
-              "; return a Tensor or None");
+    fail_runtime(name_.c_str(), "gradient ", position, " is ", Py_TYPE(value.ptr())->tp_name,
+                 "; return a Tensor or None");
   if (!call.wants(argument.edge)) return;
   Tensor g = tensor_of(value.ptr());
   if (!(g.shape() == argument.shape)) {

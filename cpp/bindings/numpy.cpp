@@ -212,8 +212,9 @@ py::object to_numpy(const Tensor& t) {
 
 void bind_numpy(py::module_& m) {
   auto make_tensor = [](py::handle data, std::optional<DType> dtype, py::handle device,
-                        bool requires_grad, bool) {
+                        const py::bool_& requires_grad, const py::bool_& pin_memory) {
     require_cpu(device);
+    if (pin_memory) refuse_to_pin();
     Tensor t = tensor_from_data(data, dtype);
     if (requires_grad && !is_differentiable(t.dtype()))
       fail_runtime("tensor", "only tensors of floating-point type can require gradients, this is ",

@@ -19,11 +19,15 @@ std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& 
   const UpdateRule& rule = rule_numbered(number);
   std::vector<Stepped> stepped;
   const py::sequence list(group["params"]);
-  for (py::handle param : list)
-    if (is_tensor(param.ptr()) && tensor_of(param.ptr())->grad) {
+  for (py::handle param : list) {
+    if (!is_tensor(param.ptr()))
+      fail(ErrorKind::NotATensor, rule.name, "a parameter is a ", Py_TYPE(param.ptr())->tp_name,
+           "; the group's params must be Tensors");
+    if (tensor_of(param.ptr())->grad) {
       check_gradient(rule, tensor_of(param.ptr()));
       stepped.push_back({param.ptr(), {}});
     }
+  }
   for (auto& [param, item] : stepped) {
     item.param = tensor_of(param);
     item.grad = Tensor(item.param->grad);

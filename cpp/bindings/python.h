@@ -76,6 +76,8 @@ py::object to_numpy(const Tensor& t);
 
 /// The error of another place than the CPU: `on_cpu` of _device.py.
 void require_cpu(py::handle device);
+/// The error of pin_memory=True.
+[[noreturn]] void refuse_to_pin();
 
 /// The names of a module that do not begin with an underscore, sorted.
 py::list public_names(const py::module_& m);

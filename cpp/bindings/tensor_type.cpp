@@ -142,7 +142,7 @@ void bind_tensor(py::module_& m) {
       "Names the tuple class that shapes are returned as.");
   m.def(
       "_make_subclass",
-      [](py::type type, const Tensor& t, bool requires_grad) {
+      [](py::type type, const Tensor& t, const py::bool_& requires_grad) {
         if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type.ptr()), tensor_type))
           fail_type("_make_subclass", "cls is ", std::string(py::str(type)),
                     "; it must be a subclass of Tensor");

@@ -7,10 +7,11 @@ namespace bx {
 UpdateNames::UpdateNames(const UpdateRule& rule) {
   for (const char* name : rule.settings) {
     const std::string_view text(name);
-    const size_t dot = text.find('.');
-    const std::string key(text.substr(0, dot));
-    settings.push_back(
-        {PyUnicode_InternFromString(key.c_str()), dot == text.npos ? -1 : text[dot + 1] - '0'});
+    const size_t end = text.find_first_of(".?");
+    const bool part = end != text.npos && text[end] == '.';
+    const std::string key(text.substr(0, end));
+    settings.push_back({PyUnicode_InternFromString(key.c_str()), part ? text[end + 1] - '0' : -1,
+                        end != text.npos && !part});
   }
   for (const auto& counter : rule.counters)
     counters.push_back(PyUnicode_InternFromString(counter.name));
@@ -76,10 +77,19 @@ bool settled(const UpdateNames& names, PyObject* group) {
 
 namespace {
 
-double number(PyObject* value) {
-  const double x = PyFloat_AsDouble(value);  // of a number, a bool, a tensor of one element
-  if (x == -1 && PyErr_Occurred()) throw py::error_already_set();
-  return x;
+/// Of a number, a bool, a tensor of one element; of a switch its truth.
+double number(const UpdateRule& rule, const UpdateNames::Setting& setting, PyObject* value) {
+  if (setting.truth) {
+    const int on = PyObject_IsTrue(value);
+    if (on < 0) throw py::error_already_set();
+    return on;
+  }
+  const double x = PyFloat_AsDouble(value);
+  if (x != -1 || !PyErr_Occurred()) return x;
+  if (is_tensor(value) || !PyErr_ExceptionMatches(PyExc_TypeError)) throw py::error_already_set();
+  PyErr_Clear();
+  fail_type(rule.name, "the setting ", PyUnicode_AsUTF8(setting.key), " is a ",
+            Py_TYPE(value)->tp_name, "; set a number");
 }
 
 /// The tensor in a state under a name; one that is missing is made and entered.
@@ -91,7 +101,8 @@ Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool* is_
   if (found && found != Py_None) {
     // Old files keep the step as a number.
     if (t.dim() != 0)
-      fail_type(rule.name, "a state is ", Py_TYPE(found)->tp_name, "; it must be a Tensor");
+      fail(ErrorKind::NotATensor, rule.name, "a state is ", Py_TYPE(found)->tp_name,
+           "; it must be a Tensor");
     t = tensor_from_data(found, t.dtype());
   } else if (is_new) {
     *is_new = true;
@@ -106,15 +117,18 @@ Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool* is_
 void read_settings(const UpdateRule& rule, const UpdateNames& names, PyObject* group,
                    double* settings) {
   for (size_t i = 0; i < names.settings.size(); ++i) {
-    const auto [key, index] = names.settings[i];
-    PyObject* value = entry_of(group, key);
+    const UpdateNames::Setting& setting = names.settings[i];
+    PyObject* value = entry_of(group, setting.key);
     if (!value)
-      throw py::key_error(
-          str("[", rule.name, "] a parameter group has no '", rule.settings[i], "'; add it"));
-    settings[i] =
-        index < 0
-            ? number(value)
-            : number(py::reinterpret_steal<py::object>(PySequence_GetItem(value, index)).ptr());
+      throw py::key_error(str("[", rule.name, "] a parameter group has no '",
+                              PyUnicode_AsUTF8(setting.key), "'; add it"));
+    py::object part;
+    if (setting.index >= 0) {
+      part = py::reinterpret_steal<py::object>(PySequence_GetItem(value, setting.index));
+      if (!part) throw py::error_already_set();
+      value = part.ptr();
+    }
+    settings[i] = number(rule, setting, value);
   }
 }
 

@@ -14,6 +14,7 @@ struct UpdateNames {
   struct Setting {
     PyObject* key;
     Py_ssize_t index;  // of an element of a sequence; -1: the value itself
+    bool truth;        // not a number: whatever is true counts 1
   };
   std::vector<Setting> settings;
   std::vector<PyObject*> counters, slots;

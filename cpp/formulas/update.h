@@ -71,8 +71,8 @@ struct SgdUpdate : Update {
   struct Settings {
     double lr, momentum, dampening, weight_decay, nesterov, maximize;
   };
-  static constexpr std::array settings{"lr",           "momentum", "dampening",
-                                       "weight_decay", "nesterov", "maximize"};
+  static constexpr std::array settings{"lr",           "momentum",  "dampening",
+                                       "weight_decay", "nesterov?", "maximize?"};
   static constexpr std::array<Counter, 0> counters{};
   static constexpr std::array<Slot, 1> slots{{{"momentum_buffer", 1}}};
   struct Scalars {
@@ -106,9 +106,14 @@ struct AdamUpdate : Update {
   struct Settings {
     double lr, beta1, beta2, eps, weight_decay, maximize, decoupled, amsgrad;
   };
-  static constexpr std::array settings{
-      "lr",     "betas.0", "betas.1", "eps", "weight_decay", "maximize", "decoupled_weight_decay",
-      "amsgrad"};
+  static constexpr std::array settings{"lr",
+                                       "betas.0",
+                                       "betas.1",
+                                       "eps",
+                                       "weight_decay",
+                                       "maximize?",
+                                       "decoupled_weight_decay?",
+                                       "amsgrad?"};
   static constexpr std::array<Slot, 3> slots{{{"exp_avg"}, {"exp_avg_sq"}, {"max_exp_avg_sq", 7}}};
   struct Scalars {
     Descent descent;
@@ -147,8 +152,8 @@ struct NAdamUpdate : Update {
                                        "betas.1",
                                        "eps",
                                        "weight_decay",
-                                       "maximize",
-                                       "decoupled_weight_decay",
+                                       "maximize?",
+                                       "decoupled_weight_decay?",
                                        "momentum_decay"};
   static constexpr std::array<Counter, 2> counters{{{"step"}, {"mu_product", 1}}};
   static constexpr std::array<Slot, 2> slots{{{"exp_avg"}, {"exp_avg_sq"}}};
@@ -187,7 +192,7 @@ struct RAdamUpdate : Update {
     double lr, beta1, beta2, eps, weight_decay, maximize, decoupled;
   };
   static constexpr std::array settings{
-      "lr", "betas.0", "betas.1", "eps", "weight_decay", "maximize", "decoupled_weight_decay"};
+      "lr", "betas.0", "betas.1", "eps", "weight_decay", "maximize?", "decoupled_weight_decay?"};
   static constexpr std::array<Slot, 2> slots{{{"exp_avg"}, {"exp_avg_sq"}}};
   struct Scalars {
     Descent descent;
@@ -225,7 +230,7 @@ struct AdamaxUpdate : Update {
     double lr, beta1, beta2, eps, weight_decay, maximize;
   };
   static constexpr std::array settings{"lr",  "betas.0",      "betas.1",
-                                       "eps", "weight_decay", "maximize"};
+                                       "eps", "weight_decay", "maximize?"};
   static constexpr std::array<Slot, 2> slots{{{"exp_avg"}, {"exp_inf"}}};
   struct Scalars {
     Descent descent;
@@ -255,8 +260,8 @@ struct RmspropUpdate : Update {
   struct Settings {
     double lr, alpha, eps, weight_decay, maximize, momentum, centered;
   };
-  static constexpr std::array settings{"lr",       "alpha",    "eps",     "weight_decay",
-                                       "maximize", "momentum", "centered"};
+  static constexpr std::array settings{"lr",        "alpha",    "eps",      "weight_decay",
+                                       "maximize?", "momentum", "centered?"};
   static constexpr std::array<Slot, 3> slots{
       {{"square_avg"}, {"momentum_buffer", 5}, {"grad_avg", 6}}};
   struct Scalars {
@@ -289,8 +294,8 @@ struct AdagradUpdate : Update {
   struct Settings {
     double lr, lr_decay, eps, weight_decay, maximize, initial;
   };
-  static constexpr std::array settings{"lr",           "lr_decay", "eps",
-                                       "weight_decay", "maximize", "initial_accumulator_value"};
+  static constexpr std::array settings{"lr",           "lr_decay",  "eps",
+                                       "weight_decay", "maximize?", "initial_accumulator_value"};
   static constexpr std::array<Slot, 1> slots{{{"sum", kAlways, 5}}};
   struct Scalars {
     Descent descent;
@@ -315,7 +320,7 @@ struct AdadeltaUpdate : Update {
   struct Settings {
     double lr, rho, eps, weight_decay, maximize;
   };
-  static constexpr std::array settings{"lr", "rho", "eps", "weight_decay", "maximize"};
+  static constexpr std::array settings{"lr", "rho", "eps", "weight_decay", "maximize?"};
   static constexpr std::array<Slot, 2> slots{{{"square_avg"}, {"acc_delta"}}};
   struct Scalars {
     Descent descent;
@@ -343,7 +348,7 @@ struct RpropUpdate : Update {
     double lr, shrink, grow, least, most, maximize;
   };
   static constexpr std::array settings{"lr",           "etas.0",       "etas.1",
-                                       "step_sizes.0", "step_sizes.1", "maximize"};
+                                       "step_sizes.0", "step_sizes.1", "maximize?"};
   static constexpr std::array<Slot, 2> slots{{{"prev"}, {"step_size", kAlways, 0}}};
   struct Scalars {
     Descent descent;
@@ -374,7 +379,7 @@ struct AsgdUpdate : Update {
   struct Settings {
     double lr, lambd, alpha, t0, weight_decay, maximize;
   };
-  static constexpr std::array settings{"lr", "lambd", "alpha", "t0", "weight_decay", "maximize"};
+  static constexpr std::array settings{"lr", "lambd", "alpha", "t0", "weight_decay", "maximize?"};
   static constexpr std::array<Counter, 3> counters{{{"step"}, {"eta", 0, 0}, {"mu", 1}}};
   static constexpr std::array<Slot, 1> slots{{{"ax"}}};
   struct Scalars {

@@ -113,6 +113,8 @@ void check_layout(const char* op, const ConvLayout& l, bool transposed, const Te
   at_least("padding", l.padding, 0);
   at_least("dilation", l.dilation, 1);
   at_least("groups", Dims{l.groups}, 1);
+  at_least("out_channels", Dims{transposed ? w.size(1) * l.groups : w.size(0)}, 1);
+  for (int d = 2; d < w.dim(); ++d) at_least("kernel_size", Dims{w.size(d)}, 1);
   const int64_t taken = transposed ? w.size(0) : w.size(1) * l.groups;
   if (w.size(0) % l.groups != 0)
     fail_runtime(op, "weight of shape ", w.shape(), " does not split into ", l.groups,
@@ -161,7 +163,7 @@ Tensor convolve(const char* op, const Tensor& x, const Tensor& w, const Tensor& 
   for (int d = 0; d < dims; ++d) {
     const int64_t padded = x.size(2 + d) + l.padding[d] + l.after[d];
     const int64_t reach = l.dilation[d] * (w.size(2 + d) - 1) + 1;
-    if (reach > padded || w.size(2 + d) == 0)
+    if (reach > padded)
       fail_runtime(op, "a window of ", reach, " elements along dimension ", 2 + d,
                    " is larger than the padded input of ", padded,
                    "; pad more, or take a smaller kernel");

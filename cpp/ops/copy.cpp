@@ -48,7 +48,7 @@ Tensor write(const char* op, const char* node, const Tensor& self, const Tensor&
     fail_runtime(op, "a source of shape ", source.shape(), " does not broadcast to the shape ",
                  self.shape(), " of the tensor written to; reshape or index it");
   if (self.same_as(source)) return self;
-  if (source->is_wrapped_number && is_integral(self.dtype()))
+  if (source->is_wrapped_number && !(source.dtype() == self.dtype()))
     require_fits(op, number_of(op, {source}), self.dtype());
   Tensor from = detached(source);
   if (is_complex(source.dtype()) && !is_complex(self.dtype())) {

@@ -1,6 +1,7 @@
 // Promotion of types, and conversion.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <limits>
 
 #include "ops/ops.h"
@@ -89,7 +90,15 @@ Tensor converted(const Tensor& t, DType dtype, MemoryFormat format = MemoryForma
 }  // namespace
 
 void require_fits(const char* op, const Scalar& number, DType dtype) {
-  if (!is_integral(dtype)) return;
+  if (!is_integral(dtype)) {
+    if (number.kind == Scalar::Complex) return;
+    constexpr double most = std::numeric_limits<float>::max();
+    const double x = number.as_double();
+    if (size_of(real_of(dtype)) == sizeof(float) && std::isfinite(x) && std::abs(x) > most)
+      fail_runtime(op, "the number ", x, " overflows in ", name_of(dtype), ", which holds up to ",
+                   most, "; use another type, or infinity");
+    return;
+  }
   visit(dtype, [&](auto zero) {
     using Limits = std::numeric_limits<decltype(zero)>;
     const auto least = static_cast<double>(Limits::lowest());
@@ -103,7 +112,7 @@ void require_fits(const char* op, const Scalar& number, DType dtype) {
 }
 
 Tensor fitted(const char* op, const Tensor& value, DType dtype) {
-  if (value->is_wrapped_number && is_integral(dtype))
+  if (value->is_wrapped_number && !(value.dtype() == dtype))
     require_fits(op, number_of(op, {value}), dtype);
   return to(value, dtype);
 }

@@ -34,8 +34,8 @@ void require_every(const char* op, const Tensor& flags, ErrorKind kind, const ch
 /// t converted; of complex numbers the real parts, and a warning; RuntimeError for a Python number
 /// that has an imaginary part.
 Tensor to(const Tensor& t, DType dtype, MemoryFormat format = MemoryFormat::Contiguous);
-/// RuntimeError for a number that an integer type does not hold. What is negative wraps around in
-/// an unsigned one.
+/// RuntimeError for a number that a type does not hold. What is negative wraps around in an
+/// unsigned one.
 void require_fits(const char* op, const Scalar& number, DType dtype);
 /// A 0-d tensor in another type; RuntimeError for a Python number that it does not hold.
 Tensor fitted(const char* op, const Tensor& value, DType dtype);

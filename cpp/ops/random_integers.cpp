@@ -106,9 +106,13 @@ void randperm_kernel(const kernels::View* out, const kernels::View*, const Param
 }
 Tensor randperm(int64_t n, Generator* g, OptDType dtype) {
   if (n < 0) fail_runtime("randperm", "n is ", n, "; expected 0 or more");
+  const DType type = dtype.value_or(DType::Int64);
+  if (type == DType::Bool)
+    fail(ErrorKind::NotImplemented, "randperm", "not implemented for bool; use an integer type");
+  require_fits("randperm", {Scalar::Int, std::max<int64_t>(0, n - 1)}, type);
   const Tensor out = empty({n}, DType::Int64);
   launch_random("randperm", &randperm_kernel, out, {}, g);
-  return to(out, dtype.value_or(DType::Int64));
+  return to(out, type);
 }
 
 }  // namespace

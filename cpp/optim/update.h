@@ -13,7 +13,8 @@ namespace bx {
 /// A rule without its types, as the engine and the bindings read it.
 struct UpdateRule {
   const char* name;
-  /// Names in a parameter group; "betas.0" is an element of a sequence.
+  /// Names in a parameter group; "betas.0" is an element of a sequence, "maximize?" counts by
+  /// truth.
   std::span<const char* const> settings;
   std::span<const formulas::Counter> counters;
   std::span<const formulas::Slot> slots;

@@ -31,6 +31,8 @@ class device:  # noqa: N801 (PyTorch's name)
                 f"[device] {name!r} with index {index}; pass one of {', '.join(_TYPES)}, "
                 "with one index at most, as 'cuda:0'"
             )
+        if index is not None and index < 0:
+            raise RuntimeError(f"[device] {name!r} with index {index}; pass 0 or more")
         self.type: Final = kind
         self.index: Final = int(number) if number else index
 

@@ -84,7 +84,14 @@ def frombuffer(
     Raises ValueError where the buffer is too short or no multiple of the element size; warns when
     it is read-only. Source: PyTorch's torch.frombuffer.
     """
-    size = len(memoryview(buffer).cast("B"))
+    if not isinstance(dtype, _core.dtype):
+        raise TypeError(f"[frombuffer] {dtype=}; pass a dtype, as torch.float32")
+    try:
+        size = len(memoryview(buffer).cast("B"))
+    except TypeError:
+        raise ValueError(
+            f"[frombuffer] a {type(buffer).__name__} is no buffer; pass bytes, a bytearray, say"
+        ) from None
     item, kind = dtype.itemsize, str(dtype).removeprefix("torch.")
     left = size - offset
     wanted = left // item if count < 0 else count

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _core
+from ._checks import the_tensor
 from ._core import _linalg
-from ._tensor import the_tensor
 
 if TYPE_CHECKING:
     from ._core import Tensor

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._checks import the_dim, the_tensor
 from ._core import Tensor
 from ._return_types import named
-from ._tensor import the_dim, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

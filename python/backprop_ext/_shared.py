@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import _core
+from ._checks import the_bool, the_tensor
 from ._core import Tensor
-from ._tensor import the_tensor
 from .nn import functional as F
 from .nn.functional import (
     adaptive_avg_pool1d,
@@ -164,21 +165,28 @@ detach_, index_put_ = _in_place("detach_"), _in_place("index_put_")
 nan_to_num_, xlogy_ = _in_place("nan_to_num_"), _in_place("xlogy_")
 
 
-def _window(name: str, length: int, periodic: bool, **options: Any) -> Tensor:
+def _window(name: str, length: int, periodic: bool, options: Any, **shape: Any) -> Tensor:
     from .signal import windows  # imported when a window is asked for
 
-    window: Tensor = getattr(windows, name)(length, sym=not periodic, **options)
+    if isinstance(length, int) and length < 0:
+        raise RuntimeError(f"[{name}_window] window_length is {length}; pass 0 or more")
+    the_bool(f"{name}_window", periodic, "periodic")
+    dtype = _core.empty(0, **options).dtype  # who knows the options tells what is wrong with them
+    if not dtype.is_floating_point:
+        raise RuntimeError(f"[{name}_window] dtype is {dtype}; pass a floating-point type")
+    options.pop("pin_memory", None)
+    window: Tensor = getattr(windows, name)(length, sym=not periodic, **shape, **options)
     return window
 
 
 def bartlett_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
     """w_k = 1 - |2 k / N - 1|, N the length, or the length - 1 unless periodic."""
-    return _window("bartlett", window_length, periodic, **options)
+    return _window("bartlett", window_length, periodic, options)
 
 
 def blackman_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
     """w_k = 0.42 - 0.5 cos(2 pi k / N) + 0.08 cos(4 pi k / N)."""
-    return _window("blackman", window_length, periodic, **options)
+    return _window("blackman", window_length, periodic, options)
 
 
 def hamming_window(
@@ -189,19 +197,19 @@ def hamming_window(
     **options: Any,
 ) -> Tensor:
     """w_k = alpha - beta cos(2 pi k / N)."""
-    return _window("general_cosine", window_length, periodic, a=(alpha, beta), **options)
+    return _window("general_cosine", window_length, periodic, options, a=(alpha, beta))
 
 
 def hann_window(window_length: int, periodic: bool = True, **options: Any) -> Tensor:
     """w_k = (1 - cos(2 pi k / N)) / 2."""
-    return _window("hann", window_length, periodic, **options)
+    return _window("hann", window_length, periodic, options)
 
 
 def kaiser_window(
     window_length: int, periodic: bool = True, beta: float = 12.0, **options: Any
 ) -> Tensor:
     """w_k = I_0(beta sqrt(1 - (2 k / N - 1)^2)) / I_0(beta)."""
-    return _window("kaiser", window_length, periodic, beta=beta, **options)
+    return _window("kaiser", window_length, periodic, options, beta=beta)
 
 
 def get_device(input: Tensor) -> int:

@@ -23,7 +23,8 @@ class Size(tuple[int, ...]):
 
     def __new__(cls, lengths: Iterable[SupportsIndex] = (), /) -> Size:
         """TypeError for lengths that are no whole numbers."""
-        made = tuple.__new__(cls, lengths)
+        given = lengths.tolist() if isinstance(lengths, _core.Tensor) else lengths
+        made = tuple.__new__(cls, given)
         for position, length in enumerate(made):
             if type(length) is not int and not hasattr(length, "__index__"):
                 raise TypeError(

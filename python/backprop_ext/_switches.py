@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _core
+from ._checks import the_bool, the_tensor
 from ._core import Tensor
 from ._device import device, on_cpu
-from ._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +165,8 @@ def set_default_device(device_: Any) -> None:
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Remembered only: every kernel gives the same bits each time, and for any thread count."""
-    _state["deterministic"], _state["warn_only"] = bool(mode), bool(warn_only)
+    _state["deterministic"] = the_bool("use_deterministic_algorithms", mode, "mode")
+    _state["warn_only"] = bool(warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:

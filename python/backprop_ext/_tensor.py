@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from . import _core
+from ._checks import the_tensor
 from ._core import Tensor
 from ._tensor_str import tensor_str
 from .autograd.engine import leaves, seed
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from .types import Device, TensorOrTensors
 
-__all__ = ["is_tensor", "method", "numel", "the_tensor"]
+__all__ = ["is_tensor", "method", "numel"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -32,25 +33,6 @@ _TYPE_NAMES = {
     _core.uint8: "torch.ByteTensor",
     _core.bool: "torch.BoolTensor",
 }
-
-
-def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
-    """value; where it is no tensor, an error that is a TypeError and an AttributeError."""
-    if isinstance(value, Tensor):
-        return value
-    raise _core._NotATensorError(
-        f"[{op}] argument '{argument}' must be Tensor, not {type(value).__name__}; "
-        "wrap it in tensor()"
-    )
-
-
-def the_dim(op: str, d: object, ndim: int, given: object) -> int:
-    """d, a dimension of `ndim`, which the argument `given` names; TypeError or IndexError."""
-    if isinstance(d, bool) or not isinstance(d, int):
-        raise TypeError(f"[{op}] dim={given!r}; pass a whole number, or a tuple of them")
-    if not -ndim <= d < ndim:
-        raise IndexError(f"[{op}] dimension {d} of {ndim}; pass {-ndim} to {ndim - 1}")
-    return d
 
 
 def is_tensor(obj: object) -> bool:
@@ -205,10 +187,16 @@ def _with_class(cls: type[Tensor], values: Tensor, requires_grad: bool) -> Tenso
 
 
 def _like(self: Tensor, dtype: Any, device: Device, requires_grad: bool) -> dict[str, Any]:
-    return {"dtype": dtype or self.dtype, "device": device, "requires_grad": requires_grad}
+    return {
+        "dtype": self.dtype if dtype is None else dtype,
+        "device": device,
+        "requires_grad": requires_grad,
+    }
 
 
 def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
+    if not size:
+        raise TypeError("[new] no size was given; pass one, () for a 0-d tensor")
     return size if len(size) != 1 or isinstance(size[0], int) else tuple(size[0])
 
 
@@ -247,8 +235,9 @@ def _attach_new(name: str, make: Callable[..., Tensor]) -> None:
         dtype: Any = None,
         device: Device = None,
         requires_grad: bool = False,
+        **options: Any,
     ) -> Tensor:
-        return make(_size(size), **_like(self, dtype, device, requires_grad))
+        return make(_size(size), **_like(self, dtype, device, requires_grad), **options)
 
     new.__name__ = name
     new.__doc__ = f"{make.__name__}(size) with the dtype of self."

@@ -47,9 +47,9 @@ def broadcast_prefix(op: str, prefix: Any, tree: Any) -> list[Any]:
 
     Raises ValueError where the prefix has another structure.
     """
-    if not isinstance(prefix, (tuple, list, Mapping)):
+    if prefix is None or isinstance(prefix, int):
         return [prefix] * len(leaves(tree))
-    fits = isinstance(tree, (tuple, list)) and not isinstance(prefix, Mapping)
+    fits = isinstance(tree, (tuple, list)) and isinstance(prefix, (tuple, list))
     fits = fits or (isinstance(prefix, Mapping) and isinstance(tree, Mapping))
     if not fits or len(prefix) != len(tree):
         raise ValueError(

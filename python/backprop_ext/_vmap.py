@@ -34,13 +34,15 @@ def vmap(
     So func may be any code, also with `if` on a value and `item()`. randomness: "same" draws the
     same numbers for every example, "different" draws on, "error" raises RuntimeError
     for a func that draws. chunk_size changes nothing. Raises ValueError for in_dims that do not
-    fit, for no or different numbers of examples, for another randomness, and for a result that
-    holds something else than tensors.
+    fit, for no or different numbers of examples, and for a result that holds something else than
+    tensors; RuntimeError for another randomness.
     """
     if randomness not in ("error", "different", "same"):
-        raise ValueError(
+        raise RuntimeError(
             f"[vmap] randomness is {randomness!r}; pass 'error', 'different' or 'same'"
         )
+    if chunk_size is not None and not chunk_size > 0:
+        raise ValueError(f"[vmap] {chunk_size=}; pass 1 or more, or None")
 
     @wraps(func)
     def over_examples(*args: Any, **kwargs: Any) -> Any:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._checks import the_dim, the_tensor
 from ._core import _fft
 from ._core._fft import *  # noqa: F403 (every registered op that lives here)
 from ._names import missing_from
-from ._tensor import the_dim, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

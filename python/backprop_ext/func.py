@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, _tree
 from ._core import Tensor
+from ._func_checks import Numbers, only_tensors, picked, with_aux
 from ._names import missing_from
 from ._vmap import vmap
 from .autograd import functional
@@ -40,8 +41,6 @@ __all__ = [
 ]
 
 __getattr__ = missing_from("torch.func", globals())
-
-Numbers = int | tuple[int, ...]
 
 _level = 0  # how many of these transforms are at work around the caller
 
@@ -100,6 +99,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     call = _Call(primals, tuple(range(len(primals))))
     y, more = call.run(func, {}, has_aux)
     ys, build = _tree.flatten(y)
+    only_tensors("vjp", ys, y)
 
     def back(v: Any) -> Any:
         vs = tuple(_tree.leaves(v))
@@ -121,7 +121,10 @@ def jvp(
     strict: a result that does not depend on the primals is an error. Raises RuntimeError for
     tangents of other shapes.
     """
-    xs, build = _tree.flatten(tuple(primals))
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, tuple) or not given:
+            raise RuntimeError(f"[jvp] {name}={given!r}; pass a tuple of one or more")
+    xs, build = _tree.flatten(primals)
     nested = bool(_level) or any(x.requires_grad for x in xs)
     more: list[Any] = []
     shape_of: list[Any] = []
@@ -130,13 +133,14 @@ def jvp(
         with _inside():
             result = func(*build(list(values)))
         if has_aux:
-            result, *rest = result
+            result, *rest = with_aux("jvp", result)
             more[:] = rest if nested else map(_detached, rest)
         found, rebuild = _tree.flatten(result)
+        only_tensors("jvp", found, result)
         shape_of[:] = [rebuild]
         return tuple(found)
 
-    vs = tuple(_tree.leaves(tuple(tangents)))
+    vs = tuple(_tree.leaves(tangents))
     ys, found = functional.jvp(flat, tuple(xs), vs, nested, strict)
     (rebuild,) = shape_of
     return (rebuild(list(ys)), rebuild(list(found)), *more)
@@ -171,8 +175,7 @@ def jacrev(
         call = _Call(args, argnums)
         y, more = call.run(func, kwargs, has_aux)
         ys, build = _tree.flatten(y)
-        if not all(isinstance(t, Tensor) for t in ys):
-            raise RuntimeError(f"[jacrev] the function returned {y!r}; return tensors")
+        only_tensors("jacrev", ys, y)
         rows = [functional._row(t, call.leaves, call.nested, False) for t in ys]
         found = build([call.build(row) for row in rows])
         return (found, *more) if has_aux else found
@@ -249,12 +252,11 @@ class _Call:
     """
 
     def __init__(self, args: tuple[Any, ...], argnums: Numbers) -> None:
-        several = isinstance(argnums, tuple)
-        picked = [args[i] for i in argnums] if isinstance(argnums, tuple) else [args[argnums]]
-        tensors, build = _tree.flatten(picked)
+        places = picked(len(args), argnums)
+        tensors, build = _tree.flatten([args[i] for i in places])
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
-                raise TypeError(
+                raise ValueError(
                     f"[func] a {type(tensor).__name__} is to be differentiated to; pass tensors, "
                     "or choose other argnums"
                 )
@@ -262,13 +264,9 @@ class _Call:
         self.nested = bool(_level) or any(t.requires_grad for t in inputs)
         with enable_grad():
             self.leaves = tuple(functional.as_input(t, self.nested) for t in tensors)
-        self._build, self._several = build, several
+        self._build, self._several = build, isinstance(argnums, tuple)
         self._args = [*args]
-        for i, value in zip(
-            argnums if isinstance(argnums, tuple) else (argnums,),
-            build(list(self.leaves)),
-            strict=True,
-        ):
+        for i, value in zip(places, build(list(self.leaves)), strict=True):
             self._args[i] = value
 
     def run(self, func: Callable[..., Any], kwargs: Any, has_aux: bool) -> tuple[Any, list[Any]]:
@@ -276,7 +274,7 @@ class _Call:
         with _inside():
             result = func(*self._args, **kwargs)
         if has_aux:
-            y, *more = result
+            y, *more = with_aux("func", result)
             return y, more if self.nested else [_detached(part) for part in more]
         return result, []
 

@@ -12,8 +12,8 @@ from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._checks import the_dim, the_tensor
 from ._switches import iinfo
-from ._tensor import the_dim, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

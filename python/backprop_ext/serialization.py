@@ -75,26 +75,34 @@ def save(
     obj: object,
     f: File,
     pickle_module: Any = None,
-    pickle_protocol: int | None = None,
+    pickle_protocol: int = 2,
     _use_new_zipfile_serialization: bool = True,
+    _disable_byteorder_record: bool = False,
 ) -> None:
     """Write tensors, arrays, numbers, strings, bytes, None, dtypes, containers, whole modules.
 
     The containers are lists, tuples, sets, dicts, OrderedDicts and Sizes. A module is written as
     its class's name and its attributes, and so is an object of another plain class, a function as
-    its name; `load` then needs weights_only=False and the class. The last three arguments are
-    PyTorch's and change nothing: the format is our own.
+    its name; `load` then needs weights_only=False and the class. What PyTorch asks of
+    pickle is taken and changes nothing: the format is our own.
 
     A path is written beside and then renamed: it holds the old file or the new one, never a part.
     Raises TypeError for anything else, PicklingError for a class or function that is not found by
-    its name, ValueError for a container that contains itself.
+    its name, ValueError for a container that contains itself, AttributeError for what is no file,
+    RuntimeError for a path to no directory.
     """
+    if not isinstance(pickle_protocol, int):
+        raise TypeError(f"[save] {pickle_protocol=}; pass an int, or leave it out")
+    if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
+        raise AttributeError(f"[save] f is a {type(f).__name__}; pass a path or a file to write to")
     writer = _Writer()
     root = writer.node(obj)
     if not isinstance(f, (str, os.PathLike)):
         writer.write(f, root)
         return
-    path = os.path.realpath(f)
+    path, folder = os.path.realpath(f), os.path.dirname(os.fspath(f))
+    if not os.path.basename(f) or (folder and not os.path.isdir(folder)):
+        raise RuntimeError(f"[save] {f!r} is no file in a directory that is there; make {folder!r}")
     if os.path.exists(path) and not os.path.isfile(path):
         # A device or a pipe: neither renamed over nor sought in.
         whole = BytesIO()
@@ -130,17 +138,23 @@ def load(
     imported; of PyTorch's own files, modules alone. `pickle_module` and what follows `mmap` are
     PyTorch's and change nothing.
 
-    Raises FileNotFoundError, RuntimeError for a file that is damaged or of another format,
-    pickle.UnpicklingError for objects in a file that is not trusted, AttributeError for a class
-    that the program does not have, and for what is no file.
+    Raises FileNotFoundError, EOFError at the end of a file, RuntimeError for a file that is damaged
+    or of another format, pickle.UnpicklingError for objects in a file that is not trusted, and
+    AttributeError for a class that the program does not have and for what is no file.
     """
     if isinstance(map_location, (str, device)):
         on_cpu(map_location)
+    elif not (map_location is None or isinstance(map_location, dict) or callable(map_location)):
+        raise TypeError(
+            f"[load] {map_location=}; pass a device, its name, a dict of names or a function"
+        )
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as stream:
             return _read(stream, os.fspath(f), bool(weights_only))
     if not hasattr(f, "seek"):
         raise AttributeError(f"[load] f is a {type(f).__name__}; pass a path, or a file to seek in")
+    if f.tell() == f.seek(0, os.SEEK_END):
+        raise EOFError("[load] nothing is left in the file, it was read to its end; call seek(0)")
     return _read(f, str(getattr(f, "name", "the file object")), bool(weights_only))
 
 

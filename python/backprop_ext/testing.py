@@ -38,6 +38,7 @@ def assert_close(
     actual: Any,
     expected: Any,
     *,
+    allow_subclasses: bool = True,
     rtol: float | None = None,
     atol: float | None = None,
     equal_nan: bool = False,
@@ -58,7 +59,8 @@ def assert_close(
     if (rtol is None) != (atol is None):
         raise ValueError(f"[assert_close] rtol={rtol} and atol={atol}; pass both or none")
     tolerances = None if rtol is None or atol is None else (rtol, atol)
-    if fault := _difference(actual, expected, tolerances, equal_nan, check_dtype, check_stride, ""):
+    rest = (tolerances, equal_nan, check_dtype, check_stride, not allow_subclasses)
+    if fault := _difference(actual, expected, *rest, ""):
         text = f"[assert_close] {fault}"
         raise AssertionError(text if msg is None else msg(text) if callable(msg) else msg)
 
@@ -85,10 +87,11 @@ def _difference(
     equal_nan: bool,
     check_dtype: bool,
     check_stride: bool,
+    same_class: bool,
     where: str,
 ) -> str | None:
     """What differs first, or None."""
-    rest = (tolerances, equal_nan, check_dtype, check_stride)
+    rest = (tolerances, equal_nan, check_dtype, check_stride, same_class)
     if isinstance(actual, Mapping) and isinstance(expected, Mapping):
         if actual.keys() != expected.keys():
             return f"keys {sorted(actual, key=str)} and {sorted(expected, key=str)} differ{where}"
@@ -116,13 +119,16 @@ def _leaf_difference(
     equal_nan: bool,
     check_dtype: bool,
     check_stride: bool,
+    same_class: bool,
     where: str,
 ) -> str | None:
     a, e = _array(actual), _array(expected)
-    if a is None or e is None or isinstance(actual, Tensor) != isinstance(expected, Tensor):
+    unlike = isinstance(actual, Tensor) != isinstance(expected, Tensor)
+    unlike = unlike or (same_class and type(actual) is not type(expected))
+    if a is None or e is None or unlike:
         raise TypeError(
             f"[assert_close] a {type(actual).__name__} and a {type(expected).__name__}{where} "
-            "cannot be compared; pass two tensors, two arrays or two numbers"
+            "cannot be compared; pass two tensors, two arrays or two numbers, or allow_subclasses"
         )
     if a.shape != e.shape:
         return f"shapes {a.shape} and {e.shape} differ{where}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import _core
+from .._checks import the_bool
 
 __all__ = ["detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly"]
 
@@ -21,6 +22,7 @@ class set_detect_anomaly:  # noqa: N801 (PyTorch's name)
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        the_bool("set_detect_anomaly", mode, "mode")
         self._earlier = _core._anomaly()
         _core._set_anomaly(mode, check_nan)
 

@@ -46,6 +46,11 @@ class FunctionCtx:
 
     def mark_non_differentiable(self, *args: Tensor) -> None:
         """Name the results that have no gradient."""
+        for value in args:
+            if not isinstance(value, Tensor):
+                raise RuntimeError(
+                    f"[mark_non_differentiable] a {type(value).__name__} was named; name tensors"
+                )
         self._fixed = args
 
     def set_materialize_grads(self, value: bool) -> None:

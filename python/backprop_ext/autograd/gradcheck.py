@@ -64,7 +64,7 @@ def gradcheck(
         )
     if not check_backward_ad:
         return True
-    args = [inputs] if isinstance(inputs, Tensor) else [*inputs]
+    args: list[Any] = [*inputs] if isinstance(inputs, (list, tuple)) else [inputs]
     places = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
     if not places:
         raise ValueError(

@@ -42,6 +42,9 @@ class Multinomial(Distribution):
             raise NotImplementedError(
                 f"[Multinomial] total_count is a {type(total_count).__name__}; pass one int"
             )
+        checked = self._validate_args if validate_args is None else validate_args
+        if checked and total_count < 0:
+            raise ValueError(f"[Multinomial] {total_count=}; pass 0 or more")
         self.total_count = total_count
         self._categorical = Categorical(probs, logits, validate_args)
         batch, event = self._categorical.batch_shape, self._categorical.param_shape[-1:]

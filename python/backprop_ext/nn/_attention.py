@@ -6,8 +6,8 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._checks import the_tensor
 from .._core import _nn
-from .._tensor import the_tensor
 
 if TYPE_CHECKING:
     from .._core import Tensor

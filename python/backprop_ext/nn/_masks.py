@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from .. import _core
-from .._tensor import the_tensor
+from .._checks import the_tensor
 
 if TYPE_CHECKING:
     from .._core import Tensor

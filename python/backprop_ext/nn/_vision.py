@@ -8,8 +8,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._checks import the_tensor
 from .._core import _nn, cosine_similarity, pairwise_distance
-from .._tensor import the_tensor
 
 if TYPE_CHECKING:
     from .._core import Tensor

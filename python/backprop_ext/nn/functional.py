@@ -10,9 +10,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._checks import the_tensor
 from .._core import _nn, prelu, sigmoid, tanh
 from .._core._nn import *  # noqa: F403 (every registered op that lives here)
-from .._tensor import the_tensor
 from . import _attention, _losses, _masks, _vision
 from ._attention import *  # noqa: F403
 from ._losses import *  # noqa: F403

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from .. import _core
+from .._checks import the_tensor
 from .._core import Tensor
 from .._overrides import disabled
-from .._tensor import the_tensor
 from .._tensor_str import plain_types, tensor_str
 
 __all__ = ["Buffer", "Parameter", "UninitializedParameter"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._checks import the_bool
 from .._core import Tensor, _update, _update_rules
 from ..autograd.grad_mode import enable_grad
 from .optimizer import Optimizer
@@ -47,8 +48,9 @@ class Compiled(Optimizer):
 
 def check_modes(op: str, defaults: dict[str, Any]) -> None:
     """What PyTorch's switches of implementation may say, and a learning rate that is a tensor."""
-    foreach, fused = defaults.get("foreach"), defaults.get("fused")
-    if defaults.get("differentiable"):
+    names = ("foreach", "fused", "capturable", "differentiable")
+    foreach, fused, *_ = (bool(defaults.get(name)) for name in names)
+    if the_bool(op, defaults.get("differentiable", False), "differentiable"):
         if fused:
             raise RuntimeError(f"[{op}] fused=True and differentiable=True; drop one of them")
         raise NotImplementedError(
@@ -67,33 +69,41 @@ def at_least(op: str, least: float = 0.0, **settings: Number) -> None:
 
 
 def between(op: str, least: float, most: float, **settings: Number) -> None:
-    """ValueError for a setting outside of [least, most], TypeError for one that is no number."""
+    """ValueError for a setting outside of [least, most]; what is no number: see the_number."""
     for name, value in settings.items():
-        if isinstance(value, str):
-            raise TypeError(f"[{op}] {name}={value!r} is a str; pass a number")
-        if isinstance(value, Tensor) and value.numel() != 1:
-            raise ValueError(
-                f"[{op}] {name} is a Tensor of {value.numel()} elements; a Tensor {name} must be "
-                "1-element"
-            )
+        if not isinstance(value, (float, int)):
+            the_number(op, name, value)
         if not least <= float(value) <= most:
             limits = f"{least} or more" if most == inf else f"{least} to {most}"
             raise ValueError(f"[{op}] {name}={value}; pass {limits}")
 
 
+def the_number(op: str, name: str, value: Any) -> None:
+    """TypeError for what is no number; of a tensor that is none PyTorch's classes."""
+    if not isinstance(value, Tensor):
+        if not hasattr(value, "__float__"):
+            raise TypeError(f"[{op}] {name}={value!r} is a {type(value).__name__}; pass a number")
+    elif value.is_complex() and name != "lr":
+        raise NotImplementedError(f"[{op}] {name} is {value.dtype}; pass a real number")
+    elif value.numel() != 1:
+        raise (ValueError if name == "lr" else RuntimeError)(
+            f"[{op}] {name} is a Tensor of {value.numel()} elements; a Tensor {name} must be "
+            "1-element"
+        )
+
+
 def check_betas(op: str, betas: tuple[Number, Number], defaults: dict[str, Any]) -> None:
-    """ValueError for a beta outside [0, 1) or a tensor beside a float, IndexError for one alone."""
+    """ValueError for a beta outside [0, 1), a tensor beside a float or a third one, IndexError for
+    one alone."""
+    for index in (0, 1):
+        name, beta = f"betas[{index}]", betas[index]
+        the_number(op, name, beta)
+        if not 0.0 <= float(beta) < 1.0:
+            raise ValueError(f"[{op}] {name}={beta}; pass 0 or more, below 1")
     tensors = [isinstance(beta, Tensor) for beta in betas]
+    if len(tensors) != 2:
+        raise ValueError(f"[{op}] betas={betas} are {len(tensors)}; pass two")
     if any(tensors) and not all(tensors):
         raise ValueError(f"[{op}] betas={betas}: a Tensor and a float; pass two of a kind")
     if any(tensors) and defaults.get("foreach") and not defaults.get("capturable"):
         raise ValueError(f"[{op}] betas are Tensors with foreach=True; pass floats")
-    for index in (0, 1):
-        beta = betas[index]
-        if isinstance(beta, Tensor) and beta.numel() != 1:
-            raise ValueError(
-                f"[{op}] betas[{index}] is a Tensor of {beta.numel()} elements; it must be "
-                "1-element"
-            )
-        if not 0.0 <= float(beta) < 1.0:
-            raise ValueError(f"[{op}] betas[{index}]={beta}; pass 0 or more, below 1")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _core
 from ..autograd.grad_mode import enable_grad, no_grad
-from ._compiled import at_least
+from ._compiled import at_least, the_number
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class LBFGS(Optimizer):
         line_search_fn: str | None = None,
     ) -> None:
         at_least("LBFGS", lr=lr)
+        the_number("LBFGS", "max_iter", max_iter)
+        if isinstance(history_size, _core.Tensor) or not hasattr(history_size, "__index__"):
+            raise TypeError(f"[LBFGS] history_size={history_size!r}; pass an int")
         defaults = {
             "lr": lr,
             "max_iter": max_iter,
@@ -87,7 +90,7 @@ class LBFGS(Optimizer):
         if _greatest(g) <= group["tolerance_grad"]:
             return first_loss
         memory = _Memory(state)
-        for count in range(1, group["max_iter"] + 1):
+        for count in range(1, ceil(group["max_iter"]) + 1):
             state["n_iter"] += 1
             lr = float(group["lr"])
             if state["n_iter"] == 1:
@@ -101,7 +104,7 @@ class LBFGS(Optimizer):
             slope = _dot(g, d)
             if slope > -group["tolerance_change"]:
                 break
-            last = count == group["max_iter"]
+            last = count >= group["max_iter"]
             used = 0
             if search:
                 line = _Line(self, closure, d, _Point(0.0, loss, g, slope))

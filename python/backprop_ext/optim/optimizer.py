@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from ..nn.modules._hooks import RemovableHandle
 from ..nn.modules._tree import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ..types import Closure, StateDict
 
@@ -266,6 +266,11 @@ class Optimizer:
 
         Raises ValueError, and changes nothing, when the groups have other sizes.
         """
+        if not isinstance(state_dict, Mapping):
+            raise AttributeError(
+                f"[load_state_dict] a {type(state_dict).__name__} is no dict; pass what "
+                "state_dict() returned, or load() of it"
+            )
         state_dict = dict(state_dict)
         for hook in self._hooks_at("pre_load"):
             changed = hook(self, state_dict)
@@ -291,7 +296,7 @@ class Optimizer:
             names = {"param_names": mine["param_names"]} if "param_names" in mine else {}
             groups.append({**names, **_copied(theirs), "params": mine["params"]})
         changes.count += 1
-        self.state, self.param_groups = state, groups
+        self.__setstate__({"state": state, "param_groups": groups})
         for hook in self._hooks_at("post_load"):
             hook(self)
 
@@ -300,8 +305,10 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        # Files from before there was a switch do not have it.
+        switches = {k: v for k, v in self.defaults.items() if v is None or isinstance(v, bool)}
         for group in self.param_groups:
-            for name, value in self.defaults.items():
+            for name, value in switches.items():
                 group.setdefault(name, value)
 
     def __repr__(self) -> str:

@@ -48,7 +48,8 @@ def _window(
     requires_grad: bool = False,
 ) -> Tensor:
     """function(k, N) at k = 0 ... M - 1, computed in double."""
-    if type(count) is not int or not isinstance(requires_grad, bool):
+    whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+    if not whole or not isinstance(requires_grad, bool):
         raise TypeError(
             f"[{op}] M={count!r} and requires_grad={requires_grad!r}; pass an int and a bool"
         )

@@ -111,7 +111,12 @@ def checkpoint_sequential(
         )
     if use_reentrant is None:
         use_reentrant = True
-    steps = [*functions.children()] if hasattr(functions, "children") else [*functions]
+    if not hasattr(functions, "__iter__"):
+        raise TypeError(
+            f"[checkpoint_sequential] a {type(functions).__name__} is no sequence; pass a "
+            "Sequential, or a list of functions"
+        )
+    steps = [*functions]
     size = max(1, len(steps) // segments)
     split = size * (segments - 1)
     for start in range(0, split, size):

@@ -280,6 +280,8 @@ class Tree:
 
     def get_submodule(self, target: str) -> Module:
         """The module of a dotted name; "" is this one. Raises AttributeError."""
+        if not isinstance(target, str):
+            raise AttributeError(f"[get_submodule] target={target!r}; pass a dotted name, a str")
         module: Any = self
         for name in target.split(".") if target else ():
             found = module._modules.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
@@ -243,18 +244,26 @@ class Hardtanh(_Activation):
 
     settings = ("min_val", "max_val")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__()
+        if min_value is not None or max_value is not None:
+            text = f"[Hardtanh] {min_value=}, {max_value=} are deprecated; pass min_val, max_val"
+            warnings.warn(text, FutureWarning, stacklevel=2)
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
         if min_val >= max_val:
-            raise AssertionError(
-                f"[Hardtanh] min_val={min_val} is not below max_val={max_val}; swap them"
-            )
+            raise AssertionError(f"[Hardtanh] {min_val=} is not below {max_val=}; swap them")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.inplace:
-            return F.hardtanh(input, self.min_val, self.max_val, inplace=True)
-        return F.hardtanh(input, self.min_val, self.max_val)
+        return F.hardtanh(input, self.min_val, self.max_val, inplace=self.inplace)
 
 
 class PReLU(_Activation):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
-from ..._tensor import the_tensor
+from ..._checks import the_tensor
 from .. import functional as F
 from .normalization import _Affine
 
@@ -30,6 +30,7 @@ class _NormBase(_Affine):
     running = (1 - momentum) running + momentum batch; momentum None: the mean of all batches.
     """
 
+    _version = 2
     _ndims: ClassVar[tuple[int, ...]]
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -55,6 +56,15 @@ class _NormBase(_Affine):
         count = _core.zeros((), dtype=_core.int64) if tracked else None
         self.register_buffer("num_batches_tracked", count)
         self._add_affine((num_features,), affine, affine and bias, **factory)
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: Any, *rest: Any, **named: Any
+    ) -> None:
+        # Files from before there were versions have no count.
+        key, count = prefix + "num_batches_tracked", self.num_batches_tracked
+        if local_metadata.get("version", 0) < 2 and count is not None:
+            state_dict.setdefault(key, count)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest, **named)
 
     def reset_running_stats(self) -> None:
         """Running mean 0 and variance 1, no batches seen."""

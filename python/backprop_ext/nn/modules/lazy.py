@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
-from ..._tensor import the_tensor
+from ..._checks import the_tensor
 from ..parameter import UninitializedParameter
 from . import batchnorm, conv, linear
 from .module import Module

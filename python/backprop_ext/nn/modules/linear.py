@@ -154,6 +154,9 @@ class Unflatten(Module):
                 f"[Unflatten] unflattened_size is a {type(unflattened_size).__name__}; pass a "
                 "tuple of sizes"
             )
+        for size in unflattened_size:
+            if not isinstance(size, int):
+                raise TypeError(f"[Unflatten] {unflattened_size=}; pass a tuple of ints")
         self.dim, self.unflattened_size = dim, unflattened_size
 
     def forward(self, input: Tensor) -> Tensor:

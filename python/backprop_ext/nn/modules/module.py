@@ -112,10 +112,11 @@ class Module(Hooked, Tree):
     def _apply(self: _M, fn: Callable[[Tensor], Tensor]) -> _M:
         """Replace the values of parameters and buffers; the Parameters stay the same objects."""
         for param in self.parameters():
-            grad, param.grad = param.grad, None
-            param.data = fn(param.data)
-            if grad is not None:
-                param.grad = fn(grad.detach())
+            grad = param.grad
+            found, of_grad = fn(param.data), None if grad is None else fn(grad.detach())
+            param.grad = None
+            param.data = found
+            param.grad = of_grad
         done: dict[int, Tensor] = {}
         for module in self.modules():
             for name, buffer in module._buffers.items():
@@ -143,7 +144,8 @@ class Module(Hooked, Tree):
                 device = arg
         if device is not None:
             on_cpu(device)
-        if not (dtype is None or dtype.is_floating_point or dtype.is_complex):
+        kind = _core.float32 if dtype is None else dtype
+        if not (isinstance(kind, _core.dtype) and (kind.is_floating_point or kind.is_complex)):
             raise TypeError(
                 f"[to] a module takes floating-point or complex dtypes, not {dtype}; cast the "
                 "tensor instead"
@@ -169,6 +171,8 @@ class Module(Hooked, Tree):
 
     def type(self: _M, dst_type: Any) -> _M:
         """Cast all parameters and buffers to a dtype, in place."""
+        if dst_type is None or isinstance(dst_type, Tensor):
+            raise TypeError(f"[type] dst_type is a {type(dst_type).__name__}; pass a dtype")
         return self._apply(lambda t: t.type(dst_type))
 
     def to_empty(self: _M, *, device: Device, recurse: bool = True) -> _M:

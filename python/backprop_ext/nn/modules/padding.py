@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..._tensor import the_tensor
+from ..._checks import the_tensor
 from .. import functional as F
 from ._sizes import per_dimension
 from .module import Module

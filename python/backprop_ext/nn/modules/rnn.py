@@ -7,8 +7,8 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
+from ..._checks import the_tensor
 from ..._core import Tensor
-from ..._tensor import the_tensor
 from .. import init
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence

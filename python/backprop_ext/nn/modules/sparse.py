@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _core
-from ..._tensor import the_tensor
+from ..._checks import the_tensor
 from ...autograd.grad_mode import no_grad
 from .. import functional as F
 from .. import init

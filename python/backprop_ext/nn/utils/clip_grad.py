@@ -24,7 +24,7 @@ def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _norm(values: Tensor, norm_type: float) -> Tensor:
-    if norm_type == 2.0 and not values.is_complex():
+    if norm_type == 2.0 and values.is_floating_point():
         return (values * values).sum().sqrt()
     return values.norm(norm_type)
 

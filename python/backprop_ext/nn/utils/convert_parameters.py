@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ... import _core
-from ..._tensor import the_tensor
+from ..._checks import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

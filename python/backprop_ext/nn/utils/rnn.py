@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import _core
+from ..._checks import the_bool, the_tensor
 from ..._core import Tensor
-from ..._tensor import the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,12 @@ class PackedSequence(_Fields):
         unsorted_indices: Tensor | None = None,
     ) -> PackedSequence:
         if batch_sizes is None:
-            raise ValueError(
-                "[PackedSequence] batch_sizes are missing; make one by pack_padded_sequence"
-            )
+            if not isinstance(data, (list, tuple)) or len(data) != 2:
+                raise AssertionError(
+                    "[PackedSequence] batch_sizes are missing; make one by pack_padded_sequence"
+                )
+            data, batch_sizes = data
+        the_tensor("PackedSequence", batch_sizes, "batch_sizes")
         if unsorted_indices is None:
             unsorted_indices = invert_permutation(sorted_indices)
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
@@ -101,14 +104,16 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """q with q[p[i]] = i."""
     if permutation is None:
         return None
+    the_tensor("invert_permutation", permutation, "permutation")
+    if permutation.dtype not in (_core.int32, _core.int64):
+        raise RuntimeError(f"[invert_permutation] {permutation.dtype=}; pass int64")
     inverse = _core.empty(permutation.shape, dtype=_core.int64)
     inverse[permutation] = _core.arange(permutation.numel())
     return inverse
 
 
 def _as_lengths(op: str, lengths: Any) -> Tensor:
-    found = lengths if isinstance(lengths, Tensor) else _core.tensor([int(n) for n in lengths])
-    found = found.to(_core.int64)
+    found = _core.as_tensor(lengths, dtype=_core.int64)
     if found.ndim != 1 or not found.numel() or int(found.min().item()) < 1:
         raise RuntimeError(
             f"[{op}] the lengths are {found.tolist()}; Length of all samples has to be greater "
@@ -126,13 +131,16 @@ def pack_padded_sequence(
     (with enforce_sorted) not falling.
     """
     op = "pack_padded_sequence"
+    the_bool(op, batch_first, "batch_first")
     counts = _as_lengths(op, lengths)
     order = None
     if not enforce_sorted:
         sizes: list[int] = counts.tolist()
         order = _core.tensor(sorted(range(len(sizes)), key=lambda n: -sizes[n]))
         counts = counts[order]
-    x = the_tensor(op, input).transpose(0, 1) if batch_first else the_tensor(op, input)
+    if the_tensor(op, input).ndim < 2:
+        raise RuntimeError(f"[{op}] {input.shape=}; pass (time, batch, ...), or batch first")
+    x = input.transpose(0, 1) if batch_first else input
     if counts.numel() != x.shape[1]:
         raise RuntimeError(
             f"[{op}] {counts.numel()} lengths for a batch of {x.shape[1]} in shape "
@@ -174,6 +182,7 @@ def pad_packed_sequence(
                 f"of {longest}; pass that or more"
             )
         longest = total_length
+    the_bool("pad_packed_sequence", batch_first, "batch_first")
     batch = int(batch_sizes[0].item())
     inside = _core.arange(batch) < batch_sizes.unsqueeze(1)
     lengths = inside.sum(0)
@@ -192,17 +201,18 @@ def pad_sequence(
 ) -> Tensor:
     """Tensors (length, ...) as one (longest, batch, ...), or (batch, longest, ...).
 
-    Raises RuntimeError for what is no list of tensors, ValueError for another padding_side.
+    Raises RuntimeError for what is no list, and for another padding_side.
     """
     listed = isinstance(sequences, Iterable) and not isinstance(sequences, (str, bytes))
     rows = list(sequences) if listed else []
-    if not rows or not all(isinstance(row, Tensor) for row in rows):
+    the_bool("pad_sequence", batch_first, "batch_first")
+    if not rows or any(the_tensor("pad_sequence", row, "sequences").ndim == 0 for row in rows):
         raise RuntimeError(
             f"[pad_sequence] sequences is a {type(sequences).__name__}; pass a list of one tensor "
-            "or more"
+            "or more, of one dimension or more"
         )
     if padding_side not in ("left", "right"):
-        raise ValueError(f"[pad_sequence] padding_side={padding_side!r}; pass 'left' or 'right'")
+        raise RuntimeError(f"[pad_sequence] padding_side={padding_side!r}; pass 'left' or 'right'")
     lengths = _core.tensor([row.shape[0] for row in rows])
     longest = int(lengths.max().item())
     sizes = (len(rows), longest) if batch_first else (longest, len(rows))

@@ -40,6 +40,12 @@ def functional_call(
     given: dict[str, Tensor] = {}
     if isinstance(parameter_and_buffer_dicts, dict):
         given = parameter_and_buffer_dicts
+    elif not isinstance(parameter_and_buffer_dicts, (list, tuple)) or not all(
+        isinstance(part, dict) for part in parameter_and_buffer_dicts
+    ):
+        raise ValueError(
+            f"[functional_call] {parameter_and_buffer_dicts=}; pass a dict, or a list of them"
+        )
     else:
         for part in parameter_and_buffer_dicts:
             twice = sorted(set(part) & set(given))

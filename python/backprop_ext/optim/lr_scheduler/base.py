@@ -104,10 +104,15 @@ class LRScheduler:
             stacklevel=3,
         )
         steps = self._step_count
+        self._jump(epoch)
+        self._step_count = steps + 1
+
+    def _jump(self, epoch: int) -> None:
+        if not hasattr(epoch, "__index__"):
+            raise TypeError(f"[{type(self).__name__}] step({epoch!r}); pass a whole number")
         self._restart()
         for _ in range(epoch):
             self._advance()
-        self._step_count = steps + 1
 
     def _advance(self) -> None:
         self.last_epoch += 1
@@ -140,7 +145,18 @@ class LRScheduler:
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Continue where a state_dict was taken."""
-        self.__dict__.update((n, value) for n, value in state_dict.items() if n not in _GIVEN)
+        self.__dict__.update((n, v) for n, v in entries(state_dict).items() if n not in _GIVEN)
+
+
+def entries(state_dict: StateDict) -> StateDict:
+    """state_dict; TypeError or ValueError for what is no dict, as dict() has them."""
+    try:
+        return dict(state_dict)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"[load_state_dict] a {type(state_dict).__name__} is no dict; pass what state_dict() "
+            "returned"
+        ) from None
 
 
 def per_group(op: str, name: str, value: Any, optimizer: Optimizer) -> list[Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from .base import LRScheduler
+from .base import LRScheduler, entries
+from .plateau import ReduceLROnPlateau
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,12 @@ class _Several(LRScheduler):
         self._schedulers = [*schedulers]
         if not self._schedulers:
             raise ValueError(f"[{op}] schedulers is empty; pass one or more")
+        for index, scheduler in enumerate(self._schedulers):
+            if not hasattr(scheduler, "optimizer"):
+                raise TypeError(
+                    f"[{op}] scheduler {index} is a {type(scheduler).__name__}, which has no "
+                    "optimizer; pass schedulers"
+                )
         first = self._schedulers[0].optimizer if optimizer is None else optimizer
         for index, scheduler in enumerate(self._schedulers):
             if scheduler.optimizer is not first:
@@ -42,8 +49,9 @@ class _Several(LRScheduler):
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Continue where a state_dict was taken."""
+        states = entries(state_dict)["_schedulers"]
         super().load_state_dict(state_dict)
-        for scheduler, saved in zip(self._schedulers, state_dict["_schedulers"], strict=True):
+        for scheduler, saved in zip(self._schedulers, states, strict=True):
             scheduler.load_state_dict(saved)
 
 
@@ -60,6 +68,13 @@ class SequentialLR(_Several):
         milestones: Sequence[int],
         last_epoch: int = -1,
     ) -> None:
+        if any(isinstance(scheduler, ReduceLROnPlateau) for scheduler in schedulers):
+            raise ValueError(
+                "[SequentialLR] a ReduceLROnPlateau is among the schedulers; it needs a metric in "
+                "each step, step it by itself"
+            )
+        if optimizer is None:
+            raise ValueError("[SequentialLR] optimizer=None; pass that of the schedulers")
         self._hold(schedulers, optimizer)
         if len(milestones) != len(self._schedulers) - 1:
             raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import cos, floor, log, pi
 from typing import TYPE_CHECKING, Any
 
+from .._compiled import the_number
 from .base import LRScheduler, per_group
 
 if TYPE_CHECKING:
@@ -32,10 +33,13 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         for name, value in (("T_0", T_0), ("T_mult", T_mult)):
+            the_number("CosineAnnealingWarmRestarts", name, value)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(
                     f"[CosineAnnealingWarmRestarts] {name}={value}; pass an integer of 1 or more"
                 )
+        if not isinstance(eta_min, (float, int)):
+            raise ValueError(f"[CosineAnnealingWarmRestarts] {eta_min=}; pass a float or an int")
         self.T_0, self.T_i, self.T_mult, self.eta_min = T_0, T_0, T_mult, eta_min
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
@@ -101,9 +105,12 @@ class _WithMomentum(LRScheduler):
         else:
             group["momentum"] = value
 
-    def _restart(self) -> None:
-        self.last_epoch = -1
+    def _jump(self, epoch: int) -> None:
+        self.last_epoch = epoch - 1
         self._advance()
+
+    def _restart(self) -> None:
+        self._jump(0)
 
 
 class OneCycleLR(_WithMomentum):
@@ -142,6 +149,7 @@ class OneCycleLR(_WithMomentum):
             total_steps = epochs * steps_per_epoch
         if total_steps <= 0 or not isinstance(total_steps, int):
             raise ValueError(f"[OneCycleLR] {total_steps} steps; pass an integer of 1 or more")
+        the_number("OneCycleLR", "pct_start", pct_start)
         if not isinstance(pct_start, float) or not 0.0 <= pct_start <= 1.0:
             raise ValueError(f"[OneCycleLR] pct_start={pct_start}; pass a float of 0 to 1")
         if anneal_strategy not in ("cos", "linear"):

@@ -6,7 +6,7 @@ from collections import Counter
 from math import cos, pi
 from typing import TYPE_CHECKING, Any
 
-from .base import LRScheduler, per_group
+from .base import LRScheduler, entries, per_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,10 +36,16 @@ class _WithFunctions(LRScheduler):
         self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1
     ) -> None:
         self._attach(optimizer)
-        self.lr_lambdas: list[Factor] = per_group(
-            type(self).__name__, "functions", lr_lambda, optimizer
-        )
+        op = type(self).__name__
+        self.lr_lambdas: list[Factor] = per_group(op, "functions", lr_lambda, optimizer)
+        for function in self.lr_lambdas:
+            if not callable(function):
+                raise TypeError(f"[{op}] lr_lambda={function!r}; pass a function of the epoch")
         super().__init__(optimizer, last_epoch)
+
+    def _jump(self, epoch: int) -> None:
+        self.last_epoch = epoch - 1
+        self._advance()
 
     def state_dict(self) -> StateDict:
         """All but the optimizer; of the functions, the attributes."""
@@ -47,8 +53,9 @@ class _WithFunctions(LRScheduler):
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Continue where a state_dict was taken."""
+        functions = entries(state_dict)["lr_lambdas"]
         super().load_state_dict(state_dict)
-        for function, saved in zip(self.lr_lambdas, state_dict.get("lr_lambdas", ()), strict=False):
+        for function, saved in zip(self.lr_lambdas, functions, strict=False):
             if saved is not None:
                 function.__dict__.update(saved)
 
@@ -75,8 +82,7 @@ class MultiplicativeLR(_WithFunctions):
         return [lr * factor(self.last_epoch) for lr, factor in pairs]
 
     def _restart(self) -> None:
-        self.last_epoch = -1
-        self._advance()
+        self._jump(0)
 
 
 class StepLR(LRScheduler):

@@ -35,6 +35,9 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: float | Sequence[float] = 0,
         eps: float = 1e-8,
     ) -> None:
+        for name, value in (("mode", mode), ("threshold_mode", threshold_mode)):
+            if not isinstance(value, str):
+                raise TypeError(f"[ReduceLROnPlateau] {name}={value!r}; pass a str")
         if factor >= 1.0 or mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
             raise ValueError(
                 f"[ReduceLROnPlateau] factor={factor}, mode={mode!r}, threshold_mode="

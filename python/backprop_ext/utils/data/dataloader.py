@@ -137,6 +137,8 @@ class _Batches(Iterator[Any]):
         if order is None:
             order = iter(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
         base_seed = 0 if loader._workers else _core._draw_seed(loader.generator)
+        if loader.timeout and not loader.num_workers:
+            raise AssertionError(f"[DataLoader] {loader.timeout=} without workers; pass 0")
         if gather or not loader.num_workers:
             fetch = gather or _fetch_from(loader)(loader.dataset)
             self._batches: Iterator[Any] = _fetched(fetch, order)
@@ -225,6 +227,8 @@ def _gather(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
             chosen: Any = slice(numbers.start, numbers.stop)
         else:
             chosen = numbers if isinstance(numbers, Tensor) else _core.tensor(numbers)
+            if chosen.ndim == 0:
+                raise TypeError(f"[DataLoader] a batch is {numbers!r}; a batch_sampler gives lists")
         index = chosen if rows is None else rows[chosen]
         return [t[index] for t in tensors]
 
@@ -257,13 +261,13 @@ def _rows(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None] | None:
 def _check_numbers(
     num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
 ) -> None:
+    if not hasattr(num_workers, "__index__"):
+        raise TypeError(f"[DataLoader] {num_workers=}; pass an int")
     for name, value in (("num_workers", num_workers), ("timeout", timeout)):
         if value < 0:
             raise ValueError(f"[DataLoader] {name}={value}; 0 or more is needed")
     if prefetch_factor is not None and num_workers == 0:
-        raise ValueError(
-            f"[DataLoader] prefetch_factor={prefetch_factor} without workers; set num_workers"
-        )
+        raise ValueError(f"[DataLoader] {prefetch_factor=} without workers; set num_workers")
     if prefetch_factor is not None and prefetch_factor < 0:
         raise ValueError(f"[DataLoader] prefetch_factor={prefetch_factor}; 0 or more is needed")
     if persistent_workers and num_workers == 0:

@@ -262,6 +262,8 @@ def random_split(
             f"[random_split] the lengths {list(lengths)} sum to {total}, the dataset has {n} "
             "samples; they must be equal, or be fractions that sum to 1"
         )
+    if not all(hasattr(length, "__index__") for length in lengths):
+        raise TypeError(f"[random_split] lengths={list(lengths)}; pass ints, or fractions of 1")
     order = _core.randperm(n, generator=generator).tolist()
     stops = accumulate(int(length) for length in lengths)
     return [

@@ -173,7 +173,7 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(self, sampler: Iterable[Any], batch_size: int, drop_last: bool) -> None:
-        if type(batch_size) is not int or batch_size <= 0:
+        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
             raise ValueError(f"[BatchSampler] batch_size={batch_size!r}; an int above 0 is needed")
         if not isinstance(drop_last, bool):
             raise ValueError(f"[BatchSampler] drop_last={drop_last!r}; True or False is needed")

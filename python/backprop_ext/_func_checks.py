@@ -1,0 +1,38 @@
+"""What is checked of the arguments and the results of the functions that `func` transforms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._core import Tensor
+
+__all__ = ["Numbers", "only_tensors", "picked", "with_aux"]
+
+Numbers = int | tuple[int, ...]
+
+
+def only_tensors(op: str, found: list[Any], result: Any) -> None:
+    """RuntimeError where a function returned something else than tensors."""
+    if not all(isinstance(t, Tensor) for t in found):
+        raise RuntimeError(f"[{op}] the function returned {result!r}; return tensors")
+
+
+def with_aux(op: str, result: Any) -> tuple[Any, Any]:
+    """result, a pair; RuntimeError for anything else."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise RuntimeError(f"[{op}] has_aux, but the function returned {result!r}; return a pair")
+    return result
+
+
+def picked(count: int, argnums: Numbers) -> tuple[int, ...]:
+    """The places of the arguments to differentiate to, from 0; RuntimeError for none."""
+    each = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not each or not all(isinstance(i, int) and -count <= i < count for i in each):
+        raise RuntimeError(
+            f"[func] {argnums=} with {count} positional arguments; pass the place of one, or a "
+            "tuple of them"
+        )
+    places = tuple(i % count for i in each)
+    if len({*places}) < len(places):
+        raise RuntimeError(f"[func] {argnums=} names an argument twice; name each once")
+    return places
