@@ -157,7 +157,7 @@ Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
     return number_as(s, like && is_complex(like->dtype()) ? like->dtype() : DType::Complex128);
   const bool to_like = like && is_differentiable(like->dtype());
   // What overflows stays what it is: who writes it tells that it does not fit.
-  const bool large = std::abs(s.d) > std::numeric_limits<float>::max();
+  const bool large = std::isfinite(s.d) && std::abs(s.d) > std::numeric_limits<float>::max();
   if (s.kind == Scalar::Float)
     return wrapped_number(s.d, to_like && !large ? like->dtype() : DType::Float64);
   return wrapped_number(s.i, to_like ? like->dtype() : s.dtype());

@@ -83,8 +83,8 @@ def save(
 
     The containers are lists, tuples, sets, dicts, OrderedDicts and Sizes. A module is written as
     its class's name and its attributes, and so is an object of another plain class, a function as
-    its name; `load` then needs weights_only=False and the class. What PyTorch asks of
-    pickle is taken and changes nothing: the format is our own.
+    its name; `load` then needs weights_only=False and the class. What PyTorch asks of pickle is
+    taken and changes nothing: the format is our own.
 
     A path is written beside and then renamed: it holds the old file or the new one, never a part.
     Raises TypeError for anything else, PicklingError for a class or function that is not found by
