@@ -19,7 +19,8 @@ bool whole_number(PyObject* o, int64_t& out) {
 
 namespace {
 
-/// A tuple or list of whole numbers, or one number alone.
+/// A tuple or list of whole numbers, or one number alone. As in PyTorch, bools count after the
+/// first.
 template <class List>
 bool whole_numbers(PyObject* o, List& out) {
   int64_t one = 0;
@@ -31,7 +32,9 @@ bool whole_numbers(PyObject* o, List& out) {
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
   out = {};
   for (Py_ssize_t i = 0; i < n; ++i) {
-    if (!whole_number(PySequence_Fast_GET_ITEM(o, i), one)) return false;
+    PyObject* item = PySequence_Fast_GET_ITEM(o, i);
+    if (i > 0 && PyBool_Check(item)) one = item == Py_True;
+    else if (!whole_number(item, one)) return false;
     out.push_back(one);
   }
   return true;
@@ -51,7 +54,7 @@ bool tensors(PyObject* o, bool none_allowed, Tensors& out) {
 
 }  // namespace
 
-bool convert(const Argument& a, PyObject* o, Value& out) {
+bool convert(const Argument& a, PyObject* o, Value& out, bool lenient) {
   if (o == Py_None && a.optional) {
     out = std::monostate{};
     return true;
@@ -96,7 +99,11 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       }
       return false;
     case ArgType::Bool:
-      if (!PyBool_Check(o)) {
+      if (a.in_python) {
+        const int truth = PyObject_IsTrue(o);
+        if (truth < 0) throw py::error_already_set();
+        out = truth != 0;
+      } else if (!PyBool_Check(o)) {
         const auto s = scalar_from(o);
         if (!s || s->kind != Scalar::Bool) return false;
         out = s->i != 0;
@@ -106,7 +113,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       return true;
     case ArgType::Int: {
       int64_t i = 0;
-      if (!whole_number(o, i) || (is_tensor(o) && tensor_of(o).dim() > 0)) return false;
+      if (!whole_number(o, i) || (!lenient && is_tensor(o) && tensor_of(o).dim() > 0)) return false;
       out = i;
       return true;
     }
@@ -148,8 +155,8 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       }
       return false;
     case ArgType::String:
-      if (!PyUnicode_Check(o)) return false;
-      out = std::string(PyUnicode_AsUTF8(o));
+      if (!PyUnicode_Check(o) && !a.in_python) return false;
+      out = PyUnicode_Check(o) ? std::string(PyUnicode_AsUTF8(o)) : std::string(py::str(o));
       return true;
     case ArgType::Generator:
       try {

@@ -73,7 +73,7 @@ void register_row(Registry& r, const PointwiseOp& op) {
     return;
   }
   if (op.face != Face::Tensor)
-    r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
+    r.add_overload(Place::Nn, op.name, str(op.signature, ", ?inplace=False").c_str(),
                    row_overload(op, Form::InplaceFlag), op.doc);
   if (op.face == Face::Nn) return;
   register_new(r, Place::Both, op);
@@ -202,7 +202,9 @@ Tensor clamp_inplace(const Tensor& t, const Bound& min, const Bound& max) {
   check_inplace("clamp_", t);
   for (const Bound& bound : {low, high})
     if (bound) require_apart("clamp_", t, bound->tensor);
-  return copy_(t, clamp(unwritten(t), low, high));
+  const Tensor result = clamp(unwritten(t), low, high);
+  require_storable("clamp_", result.dtype(), t.dtype());
+  return copy_(t, result);
 }
 
 }  // namespace
@@ -225,6 +227,8 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& min,
 
 Tensor prelu(const Tensor& t, const Tensor& weight) {
   Tensor slope = weight;
+  if (weight.dim() > 1)
+    fail_runtime("prelu", "weight has shape ", weight.shape(), "; expected one dimension or none");
   if (weight.numel() != 1) {
     const int64_t channels = t.dim() > 1 ? t.size(1) : t.numel();
     if (weight.dim() != 1 || weight.numel() != channels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -44,13 +45,32 @@ def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
     )
 
 
+def whole(value: Any) -> int | None:
+    """A whole number as an int: of Python, NumPy or a tensor. None for a bool or another thing."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return index(value)
+    except TypeError:
+        return None
+
+
 def the_dim(op: str, d: object, ndim: int, given: object) -> int:
     """d, a dimension of `ndim`, which the argument `given` names; TypeError or IndexError."""
-    if isinstance(d, bool) or not isinstance(d, int):
+    place = whole(d)
+    if place is None:
         raise TypeError(f"[{op}] dim={given!r}; pass a whole number, or a tuple of them")
-    if not -ndim <= d < ndim:
-        raise IndexError(f"[{op}] dimension {d} of {ndim}; pass {-ndim} to {ndim - 1}")
-    return d
+    if not -ndim <= place < ndim:
+        raise IndexError(f"[{op}] dimension {place} of {ndim}; pass {-ndim} to {ndim - 1}")
+    return place
+
+
+def the_dims(op: str, dim: Any, ndim: int) -> list[int]:
+    """The dimensions that `dim` names: all `ndim` for None, one, or several."""
+    if dim is None:
+        return list(range(ndim))
+    each = dim if isinstance(dim, (tuple, list, range)) else (dim,)
+    return [the_dim(op, d, ndim, dim) for d in each]
 
 
 def is_tensor(obj: object) -> bool:
@@ -208,10 +228,6 @@ def _like(self: Tensor, dtype: Any, device: Device, requires_grad: bool) -> dict
     return {"dtype": dtype or self.dtype, "device": device, "requires_grad": requires_grad}
 
 
-def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
-    return size if len(size) != 1 or isinstance(size[0], int) else tuple(size[0])
-
-
 @method("new_tensor")
 def _new_tensor(
     self: Tensor,
@@ -237,7 +253,7 @@ def _new_full(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of `size` filled with `fill_value`, with the dtype of self."""
-    return _core.full(tuple(size), fill_value, **_like(self, dtype, device, requires_grad))
+    return _core.full(size, fill_value, **_like(self, dtype, device, requires_grad))
 
 
 def _attach_new(name: str, make: Callable[..., Tensor]) -> None:
@@ -248,7 +264,9 @@ def _attach_new(name: str, make: Callable[..., Tensor]) -> None:
         device: Device = None,
         requires_grad: bool = False,
     ) -> Tensor:
-        return make(_size(size), **_like(self, dtype, device, requires_grad))
+        return make(
+            size[0] if len(size) == 1 else size, **_like(self, dtype, device, requires_grad)
+        )
 
     new.__name__ = name
     new.__doc__ = f"{make.__name__}(size) with the dtype of self."

@@ -11,7 +11,7 @@ from . import _core
 from ._core import _fft
 from ._core._fft import *  # noqa: F403 (every registered op that lives here)
 from ._names import missing_from
-from ._tensor import the_dim, the_tensor
+from ._tensor import the_dims, the_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +66,6 @@ def _scaled(whole: Tensor, n: int, d: float, dtype: Any, requires_grad: bool) ->
 
 def _rolled(op: str, t: Tensor, dim: int | Sequence[int] | None, sign: int) -> Tensor:
     dims = the_tensor(op, t).dim()
-    axes = range(dims) if dim is None else [dim] if isinstance(dim, int) else dim
-    for a in axes:
-        the_dim(op, a, dims, dim)
+    axes = the_dims(op, dim, dims)
     shifts = [t.shape[a] // 2 if sign > 0 else (t.shape[a] + 1) // 2 for a in axes]
-    return _core.roll(t, shifts, tuple(axes)) if dims else t.clone()
+    return _core.roll(t, shifts, axes) if dims else t.clone()

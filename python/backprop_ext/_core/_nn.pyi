@@ -410,7 +410,10 @@ def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor: ...
 def pixel_unshuffle(input: Tensor, downscale_factor: _int) -> Tensor: ...
 def channel_shuffle(input: Tensor, groups: _int) -> Tensor: ...
 def normalize(
-    input: Tensor, p: _Operand = 2.0, dim: _int = 1, eps: _Operand = 1e-12
+    input: Tensor,
+    p: _Operand | None = 2.0,
+    dim: _int | Sequence[_int] | None = 1,
+    eps: _Operand = 1e-12,
 ) -> Tensor: ...
 def margin_ranking_loss(
     input1: Tensor,
@@ -462,7 +465,7 @@ def poisson_nll_loss(
 ) -> Tensor: ...
 def gaussian_nll_loss(
     input: Tensor,
-    target: Tensor,
+    target: _Operand,
     var: _Operand,
     full: _bool = False,
     eps: _Operand = 1e-06,
@@ -487,8 +490,8 @@ def multilabel_margin_loss(
 ) -> Tensor: ...
 def multilabel_soft_margin_loss(
     input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    target: _Operand,
+    weight: _Operand | None = None,
     size_average: _bool | None = None,
     reduce: _bool | None = None,
     reduction: str = 'mean',
