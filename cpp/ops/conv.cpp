@@ -114,8 +114,8 @@ void check_layout(const char* op, const ConvLayout& l, bool transposed, const Te
   at_least("dilation", l.dilation, 1);
   at_least("groups", Dims{l.groups}, 1);
   const int64_t taken = transposed ? w.size(0) : w.size(1) * l.groups;
-  if (w.size(0) == 0 || (transposed && w.size(1) == 0))
-    fail_runtime(op, "weight of shape ", w.shape(), " makes no channels; give it one or more");
+  if (w.size(0) == 0 || (transposed && w.numel() == 0))
+    fail_runtime(op, "weight of shape ", w.shape(), " makes nothing; no dimension may be empty");
   if (w.size(0) % l.groups != 0)
     fail_runtime(op, "weight of shape ", w.shape(), " does not split into ", l.groups,
                  " groups; its first dimension must be a multiple of groups");

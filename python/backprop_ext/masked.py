@@ -81,6 +81,8 @@ def _dims(input: Tensor, dim: Dim) -> tuple[int, ...]:
     IndexError for one out of range, RuntimeError for one that is named twice.
     """
     ndim = the_tensor("masked", input).ndim
+    if dim is not None and not isinstance(dim, (int, tuple, list)):
+        raise TypeError(f"[masked] dim={dim!r}; pass a whole number, or a tuple of them")
     named = dim if isinstance(dim, (tuple, list)) else () if dim is None else (dim,)
     if not named:
         return tuple(range(ndim))
