@@ -61,7 +61,7 @@ int64_t checked_numel(const char* op, const Dims& shape) {
     zero = zero || s == 0;  // the strides of an empty tensor are products of the other sizes
     overflow = overflow || __builtin_mul_overflow(n, s ? s : 1, &n);
   }
-  if (overflow || n > (int64_t{1} << 59))
+  if (overflow || (!zero && n > (int64_t{1} << 59)))
     fail_runtime(op, "cannot allocate a tensor of shape ", shape,
                  "; its size overflows; use smaller sizes");
   return zero ? 0 : n;

@@ -221,8 +221,7 @@ void register_linalg_products(Registry& r) {
          const Scalar& alpha) {
         if (a.dim() != 1 || b.dim() != 1)
           fail_runtime("addr", "shapes ", a.shape(), " and ", b.shape(), "; expected two vectors");
-        const Tensor all[] = {t, a, b};
-        const DType type = result_type(all, 3);
+        const DType type = promote(t.dtype(), promote(a.dtype(), b.dtype()));
         return added("addr", "AddrBackward0", to(t, type), to(a, type), to(b, type), &outer, beta,
                      alpha,
                      [](const Backward& call, const Tensor& g, const Tensor& a, const Tensor& b) {
