@@ -124,7 +124,7 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
         list.push_back(tensor_of(args[taken]));
       }
       out.values[k] = std::move(list);
-    } else if (a.one_by_one || !convert(a, args[taken], out.values[k], out.lenient)) {
+    } else if (a.one_by_one || !convert(a, args[taken], out.values[k])) {
       out.lacks_tensor |= lacks_tensor(a, args[taken]);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
                     Py_TYPE(args[taken])->tp_name);
@@ -154,7 +154,7 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
     }
     const Argument& a = table[static_cast<size_t>(k)];
     if (given[k]) return reason("got multiple values for argument '", a.name, "'");
-    if (!convert(a, value, out.values[k], out.lenient)) {
+    if (!convert(a, value, out.values[k])) {
       out.lacks_tensor |= lacks_tensor(a, value);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
                     Py_TYPE(value)->tp_name);
@@ -186,13 +186,10 @@ std::string signature_text(const Overload& overload) {
 
 const Overload* choose(const Operation& op, bool method, PyObject* const* args,
                        Py_ssize_t positional, PyObject* names, Arguments& arguments) {
-  for (const bool lenient : {false, true}) {
-    arguments.lenient = lenient;
-    for (const Overload& overload : op.overloads) {
-      if (match(overload, method, args, positional, names, arguments, false).empty())
-        return &overload;
-      arguments.out = {};
-    }
+  for (const Overload& overload : op.overloads) {
+    if (match(overload, method, args, positional, names, arguments, false).empty())
+      return &overload;
+    arguments.out = {};
   }
   return nullptr;
 }

@@ -16,14 +16,12 @@ struct Arguments {
   bool requires_grad = false;
   /// Whether something else stood where a tensor is needed.
   bool lacks_tensor = false;
-  /// Whether a tensor of one element and any shape counts as a whole number: where else none fits.
-  bool lenient = false;
 };
 
 /// A Python int (or what counts as one, but no bool) as int64.
 bool whole_number(PyObject* o, int64_t& out);
 /// The object as a value of the argument's type; false where it is none.
-bool convert(const Argument& a, PyObject* o, Value& out, bool lenient = false);
+bool convert(const Argument& a, PyObject* o, Value& out);
 
 /// Fills `arguments` for an overload, or returns why it does not fit (empty: it fits), in words
 /// where they are asked for. A method has its tensor as first argument.

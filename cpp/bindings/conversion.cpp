@@ -54,7 +54,7 @@ bool tensors(PyObject* o, bool none_allowed, Tensors& out) {
 
 }  // namespace
 
-bool convert(const Argument& a, PyObject* o, Value& out, bool lenient) {
+bool convert(const Argument& a, PyObject* o, Value& out) {
   if (o == Py_None && a.optional) {
     out = std::monostate{};
     return true;
@@ -113,7 +113,7 @@ bool convert(const Argument& a, PyObject* o, Value& out, bool lenient) {
       return true;
     case ArgType::Int: {
       int64_t i = 0;
-      if (!whole_number(o, i) || (!lenient && is_tensor(o) && tensor_of(o).dim() > 0)) return false;
+      if (!whole_number(o, i) || (is_tensor(o) && tensor_of(o).dim() > 0)) return false;
       out = i;
       return true;
     }
