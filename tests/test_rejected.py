@@ -1,7 +1,8 @@
 """What PyTorch rejects is rejected here with PyTorch's class of error, or one under it.
 
 `tests/data/rejected.txt` has a mistake and PyTorch's class in each line: what beginners write, and
-arguments of another type, shape or range. Where PyTorch is installed, it is asked too.
+arguments of another type, shape or range. `tests/data/accepted.txt` has what looks like a mistake,
+and PyTorch's result. Where PyTorch is installed, it is asked too.
 """
 
 from __future__ import annotations
@@ -19,8 +20,14 @@ import pytest
 
 import backprop_ext as bx
 
-LINES = (Path(__file__).parent / "data" / "rejected.txt").read_text().splitlines()[1:]
-MISTAKES = [line.rsplit(" | ", 1) for line in LINES]
+
+def table(name: str) -> list[list[str]]:
+    lines = (Path(__file__).parent / "data" / name).read_text().splitlines()[1:]
+    return [line.rsplit(" | ", 1) for line in lines]
+
+
+MISTAKES = table("rejected.txt")
+ACCEPTED = table("accepted.txt")
 PER_TEST = 100
 
 
@@ -74,3 +81,20 @@ def test_recorded_classes_are_pytorchs() -> None:
         found = answer(torch, text)
         assert found is not None, text
         assert name in [kind.__name__ for kind in found.__mro__], (text, found, name)
+
+
+def result(lib: Any, text: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return " ".join(repr(eval(text, scope(lib))).split())
+
+
+def test_what_pytorch_accepts_has_the_recorded_result() -> None:
+    for text, expected in ACCEPTED:
+        assert result(bx, text) == expected, text
+
+
+def test_recorded_results_are_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    for text, expected in ACCEPTED:
+        assert result(torch, text) == expected, text

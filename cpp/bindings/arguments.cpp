@@ -82,20 +82,14 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
   return true;
 }
 
-/// What is to be said of an argument of another type. A reduction that is no string is a wrong
-/// value, as one that is an unknown string.
-void note_misfit(const char* op, const Argument& a, PyObject* value, Arguments& out) {
-  if (a.name == "reduction")
-    fail_value(op, "reduction is a ", Py_TYPE(value)->tp_name,
-               "; expected 'mean', 'sum' or 'none'");
-  out.lacks_tensor |= a.type <= ArgType::OptTensors && !is_tensor(value);
+bool lacks_tensor(const Argument& a, PyObject* value) {
+  return a.type <= ArgType::OptTensors && !is_tensor(value);
 }
 
 }  // namespace
 
-std::string match(const Operation& operation, const Overload& overload, bool method,
-                  PyObject* const* args, Py_ssize_t positional, PyObject* names, Arguments& out,
-                  bool explain) {
+std::string match(const Overload& overload, bool method, PyObject* const* args,
+                  Py_ssize_t positional, PyObject* names, Arguments& out, bool explain) {
   const auto reason = [explain](const auto&... parts) {
     return explain ? str(parts...) : std::string("?");
   };
@@ -131,7 +125,7 @@ std::string match(const Operation& operation, const Overload& overload, bool met
       }
       out.values[k] = std::move(list);
     } else if (a.one_by_one || !convert(a, args[taken], out.values[k])) {
-      note_misfit(operation.name.c_str(), a, args[taken], out);
+      out.lacks_tensor |= lacks_tensor(a, args[taken]);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
                     Py_TYPE(args[taken])->tp_name);
     } else {
@@ -161,7 +155,7 @@ std::string match(const Operation& operation, const Overload& overload, bool met
     const Argument& a = table[static_cast<size_t>(k)];
     if (given[k]) return reason("got multiple values for argument '", a.name, "'");
     if (!convert(a, value, out.values[k])) {
-      note_misfit(operation.name.c_str(), a, value, out);
+      out.lacks_tensor |= lacks_tensor(a, value);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
                     Py_TYPE(value)->tp_name);
     }
@@ -193,7 +187,7 @@ std::string signature_text(const Overload& overload) {
 const Overload* choose(const Operation& op, bool method, PyObject* const* args,
                        Py_ssize_t positional, PyObject* names, Arguments& arguments) {
   for (const Overload& overload : op.overloads) {
-    if (match(op, overload, method, args, positional, names, arguments, false).empty())
+    if (match(overload, method, args, positional, names, arguments, false).empty())
       return &overload;
     arguments.out = {};
   }
@@ -205,7 +199,7 @@ void reject(const Operation& op, bool method, PyObject* const* args, Py_ssize_t 
   std::vector<std::string> reasons;
   for (const Overload& overload : op.overloads) {
     if (overload.older) continue;
-    reasons.push_back(match(op, overload, method, args, positional, names, arguments, true));
+    reasons.push_back(match(overload, method, args, positional, names, arguments, true));
     arguments.out = {};
   }
   const ErrorKind kind = arguments.lacks_tensor ? ErrorKind::NotATensor : ErrorKind::Type;

@@ -27,9 +27,8 @@ bool convert(const Argument& a, PyObject* o, Value& out);
 
 /// Fills `arguments` for an overload, or returns why it does not fit (empty: it fits), in words
 /// where they are asked for. A method has its tensor as first argument.
-std::string match(const Operation& operation, const Overload& overload, bool method,
-                  PyObject* const* args, Py_ssize_t positional, PyObject* names,
-                  Arguments& arguments, bool explain);
+std::string match(const Overload& overload, bool method, PyObject* const* args,
+                  Py_ssize_t positional, PyObject* names, Arguments& arguments, bool explain);
 
 /// The first way to call it that takes the arguments; null where none does.
 const Overload* choose(const Operation& operation, bool method, PyObject* const* args,

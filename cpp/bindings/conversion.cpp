@@ -25,7 +25,8 @@ bool further_number(PyObject* o, bool further, int64_t& out) {
 
 namespace {
 
-/// A tuple or list of whole numbers, or one number alone.
+/// A tuple or list of whole numbers, or one number alone. As in PyTorch, bools count after the
+/// first.
 template <class List>
 bool whole_numbers(PyObject* o, List& out) {
   int64_t one = 0;
@@ -102,7 +103,11 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       }
       return false;
     case ArgType::Bool:
-      if (!PyBool_Check(o)) {
+      if (a.in_python) {
+        const int truth = PyObject_IsTrue(o);
+        if (truth < 0) throw py::error_already_set();
+        out = truth != 0;
+      } else if (!PyBool_Check(o)) {
         const auto s = scalar_from(o);
         if (!s || s->kind != Scalar::Bool) return false;
         out = s->i != 0;
@@ -154,8 +159,8 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       }
       return false;
     case ArgType::String:
-      if (!PyUnicode_Check(o)) return false;
-      out = std::string(PyUnicode_AsUTF8(o));
+      if (!PyUnicode_Check(o) && !a.in_python) return false;
+      out = PyUnicode_Check(o) ? std::string(PyUnicode_AsUTF8(o)) : std::string(py::str(o));
       return true;
     case ArgType::Generator:
       try {

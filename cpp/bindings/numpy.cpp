@@ -65,7 +65,8 @@ Tensor borrow(const py::array& a) {
     extent += (std::max<int64_t>(1, shape[d]) - 1) * strides[d];
   }
   PyObject* owner = Py_NewRef(a.ptr());
-  auto storage = make<Storage>(const_cast<void*>(a.data()), extent * a.itemsize(), [owner] {
+  const int64_t bytes = a.size() ? extent * a.itemsize() : 0;
+  auto storage = make<Storage>(const_cast<void*>(a.data()), bytes, [owner] {
     if (!Py_IsInitialized()) return;  // the interpreter is gone, and its memory with it
     py::gil_scoped_acquire gil;
     Py_DECREF(owner);

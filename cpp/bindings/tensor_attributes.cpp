@@ -89,6 +89,7 @@ PyObject* reversed(const Tensor& t) {
 }
 
 Tensor matrix_transposed(const Tensor& t) {
+  if (t.dim() == 0) return t;
   if (t.dim() < 2)
     fail_runtime("mT", "expected at least 2 dimensions, got shape ", t.shape(), "; use T");
   return mT(t);

@@ -58,14 +58,13 @@ int64_t checked_numel(const char* op, const Dims& shape) {
   bool zero = false, overflow = false;
   for (int64_t s : shape) {
     if (s < 0) fail_runtime(op, "negative size ", s, " in ", shape, "; sizes are 0 or more");
-    zero = zero || s == 0;
-    overflow = overflow || __builtin_mul_overflow(n, s, &n);
+    zero = zero || s == 0;  // the strides of an empty tensor are products of the other sizes
+    overflow = overflow || __builtin_mul_overflow(n, s ? s : 1, &n);
   }
-  if (zero) return 0;
-  if (overflow || n > (int64_t{1} << 59))
+  if (overflow || (!zero && n > (int64_t{1} << 59)))
     fail_runtime(op, "cannot allocate a tensor of shape ", shape,
                  "; its size overflows; use smaller sizes");
-  return n;
+  return zero ? 0 : n;
 }
 
 }  // namespace bx

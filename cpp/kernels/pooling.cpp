@@ -146,7 +146,9 @@ class MaxPooling {
 
  private:
   static constexpr int64_t kSide = 32, kTable = 4096, kGroup = 64 / sizeof(T);
-  static constexpr T kLeast = -std::numeric_limits<T>::infinity();
+  static constexpr T kLeast = std::numeric_limits<T>::has_infinity
+                                  ? -std::numeric_limits<T>::infinity()
+                                  : std::numeric_limits<T>::lowest();
 
   /// Windows [begin, end) of the inner ones, which lie Stride apart, or anyhow.
   template <int64_t Stride = 0>
@@ -266,6 +268,7 @@ void fill_type(Entries entries) {
 }  // namespace
 
 void fill_pooling(Entries entries) {
+  enter<int64_t>(entries, Id::MaxPool, "max_pool", &max_pool<int64_t>);
   fill_type<float>(entries);
   fill_type<double>(entries);
 }

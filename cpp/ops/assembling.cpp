@@ -168,7 +168,7 @@ void register_assembling(Registry& r) {
              "Tensors joined along their columns; a vector is one column.");
   r.function("broadcast_tensors", "*tensors", broadcast_tensors,
              "All tensors expanded to the shape in which they would be combined.");
-  r.function("meshgrid", "tensors, *, indexing=None", meshgrid,
+  r.function("meshgrid", "tensors=(), *, indexing=None", meshgrid,
              "grid_k[i_1, ..., i_n] = tensors_k[i_k], as views; indexing='xy' swaps the first two "
              "dimensions.");
   r.function("cartesian_prod", "*tensors", cartesian_prod,

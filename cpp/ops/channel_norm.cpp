@@ -126,6 +126,9 @@ void check_running(const char* op, const Tensor& x, const Tensor& mean, const Te
   for (const auto& [name, t] : {std::pair{"running_mean", mean}, {"running_var", var}}) {
     check_length(op, name, t, x.size(1));
     require_same_type(op, x, t);
+    if (t.defined() && grad_enabled() && requires_grad(t))
+      fail_runtime(op, name, " (shape ", t.shape(), ") requires grad, which the derivative does ",
+                   "not give it; detach() it");
     if (t.defined() && t.dim() != 1)
       fail_runtime(op, name, " has shape ", t.shape(), "; expected one dimension");
   }
@@ -200,7 +203,7 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                    "training=True");
     return with_running(op, x, w, b, mean, rstd_of(var, eps), s);
   }
-  if (!(eps > 0)) fail_value(op, "eps is ", eps, " in training; it must be above 0");
+  if (eps <= 0) fail_value(op, "eps is ", eps, " in training; it must be above 0");
   const int64_t count = s.outer * s.inner;
   if (count == 1)
     fail_value(op, "one value per channel in training, the input has shape ", x.shape(),

@@ -13,7 +13,8 @@ Tensor full(const Dims& shape, double value, DType dtype) {
   Tensor out = empty(shape, dtype);
   Params p;
   p.f[0] = value;
-  p.i[0] = is_differentiable(dtype) ? 0 : static_cast<int64_t>(value);
+  if (dtype == DType::Bool) p.i[0] = value != 0;
+  else if (!is_differentiable(dtype)) p.i[0] = static_cast<int64_t>(value);
   launch("full", kernel(Id::Fill, dtype), out, {}, p);
   return out;
 }
@@ -38,6 +39,10 @@ Scalar number_of(const char* op, const Operand& operand) {
   const Tensor& t = operand.tensor;
   if (t.dim() != 0)
     fail_runtime(op, "a tensor of shape ", t.shape(), " stands for a number; pass a 0-d one");
+  if (is_complex(t.dtype())) {
+    const Complex<double> z = item_complex(t);
+    return {Scalar::Complex, 0, z.re, z.im};
+  }
   if (is_floating(t.dtype())) return {Scalar::Float, 0, item_double(t)};
   return {Scalar::Int, item_int(t), item_double(t)};
 }
@@ -69,16 +74,24 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   const bool whole =
       start.kind != Scalar::Float && end.kind != Scalar::Float && step.kind != Scalar::Float;
   const double a = start.as_double(), b = end.as_double(), s = step.as_double();
-  if (s == 0) fail_runtime("arange", "the step is 0; pass a step that leads from start to end");
+  if (!(s > 0 || s < 0))
+    fail_runtime("arange", "the step is ", s, "; pass a step that leads from start to end");
   if (!std::isfinite(a) || !std::isfinite(b))
     fail_runtime("arange", "unsupported range: ", a, " to ", b, "; pass finite bounds");
   if ((s > 0 && a > b) || (s < 0 && a < b))
     fail_runtime("arange", "bounds ", a, " to ", b, " with step ", s,
                  " lie the wrong way round; change the step's sign");
   const DType t = dtype.value_or(whole ? DType::Int64 : default_dtype());
-  if (t == DType::Bool)
-    fail(ErrorKind::NotImplemented, "arange", "not implemented for bool; pass another dtype");
+  if (t == DType::Bool || is_complex(t))
+    fail(ErrorKind::NotImplemented, "arange", "not implemented for ", name_of(t),
+         "; pass another dtype");
   if (whole) return to(arange_int(start.i, end.i, step.i), t);
+  if (t == DType::Int64) {  // PyTorch cuts off the fractions first, and of this type alone
+    const auto step_cut = static_cast<int64_t>(s);
+    if (step_cut == 0)
+      fail_value("arange", "the step, ", s, ", is 0 as an int64; pass 1 or more, or another dtype");
+    return arange_int(static_cast<int64_t>(a), static_cast<int64_t>(b), step_cut);
+  }
   const auto n = static_cast<int64_t>(std::ceil((b - a) / s));
   Tensor out = empty({n}, t);
   visit(t, [&](auto zero) {

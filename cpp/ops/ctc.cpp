@@ -212,8 +212,6 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
   if (!is_floating(log_probs.dtype()))
     fail(ErrorKind::NotImplemented, op, "log_probs are ", name_of(log_probs.dtype()),
          "; expected floats");
-  if (!is_integral(targets.dtype()))
-    fail_runtime(op, "targets are ", name_of(targets.dtype()), "; expected class indices");
   const bool single = log_probs.dim() == 2;
   const Tensor scores = single ? unsqueeze(log_probs, 1) : log_probs;
   const int64_t batch = scores.size(1), classes = scores.size(2);
@@ -256,7 +254,7 @@ Tensor as_tensor(const Ints& values) {
 
 void register_ctc(Registry& r) {
   const char* signature =
-      "log_probs, targets, input_lengths, target_lengths, blank=0, reduction='mean', "
+      "log_probs, targets, input_lengths, target_lengths, blank=0, ?reduction='mean', "
       "zero_infinity=False";
   r.nn(
       "ctc_loss", signature, ctc_loss,

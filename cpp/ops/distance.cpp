@@ -98,7 +98,7 @@ Tensor pdist(const Tensor& t, double p) {
 
 void register_distance(Registry& r) {
   r.function(
-      "cdist", "x1, x2, p=2.0, compute_mode='use_mm_for_euclid_dist_if_necessary'",
+      "cdist", "x1, x2, p=2.0, ?compute_mode='use_mm_for_euclid_dist_if_necessary'",
       [](const Tensor& x1, const Tensor& x2, double p, const std::string& mode) {
         if (mode != "use_mm_for_euclid_dist_if_necessary" && mode != "use_mm_for_euclid_dist" &&
             mode != "donot_use_mm_for_euclid_dist")

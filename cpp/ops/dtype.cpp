@@ -53,6 +53,12 @@ void require_same_type(const char* op, const Tensor& a, const Tensor& b) {
                  "; they must be of one type, convert with .to(dtype)");
 }
 
+void require_storable(const char* op, DType result, DType target) {
+  if (!can_store(result, target))
+    fail_runtime(op, "result type ", name_of(result), " can't be cast to the type ",
+                 name_of(target), " of the tensor written in place; convert it first");
+}
+
 void require_number_type(const char* op, const Tensor& t) {
   if (t.dtype() == DType::Bool)
     fail(ErrorKind::NotImplemented, op, "not implemented for bool; convert with .int()");
@@ -114,6 +120,9 @@ void require_fits(const char* op, const Scalar& number, DType dtype) {
 Tensor fitted(const char* op, const Tensor& value, DType dtype) {
   if (value->is_wrapped_number && !(value.dtype() == dtype))
     require_fits(op, number_of(op, {value}), dtype);
+  if (is_complex(value.dtype()) && !is_complex(dtype))
+    fail_runtime(op, "the value is ", name_of(value.dtype()), ", the tensor ", name_of(dtype),
+                 ", which cannot hold it; pass its real part");
   return to(value, dtype);
 }
 

@@ -117,9 +117,8 @@ Tensor renormalize(const Tensor& weight, const Tensor& input, double max_norm, d
   const Tensor rows = row_numbers(op, input);
   GradMode off(false);
   const Tensor used = row_gather(op, weight, rows);
-  const Tensor norm =
-      pow(sum(pow(abs(used), norm_type), Dims{1}, true, std::nullopt), 1. / norm_type);
-  const Tensor scale = select(norm > max_norm, max_norm / (norm + 1e-7), 1.);
+  const Tensor size = norm(op, used, norm_type, Dims{1}, true);
+  const Tensor scale = select(size > max_norm, max_norm / (size + 1e-7), 1.);
   index_put_(weight, {rows}, used * scale, false);
   return weight;
 }
@@ -134,6 +133,8 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
          "pass sparse=False");
   const Tensor rows = row_numbers(op, input);
   const int64_t skip = padding_row(op, padding_idx, weight, ErrorKind::Assertion);
+  if (!is_differentiable(weight.dtype()) && !max_norm)
+    return index(weight, {reshape(checked_index({op}, rows, weight.size(0)), input.shape())});
   if (max_norm) renormalize(weight, input, *max_norm, norm_type);
   return looked_up(op, weight, rows, skip, input.shape(), scale_grad_by_freq);
 }
@@ -263,7 +264,7 @@ void register_embedding(Registry& r) {
   r.function("embedding_renorm_", "input, indices, max_norm, norm_type", renormalize,
              "Rows of input at the indices with a norm over max_norm, scaled down to it in place.");
   r.nn("embedding_bag",
-       "input, weight, offsets=None, mode='mean', per_sample_weights=None, "
+       "input, weight, offsets=None, ?mode='mean', per_sample_weights=None, "
        "include_last_offset=False, padding_idx=None, scale_grad_by_freq=False",
        embedding_bag,
        "Sums, means or maxima of bags of rows; bags are rows of a 2-d input, or begin at offsets.");

@@ -83,20 +83,19 @@ double scale_of(const char* op, const Norm& norm, int64_t n, bool inverse) {
   return (mode == "forward") != inverse ? 1 / size : 1.;
 }
 
-/// A floating-point or complex tensor of at least one dimension; whole numbers are converted.
-Tensor prepared(const char* op, const Tensor& t) {
-  if (t.dim() == 0) fail_index(op, "a 0-d tensor has no dimension to transform; use reshape(1)");
+/// A floating-point or complex tensor; whole numbers are converted.
+Tensor prepared(const Tensor& t) {
   return is_differentiable(t.dtype()) ? t : to(t, default_dtype());
 }
-Tensor prepared_complex(const char* op, const Tensor& given) {
-  const Tensor t = prepared(op, given);
+Tensor prepared_complex(const Tensor& given) {
+  const Tensor t = prepared(given);
   return to(t, complex_of(t.dtype()));
 }
 Tensor prepared_real(const char* op, const Tensor& t) {
   if (is_complex(t.dtype()))
     fail_runtime(op, "expects a real input tensor, but got ", name_of(t.dtype()),
                  "; use fft for complex input");
-  return prepared(op, t);
+  return prepared(t);
 }
 
 /// t cut off, or with zeros behind it, to n values along an axis.
@@ -142,6 +141,7 @@ struct Plan {
 
  private:
   static Dims wrap_unique(const char* op, const Dims& dim, int ndim) {
+    if (ndim == 0) fail_index(op, "a 0-d tensor has no dimension to transform; use reshape(1)");
     Dims wrapped;
     for (int64_t d : dim) {
       const int64_t axis = wrap_axis(op, d, ndim);
@@ -171,9 +171,9 @@ void require_axes(const char* op, const Plan& plan) {
 
 Tensor fftn(const char* op, const Tensor& t, const OptDims& s, const OptDims& dim, const Norm& norm,
             bool inverse) {
-  const Tensor z = prepared_complex(op, t);
+  const Tensor z = prepared_complex(t);
   const Plan plan(op, z, s, dim);
-  return transform(op, z, plan, plan.axes.size(), norm, inverse);
+  return plan.axes.empty() ? clone(z) : transform(op, z, plan, plan.axes.size(), norm, inverse);
 }
 
 /// Half spectra of real tensors: the last dimension first. `inverse`: ihfftn.
@@ -192,7 +192,7 @@ Tensor rfftn(const char* op, const Tensor& t, const OptDims& s, const OptDims& d
 /// Real tensors of half spectra: the last dimension last. `inverse` is false for hfftn.
 Tensor irfftn(const char* op, const Tensor& t, const OptDims& s, const OptDims& dim,
               const Norm& norm, bool inverse) {
-  const Tensor z = prepared_complex(op, t);
+  const Tensor z = prepared_complex(t);
   Plan plan(op, z, s, dim);
   require_axes(op, plan);
   plan.mend_last();
@@ -221,6 +221,8 @@ void add_transforms(Registry& r, const char* name, const std::string& doc) {
   r.fft(
       one.c_str(), kLine,
       [](const Tensor& t, OptInt n, int64_t dim, const Norm& norm) {
+        if (n && *n < 1)
+          fail_runtime(one.c_str(), "invalid number of data points (", *n, "); pass 1 or more");
         return f(one.c_str(), t, n ? OptDims(Dims{*n}) : std::nullopt, Dims{dim}, norm, inverse);
       },
       doc.c_str());

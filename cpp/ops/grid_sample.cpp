@@ -194,7 +194,7 @@ Tensor affine_grid(const Tensor& theta, const Dims& size, std::optional<bool> al
 
 void register_grid_sample(Registry& r) {
   r.nn(
-      "grid_sample", "input, grid, mode='bilinear', padding_mode='zeros', align_corners=None",
+      "grid_sample", "input, grid, ?mode='bilinear', ?padding_mode='zeros', align_corners=None",
       grid_sample,
       "input (N, C, H, W) at the points of grid (N, H', W', 2), whose (x, y) run from -1 to 1 over "
       "the image; the same in three dimensions.");

@@ -26,7 +26,7 @@ struct Slices {
     shape = t.shape();
     if (t.dim() == 0) {
       if (at.numel() != 1)
-        fail_index(rules.op, at.numel(), " indices for a 0-d tensor; expected one");
+        fail_runtime(rules.op, at.numel(), " indices for a 0-d tensor; expected one");
       index = reshape(at, {});
       return;
     }

@@ -85,7 +85,8 @@ Tensor nll_loss(const Tensor& logp, const Tensor& labels, const std::optional<Te
                  ") is not implemented; detach() it");
   Dims expected = logp.shape();
   expected.erase(logp.dim() == 1 ? 0 : 1);
-  if (!(target.shape() == expected)) {
+  const bool one = logp.dim() == 1 && target.dim() == 1 && target.numel() == 1;
+  if (!(target.shape() == expected) && !one) {
     const bool batches_differ =
         logp.dim() == 1 || target.dim() == 0 || target.size(0) != logp.size(0);
     fail(batches_differ ? ErrorKind::Value : ErrorKind::Runtime, op, "target of shape ",
@@ -177,14 +178,14 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
 
 void register_likelihood(Registry& r) {
   r.nn("nll_loss",
-       "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
-       "reduction='mean'",
+       "input, target, weight=None, ?size_average=None, ignore_index=-100, ?reduce=None, "
+       "?reduction='mean'",
        nll_loss,
        "-weight[target] input[target], for log probabilities (batch, classes, ...) and class "
        "indices; the mean is over the weights used.");
   r.nn("cross_entropy",
-       "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
-       "reduction='mean', label_smoothing=0.0",
+       "input, target, weight=None, ?size_average=None, ignore_index=-100, ?reduce=None, "
+       "?reduction='mean', label_smoothing=0.0",
        cross_entropy,
        "nll_loss of log_softmax(input) over dimension 1; target holds class indices (int64) or one "
        "probability per class.  d input = softmax(input) - onehot(target), scaled.");

@@ -234,7 +234,7 @@ void register_linalg_factor(Registry& r) {
       },
       "lu_factor, and the first pivot that is 0, counted from 1, or 0.");
   r.both(
-      "lu", "input, pivot=True, get_infos=False",
+      "lu", "input, pivot=True, ?get_infos=False",
       [](const Tensor& a, bool pivot, bool reports) {
         check_pivot("lu", pivot);
         const Factored f = lu_factor(a);

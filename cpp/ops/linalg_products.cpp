@@ -39,6 +39,7 @@ Tensor cross_somewhere(const Tensor& a, const Tensor& b, std::optional<int64_t> 
 Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim) {
   if (!is_differentiable(a.dtype()))
     fail_runtime("vecdot", "x is ", name_of(a.dtype()), "; convert it to a floating-point type");
+  require_same_type("vecdot", a, b);
   return sum(conj(a) * b, Dims{dim}, false, std::nullopt);
 }
 
@@ -137,7 +138,7 @@ Tensor vander(const Tensor& x, std::optional<int64_t> count, bool increasing) {
   const int64_t n = count.value_or(x.size(-1));
   if (n < 0) fail_runtime("vander", "N is ", n, "; expected 0 or more");
   if (n == 0) return empty(joined(x.shape(), {0}), x.dtype());
-  const DType type = is_floating(x.dtype()) ? x.dtype() : DType::Int64;
+  const DType type = is_differentiable(x.dtype()) ? x.dtype() : DType::Int64;
   const Tensor factors = expand(unsqueeze(to(x, type), -1), joined(x.shape(), {n - 1}));
   const Tensor powers = cat({full_int(joined(x.shape(), {1}), 1, type), cumprod(factors, -1)}, -1);
   return increasing ? powers : flip(powers, {-1});
@@ -220,7 +221,9 @@ void register_linalg_products(Registry& r) {
          const Scalar& alpha) {
         if (a.dim() != 1 || b.dim() != 1)
           fail_runtime("addr", "shapes ", a.shape(), " and ", b.shape(), "; expected two vectors");
-        return added("addr", "AddrBackward0", t, a, b, &outer, beta, alpha,
+        const DType type = promote(t.dtype(), promote(a.dtype(), b.dtype()));
+        return added("addr", "AddrBackward0", to(t, type), to(a, type), to(b, type), &outer, beta,
+                     alpha,
                      [](const Backward& call, const Tensor& g, const Tensor& a, const Tensor& b) {
                        if (call.wants(1)) call.give(1, matmul(g, b));
                        if (call.wants(2)) call.give(2, matmul(mT(g), a));

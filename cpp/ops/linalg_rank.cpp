@@ -96,9 +96,7 @@ Tensors lstsq(const Tensor& a, const Tensor& given, const std::optional<double>&
   if (given.dim() > a.dim() || given.dim() < a.dim() - 1)
     fail_runtime("lstsq", "matrices of shape ", a.shape(), " and right-hand sides of ",
                  given.shape(), "; these have as many dimensions, or one less");
-  Dims vector = batch_of(a);
-  vector.push_back(a.size(-2));
-  const bool one = given.dim() == a.dim() - 1 && given.shape() == vector;
+  const bool one = given.dim() == a.dim() - 1;
   const Tensor b = one ? unsqueeze(given, -1) : given;
   if (b.dim() < 2 || b.size(-2) != a.size(-2))
     fail_runtime("lstsq", "matrices of shape ", a.shape(), " and right-hand sides of ",

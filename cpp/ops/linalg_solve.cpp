@@ -35,7 +35,7 @@ Solved solve_recorded(const Tensor& a, const Tensor& b) {
 /// Of a pivot of the real system, which of the complex one.
 Tensor half(const Tensor& info) {
   const Tensor two = wrapped_number(2., DType::Int32);
-  return apply<formulas::FloorDivide>(info + 1., two);
+  return to(apply<formulas::FloorDivide>(info + 1., two), DType::Int32);
 }
 
 /// A complex system as a real one of twice the size, where x + iy is a block [[x, -y], [y, x]].
@@ -110,6 +110,9 @@ Tensor lu_solve(const Tensor& packed, const Tensor& pivots, const Tensor& b, boo
   if (b.size(-2) != packed.size(-1))
     fail_runtime("lu_solve", "matrices of shape ", packed.shape(), " and right-hand sides of ",
                  b.shape(), "; their rows must agree in number");
+  if (!(pivots.shape() == joined(batch_of(packed), {packed.size(-1)})))
+    fail_runtime("lu_solve", "pivots of shape ", pivots.shape(), " for matrices of ",
+                 packed.shape(), "; expected one for each row");
   const Dims batch = broadcast_shapes("lu_solve", batch_of(packed), batch_of(b));
   const Tensor f = expand_batch(packed, batch), right = expand_batch(b, batch);
   const Tensor rows =

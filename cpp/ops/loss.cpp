@@ -111,8 +111,8 @@ void register_row_loss(Registry& r, int row, const char* param) {
     return row_loss(row, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]), &p, reduction);
   };
   const std::string signature =
-      str("input, target, ", legacy ? "size_average=None, reduce=None, " : "", "reduction='mean'",
-          op.params ? ", " : "", param);
+      str("input, target, ", legacy ? "?size_average=None, ?reduce=None, " : "",
+          "?reduction='mean'", op.params ? ", " : "", param);
   r.add_overload(Place::Nn, op.name, signature.c_str(), std::move(o), op.doc);
 }
 
@@ -197,15 +197,15 @@ void register_loss(Registry& r) {
   register_row_loss(r, row_index<HuberLoss>, "delta=1.0");
   register_row_loss(r, row_index<SoftMarginLoss>, "");
   r.nn("binary_cross_entropy",
-       "input, target, weight=None, size_average=None, reduce=None, reduction='mean'", bce,
+       "input, target, weight=None, ?size_average=None, ?reduce=None, ?reduction='mean'", bce,
        pointwise_op(row_index<BinaryCrossEntropy>).doc);
   r.nn("binary_cross_entropy_with_logits",
-       "input, target, weight=None, size_average=None, reduce=None, reduction='mean', "
+       "input, target, weight=None, ?size_average=None, ?reduce=None, ?reduction='mean', "
        "pos_weight=None",
        bce_with_logits, pointwise_op(row_index<BinaryCrossEntropyWithLogits>).doc);
   r.nn("kl_div",
-       "input, target, size_average=None, reduce=None, reduction='mean', log_target=False", kl_div,
-       "target (log target - input), for log probabilities as input.");
+       "input, target, ?size_average=None, ?reduce=None, ?reduction='mean', log_target=False",
+       kl_div, "target (log target - input), for log probabilities as input.");
 }
 
 }  // namespace bx

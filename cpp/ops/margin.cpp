@@ -69,7 +69,7 @@ Tensor triplet_margin(const Tensor& anchor, const Tensor& positive, const Tensor
                  "of dimensions, but got shapes ",
                  anchor.shape(), ", ", positive.shape(), " and ", negative.shape(),
                  "; reshape them");
-  if (!(margin > 0)) fail_value(op, "margin is ", margin, "; it must be above 0");
+  if (margin <= 0) fail_value(op, "margin is ", margin, "; it must be above 0");
   const Tensor near = distance(anchor, positive, p, eps);
   Tensor far = distance(anchor, negative, p, eps);
   if (swap) far = minimum(far, distance(positive, negative, p, eps));
@@ -88,8 +88,8 @@ Tensor poisson_nll(const Tensor& input, const Tensor& target, bool log_input, bo
   return finish("poisson_nll_loss", each, size_average, reduce, given);
 }
 
-Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var, bool full,
-                    double eps, const std::string& reduction_name) {
+Tensor gaussian_nll(const Tensor& input, Operand target, Operand given_var, bool full, double eps,
+                    const std::string& reduction_name) {
   const char* op = "gaussian_nll_loss";
   Tensor var = given_var.tensor;
   if (var->is_wrapped_number && !is_floating(var.dtype()))
@@ -100,7 +100,7 @@ Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var
   if (var->is_wrapped_number) var = expand(to(var, input.dtype()), input.shape());
   {
     GradMode off(false);
-    require_every(op, var >= 0., ErrorKind::Value,
+    require_every(op, (var < 0.) == 0., ErrorKind::Value,
                   "var has negative entry/entries; take its square");
   }
   if (!(var.shape() == input.shape())) {
@@ -123,7 +123,7 @@ Tensor gaussian_nll(const Tensor& input, const Tensor& target, Operand given_var
     GradMode off(false);
     shift = maximum(var, eps) - var;
   }
-  const Tensor v = var + shift, d = input - target;
+  const Tensor v = var + shift, d = input - target.tensor;
   Tensor each = 0.5 * (log(v) + d * d / v);
   if (full) each = each + 0.5 * std::log(2 * std::numbers::pi);
   return reduce_loss(each, parse_reduction(op, reduction_name));
@@ -176,7 +176,8 @@ Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy
   const char* op = "multilabel_margin_loss";
   parse_reduction(op, reduction_name(size_average, reduce, given));
   const auto [x, shape] = as_rows(op, input);
-  if (!(target.shape() == input.shape()))
+  if (!(target.shape() == input.shape()) &&
+      (target.dim() > 1 || input.dim() > 1 || target.numel() != 1))
     fail_runtime(op, "inconsistent target size: ", target.shape(), " for input of shape ",
                  input.shape(), "; they must be equal");
   const int64_t rows = x.size(0), classes = x.size(1);
@@ -208,15 +209,18 @@ Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy
                finish(op, reshape(each, shape), size_average, reduce, given));
 }
 
-Tensor multilabel_soft_margin(const Tensor& input, const Tensor& target,
-                              const std::optional<Tensor>& weight, const Legacy& size_average,
+Tensor multilabel_soft_margin(const Tensor& input, Operand given_target,
+                              const std::optional<Operand>& weight, const Legacy& size_average,
                               const Legacy& reduce, const std::string& given) {
   const auto& log_sigmoid = pointwise_op(formulas::row_index<formulas::LogSigmoid>);
-  const Tensor negative = -input;
+  const Tensor negative = -input, target = given_target.tensor;
   Tensor each = -(target * pointwise(log_sigmoid, &input) +
                   (1. - target) * pointwise(log_sigmoid, &negative));
-  if (weight) each = each * *weight;
-  each = along(each, -1) / static_cast<double>(input.size(-1));
+  if (weight) each = each * weight->tensor;
+  if (input.dim() == 0)
+    fail_index("multilabel_soft_margin_loss", "a 0-d input has no classes; pass one dimension");
+  const int classes = input.dim() - 1;  // the target may have dimensions before these
+  each = along(each, classes) / static_cast<double>(input.size(classes));
   return finish("multilabel_soft_margin_loss", each, size_average, reduce, given);
 }
 
@@ -224,38 +228,38 @@ Tensor multilabel_soft_margin(const Tensor& input, const Tensor& target,
 
 void register_margin(Registry& r) {
   r.nn("margin_ranking_loss",
-       "input1, input2, target, margin=0.0, size_average=None, reduce=None, reduction='mean'",
+       "input1, input2, target, margin=0.0, ?size_average=None, ?reduce=None, ?reduction='mean'",
        margin_ranking, "max(0, -target (input1 - input2) + margin), target 1 or -1.");
   r.nn("hinge_embedding_loss",
-       "input, target, margin=1.0, size_average=None, reduce=None, reduction='mean'",
+       "input, target, margin=1.0, ?size_average=None, ?reduce=None, ?reduction='mean'",
        hinge_embedding, "input where target is 1, max(0, margin - input) where it is -1.");
   r.nn("cosine_embedding_loss",
-       "input1, input2, target, margin=0.0, size_average=None, reduce=None, reduction='mean'",
+       "input1, input2, target, margin=0.0, ?size_average=None, ?reduce=None, ?reduction='mean'",
        cosine_embedding,
        "1 - cos(input1, input2) where target is 1, max(0, cos(input1, input2) - margin) where it "
        "is -1.");
   r.nn("triplet_margin_loss",
-       "anchor, positive, negative, margin=1.0, p=2.0, eps=1e-06, swap=False, size_average=None, "
-       "reduce=None, reduction='mean'",
+       "anchor, positive, negative, margin=1.0, p=2.0, eps=1e-06, swap=False, ?size_average=None, "
+       "?reduce=None, ?reduction='mean'",
        triplet_margin,
        "max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm of the difference "
        "plus eps.");
   r.nn("poisson_nll_loss",
-       "input, target, log_input=True, full=False, size_average=None, eps=1e-08, reduce=None, "
-       "reduction='mean'",
+       "input, target, log_input=True, full=False, ?size_average=None, eps=1e-08, ?reduce=None, "
+       "?reduction='mean'",
        poisson_nll, "e^input - target input, or input - target log(input + eps).");
-  r.nn("gaussian_nll_loss", "input, target, var, full=False, eps=1e-06, reduction='mean'",
+  r.nn("gaussian_nll_loss", "input, target, var, ?full=False, eps=1e-06, ?reduction='mean'",
        gaussian_nll, "(log v + (input - target)^2 / v) / 2 with v = max(var, eps).");
   r.nn("multi_margin_loss",
-       "input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, "
-       "reduction='mean'",
+       "input, target, p=1, margin=1.0, weight=None, ?size_average=None, ?reduce=None, "
+       "?reduction='mean'",
        multi_margin,
        "sum_j max(0, margin - input[target] + input[j])^p / classes over the other classes j.");
-  r.nn("multilabel_margin_loss", "input, target, size_average=None, reduce=None, reduction='mean'",
-       multilabel_margin,
+  r.nn("multilabel_margin_loss",
+       "input, target, ?size_average=None, ?reduce=None, ?reduction='mean'", multilabel_margin,
        "sum of max(0, 1 - input[y] + input[j]) / classes over the targets y and other classes j.");
   r.nn("multilabel_soft_margin_loss",
-       "input, target, weight=None, size_average=None, reduce=None, reduction='mean'",
+       "input, target, weight=None, ?size_average=None, ?reduce=None, ?reduction='mean'",
        multilabel_soft_margin,
        "Mean over classes of the binary cross entropy of sigmoid(input) and target.");
 }

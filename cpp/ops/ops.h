@@ -25,6 +25,8 @@ DType result_type(const Tensor* tensors, int count);
 
 /// RuntimeError where b is of another type than a; an undefined one, or a Python number, fits.
 void require_same_type(const char* op, const Tensor& a, const Tensor& b);
+/// RuntimeError where a result of one type may not be written into a tensor of another.
+void require_storable(const char* op, DType result, DType target);
 /// NotImplementedError for bool.
 void require_number_type(const char* op, const Tensor& t);
 /// NotImplementedError for other than floating-point types.

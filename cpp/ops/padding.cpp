@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ops/arranging.h"
+#include "ops/windows.h"
 
 namespace bx {
 
@@ -20,6 +21,7 @@ Borders borders(const Tensor& t, const Dims& pad) {
   if (pad.size() % 2 || pad.size() / 2 > t.dim())
     fail_runtime("pad", "pad ", pad, " for a tensor of shape ", t.shape(),
                  "; give a pair for each dimension, the last dimension first");
+  require_extents("pad", "pad", pad);
   Borders b{Dims(t.dim(), 0), Dims(t.dim(), 0)};
   for (int k = 0; k < pad.size() / 2; ++k) {
     b.before[t.dim() - 1 - k] = pad[2 * k];

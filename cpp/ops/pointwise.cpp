@@ -299,11 +299,8 @@ Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* 
   if (!(p.shape == self.shape()))
     fail_runtime(op.name, "output shape ", p.shape, " does not fit into the tensor of shape ",
                  self.shape(), " that is written in place; write out of place");
-  if (p.dtype != self.dtype()) {
-    if (op.domain != Domain::Compare && !can_store(p.dtype, self.dtype()))
-      fail_runtime(op.name, "result type ", name_of(p.dtype), " can't be cast to the type ",
-                   name_of(self.dtype()), " of the tensor written in place; convert it first");
-  }
+  if (p.dtype != self.dtype() && op.domain != Domain::Compare)
+    require_storable(op.name, p.dtype, self.dtype());
   if (p.dtype != self.dtype() || op.domain == Domain::Compare || is_integral(p.dtype)) {
     // Another type on the way, or integers, whose division may fail halfway: an op, then a copy.
     Tensor values[3] = {unwritten(self)};

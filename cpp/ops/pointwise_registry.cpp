@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <string_view>
 
 #include "ops/ops.h"
 
@@ -64,6 +65,14 @@ void register_new(Registry& r, Place place, const PointwiseOp& op) {
     r.add_overload(place, op.name, op.signature, row_overload(op, Form::New, all & ~last), op.doc);
 }
 
+/// Whether the function in nn.functional writes in place when asked: where PyTorch's does.
+bool has_inplace(const std::string_view name) {
+  for (const char* never :
+       {"softplus", "logsigmoid", "softsign", "tanhshrink", "softshrink", "hardshrink"})
+    if (name == never) return false;
+  return true;
+}
+
 void register_row(Registry& r, const PointwiseOp& op) {
   if (op.face == Face::Hidden) return;
   const bool widens = op.inputs > 1 || op.domain == Domain::Float;
@@ -72,8 +81,10 @@ void register_row(Registry& r, const PointwiseOp& op) {
     if (widens) r.widens(str("special.", op.name).c_str());
     return;
   }
-  if (op.face != Face::Tensor)
-    r.add_overload(Place::Nn, op.name, str(op.signature, ", inplace=False").c_str(),
+  if (op.face != Face::Tensor && !has_inplace(op.name))
+    r.add_overload(Place::Nn, op.name, op.signature, row_overload(op, Form::New), op.doc);
+  else if (op.face != Face::Tensor)
+    r.add_overload(Place::Nn, op.name, str(op.signature, ", ?inplace=False").c_str(),
                    row_overload(op, Form::InplaceFlag), op.doc);
   if (op.face == Face::Nn) return;
   register_new(r, Place::Both, op);
@@ -202,7 +213,9 @@ Tensor clamp_inplace(const Tensor& t, const Bound& min, const Bound& max) {
   check_inplace("clamp_", t);
   for (const Bound& bound : {low, high})
     if (bound) require_apart("clamp_", t, bound->tensor);
-  return copy_(t, clamp(unwritten(t), low, high));
+  const Tensor result = clamp(unwritten(t), low, high);
+  require_storable("clamp_", result.dtype(), t.dtype());
+  return copy_(t, result);
 }
 
 }  // namespace
@@ -225,6 +238,8 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& min,
 
 Tensor prelu(const Tensor& t, const Tensor& weight) {
   Tensor slope = weight;
+  if (weight.dim() > 1)
+    fail_runtime("prelu", "weight has shape ", weight.shape(), "; expected one dimension or none");
   if (weight.numel() != 1) {
     const int64_t channels = t.dim() > 1 ? t.size(1) : t.numel();
     if (weight.dim() != 1 || weight.numel() != channels)

@@ -103,14 +103,16 @@ int64_t window_count(const char* op, int64_t in, const PoolLayout& l, int d, boo
   return count;
 }
 
-void check_pooled(const char* op, const Tensor& x, int dims) {
+/// RuntimeError for other numbers of dimensions, and where windows lie over nothing; PyTorch minds
+/// channels too, but for adaptive pooling.
+void check_pooled(const char* op, const Tensor& x, int dims, int channels = 1) {
   if (x.dim() != dims + 1 && x.dim() != dims + 2)
     fail_runtime(op, "the input has shape ", x.shape(), "; expected ", dims + 1, " or ", dims + 2,
                  " dimensions");
-  for (int d = x.dim() - dims - 1; d < x.dim(); ++d)
+  for (int d = x.dim() - dims - channels; d < x.dim(); ++d)
     if (x.size(d) == 0)
-      fail_runtime(op, "the input has shape ", x.shape(),
-                   "; only the batch may be empty, pass elements");
+      fail_runtime(op, "the input has shape ", x.shape(), "; dimension ", d,
+                   " may not be empty, pass elements");
 }
 
 // PyTorch pools one dimension as two, of which it squeezes one.
@@ -169,6 +171,11 @@ template <int N>
 Tensors max_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
                  const Dims& padding, const Dims& dilation, bool ceil_mode) {
   const char* op = kMaxPool[N - 1];
+  if (x.dtype() == DType::UInt8 || x.dtype() == DType::Int32) {
+    const Tensors found =
+        max_pool<N>(to(x, DType::Int64), kernel_size, stride, padding, dilation, ceil_mode);
+    return {to(found[0], x.dtype()), found[1]};
+  }
   check_pooled(op, x, N);
   const PoolLayout l = pool_layout(op, N, kernel_size, stride, padding, dilation);
   std::vector<Extent> extents(N);
@@ -192,7 +199,8 @@ constexpr const char* kAdaptiveMax[] = {"adaptive_max_pool1d_with_indices",
 template <int N>
 Tensors adaptive_max_pool(const Tensor& x, const Dims& output_size) {
   const char* op = kAdaptiveMax[N - 1];
-  check_pooled(op, x, N);
+  check_pooled(op, x, N, 0);
+  require_float(op, x.dtype());
   const Dims size = per_dimension(op, "output_size", output_size, N);
   std::vector<Extent> extents(N);
   for (int d = 0; d < N; ++d) {
@@ -219,9 +227,13 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
     fail_runtime(op, "divisor_override=0; pass a number that can divide");
   auto how = std::make_shared<Resampling>();
   how->axis = x.dim() - N;
+  // Whole numbers are added up first, and divided as whole numbers.
+  const bool whole = x.dtype() == DType::Int64;
+  Tensor divisors = whole ? full_int({}, 1, DType::Int64) : Tensor();
   for (int d = 0; d < N; ++d) {
     const int64_t in = x.size(d - N), count = window_count(op, in, l, d, ceil_mode);
     TapTable table(in);
+    Tensor own = whole ? empty({count}, DType::Int64) : Tensor();
     for (int64_t o = 0; o < count; ++o) {
       const int64_t from = o * l.stride[d] - l.padding[d];
       const int64_t to = std::min(from + l.kernel[d], in + l.padding[d]);
@@ -229,9 +241,15 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
       const int64_t divisor = divisor_override    ? (d == 0 ? *divisor_override : 1)
                               : count_include_pad ? to - from
                                                   : end - begin;
-      table.add_window(begin, end, 1. / static_cast<double>(divisor));
+      table.add_window(begin, end, whole ? 1. : 1. / static_cast<double>(divisor));
+      if (whole) own.data<int64_t>()[o] = divisor;
     }
     how->tables.push_back(std::move(table));
+    if (whole) divisors = unsqueeze(divisors, -1) * own;
+  }
+  if (whole) {
+    const Tensor sums = to(resample(op, "", to(x, DType::Float64), how), DType::Int64);
+    return apply<formulas::DivTrunc>(sums, divisors);
   }
   return resample(op, kAvgNodes[N - 1], x, how);
 }
@@ -243,7 +261,7 @@ constexpr const char* kAdaptiveAvgNodes[] = {"SqueezeBackward1", "AdaptiveAvgPoo
 template <int N>
 Tensor adaptive_avg_pool(const Tensor& x, const Dims& output_size) {
   const char* op = kAdaptiveAvg[N - 1];
-  check_pooled(op, x, N);
+  check_pooled(op, x, N, 0);
   const Dims size = per_dimension(op, "output_size", output_size, N);
   if (std::all_of(size.begin(), size.end(), [](int64_t n) { return n == 1; })) {
     require_float(op, x.dtype());
@@ -263,8 +281,11 @@ Tensor adaptive_avg_pool(const Tensor& x, const Dims& output_size) {
 constexpr const char* kLpPool[] = {"lp_pool1d", "lp_pool2d", "lp_pool3d"};
 /// (sum over the window of x^p)^(1/p), the sum as an average times the window's size.
 template <int N>
-Tensor lp_pool(const Tensor& x, double norm_type, const Dims& kernel_size, const OptDims& stride,
-               bool ceil_mode) {
+Tensor lp_pool(const Tensor& given, const Scalar& norm, const Dims& kernel_size,
+               const OptDims& stride, bool ceil_mode) {
+  const double norm_type = norm.as_double();
+  const bool widens = norm.kind == Scalar::Float && !is_differentiable(given.dtype());
+  const Tensor x = widens ? to(given, default_dtype()) : given;
   const Tensor mean = avg_pool<N>(pow(x, norm_type), kernel_size, stride, {0}, ceil_mode, true, {});
   const Dims size = per_dimension(kLpPool[N - 1], "kernel_size", kernel_size, N);
   const Tensor positive = sign(mean) * apply<formulas::Relu>(abs(mean));

@@ -134,7 +134,9 @@ void register_options(Registry& r) {
       "polygamma_", "input, n",
       [](const Tensor& t, int64_t n) {
         check_inplace("polygamma_", t);
-        return copy_(t, polygamma_of(n, unwritten(t)));
+        const Tensor result = polygamma_of(n, unwritten(t));
+        require_storable("polygamma_", result.dtype(), t.dtype());
+        return copy_(t, result);
       },
       doc_of<formulas::Polygamma>());
   r.both("mvlgamma", "input, p", mvlgamma, doc_of<formulas::Mvlgamma>());
@@ -171,8 +173,9 @@ void register_options(Registry& r) {
   r.both(
       "ldexp", "input, other",
       [](const Tensor& t, const Tensor& e) {
-        require_number_type("ldexp", e);
-        return named("LdexpBackward0", t * pow(wrapped_number(2., DType::Float64), e));
+        if (is_differentiable(t.dtype())) require_number_type("ldexp", e);
+        const Tensor power = e.dtype() == DType::Bool ? to(e, DType::Int64) : e;
+        return named("LdexpBackward0", t * pow(wrapped_number(2., DType::Float64), power));
       },
       "y = input 2^other;  d input = g 2^other, d other = g y ln 2");
   r.both(

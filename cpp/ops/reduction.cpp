@@ -294,13 +294,13 @@ void register_reduction(Registry& r) {
       "");
   r.both(
       "amax", "input, dim=(), keepdim=False",
-      [](const Tensor& t, const Dims& dim, bool keepdim) {
+      [](const Tensor& t, const OptDims& dim, bool keepdim) {
         return extreme("amax", "AmaxBackward0", Id::Max, t, dim, keepdim);
       },
       "Largest value, NaN if any; ties share the gradient.");
   r.both(
       "amin", "input, dim=(), keepdim=False",
-      [](const Tensor& t, const Dims& dim, bool keepdim) {
+      [](const Tensor& t, const OptDims& dim, bool keepdim) {
         return extreme("amin", "AminBackward0", Id::Min, t, dim, keepdim);
       },
       "Smallest value, NaN if any; ties share the gradient.");
@@ -362,7 +362,9 @@ void register_reduction(Registry& r) {
         if (!(broadcast_shapes("sum_to_size", size, t.shape()) == t.shape()))
           fail_runtime("sum_to_size", "size ", size, " does not expand to that of the tensor, ",
                        t.shape(), "; pass what was broadcast");
-        return sum_to_size(t, size);
+        if (is_differentiable(t.dtype()) || (size == t.shape() && t.dim()))
+          return sum_to_size(t, size);
+        return sum_to_size(to(t, DType::Int64), size);
       },
       "Undoes broadcasting: sums down to a shape.");
 }

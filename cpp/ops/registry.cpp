@@ -56,6 +56,7 @@ Value parse_default(ArgType type, const std::string& text) {
     case ArgType::Int: return static_cast<int64_t>(std::atoll(text.c_str()));
     case ArgType::Float: return std::atof(text.c_str());
     case ArgType::String: return text.substr(1, text.size() - 2);
+    case ArgType::Tensors: return Tensors{};
     case ArgType::Scalar: {
       const bool whole = text.find_first_of(".e") == std::string::npos;
       return Scalar{whole ? Scalar::Int : Scalar::Float, std::atoll(text.c_str()),
@@ -102,11 +103,13 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
     Argument& argument = overload.arguments[k++];
     const auto equals = part.find('=');
     const bool tuple = part[0] == '*';
+    argument.in_python = part[0] == '?';
     argument.one_by_one = tuple && argument.type == ArgType::Tensors;
     if (tuple && argument.type != ArgType::Dims && !argument.one_by_one)
       fail_runtime("registry", name, ": '", part, "' is no shape");
     if (tuple && !argument.one_by_one) argument.type = ArgType::Sizes;
-    argument.name = trim(part.substr(tuple, equals - tuple));
+    const size_t mark = tuple || argument.in_python;
+    argument.name = trim(part.substr(mark, equals - mark));
     argument.keyword_only = keyword_only;
     if (equals != std::string::npos) {
       argument.has_default = true;
@@ -161,6 +164,7 @@ void Registry::inplace(std::initializer_list<const char*> names, bool elementwis
         const Tensor result = std::get<Tensor>(call(v));
         for (size_t k = 1; elementwise && k < count; ++k)
           if (const auto* t = std::get_if<Tensor>(&v[k])) require_apart(op->name.c_str(), self, *t);
+        require_storable(op->name.c_str(), result.dtype(), self.dtype());
         if (!(result.shape() == self.shape()))
           fail_runtime(op->name.c_str(), "the result has shape ", result.shape(),
                        ", the tensor written to ", self.shape(), "; they must be equal");

@@ -73,6 +73,7 @@ struct Argument {
   std::string name;
   bool keyword_only = false;
   bool one_by_one = false;  // tensors that come without a list around them
+  bool in_python = false;   // read by PyTorch in Python: a bool is any truth, a str any text
   bool has_default = false;
   Value default_value;
   std::string default_text;
@@ -210,8 +211,9 @@ class Registry {
  public:
   /// `signature` names the arguments and their defaults as Python writes them, and several results:
   /// "input, dim=None, keepdim=False, *, dtype=None", "input, dim -> values, indices"; "*size" is
-  /// a tuple that may be spread out where it is the only argument, "*tensors" always is. A second
-  /// call with the same name adds an overload, tried after the first.
+  /// a tuple that may be spread out where it is the only argument, "*tensors" always is;
+  /// "?inplace" is what PyTorch reads in Python. A second call with the same name adds
+  /// an overload, tried after the first.
   template <class R, class... A>
   void add(Place place, const char* name, const char* signature, R (*function)(A...),
            const char* doc) {

@@ -77,7 +77,7 @@ Tensor layer_norm(const Tensor& x, const Sizes& shape, const std::optional<Tenso
 
 Tensor rms_norm(const Tensor& x, const Sizes& shape, const std::optional<Tensor>& weight,
                 std::optional<double> eps) {
-  const Tensor w = weight.value_or(Tensor());
+  const Tensor w = weight ? to(*weight, x.dtype()) : Tensor();
   check_rows("rms_norm", x, shape, w, {});
   Dims axes;
   for (int d = 0; d < shape.size(); ++d) axes.push_back(d - shape.size());

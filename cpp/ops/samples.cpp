@@ -14,6 +14,7 @@ Tensor diff(const Tensor& t, int64_t n, int64_t dim, const std::optional<Tensor>
   if (n < 0) fail_runtime("diff", "n is ", n, "; it must be 0 or more");
   if (t.dim() == 0)
     fail_runtime("diff", "a 0-d tensor has no neighbours; pass one dimension or more");
+  if (n == 0 && !prepend && !append) return clone(t);
   const int axis = wrap_axis("diff", dim, t.dim());
   for (const auto& [name, part] : {std::pair{"prepend", prepend}, {"append", append}}) {
     if (!part) continue;
@@ -65,7 +66,7 @@ Tensor trapezoids(const char* op, const Tensor& y, const std::optional<Tensor>& 
   const int64_t n = y.shape()[axis];
   if (n == 0) return y;
   const auto wide = [](const Tensor& v) {
-    return is_floating(v.dtype()) ? v : to(v, DType::Int64);
+    return is_differentiable(v.dtype()) ? v : to(v, DType::Int64);
   };
   const Tensor t = wide(y);
   const Tensor heights = slice(t, axis, 1, n, 1) + slice(t, axis, 0, n - 1, 1);
@@ -153,7 +154,7 @@ Tensor histc(const Tensor& given, int64_t bins, double low, double high) {
 
 /// How often each number occurs, or the sum of the weights where it does.
 Tensor bincount(const Tensor& given, const std::optional<Tensor>& weights, int64_t minlength) {
-  if (given.dim() != 1 || is_floating(given.dtype()))
+  if (given.dim() != 1 || is_differentiable(given.dtype()))
     fail(is_integral(given.dtype()) ? ErrorKind::Runtime : ErrorKind::NotImplemented, "bincount",
          "input is ", name_of(given.dtype()), " of shape ", given.shape(),
          "; expected integers in one dimension");
@@ -210,8 +211,10 @@ void register_samples(Registry& r) {
   r.function(
       "cumulative_trapezoid", "y, x, *, dim=-1",
       [](const Tensor& y, const Tensor& x, int64_t dim) {
-        return named("DivBackward1",
-                     cumsum(trapezoids("cumulative_trapezoid", y, x, dim), dim) / 2.);
+        const char* op = "cumulative_trapezoid";
+        const Tensor areas = trapezoids(op, y, x, dim);
+        if (areas.numel() == 0) abscissa(op, y, x, wrap_axis(op, dim, y.dim()));
+        return named("DivBackward1", cumsum(areas, dim) / 2.);
       },
       "The integrals of y from the first point to each other one, by the trapezoidal rule.");
   r.function(

@@ -29,8 +29,8 @@ Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p, double ep
   return named("NormBackward1", norm("pairwise_distance", x1 - x2 + eps, p, Dims{-1}, keepdim));
 }
 
-Tensor normalize(const Tensor& x, double p, int64_t dim, double eps) {
-  return x / maximum(norm("normalize", x, p, Dims{dim}, true), eps);
+Tensor normalize(const Tensor& x, const std::optional<double>& p, const OptDims& dim, double eps) {
+  return x / maximum(norm("normalize", x, p.value_or(2.), dim, true), eps);
 }
 
 }  // namespace

@@ -146,14 +146,16 @@ Tensor diagonal(const Tensor& t, int64_t offset, int64_t axis0, int64_t axis1) {
 Tensor as_strided(const Tensor& t, const Dims& size, const Dims& stride, int64_t offset) {
   if (size.size() != stride.size())
     fail_runtime("as_strided", "sizes ", size, " and strides ", stride, " differ in number");
-  int64_t last = offset;
+  int64_t last = offset, way = 0;
+  bool overflow = false;
   for (int d = 0; d < size.size(); ++d) {
     if (size[d] < 0 || stride[d] < 0)
       fail_runtime("as_strided", "negative entries in sizes ", size, " or strides ", stride);
-    last += (size[d] - 1) * stride[d];
+    overflow = overflow || __builtin_mul_overflow(size[d] - 1, stride[d], &way) ||
+               __builtin_add_overflow(last, way, &last);
   }
   const int64_t capacity = t->storage->bytes() / size_of(t.dtype());
-  if (checked_numel("as_strided", size) > 0 && (offset < 0 || last >= capacity))
+  if (checked_numel("as_strided", size) > 0 && (offset < 0 || overflow || last >= capacity))
     fail_runtime("as_strided", "element ", last, " lies outside the storage of ", capacity,
                  " elements; use smaller sizes or strides");
   Tensor out = alias(t, size, stride, offset);

@@ -140,7 +140,7 @@ void register_sorting(Registry& r) {
          "is the largest.");
   r.both(
       "sort", "input, *, stable, dim=-1, descending=False -> values, indices",
-      [](const Tensor& t, bool, int64_t dim, bool descending) {
+      [](const Tensor& t, std::optional<bool>, int64_t dim, bool descending) {
         return sort_as("SortBackward1", t, dim, descending);
       },
       "");

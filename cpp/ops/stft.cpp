@@ -112,7 +112,7 @@ Tensor istft(const Tensor& input, int64_t n_fft, OptInt hop_length, OptInt win_l
 
 void register_stft(Registry& r) {
   r.both("stft",
-         "input, n_fft, hop_length=None, win_length=None, window=None, center=True, "
+         "input, n_fft, hop_length=None, win_length=None, window=None, ?center=True, "
          "pad_mode='reflect', normalized=False, onesided=None, return_complex=None",
          stft,
          "Y[k, m] = sum_j window[j] input[m hop + j] e^(-2 pi i j k / n_fft);  input (samples) or "

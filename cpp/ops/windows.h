@@ -7,8 +7,16 @@
 
 namespace bx {
 
+/// RuntimeError for sizes and paddings that overflow where they are added up.
+inline void require_extents(const char* op, const char* name, const Dims& given) {
+  for (int64_t n : given)
+    if (n > INT32_MAX || n < -INT32_MAX)
+      fail_runtime(op, name, "=", given, " has a number beyond ", INT32_MAX, "; pass smaller ones");
+}
+
 /// A number per spatial dimension; one number stands for all.
 inline Dims per_dimension(const char* op, const char* name, const Dims& given, int dims) {
+  require_extents(op, name, given);
   if (given.size() == dims) return given;
   if (given.size() != 1)
     fail_runtime(op, name, "=", given, " has ", given.size(), " numbers; expected one, or ", dims,

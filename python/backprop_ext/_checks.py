@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from operator import index
+from typing import Any
+
 from . import _core
 from ._core import Tensor
 
-__all__ = ["the_bool", "the_dim", "the_tensor"]
+__all__ = ["the_bool", "the_dim", "the_dims", "the_tensor", "whole"]
 
 
 def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
@@ -18,13 +21,32 @@ def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
     )
 
 
+def whole(value: Any) -> int | None:
+    """A whole number as an int: of Python, NumPy or a tensor. None for a bool or another thing."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return index(value)
+    except TypeError:
+        return None
+
+
 def the_dim(op: str, d: object, ndim: int, given: object) -> int:
     """d, a dimension of `ndim`, which the argument `given` names; TypeError or IndexError."""
-    if isinstance(d, bool) or not isinstance(d, int):
+    place = whole(d)
+    if place is None:
         raise TypeError(f"[{op}] dim={given!r}; pass a whole number, or a tuple of them")
-    if not -ndim <= d < ndim:
-        raise IndexError(f"[{op}] dimension {d} of {ndim}; pass {-ndim} to {ndim - 1}")
-    return d
+    if not -ndim <= place < ndim:
+        raise IndexError(f"[{op}] dimension {place} of {ndim}; pass {-ndim} to {ndim - 1}")
+    return place
+
+
+def the_dims(op: str, dim: Any, ndim: int) -> list[int]:
+    """The dimensions that `dim` names: all `ndim` for None, one, or several."""
+    if dim is None:
+        return list(range(ndim))
+    each = dim if isinstance(dim, (tuple, list, range)) else (dim,)
+    return [the_dim(op, d, ndim, dim) for d in each]
 
 
 def the_bool(op: str, value: object, argument: str) -> bool:

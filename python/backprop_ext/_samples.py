@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._checks import the_dim, the_tensor
+from ._checks import the_dims, the_tensor, whole
 from ._core import Tensor
 from ._return_types import named
 
@@ -29,16 +29,14 @@ def gradient(
     spacings that do not fit, or too few samples. Source: PyTorch's torch.gradient.
     """
     ndim = the_tensor("gradient", input).ndim
-    dims = range(ndim) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    dims = the_dims("gradient", dim, ndim)
     spacing = 1 if spacing is None else spacing
     each = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
     if len(each) != len(dims):
-        raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {list(dims)}; one each")
-    for d in dims:
-        the_dim("gradient", d, ndim, dim)
+        raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {dims}; one each")
     if len({d % ndim for d in dims}) < len(dims):
-        raise RuntimeError(f"[gradient] dimensions {list(dims)} name one of them twice; once each")
-    if isinstance(edge_order, bool) or not isinstance(edge_order, int):
+        raise RuntimeError(f"[gradient] dimensions {dims} name one of them twice; once each")
+    if whole(edge_order) is None:
         raise TypeError(f"[gradient] edge_order={edge_order!r}; pass 1 or 2")
     if edge_order not in (1, 2):
         raise RuntimeError(f"[gradient] edge_order is {edge_order}; expected 1 or 2")
@@ -91,9 +89,9 @@ def histogram(
     or the edges themselves. The last bin holds its upper edge too. Source: torch.histogram.
     """
     flat = the_tensor("histogram", input).detach().reshape(-1, 1)
-    if isinstance(bins, bool) or not isinstance(bins, (int, Tensor)):
+    if not isinstance(bins, Tensor) and whole(bins) is None:
         raise TypeError(f"[histogram] bins is a {type(bins).__name__}; pass a number or the edges")
-    each = [bins] if isinstance(bins, Tensor) else bins
+    each = [bins] if isinstance(bins, Tensor) else whole(bins)
     heights, edges = histogramdd(flat, each, range=range, weight=weight, density=density)
     return named("histogram", ("hist", "bin_edges"), (heights, edges[0]))
 
@@ -121,7 +119,11 @@ def histogramdd(
         raise TypeError(f"[histogram] density={density!r}; pass True or False")
     width = input.shape[-1]
     points = input.detach().reshape(-1, width)
+    if not isinstance(bins, (int, tuple, list)):
+        raise TypeError(f"[histogram] bins is a {type(bins).__name__}; pass a number, or a list")
     each = [bins] * width if isinstance(bins, int) else list(bins)
+    if any(isinstance(count, Tensor) is not isinstance(each[0], Tensor) for count in each):
+        raise TypeError(f"[histogram] bins are {bins}; pass numbers alone, or edges alone")
     if len(each) != width or (range is not None and len(range) != 2 * width):
         raise RuntimeError(
             f"[histogram] {len(each)} bins and range {range} for {width} dimensions; one each"
@@ -130,6 +132,10 @@ def histogramdd(
         if isinstance(count, Tensor) and count.dtype != input.dtype:
             raise RuntimeError(
                 f"[histogram] edges are {count.dtype}, the input {input.dtype}; convert one"
+            )
+        if isinstance(count, Tensor) and (count.ndim != 1 or count.numel() < 2):
+            raise RuntimeError(
+                f"[histogram] edges have shape {tuple(count.shape)}; pass two or more of them"
             )
     edges = [
         count if isinstance(count, Tensor) else _edges(points[:, d], count, range, d)
@@ -143,7 +149,9 @@ def histogramdd(
         inside &= (column >= e[0]) & (column <= e[-1])
         found = _core.searchsorted(e.contiguous(), column, right=True) - 1
         place = place * shape[d] + found.clamp(0, shape[d] - 1)
-    amount = _core.ones_like(points[:, 0]) if weight is None else weight.detach().reshape(-1)
+    amount = _core.ones_like(points[:, 0])
+    if weight is not None:
+        amount = the_tensor("histogram", weight, "weight").detach().reshape(-1)
     total = _core.zeros(shape, dtype=points.dtype).reshape(-1)
     heights = total.index_add(0, place[inside], amount[inside]).reshape(shape)
     if density:

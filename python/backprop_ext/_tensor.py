@@ -194,10 +194,10 @@ def _like(self: Tensor, dtype: Any, device: Device, requires_grad: bool) -> dict
     }
 
 
-def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
+def _size(size: tuple[Any, ...]) -> Any:
     if not size:
         raise TypeError("[new] no size was given; pass one, () for a 0-d tensor")
-    return size if len(size) != 1 or isinstance(size[0], int) else tuple(size[0])
+    return size[0] if len(size) == 1 else size
 
 
 @method("new_tensor")
@@ -225,7 +225,7 @@ def _new_full(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of `size` filled with `fill_value`, with the dtype of self."""
-    return _core.full(tuple(size), fill_value, **_like(self, dtype, device, requires_grad))
+    return _core.full(size, fill_value, **_like(self, dtype, device, requires_grad))
 
 
 def _attach_new(name: str, make: Callable[..., Tensor]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._checks import the_dim, the_tensor
+from ._checks import the_dims, the_tensor
 from ._core import _fft
 from ._core._fft import *  # noqa: F403 (every registered op that lives here)
 from ._names import missing_from
@@ -66,8 +66,6 @@ def _scaled(whole: Tensor, n: int, d: float, dtype: Any, requires_grad: bool) ->
 
 def _rolled(op: str, t: Tensor, dim: int | Sequence[int] | None, sign: int) -> Tensor:
     dims = the_tensor(op, t).dim()
-    axes = range(dims) if dim is None else [dim] if isinstance(dim, int) else dim
-    for a in axes:
-        the_dim(op, a, dims, dim)
+    axes = the_dims(op, dim, dims)
     shifts = [t.shape[a] // 2 if sign > 0 else (t.shape[a] + 1) // 2 for a in axes]
-    return _core.roll(t, shifts, tuple(axes)) if dims else t.clone()
+    return _core.roll(t, shifts, axes) if dims else t.clone()

@@ -107,6 +107,10 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     if isinstance(dims, _core.Tensor):
         dims = dims.tolist()
     if isinstance(dims, int):
-        return _core.tensordot(a, b, dims, out=out)
+        return _core.tensordot(a, b, int(dims), out=out)
+    if not isinstance(dims, (tuple, list)):
+        raise RuntimeError(f"[tensordot] dims is {dims!r}; pass a number, or two lists of them")
+    if len(dims) != 2:
+        raise ValueError(f"[tensordot] dims has {len(dims)} lists; pass one for each tensor")
     own, other = ((d,) if isinstance(d, int) else tuple(d) for d in dims)
     return _core.tensordot(a, b, own, other, out=out)

@@ -56,6 +56,7 @@ def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = Non
     x = input if dtype is None else input.to(dtype)
     if mask is None:
         return x
+    mask = mask.bool().expand(x.shape)
     if neutral in (inf, -inf) and not x.is_floating_point():
         if x.dtype == _core.bool:
             neutral = bool(neutral > 0)
@@ -80,6 +81,8 @@ def _dims(input: Tensor, dim: Dim) -> tuple[int, ...]:
     IndexError for one out of range, RuntimeError for one that is named twice.
     """
     ndim = the_tensor("masked", input).ndim
+    if dim is not None and not isinstance(dim, (int, tuple, list)):
+        raise TypeError(f"[masked] dim={dim!r}; pass a whole number, or a tuple of them")
     named = dim if isinstance(dim, (tuple, list)) else () if dim is None else (dim,)
     if not named:
         return tuple(range(ndim))
@@ -101,7 +104,7 @@ def _one_dim(input: Tensor, dim: Any) -> int:
 def _scanned(input: Tensor, mask: Any, neutral: float, dtype: Any) -> Tensor:
     if the_tensor("masked", input).dtype == _core.bool and dtype is None:
         raise NotImplementedError("[masked] no running sums of bools; pass dtype=torch.int64")
-    return _filled(input, mask, neutral, _counted(dtype, input))
+    return _filled(input, mask, neutral, dtype)
 
 
 def sum(
@@ -109,7 +112,7 @@ def sum(
 ) -> Tensor:
     """Sum of the elements that count; 0 for none."""
     x = _filled(input, mask, 0, _counted(dtype, input))
-    return x.sum(_dims(input, dim), keepdim)
+    return x.sum(_dims(input, dim), bool(keepdim))
 
 
 def prod(
@@ -118,32 +121,34 @@ def prod(
     """Product of the elements that count; 1 for none."""
     x = _filled(input, mask, 1, _counted(dtype, input))
     for d in sorted(_dims(input, dim), reverse=True):
-        x = x.prod(d, keepdim)
+        x = x.prod(d, bool(keepdim))
     return x
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """Running sum of the elements that count."""
-    return _scanned(input, mask, 0, dtype).cumsum(_one_dim(input, dim))
+    x = _scanned(input, mask, 0, dtype)
+    return x.cumsum(_one_dim(input, dim), dtype=x.dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """Running product of the elements that count."""
-    return _scanned(input, mask, 1, dtype).cumprod(_one_dim(input, dim))
+    x = _scanned(input, mask, 1, dtype)
+    return x.cumprod(_one_dim(input, dim), dtype=x.dtype)
 
 
 def amax(
     input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Tensor:
     """Largest element that counts; -inf (the smallest integer) for none."""
-    return _filled(input, mask, -inf, dtype).amax(_dims(input, dim), keepdim)
+    return _filled(input, mask, -inf, dtype).amax(_dims(input, dim), bool(keepdim))
 
 
 def amin(
     input: Tensor, dim: Dim = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Tensor:
     """Smallest element that counts; inf (the largest integer) for none."""
-    return _filled(input, mask, inf, dtype).amin(_dims(input, dim), keepdim)
+    return _filled(input, mask, inf, dtype).amin(_dims(input, dim), bool(keepdim))
 
 
 def argmax(
@@ -156,7 +161,7 @@ def argmax(
 ) -> Tensor:
     """Place of the first largest element that counts, in the input's type, as PyTorch gives it."""
     x = _filled(input, mask, -inf, dtype)
-    return x.argmax(dim, keepdim).to(x.dtype)
+    return x.argmax(dim, bool(keepdim)).to(x.dtype)
 
 
 def argmin(
@@ -169,7 +174,7 @@ def argmin(
 ) -> Tensor:
     """Place of the first smallest element that counts, in the input's type, as PyTorch gives it."""
     x = _filled(input, mask, inf, dtype)
-    return x.argmin(dim, keepdim).to(x.dtype)
+    return x.argmin(dim, bool(keepdim)).to(x.dtype)
 
 
 def _count(input: Tensor, dims: tuple[int, ...], mask: Tensor | None) -> Tensor:
@@ -218,7 +223,7 @@ def var(
     x = x if _is_inexact(x) else x.float()
     count = _count(x, dims, mask)
     deviation = _filled(x - mean(x, dims, keepdim=True, mask=mask), mask, 0)
-    taken = float(unbiased is not False) if correction is None else correction
+    taken = float((unbiased is not False) if correction is None else correction)
     freedom = (count.to(x.dtype.to_real()) - taken).clamp(min=0)
     square = (deviation * deviation.conj()).real
     return _squeezed(square.sum(dims, True) / freedom, dims, keepdim)
@@ -253,7 +258,7 @@ def norm(
     if ord is None or isinstance(ord, str):
         raise TypeError(f"[norm] ord={ord!r}; pass a number")
     x = _filled(input, mask, inf if ord == -inf else 0, dtype)
-    return x.norm(ord, _dims(input, dim), keepdim)
+    return x.norm(ord, _dims(input, dim), bool(keepdim))
 
 
 def normalize(

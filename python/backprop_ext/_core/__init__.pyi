@@ -779,8 +779,8 @@ class Tensor:
     def prod(
         self, dim: _int, keepdim: _bool = False, *, dtype: _DType | None = None
     ) -> Tensor: ...
-    def amax(self, dim: _int | Sequence[_int] = (), keepdim: _bool = False) -> Tensor: ...
-    def amin(self, dim: _int | Sequence[_int] = (), keepdim: _bool = False) -> Tensor: ...
+    def amax(self, dim: _int | Sequence[_int] | None = (), keepdim: _bool = False) -> Tensor: ...
+    def amin(self, dim: _int | Sequence[_int] | None = (), keepdim: _bool = False) -> Tensor: ...
     @overload
     def max(self) -> Tensor: ...
     @overload
@@ -980,7 +980,7 @@ class Tensor:
     def sort(self, dim: _int = -1, descending: _bool = False) -> ValuesIndices: ...
     @overload
     def sort(
-        self, *, stable: _bool, dim: _int = -1, descending: _bool = False
+        self, *, stable: _bool | None, dim: _int = -1, descending: _bool = False
     ) -> ValuesIndices: ...
     def argsort(
         self, dim: _int = -1, descending: _bool = False, stable: _bool = False
@@ -2029,14 +2029,14 @@ def prod(
 ) -> Tensor: ...
 def amax(
     input: Tensor,
-    dim: _int | Sequence[_int] = (),
+    dim: _int | Sequence[_int] | None = (),
     keepdim: _bool = False,
     *,
     out: Tensor | None = None,
 ) -> Tensor: ...
 def amin(
     input: Tensor,
-    dim: _int | Sequence[_int] = (),
+    dim: _int | Sequence[_int] | None = (),
     keepdim: _bool = False,
     *,
     out: Tensor | None = None,
@@ -2423,7 +2423,7 @@ def diagonal_scatter(
 def sort(input: Tensor, dim: _int = -1, descending: _bool = False) -> ValuesIndices: ...
 @overload
 def sort(
-    input: Tensor, *, stable: _bool, dim: _int = -1, descending: _bool = False
+    input: Tensor, *, stable: _bool | None, dim: _int = -1, descending: _bool = False
 ) -> ValuesIndices: ...
 def argsort(
     input: Tensor,
@@ -2990,10 +2990,9 @@ def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Ten
 @overload
 def column_stack(*tensors: Tensor, out: Tensor | None = None) -> Tensor: ...
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]: ...
-@overload
-def meshgrid(tensors: Sequence[Tensor], *, indexing: str | None = None) -> tuple[Tensor, ...]: ...
-@overload
-def meshgrid(*tensors: Tensor, indexing: str | None = None) -> tuple[Tensor, ...]: ...
+def meshgrid(
+    tensors: Sequence[Tensor] = (), *, indexing: str | None = None
+) -> tuple[Tensor, ...]: ...
 def cartesian_prod(*tensors: Tensor, out: Tensor | None = None) -> Tensor: ...
 def combinations(
     input: Tensor, r: _int = 2, with_replacement: _bool = False, *, out: Tensor | None = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
+from .._checks import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,20 +49,20 @@ def _window(
     requires_grad: bool = False,
 ) -> Tensor:
     """function(k, N) at k = 0 ... M - 1, computed in double."""
-    whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
-    if not whole or not isinstance(requires_grad, bool):
+    points = whole(int(count) if isinstance(count, bool) else count)
+    if points is None or not isinstance(requires_grad, bool):
         raise TypeError(
             f"[{op}] M={count!r} and requires_grad={requires_grad!r}; pass an int and a bool"
         )
-    if count < 0:
-        raise ValueError(f"[{op}] M is {count}; a window has 0 points or more")
+    if points < 0:
+        raise ValueError(f"[{op}] M is {points}; a window has 0 points or more")
     dtype = dtype or _core.get_default_dtype()
     if not isinstance(dtype, _core.dtype) or not dtype.is_floating_point:
         raise ValueError(f"[{op}] dtype is {dtype}; expected torch.float32 or torch.float64")
-    if count == 1:
+    if points == 1:
         values = np.ones(1)
     else:
-        values = function(np.arange(count, dtype=float), count if sym else count + 1)
+        values = function(np.arange(points, dtype=float), points if sym else points + 1)
     return _core.tensor(values, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
