@@ -113,10 +113,9 @@ void check_layout(const char* op, const ConvLayout& l, bool transposed, const Te
   at_least("padding", l.padding, 0);
   at_least("dilation", l.dilation, 1);
   at_least("groups", Dims{l.groups}, 1);
+  at_least("out_channels", Dims{transposed ? w.size(1) * l.groups : w.size(0)}, 1);
   for (int d = 2; d < w.dim(); ++d) at_least("kernel_size", Dims{w.size(d)}, 1);
   const int64_t taken = transposed ? w.size(0) : w.size(1) * l.groups;
-  if (w.size(0) == 0 || (transposed && w.numel() == 0))
-    fail_runtime(op, "weight of shape ", w.shape(), " makes nothing; no dimension may be empty");
   if (w.size(0) % l.groups != 0)
     fail_runtime(op, "weight of shape ", w.shape(), " does not split into ", l.groups,
                  " groups; its first dimension must be a multiple of groups");
