@@ -113,6 +113,7 @@ void check_layout(const char* op, const ConvLayout& l, bool transposed, const Te
   at_least("padding", l.padding, 0);
   at_least("dilation", l.dilation, 1);
   at_least("groups", Dims{l.groups}, 1);
+  if (transposed) at_least("in_channels", Dims{w.size(0)}, 1);
   at_least("out_channels", Dims{transposed ? w.size(1) * l.groups : w.size(0)}, 1);
   for (int d = 2; d < w.dim(); ++d) at_least("kernel_size", Dims{w.size(d)}, 1);
   const int64_t taken = transposed ? w.size(0) : w.size(1) * l.groups;
