@@ -215,6 +215,10 @@ def test_files_are_not_trusted_unless_it_is_said() -> None:
     bx.serialization.clear_safe_globals()
     with pytest.raises(pickle.UnpicklingError):
         bx.load(saved(Settings()))
+    with bx.serialization.safe_globals([type("Local", (), {}), (nn.Linear, "elsewhere.Linear")]):
+        with pytest.raises(pickle.UnpicklingError, match="Settings"):
+            bx.load(saved(Settings()))
+        assert bx.load(written([], {"name": "elsewhere:Linear"})) is nn.Linear
 
 
 def test_what_the_program_does_not_have_is_named() -> None:

@@ -274,8 +274,8 @@ class RowWalk final : public Instruction {
       run_parallel(0, rows_);
     }
     for (size_t k = 0; k < stages_.size(); ++k) {
-      check(stages_[k]->op(), faults_[k]);
       stages_[k]->end(&faults_[k]);
+      check(stages_[k]->op(), faults_[k]);
     }
   }
   std::string text() const override { return walk_text(stages_, rows_); }

@@ -42,6 +42,12 @@ std::pair<int64_t, int64_t> extent_of(const TensorImpl& t) {
   return {first * size_of(t.dtype), (last + 1) * size_of(t.dtype)};
 }
 
+/// What the host made, or what was computed of that.
+bool is_constant(const Buffer& buffer) {
+  return !buffer.folded.empty() ||
+         (!buffer.initial.empty() && !buffer.written && buffer.origin == Origin::Outside);
+}
+
 /// The same tensor on memory of its own, laid out alike.
 Tensor apart(const TensorImpl& t) {
   const auto [first, last] = extent_of(t);
@@ -233,12 +239,6 @@ void Recorder::keep_initial(Buffer& buffer, const TensorImpl& t) {
       buffer.origin == Origin::Argument)
     return;
   buffer.initial.assign(start_of(t), start_of(t) + buffer.bytes);
-}
-
-/// What the host made, or what was computed of that.
-bool Recorder::is_constant(const Buffer& buffer) const {
-  return !buffer.folded.empty() ||
-         (!buffer.initial.empty() && !buffer.written && buffer.origin == Origin::Outside);
 }
 
 void Recorder::taken(void* block, size_t bytes) {

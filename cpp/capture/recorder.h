@@ -53,7 +53,6 @@ class Recorder final : public LaunchListener, public Observer {
   void forget_inner_leaves();
   bool host_touched(const TensorImpl& t) const;
   void keep_initial(Buffer& buffer, const TensorImpl& t);
-  bool is_constant(const Buffer& buffer) const;
   void write_down_grads();
   void stop();
 

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict, deque
 from enum import Enum
 from functools import partial
 from pathlib import PurePath
-from pickle import UnpicklingError
+from pickle import PicklingError, UnpicklingError
 from types import BuiltinFunctionType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,8 @@ _MAKERS = [
     kind.__new__ for kind in (object, int, float, str, tuple, list, dict, set, frozenset, Generator)
 ]
 
-_safe: list[Any] = []
+# What `add_safe_globals` was given, by the dotted names that a file has for it.
+_safe: dict[str, Any] = {}
 
 
 class UntrustedError(UnpicklingError):
@@ -58,12 +59,21 @@ def add_safe_globals(safe_globals: Iterable[Any]) -> None:
 
     Source: https://docs.pytorch.org/docs/stable/notes/serialization.html
     """
-    _safe.extend(item for item in safe_globals if item not in _safe)
+    _safe.update((_dotted(item), item) for item in safe_globals)
+
+
+def _dotted(item: Any) -> str:
+    if isinstance(item, tuple):
+        return str(item[1])
+    try:
+        return name_of(item).replace(":", ".")
+    except PicklingError:
+        return f"{item.__module__}.{item.__qualname__}"
 
 
 def get_safe_globals() -> list[Any]:
     """What `add_safe_globals` was given."""
-    return list(_safe)
+    return list(_safe.values())
 
 
 def clear_safe_globals() -> None:
@@ -74,12 +84,13 @@ def clear_safe_globals() -> None:
 @contextlib.contextmanager
 def safe_globals(safe_globals: Iterable[Any]) -> Iterator[None]:
     """add_safe_globals for a block."""
-    before = get_safe_globals()
+    before = dict(_safe)
     add_safe_globals(safe_globals)
     try:
         yield
     finally:
-        _safe[:] = before
+        _safe.clear()
+        _safe.update(before)
 
 
 def trusted(name: str, weights_only: bool) -> Any:
@@ -89,11 +100,10 @@ def trusted(name: str, weights_only: bool) -> Any:
         if not isinstance(found, _NAMED):
             raise ValueError(f"{name} is neither a class nor a function")
         return found
-    for item in _safe:
-        known, alias = item if isinstance(item, tuple) else (item, None)
-        if name.replace(":", ".") == alias or (alias is None and name == name_of(known)):
-            return known
     shown = name.replace(":", ".")
+    if shown in _safe:
+        known = _safe[shown]
+        return known[0] if isinstance(known, tuple) else known
     raise UntrustedError(
         f"[load] the file holds a {shown}, with weights_only=True tensors and plain containers are "
         f"read; load a state_dict(), trust the class by serialization.add_safe_globals([...]), or "

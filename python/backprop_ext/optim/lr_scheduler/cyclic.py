@@ -105,12 +105,10 @@ class _WithMomentum(LRScheduler):
         else:
             group["momentum"] = value
 
-    def _jump(self, epoch: int) -> None:
-        self.last_epoch = epoch - 1
-        self._advance()
+    _jump = LRScheduler._go_to
 
     def _restart(self) -> None:
-        self._jump(0)
+        self._go_to(0)
 
 
 class OneCycleLR(_WithMomentum):

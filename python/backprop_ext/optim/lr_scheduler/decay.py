@@ -43,9 +43,7 @@ class _WithFunctions(LRScheduler):
                 raise TypeError(f"[{op}] lr_lambda={function!r}; pass a function of the epoch")
         super().__init__(optimizer, last_epoch)
 
-    def _jump(self, epoch: int) -> None:
-        self.last_epoch = epoch - 1
-        self._advance()
+    _jump = LRScheduler._go_to
 
     def state_dict(self) -> StateDict:
         """All but the optimizer; of the functions, the attributes."""
@@ -82,7 +80,7 @@ class MultiplicativeLR(_WithFunctions):
         return [lr * factor(self.last_epoch) for lr, factor in pairs]
 
     def _restart(self) -> None:
-        self._jump(0)
+        self._go_to(0)
 
 
 class StepLR(LRScheduler):
