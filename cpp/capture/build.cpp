@@ -6,6 +6,7 @@
 #include "capture/instructions.h"
 #include "capture/replay.h"
 #include "capture/rows.h"
+#include "capture/walks.h"
 
 namespace bx::capture {
 
