@@ -62,9 +62,18 @@ def _images() -> nn.Module:
     )
 
 
+def _lenet() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(256, 120), nn.ReLU(), nn.Linear(120, 10)),
+    )
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "perceptron": (_perceptron, (16, 20)),
     "images": (_images, (4, 2, 12, 12)),
+    "LeNet": (_lenet, (64, 1, 28, 28)),
     "recurrent": (Recurrent, (4, 7, 6)),
     "attention": (Attention, (4, 9, 16)),
 }

@@ -114,14 +114,12 @@ int64_t plan_by_birth(std::vector<Buffer>& buffers, int64_t* live_peak) {
   return gaps.end();
 }
 
-/// The largest for the longest first, each into the smallest gap between those that are alive at
-/// the same time; in the square of their number.
-int64_t plan_by_area(std::vector<Buffer>& buffers, std::vector<size_t> order) {
-  const auto area = [&](size_t k) {
-    return buffers[k].bytes * (buffers[k].last - buffers[k].first + 1);
-  };
+/// By weight, the heaviest first, each into the smallest gap between those that are alive at the
+/// same time; in the square of their number.
+template <class Weight>
+int64_t plan_by(Weight weight, std::vector<Buffer>& buffers, std::vector<size_t> order) {
   std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return area(a) > area(b); });
+                   [&](size_t a, size_t b) { return weight(buffers[a]) > weight(buffers[b]); });
   std::vector<size_t> by_offset;  // those that have a place
   int64_t end = 0;
   for (size_t k : order) {
@@ -155,16 +153,27 @@ int64_t plan_arena(std::vector<Buffer>& buffers, int64_t* live_peak) {
   std::vector<size_t> placed;
   for (size_t k = 0; k < buffers.size(); ++k)
     if (needs_place(buffers[k])) placed.push_back(k);
-  const int64_t by_birth = plan_by_birth(buffers, live_peak);
+  int64_t best = plan_by_birth(buffers, live_peak);
   // Nothing can be better than the most that is alive at once; many buffers would take long.
   constexpr size_t kMany = 4000;
-  if (by_birth == *live_peak || placed.size() > kMany) return by_birth;
+  if (placed.size() > kMany) return best;
   std::vector<int64_t> offsets;
-  for (size_t k : placed) offsets.push_back(buffers[k].arena_offset);
-  const int64_t by_area = plan_by_area(buffers, placed);
-  if (by_area < by_birth) return by_area;
+  const auto keep = [&] {
+    offsets.clear();
+    for (size_t k : placed) offsets.push_back(buffers[k].arena_offset);
+  };
+  keep();
+  const auto attempt = [&](auto weight) {
+    if (best == *live_peak) return;
+    const int64_t bytes = plan_by(weight, buffers, placed);
+    if (bytes >= best) return;
+    best = bytes;
+    keep();
+  };
+  attempt([](const Buffer& b) { return b.bytes; });
+  attempt([](const Buffer& b) { return b.bytes * (b.last - b.first + 1); });
   for (size_t i = 0; i < placed.size(); ++i) buffers[placed[i]].arena_offset = offsets[i];
-  return by_birth;
+  return best;
 }
 
 }  // namespace bx::capture

@@ -42,7 +42,7 @@ std::unique_ptr<Instruction> Program::set_grad(const GradSet& set) {
                                    record_.buffers[static_cast<size_t>(number)].start);
 }
 
-std::unique_ptr<Stage> Program::general(Launch&& launch) {
+std::unique_ptr<Stage> Program::general(std::unique_ptr<Launch> launch) {
   auto one = std::make_unique<GeneralKernel>(std::move(launch));
   const auto place_all = [&](const std::vector<Operand>& operands,
                              std::vector<kernels::View>& views, std::vector<int64_t>& local) {
@@ -57,7 +57,7 @@ std::unique_ptr<Stage> Program::general(Launch&& launch) {
   return one;
 }
 
-std::unique_ptr<Stage> Program::row_reduction(Launch&& launch) {
+std::unique_ptr<Stage> Program::row_reduction(std::unique_ptr<Launch> launch) {
   auto one = std::make_unique<RowReduction>(std::move(launch));
   const Operand &out = one->launch().out[0], &in = one->launch().in[0];
   point(out.buffer, &one->out, out.offset);
@@ -66,7 +66,7 @@ std::unique_ptr<Stage> Program::row_reduction(Launch&& launch) {
   return one;
 }
 
-std::unique_ptr<Instruction> Program::straight(Launch&& launch) {
+std::unique_ptr<Instruction> Program::straight(std::unique_ptr<Launch> launch) {
   auto one = std::make_unique<StraightKernel>(std::move(launch));
   const std::vector<Operand>&out = one->launch().out, &in = one->launch().in;
   point(out[0].buffer, &one->out, out[0].offset);
@@ -77,7 +77,7 @@ std::unique_ptr<Instruction> Program::straight(Launch&& launch) {
 /// The launches [begin, end) block by block.
 std::unique_ptr<Stage> Program::fused(size_t begin, size_t end) {
   auto fused = std::make_unique<FusedKernels>();
-  const Dims& shape = std::get<Launch>(record_.events[begin]).out[0].shape;
+  const Dims& shape = launch_of(record_.events[begin])->out[0].shape();
   std::vector<Operand> slots;
   const auto slot = [&](const Operand& o, bool written) {
     for (size_t k = 0; k < slots.size(); ++k)
@@ -87,7 +87,7 @@ std::unique_ptr<Stage> Program::fused(size_t begin, size_t end) {
       }
     slots.push_back(o);
     PointwiseOperand p{nullptr, size_of(o.dtype), !written, written,
-                       broadcast_strides(o.shape, o.strides, shape)};
+                       broadcast_strides(o.shape(), o.strides(), shape)};
     if (buffer_of(o).home == Home::Group) p.layout = Layout::Scratch;
     p.local = buffer_of(o).row_offset;
     fused->operands.push_back(p);
@@ -103,16 +103,15 @@ std::unique_ptr<Stage> Program::fused(size_t begin, size_t end) {
     fused->trees.push_back({nullptr, std::move(list)});
     return static_cast<int>(slots.size()) - 1;
   };
-  // Pointers into these are kept.
-  fused->params.reserve(end - begin);
+  // Pointers into it are kept.
   fused->trees.reserve(end - begin);
+  fused->launches.reserve(end - begin);
   for (size_t e = begin; e < end; ++e) {
-    const auto& launch = std::get<Launch>(record_.events[e]);
+    const Launch& launch = *launch_of(record_.events[e]);
     const bool reduces = !launch.kernel.pointwise;
-    fused->params.push_back(launch.params);
-    fused->names.push_back(launch.op);
+    fused->launches.push_back(take_launch(record_.events[e]));
     PointwiseStep step{reduces ? launch.kernel.leaves : launch.kernel.pointwise,
-                       fused->params.back().f,
+                       launch.params.f,
                        0,
                        static_cast<int>(launch.in.size()),
                        {}};
@@ -138,17 +137,15 @@ std::unique_ptr<Instruction> Program::instruction(size_t begin, size_t end) {
   Event& event = record_.events[begin];
   if (const auto* set = std::get_if<GradSet>(&event)) return set_grad(*set);
   if (const auto* call = std::get_if<HostCall>(&event)) return std::make_unique<CallHost>(*call);
-  auto& first = std::get<Launch>(event);
-  if (!first.kernel.pointwise) return general(std::move(first));
+  const Launch& first = *launch_of(event);
+  if (!first.kernel.pointwise) return general(take_launch(event));
   const Operand& out = first.out[0];
-  const bool is_straight = end - begin == 1 && out.numel() < kLongKernel &&
-                           is_contiguous(out.shape, out.strides) &&
-                           std::all_of(
-                               first.in.begin(), first.in.end(),
-                               [&](const Operand& o) {
-                                 return o.shape == out.shape && is_contiguous(o.shape, o.strides);
-                               });
-  return is_straight ? straight(std::move(first)) : fused(begin, end);
+  const bool is_straight =
+      end - begin == 1 && out.numel() < kLongKernel && out.is_contiguous() &&
+      std::all_of(
+          first.in.begin(), first.in.end(),
+          [&](const Operand& o) { return o.shape() == out.shape() && o.is_contiguous(); });
+  return is_straight ? straight(take_launch(event)) : fused(begin, end);
 }
 
 /// Groups that end at `ends`, the first of which begins at `begin`.
@@ -162,13 +159,14 @@ std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t 
     for (size_t end : ends) parts.push_back(instruction(std::exchange(begin, end), end));
     return std::make_unique<WholeWalk>(rows, std::move(parts));
   }
-  const bool leads = is_leading(std::get<Launch>(events[0]));
+  const bool leads = is_leading(*launch_of(events[0]));
   int64_t elements = 0, bytes = 0, unit = 1;
   std::vector<RowOperand> operands;
   for (size_t e = 0; e < events.size(); ++e) {
-    const auto& launch = std::get<Launch>(events[e]);
+    const Launch& launch = *launch_of(events[e]);
     row_operands(launch, rows, leads && e == 0, operands);
-    if (reduces_rows(launch)) unit = std::max(unit, kernels::straight_rows(launch.in[0].shape[2]));
+    if (reduces_rows(launch))
+      unit = std::max(unit, kernels::straight_rows(launch.in[0].shape()[2]));
     elements += (reduces_rows(launch) ? launch.in : launch.out)[0].numel() / rows;
   }
   std::vector<int> counted;
@@ -190,10 +188,11 @@ std::unique_ptr<Instruction> Program::walk(std::span<const size_t> ends, size_t 
   std::vector<std::unique_ptr<Stage>> stages;
   const GeneralKernel* leader = nullptr;
   for (size_t end : ends) {
-    auto& launch = std::get<Launch>(record_.events[begin]);
+    Event& event = record_.events[begin];
+    const Launch& launch = *launch_of(event);
     stages.push_back(launch.kernel.pointwise ? fused(begin, end)
-                     : reduces_rows(launch)  ? row_reduction(std::move(launch))
-                                             : general(std::move(launch)));
+                     : reduces_rows(launch)  ? row_reduction(take_launch(event))
+                                             : general(take_launch(event)));
     stages.back()->cut(rows);
     begin = end;
   }
@@ -218,7 +217,7 @@ void Program::build() {
   for (size_t begin = 0, g = 0; const size_t end : ends.walks) {
     work_.resize(instructions_.size() + 1);
     for (size_t e = begin; e < end; ++e)
-      if (const auto* launch = std::get_if<Launch>(&record_.events[e]))
+      if (const Launch* launch = launch_of(record_.events[e]))
         for (const auto* operands : {&launch->out, &launch->in})
           for (const Operand& o : *operands) work_.back() += o.numel();
     const size_t first = g;
@@ -239,7 +238,7 @@ void Program::build() {
     }
     b.initial = b.folded = {};
   }
-  record_.events = {};
+  record_.events = std::vector<Event>();
 }
 
 }  // namespace bx::capture

@@ -47,7 +47,7 @@ std::vector<Item> group_events(const std::vector<Event>& events) {
   std::vector<Item> items;
   items.reserve(events.size());
   for (size_t e = 0; e < events.size(); ++e) {
-    const auto* launch = std::get_if<Launch>(&events[e]);
+    const Launch* launch = launch_of(events[e]);
     if (!launch) {
       items.emplace_back(e).barrier = true;
       continue;
@@ -82,7 +82,7 @@ class Walk {
  public:
   Walk(Item item, const std::vector<Event>& events) {
     const Event& first = events[item.events.front()];
-    if (const auto* launch = std::get_if<Launch>(&first)) {
+    if (const Launch* launch = launch_of(first)) {
       rows_ = item.group ? 0 : own_rows(*launch);
       leads_ = !item.group && is_leading(*launch);
     }
@@ -91,7 +91,7 @@ class Walk {
 
   /// Takes the item in, or leaves the walk as it was and returns false.
   bool add(Item& item, const std::vector<Event>& events) {
-    const auto* launch = std::get_if<Launch>(&events[item.events.front()]);
+    const Launch* launch = launch_of(events[item.events.front()]);
     if (!launch || items.front().barrier) return false;
     const int64_t own = item.group ? 0 : own_rows(*launch);
     const int64_t rows = rows_ ? rows_ : own;
@@ -137,7 +137,7 @@ class Walk {
                             bool leads, std::vector<RowOperand>& found) {
     if (item.group && item.group->reduces()) return false;
     for (size_t e : item.events)
-      if (!row_operands(std::get<Launch>(events[e]), rows, leads, found)) return false;
+      if (!row_operands(*launch_of(events[e]), rows, leads, found)) return false;
     return true;
   }
 

@@ -30,8 +30,8 @@ class Group {
   bool add_pointwise(const Launch& launch) {
     if (launch.in.size() > 4) return false;
     const Operand& out = launch.out[0];
-    if (steps_ == 0) shape_ = out.shape;
-    else if (!(out.shape == shape_)) return false;
+    if (steps_ == 0) shape_ = &out.shape();
+    else if (!(out.shape() == *shape_)) return false;
     if (out.numel() == 0) return false;
     // The same memory seen in another layout must not be written in the group.
     for (const Operand& in : launch.in)
@@ -55,8 +55,8 @@ class Group {
   /// A reduction of what the group runs over, to one element, which nothing in the group may read.
   bool add_reduction(const Launch& launch) {
     const Operand& out = launch.out[0];
-    if (out.numel() != 1 || launch.in[0].numel() != shape_.product()) return false;
-    const Operand in = spread(launch.in[0], shape_);
+    if (out.numel() != 1 || launch.in[0].numel() != shape_->product()) return false;
+    const Operand in = spread(launch.in[0], *shape_);
     if (is_written_elsewhere(in)) return false;
     for (const Seen& s : seen_)
       if (s.operand.buffer == out.buffer) return false;
@@ -92,7 +92,7 @@ class Group {
     return bytes <= (reduces || reduces_ ? kMaxReducedBytes : kMaxPointwiseBytes);
   }
 
-  Dims shape_;
+  const Dims* shape_ = nullptr;  // of the first launch
   std::vector<Seen> seen_;
   std::vector<int> results_;  // buffers of reductions
   size_t steps_ = 0;

@@ -15,7 +15,7 @@ void Program::find_lifetimes() {
   std::vector<int> grads;  // set, and read by what the host does later
   for (int e = 0; e < static_cast<int>(record_.events.size()); ++e) {
     const Event& event = record_.events[static_cast<size_t>(e)];
-    if (const auto* launch = std::get_if<Launch>(&event)) {
+    if (const Launch* launch = launch_of(event)) {
       ++launches_;
       for (const Operand& o : launch->in) touch(o.buffer, e);
       for (const Operand& o : launch->out) touch(o.buffer, e);
@@ -47,9 +47,9 @@ std::vector<int> numbers_of(const std::vector<size_t>& ends, size_t events) {
 /// its buffer is touched.
 bool is_whole_rows(const Launch& launch, const Operand& o, const Buffer& b, bool walked,
                    int64_t rows) {
-  return o.offset == 0 && is_contiguous(o.shape, o.strides) && o.numel() % rows == 0 &&
+  return o.offset == 0 && o.is_contiguous() && o.numel() % rows == 0 &&
          o.numel() * size_of(o.dtype) == b.bytes &&
-         (launch.kernel.pointwise ? o.shape == launch.out[0].shape
+         (launch.kernel.pointwise ? o.shape() == launch.out[0].shape()
                                   : walked && row_step(o, rows) > 0);
 }
 
@@ -66,7 +66,7 @@ void Program::find_homes(const Schedule& schedule) {
     const bool apart = groups[begin] == groups[end - 1] || fits_cache(walk);
     const int64_t rows = apart ? 0 : rows_of(walk);
     for (size_t e = begin; e < end; ++e) {
-      const auto* launch = std::get_if<Launch>(&events[e]);
+      const Launch* launch = launch_of(events[e]);
       if (!launch) continue;
       const bool leads = e == begin && is_leading(*launch);
       const auto look = [&](const std::vector<Operand>& operands, unsigned mask) {

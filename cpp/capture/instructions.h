@@ -18,20 +18,21 @@ inline void check(const char* op, const FaultInfo& fault) {
 /// One pointwise kernel on straight memory: a call and nothing else.
 class StraightKernel final : public Instruction {
  public:
-  explicit StraightKernel(Launch launch) : launch_(std::move(launch)), n_(launch_.out[0].numel()) {}
+  explicit StraightKernel(std::unique_ptr<Launch> launch)
+      : launch_(std::move(launch)), n_(launch_->out[0].numel()) {}
   void run() override {
     FaultInfo fault;
-    launch_.kernel.pointwise(&out, in, n_, launch_.params.f, &fault);
-    check(launch_.op, fault);
+    launch_->kernel.pointwise(&out, in, n_, launch_->params.f, &fault);
+    check(launch_->op, fault);
   }
-  std::string text() const override { return str(launch_.op, " ", launch_.out[0].shape); }
-  const Launch& launch() const { return launch_; }
+  std::string text() const override { return str(launch_->op, " ", launch_->out[0].shape()); }
+  const Launch& launch() const { return *launch_; }
 
   void* out = nullptr;
   void* in[4] = {};
 
  private:
-  Launch launch_;
+  std::unique_ptr<Launch> launch_;
   int64_t n_;
 };
 
@@ -41,7 +42,7 @@ class FusedKernels final : public Stage {
   void run() override {
     FaultInfo fault;
     plan->run(&fault);
-    check(names.front(), fault);
+    check(op(), fault);
     for (Tree& t : trees) {
       const void* list[1] = {t.leaves.get()};
       t.join(&t.out, list, plan->total, nullptr, &fault);
@@ -51,10 +52,10 @@ class FusedKernels final : public Stage {
   void run_rows(int64_t begin, int64_t end, char* local, FaultInfo* fault) const override {
     plan->run_range(begin * row_width_, end * row_width_, fault, local);
   }
-  const char* op() const override { return names.front(); }
+  const char* op() const override { return launches.front()->op; }
   std::string text() const override {
     std::string all;
-    for (const char* name : names) all += (all.empty() ? "" : " + ") + std::string(name);
+    for (const auto& launch : launches) all += (all.empty() ? "" : " + ") + std::string(launch->op);
     return str(all, " ", shape);
   }
 
@@ -69,8 +70,7 @@ class FusedKernels final : public Stage {
   std::vector<PointwiseOperand> operands;
   std::vector<PointwiseStep> steps;
   std::vector<Tree> trees;
-  std::vector<Params> params;
-  std::vector<const char*> names;
+  std::vector<std::unique_ptr<Launch>> launches;
   std::optional<PointwisePlan> plan;
 
  private:
@@ -80,41 +80,37 @@ class FusedKernels final : public Stage {
 /// Any other kernel.
 class GeneralKernel final : public Stage {
  public:
-  explicit GeneralKernel(Launch launch) : launch_(std::move(launch)) {
-    size_t numbers = 0;
-    for (const auto* list : {&launch_.out, &launch_.in})
-      for (const Operand& o : *list) numbers += 2 * static_cast<size_t>(o.shape.size());
-    layouts_.reserve(numbers);
-    out.reserve(launch_.out.size());
-    in.reserve(launch_.in.size());
-    for (const Operand& o : launch_.out) out.push_back(view(o));
-    for (const Operand& o : launch_.in) in.push_back(view(o));
+  explicit GeneralKernel(std::unique_ptr<Launch> launch) : launch_(std::move(launch)) {
+    out.reserve(launch_->out.size());
+    in.reserve(launch_->in.size());
+    for (const Operand& o : launch_->out) out.push_back(view(o));
+    for (const Operand& o : launch_->in) in.push_back(view(o));
   }
   void run() override {
     FaultInfo fault;
-    launch_.kernel.general(out.data(), in.data(), launch_.params, &fault);
-    check(launch_.op, fault);
+    launch_->kernel.general(out.data(), in.data(), launch_->params, &fault);
+    check(launch_->op, fault);
   }
   void cut(int64_t rows) override {
-    out_cuts_ = cuts(launch_.out, launch_.kernel.rows.out, rows);
-    in_cuts_ = cuts(launch_.in, launch_.kernel.rows.in, rows);
+    out_cuts_ = cuts(launch_->out, launch_->kernel.rows.out, rows);
+    in_cuts_ = cuts(launch_->in, launch_->kernel.rows.in, rows);
   }
   void run_rows(int64_t begin, int64_t end, char* local, FaultInfo* fault) const override {
     const RowViews to(out, out_local, out_cuts_, begin, end, local);
     const RowViews from(in, in_local, in_cuts_, begin, end, local);
-    launch_.kernel.general(to.views, from.views, launch_.params, fault);
+    launch_->kernel.general(to.views, from.views, launch_->params, fault);
   }
   /// All of it, while `done` hears of rows.
   void lead(kernels::RowsDone done, FaultInfo* fault) const {
-    launch_.kernel.leading(out.data(), in.data(), launch_.params, fault, done);
+    launch_->kernel.leading(out.data(), in.data(), launch_->params, fault, done);
   }
-  const Launch& launch() const { return launch_; }
-  const char* op() const override { return launch_.op; }
+  const Launch& launch() const { return *launch_; }
+  const char* op() const override { return launch_->op; }
   std::string text() const override {
     std::string shapes;
-    for (const Operand& o : launch_.in) shapes += str(shapes.empty() ? "" : ", ", o.shape);
-    return str(launch_.op, " ", shapes, launch_.out.empty() ? "" : " -> ",
-               launch_.out.empty() ? "" : str(launch_.out[0].shape));
+    for (const Operand& o : launch_->in) shapes += str(shapes.empty() ? "" : ", ", o.shape());
+    return str(launch_->op, " ", shapes, launch_->out.empty() ? "" : " -> ",
+               launch_->out.empty() ? "" : str(launch_->out[0].shape()));
   }
 
   std::vector<kernels::View> out, in;
@@ -132,7 +128,7 @@ class GeneralKernel final : public Stage {
       const Operand& o = all[k];
       const bool walked = mask >> k & 1;
       result.push_back(
-          {walked ? row_step(o, rows) : 0, walked && o.shape.size() > 0 && o.shape[0] == rows});
+          {walked ? row_step(o, rows) : 0, walked && o.shape().size() > 0 && o.shape()[0] == rows});
     }
     return result;
   }
@@ -155,14 +151,10 @@ class GeneralKernel final : public Stage {
     int64_t shapes[kernels::kMaxOperands][kMaxDims];
   };
 
-  kernels::View view(const Operand& o) {
-    const int64_t* at = layouts_.data() + layouts_.size();
-    layouts_.insert(layouts_.end(), o.shape.begin(), o.shape.end());
-    layouts_.insert(layouts_.end(), o.strides.begin(), o.strides.end());
-    return {nullptr, at, at + o.shape.size(), o.shape.size(), o.dtype};
+  static kernels::View view(const Operand& o) {
+    return {nullptr, o.shape().data(), o.strides().data(), o.shape().size(), o.dtype};
   }
-  Launch launch_;
-  std::vector<int64_t> layouts_;  // shapes and strides of all views, in few lines of the cache
+  std::unique_ptr<Launch> launch_;
   std::vector<RowCut> out_cuts_, in_cuts_;
 };
 
@@ -196,7 +188,7 @@ class SetGrad final : public Instruction {
     }
     if (!grad_)
       grad_ = make<TensorImpl>(storage_, set_.grad->offset / size_of(set_.grad->dtype),
-                               set_.grad->shape, set_.grad->strides, set_.grad->dtype);
+                               set_.grad->shape(), set_.grad->strides(), set_.grad->dtype);
     if (!(set_.leaf->grad == grad_)) set_.leaf->grad = grad_;
   }
   bool on_host() const override { return true; }

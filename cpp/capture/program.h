@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -45,28 +46,41 @@ struct Buffer {
   const void* start = nullptr;         // while it was recorded, if it is still there
 };
 
+/// How tensors lie in their memory: one object for all that lie alike.
+struct Geometry final : Object {
+  Geometry(const Dims& shape_, const Dims& strides_) : shape(shape_), strides(strides_) {}
+  bool operator==(const Geometry& o) const { return shape == o.shape && strides == o.strides; }
+
+  const Dims shape, strides;
+};
+
 /// A tensor as a kernel saw it.
 struct Operand {
   int buffer;
-  int64_t offset;  // bytes
-  Dims shape, strides;
   DType dtype;
+  int64_t offset;  // bytes
+  Ref<const Geometry> geometry;
 
-  int64_t numel() const { return shape.product(); }
+  const Dims& shape() const { return geometry->shape; }
+  const Dims& strides() const { return geometry->strides; }
+  int64_t numel() const { return shape().product(); }
+  bool is_contiguous() const { return bx::is_contiguous(shape(), strides()); }
   bool same_place(const Operand& o) const {
-    return buffer == o.buffer && offset == o.offset && dtype == o.dtype && shape == o.shape &&
-           strides == o.strides;
+    return buffer == o.buffer && offset == o.offset && dtype == o.dtype &&
+           (geometry == o.geometry || *geometry == *o.geometry);
   }
 };
 
 /// A row-major operand as one of another shape.
 inline Operand spread(Operand o, const Dims& shape) {
-  o.shape = shape;
-  o.strides = contiguous_strides(shape);
+  o.geometry = make<Geometry>(shape, contiguous_strides(shape));
   return o;
 }
 
 struct Launch {
+  Launch(const char* op_, const kernels::Kernel& kernel_, const Params& params_, Owner owner_)
+      : op(op_), kernel(kernel_), params(params_), owner(std::move(owner_)) {}
+
   const char* op;
   kernels::Kernel kernel;
   Params params;
@@ -89,7 +103,17 @@ struct HostCall {
   std::function<void()> run;
 };
 
-using Event = std::variant<Launch, GradSet, HostCall>;
+using Event = std::variant<std::unique_ptr<Launch>, GradSet, HostCall>;
+
+/// The launch that an event is, or null.
+inline Launch* launch_of(const Event& event) {
+  const auto* launch = std::get_if<std::unique_ptr<Launch>>(&event);
+  return launch ? launch->get() : nullptr;
+}
+/// The launch that an event is, taken out of it.
+inline std::unique_ptr<Launch> take_launch(Event& event) {
+  return std::move(std::get<std::unique_ptr<Launch>>(event));
+}
 
 /// What must hold of a leaf's `.grad` before a replay: the step added to it as it was.
 struct GradBefore {

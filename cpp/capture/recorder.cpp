@@ -138,6 +138,16 @@ int Recorder::buffer_of(const TensorImpl& t) {
   return found->second;
 }
 
+const Ref<const Geometry>& Recorder::geometry_of(const TensorImpl& t) {
+  size_t hash = static_cast<size_t>(t.shape.size());
+  for (int d = 0; d < t.shape.size(); ++d)
+    hash = (hash * 31 + static_cast<size_t>(t.shape[d])) * 31 + static_cast<size_t>(t.strides[d]);
+  const auto [begin, end] = geometries_.equal_range(hash);
+  for (auto it = begin; it != end; ++it)
+    if (it->second->shape == t.shape && it->second->strides == t.strides) return it->second;
+  return geometries_.emplace(hash, make<Geometry>(t.shape, t.strides))->second;
+}
+
 void Recorder::touch(int number, bool written) {
   Buffer& buffer = record_.buffers[static_cast<size_t>(number)];
   const int now = static_cast<int>(record_.events.size());
@@ -158,7 +168,7 @@ Operand Recorder::operand(const TensorImpl& t) {
   // Whose memory may be another one at the next call.
   if (buffer.storage && !t.grad_fn && watched_.insert(&t).second)
     record_.outside.push_back(Tensor(Ref<TensorImpl>(const_cast<TensorImpl*>(&t))));
-  return {number, t.offset * size_of(t.dtype), t.shape, t.strides, t.dtype};
+  return {number, t.dtype, t.offset * size_of(t.dtype), geometry_of(t)};
 }
 
 /// A replay calls the host again, on the tensors of the first call.
@@ -205,23 +215,23 @@ void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Op
   }
   if (params.object && !owner)
     fail_runtime("capture", op, " cannot be recorded; keep it out of the captured function");
-  Launch launch{op, kernel, params, {}, {}, owner};
-  launch.in.reserve(static_cast<size_t>(inputs.size()));
-  launch.out.reserve(static_cast<size_t>(outputs.size()));
+  auto launch = std::make_unique<Launch>(op, kernel, params, owner);
+  launch->in.reserve(static_cast<size_t>(inputs.size()));
+  launch->out.reserve(static_cast<size_t>(outputs.size()));
   for (int k = 0; k < inputs.size(); ++k) {
-    launch.in.push_back(operand(inputs[k]));
-    Buffer& buffer = record_.buffers[static_cast<size_t>(launch.in.back().buffer)];
+    launch->in.push_back(operand(inputs[k]));
+    Buffer& buffer = record_.buffers[static_cast<size_t>(launch->in.back().buffer)];
     // Made during the recording and read before any kernel wrote it: the host put something there.
     keep_initial(buffer, inputs[k]);
-    touch(launch.in.back().buffer, false);
+    touch(launch->in.back().buffer, false);
   }
-  bool folds = !has_effects(launch);
-  for (const Operand& o : launch.in)
+  bool folds = !has_effects(*launch);
+  for (const Operand& o : launch->in)
     folds = folds && is_constant(record_.buffers[static_cast<size_t>(o.buffer)]);
   for (int k = 0; k < outputs.size(); ++k) {
     check_not_read_before(outputs[k]);
-    launch.out.push_back(operand(outputs[k]));
-    Buffer& buffer = record_.buffers[static_cast<size_t>(launch.out.back().buffer)];
+    launch->out.push_back(operand(outputs[k]));
+    Buffer& buffer = record_.buffers[static_cast<size_t>(launch->out.back().buffer)];
     check_writable(buffer);
     // It may write a part of what the host made.
     if (host_touched(outputs[k])) keep_initial(buffer, outputs[k]);
@@ -229,7 +239,7 @@ void Recorder::launching(const char* op, const kernels::Kernel& kernel, const Op
     buffer.folded.clear();
     if (folds && is_first && buffer.bytes <= kMostFolded)
       buffer.folded.resize(static_cast<size_t>(buffer.bytes));
-    touch(launch.out.back().buffer, true);
+    touch(launch->out.back().buffer, true);
   }
   record_.events.emplace_back(std::move(launch));
 }

@@ -49,6 +49,7 @@ class Recorder final : public LaunchListener, public Observer {
   void check_not_read_before(const TensorImpl& t);
   void check_writable(const Buffer& buffer) const;
   Operand operand(const TensorImpl& t);
+  const Ref<const Geometry>& geometry_of(const TensorImpl& t);
   void touch(int buffer, bool written);
   void forget_inner_leaves();
   bool host_touched(const TensorImpl& t) const;
@@ -60,7 +61,8 @@ class Recorder final : public LaunchListener, public Observer {
   std::map<const char*, int> numbers_;             // a storage's first byte -> buffer
   std::unordered_map<const void*, Block> blocks_;  // taken since the recording began, still there
   std::unordered_map<int, Storage*> storages_;     // of buffers made since
-  std::vector<Tensor> leaves_;                     // whose .grad the step changed
+  std::unordered_multimap<size_t, Ref<const Geometry>> geometries_;  // by a hash of their numbers
+  std::vector<Tensor> leaves_;                                       // whose .grad the step changed
   Tensors arguments_;
   std::set<int> shared_;        // arguments that share their memory
   std::set<const char*> read_;  // what the host looked at

@@ -119,9 +119,9 @@ class Program {
   std::unique_ptr<Instruction> walk(std::span<const size_t> ends, size_t begin);
   std::unique_ptr<Instruction> restore(int number);
   std::unique_ptr<Instruction> set_grad(const GradSet& set);
-  std::unique_ptr<Stage> general(Launch&& launch);
-  std::unique_ptr<Stage> row_reduction(Launch&& launch);
-  std::unique_ptr<Instruction> straight(Launch&& launch);
+  std::unique_ptr<Stage> general(std::unique_ptr<Launch> launch);
+  std::unique_ptr<Stage> row_reduction(std::unique_ptr<Launch> launch);
+  std::unique_ptr<Instruction> straight(std::unique_ptr<Launch> launch);
   std::unique_ptr<Stage> fused(size_t begin, size_t end);
   const Buffer& buffer_of(const Operand& o) const {
     return record_.buffers[static_cast<size_t>(o.buffer)];

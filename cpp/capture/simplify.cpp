@@ -9,7 +9,7 @@ namespace bx::capture {
 void Program::fold_constants() {
   std::vector<int> writes(record_.buffers.size());
   for (const Event& event : record_.events)
-    if (const auto* launch = std::get_if<Launch>(&event))
+    if (const Launch* launch = launch_of(event))
       for (const Operand& o : launch->out) ++writes[static_cast<size_t>(o.buffer)];
   const auto buffer = [&](const Operand& o) -> Buffer& {
     return record_.buffers[static_cast<size_t>(o.buffer)];
@@ -27,7 +27,7 @@ void Program::fold_constants() {
     return true;
   };
   std::erase_if(record_.events, [&](const Event& event) {
-    const auto* launch = std::get_if<Launch>(&event);
+    const Launch* launch = launch_of(event);
     if (!launch || !folds(*launch)) return false;
     for (const Operand& o : launch->out) {
       Buffer& b = buffer(o);
@@ -60,7 +60,7 @@ void Program::drop_dead() {
     needed[k] = record_.buffers[k].origin != Origin::Internal;
   std::vector<bool> dead(record_.events.size());
   for (size_t e = record_.events.size(); e-- > 0;) {
-    if (const auto* launch = std::get_if<Launch>(&record_.events[e])) {
+    if (const Launch* launch = launch_of(record_.events[e])) {
       bool live = has_effects(*launch);
       for (const Operand& o : launch->out) live = live || needed[static_cast<size_t>(o.buffer)];
       dead[e] = !live;

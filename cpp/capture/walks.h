@@ -9,31 +9,31 @@ namespace bx::capture {
 /// A reduction over the rows of a walk: what some rows come to is kept, and joined at the end.
 class RowReduction final : public Stage {
  public:
-  explicit RowReduction(Launch launch)
+  explicit RowReduction(std::unique_ptr<Launch> launch)
       : launch_(std::move(launch)),
-        type_(launch_.in[0].dtype),
-        rows_(launch_.in[0].shape[1]),
-        width_(launch_.in[0].shape[2]),
+        type_(launch_->in[0].dtype),
+        rows_(launch_->in[0].shape()[1]),
+        width_(launch_->in[0].shape()[2]),
         pieces_(std::make_unique<char[]>(static_cast<size_t>(pieces_of(rows_) * row_bytes()))) {}
   void run() override {
     FaultInfo fault;
-    reduce(launch_.kernel.general, in, rows_, out, 1, &fault);
-    check(launch_.op, fault);
+    reduce(launch_->kernel.general, in, rows_, out, 1, &fault);
+    check(launch_->op, fault);
   }
   void cut(int64_t) override {}
   /// `begin` is a multiple of unit().
   void run_rows(int64_t begin, int64_t end, char* local, FaultInfo* fault) const override {
     const int64_t at = begin * row_bytes();
     const char* from = in_local >= 0 ? local + in_local + at % kLine : static_cast<char*>(in) + at;
-    reduce(launch_.kernel.pieces, from, end - begin, pieces_.get() + begin / unit() * row_bytes(),
+    reduce(launch_->kernel.pieces, from, end - begin, pieces_.get() + begin / unit() * row_bytes(),
            pieces_of(end - begin), fault);
   }
   void end(FaultInfo* fault) override {
-    reduce(launch_.kernel.stack, pieces_.get(), pieces_of(rows_), out, 1, fault);
+    reduce(launch_->kernel.stack, pieces_.get(), pieces_of(rows_), out, 1, fault);
   }
-  const Launch& launch() const { return launch_; }
-  const char* op() const override { return launch_.op; }
-  std::string text() const override { return str(launch_.op, " ", launch_.in[0].shape); }
+  const Launch& launch() const { return *launch_; }
+  const char* op() const override { return launch_->op; }
+  std::string text() const override { return str(launch_->op, " ", launch_->in[0].shape()); }
 
   void* out = nullptr;
   void* in = nullptr;
@@ -49,10 +49,10 @@ class RowReduction final : public Stage {
     const int64_t out_shape[] = {results, width_}, out_strides[] = {width_, 1};
     const kernels::View whole{const_cast<void*>(from), shape, strides, 3, type_};
     const kernels::View result{to, out_shape, out_strides, 2, type_};
-    kernel(&result, &whole, launch_.params, fault);
+    kernel(&result, &whole, launch_->params, fault);
   }
 
-  Launch launch_;
+  std::unique_ptr<Launch> launch_;
   DType type_;
   int64_t rows_, width_;
   std::unique_ptr<char[]> pieces_;

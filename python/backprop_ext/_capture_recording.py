@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ._capture_values import TENSOR, rebuild
 from ._core import Tensor
@@ -46,7 +46,10 @@ class Watch:
     def keep(self) -> list[Tensor]:
         """Remember how all of it is now; returns the tensors that belong to it."""
         # A ModuleList is never called, but what it holds is.
-        modules = {id(m): m for called in self._called.values() for m in called.modules()}
+        modules: dict[int, Module] = {}
+        for called in self._called.values():
+            if id(called) not in modules:
+                modules |= {id(m): m for m in called.modules()}
         self._kept: list[tuple[Any, Callable[[Any], list[Any]], list[Any]]] = [
             *((m, _of_module, _of_module(m)) for m in modules.values()),
             *((o, _of_optimizer, _of_optimizer(o)) for o in self._optimizers.values()),
@@ -85,13 +88,13 @@ class Recording:
 
 def _of_module(module: Module) -> list[Any]:
     """Its parameters, buffers, modules and hooks, and its numbers and strings: Dropout's p."""
-    values = module.__dict__
-    found = [values[name] for name in module._kinds]
+    values, kinds = module.__dict__, module._kinds
+    found = [values[name] for name in kinds]
     for name, value in values.items():
-        if name not in module._kinds and _is_plain(value):
+        if (type(value) in _PLAIN or _is_plain(value)) and name not in kinds:
             found += [name, value]
-    for kind in ("forward", "forward_pre", "backward", "backward_pre"):
-        found += values[f"_{kind}_hooks"].values()
+    for hooks in _HOOKS:
+        found += values[hooks].values()
     return found
 
 
@@ -103,10 +106,14 @@ def _of_optimizer(optimizer: Optimizer) -> list[Any]:
     return found
 
 
+_HOOKS: Final = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_PLAIN: Final = frozenset({type(None), bool, int, float, str})
+
+
 def _is_plain(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str))
+    return isinstance(value, tuple(_PLAIN))
 
 
 def _same(a: Any, b: Any) -> bool:
