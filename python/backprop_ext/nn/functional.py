@@ -13,8 +13,9 @@ from .. import _core
 from .._checks import the_tensor
 from .._core import _nn, prelu, sigmoid, tanh
 from .._core._nn import *  # noqa: F403 (every registered op that lives here)
-from . import _attention, _losses, _masks, _vision
+from . import _attention, _fractional_pool, _losses, _masks, _vision
 from ._attention import *  # noqa: F403
+from ._fractional_pool import *  # noqa: F403
 from ._losses import *  # noqa: F403
 from ._masks import *  # noqa: F403
 from ._reduction import reduction_of
@@ -45,7 +46,7 @@ __all__ = [
     "tanh",
     "threshold_",
 ]
-for _part in (_nn, _attention, _losses, _masks, _vision):
+for _part in (_nn, _attention, _fractional_pool, _losses, _masks, _vision):
     __all__ += _part.__all__
 
 

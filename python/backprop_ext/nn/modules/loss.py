@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import functional as F
 from .._reduction import reduction_of
+from .linear import Linear
 from .module import Module
 
 if TYPE_CHECKING:
-    from ..._core import Tensor
+    from ..._core import Tensor, dtype
 
 __all__ = [
     "BCELoss",
@@ -18,8 +21,11 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "MSELoss",
     "NLLLoss",
+    "NLLLoss2d",
     "SmoothL1Loss",
 ]
 
@@ -150,6 +156,16 @@ class NLLLoss(_WeightedLoss):
         )
 
 
+class NLLLoss2d(NLLLoss):
+    """NLLLoss by its old name; warns."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warnings.warn(
+            "[NLLLoss2d] is the old name of NLLLoss; use that", FutureWarning, stacklevel=2
+        )
+        super().__init__(*args, **kwargs)
+
+
 class CrossEntropyLoss(_WeightedLoss):
     """-w_t log softmax(x)_t, x (N, C, ...) logits, t (N, ...) class indices or (N, C, ...) weights.
 
@@ -176,6 +192,77 @@ class CrossEntropyLoss(_WeightedLoss):
             ignore_index=self.ignore_index,
             reduction=self.reduction,
             label_smoothing=self.label_smoothing,
+        )
+
+
+class LinearCrossEntropyOptions(NamedTuple):
+    """How PyTorch takes a LinearCrossEntropyLoss apart to save memory; here it changes nothing."""
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: dtype | None = None
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """CrossEntropyLoss of logits W x + b, x (N, in_features), of which it owns W and b.
+
+    `linear` has num_classes * prod(out_features) rows; the targets are (N, *out_features).
+    Raises RuntimeError for a weight that is not (num_classes), or label_smoothing beyond [0, 1].
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: LinearCrossEntropyOptions | None = None,
+    ) -> None:
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise RuntimeError(
+                f"[LinearCrossEntropyLoss] weight has the shape {tuple(weight.shape)}; expected "
+                f"{(num_classes,)}, a number per class"
+            )
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(
+                f"[LinearCrossEntropyLoss] label_smoothing={label_smoothing} must be in [0, 1]"
+            )
+        super().__init__(weight, None, None, reduction)
+        self.num_classes, self.out_features = num_classes, out_features
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        rows = prod(out_features, start=num_classes)
+        self.linear = Linear(in_features, rows, bias=bias, device=device, dtype=dtype)
+        self.options = options
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        shape, bias = (self.num_classes, *self.out_features), self.linear.bias
+        return F.linear_cross_entropy(
+            input,
+            self.linear.weight.reshape(*shape, self.linear.in_features),
+            target,
+            linear_bias=None if bias is None else bias.reshape(shape),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
         )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ... import _core
 from .. import functional as F
 from .. import init
+from .._sizes import per_dimension
 from ..parameter import Parameter
-from ._sizes import per_dimension
 from .module import Module
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..._checks import the_tensor
 from .. import functional as F
-from ._sizes import per_dimension
+from .._sizes import per_dimension
 from .module import Module
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._sizes import per_dimension
+from .._sizes import per_dimension
 
 if TYPE_CHECKING:
     from collections.abc import Callable
