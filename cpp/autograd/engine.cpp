@@ -33,6 +33,10 @@ bool is_sole_owner(const Tensor& t) {
 void add_gradient(Tensor& sum, Tensor g) {
   if (!sum.defined()) {
     sum = std::move(g);
+  } else if (!(sum.shape() == g.shape())) {
+    fail_runtime("backward", "gradients of shapes ", sum.shape(), " and ", g.shape(),
+                 " meet at one tensor; its shape was changed in place after it had been used: "
+                 "write x = x.squeeze() instead of x.squeeze_()");
   } else if (!grad_enabled() && is_sole_owner(sum) && sum.dtype() == g.dtype()) {
     launch("backward", row_kernel(formulas::row_index<formulas::Add>, 0, sum.dtype()), sum,
            {&sum, &g});
@@ -278,7 +282,7 @@ class Pass {
   }
 
   void accumulate(AccumulateGrad& node, Entry& entry) {
-    if (!options_.accumulate) return;
+    if (!options_.accumulate || !node.leaf->leaf_requires_grad) return;
     const bool watched = node.hooks && !node.hooks->on_inputs.empty();
     Tensor g = watched ? entry.grads[0] : std::move(entry.grads[0]);
     if (!watched) entry.grads.clear();
@@ -292,6 +296,10 @@ class Pass {
   /// .grad += g; the first gradient is kept as it is where nobody else holds it.
   void add_to_grad(const Tensor& t, Tensor g, bool may_take) {
     note_grad(*t.impl(), true);
+    if (!(t.shape() == g.shape()) || t.dtype() != g.dtype())
+      fail_runtime("backward", "a gradient of ", name_of(g.dtype()), " and shape ", g.shape(),
+                   " for a tensor that is ", name_of(t.dtype()), " of shape ", t.shape(),
+                   " now; it was changed in place after it had been used: compute the loss anew");
     if (!t->grad) {
       const bool take = options_.create_graph || (may_take && is_sole_owner(g));
       if (!take) {

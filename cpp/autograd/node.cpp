@@ -29,6 +29,16 @@ TensorImpl::~TensorImpl() {
   if (node.hooks) std::erase(node.hooks->retaining, this);
 }
 
+void TensorImpl::move_to(Ref<Storage> memory, int64_t first, const Dims& sizes, const Dims& steps,
+                         DType type) {
+  if (first != offset || !(sizes == shape) || !(steps == strides) || type != dtype) ++moves;
+  storage = std::move(memory);
+  offset = first;
+  shape = sizes;
+  strides = steps;
+  dtype = type;
+}
+
 AccumulateGrad::~AccumulateGrad() { leaf_extras(*leaf.impl())->accumulator = nullptr; }
 
 void set_pack_tensor(PackTensor pack) { pack_tensor = pack; }
@@ -46,6 +56,7 @@ SavedTensor::SavedTensor(const Tensor& t, bool own_output)
   tensor_ = own_output ? detached(t).ref() : t.ref();
   held_ = t->storage;
   version_ = t->storage->version();
+  moves_ = tensor_->moves;
 }
 
 Tensor SavedTensor::unpack(const Node& owner) const {
@@ -68,6 +79,10 @@ Tensor SavedTensor::unpack(const Node& owner) const {
                    const Tensor kept(tensor_);
                    return story_for_error(owner, &kept);
                  }());
+  if (tensor_->moves != moves_)
+    fail_runtime("backward", "a tensor", name_for_error(Tensor(tensor_)), " that ", owner.name(),
+                 " kept for its gradient was given another shape or layout since, ", tensor_->shape,
+                 "; keep the old one, and write x = x.squeeze() instead of x.squeeze_()");
   // `.data = ...` since then: the value of that time is what the gradient needs.
   Tensor t(tensor_);
   if (!(tensor_->storage == storage)) {
@@ -157,11 +172,25 @@ void check_inplace(const char* op, const Tensor& t) {
                    "clone() it first");
 }
 
+namespace {
+
+/// Row-major or not, the same elements in the same order: sizes of 1 lie anywhere.
+bool lie_alike(const Tensor& a, const Tensor& b) {
+  int i = 0, j = 0;
+  for (;; ++i, ++j) {
+    while (i < a.dim() && a.shape()[i] == 1) ++i;
+    while (j < b.dim() && b.shape()[j] == 1) ++j;
+    if (i == a.dim() || j == b.dim()) return i == a.dim() && j == b.dim();
+    if (a.shape()[i] != b.shape()[j] || a.strides()[i] != b.strides()[j]) return false;
+  }
+}
+
+}  // namespace
+
 void require_apart(const char* op, const Tensor& written, const Tensor& read, bool wholly) {
   if (written->storage != read->storage || !is_dense(written) || !is_dense(read)) return;
   const int64_t a = size_of(written.dtype()), b = size_of(read.dtype());
-  const bool same = a * written->offset == b * read->offset &&
-                    a * written.numel() == b * read.numel() && written.strides() == read.strides();
+  const bool same = a == b && written->offset == read->offset && lie_alike(written, read);
   if (same && !wholly) return;
   if (a * written->offset < b * (read->offset + read.numel()) &&
       b * read->offset < a * (written->offset + written.numel()))

@@ -78,7 +78,7 @@ class SavedTensor {
 
   Ref<TensorImpl> tensor_;
   Ref<Object> held_;  // the storage of the tensor, or, without a tensor, what stands for it
-  uint32_t version_ = 0;
+  uint32_t version_ = 0, moves_ = 0;
   bool own_output_ = false;
   uint32_t output_nr_ = 0;
 };

@@ -53,10 +53,7 @@ void write_out(const Operation& operation, const Tensor& out, const Tensor& resu
   }
   const Tensor fresh = to(result.same_as(out) ? clone(result) : result, out.dtype());
   const Tensor own = fresh.same_as(result) ? clone(fresh) : fresh;
-  out->storage = own->storage;
-  out->offset = own->offset;
-  out->shape = own->shape;
-  out->strides = own->strides;
+  out->move_to(own->storage, own->offset, own->shape, own->strides, own->dtype);
 }
 
 PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {

@@ -24,11 +24,12 @@ int set_data(PyObject* self, PyObject* value, void*) {
     if (t.dtype() != source.dtype() && t->leaf_requires_grad && !is_differentiable(source.dtype()))
       fail_runtime("data", "a tensor that requires grad cannot take ", name_of(source.dtype()),
                    " data; convert it to a floating-point type");
-    t->storage = make<Storage>(source->storage);
-    t->offset = source->offset;
-    t->shape = source->shape;
-    t->strides = source->strides;
-    t->dtype = source->dtype;
+    if (t->grad_fn && (t.dtype() != source.dtype() || !(t.shape() == source.shape())))
+      fail_runtime("data", "the result of an operation, ", name_of(t.dtype()), " of shape ",
+                   t.shape(), ", cannot take ", name_of(source.dtype()), " data of shape ",
+                   source.shape(), ", which its gradient would not fit; detach() it first");
+    t->move_to(make<Storage>(source->storage), source->offset, source->shape, source->strides,
+               source->dtype);
     return 0;
   });
 }

@@ -23,8 +23,14 @@ Dims broadcast_shapes(const char* op, const Dims& a, const Dims& b) {
 Dims broadcast_strides(const Dims& shape, const Dims& strides, const Dims& target) {
   Dims out(target.size(), 0);
   const int shift = target.size() - shape.size();
-  for (int i = 0; i < shape.size(); ++i)
+  bool fits = shift >= 0;
+  for (int i = 0; i < shape.size() && fits; ++i) {
+    fits = shape[i] == 1 || shape[i] == target[i + shift];
     out[i + shift] = (shape[i] == 1 && target[i + shift] != 1) ? 0 : strides[i];
+  }
+  if (!fits)
+    fail_runtime("shape", "a tensor of shape ", shape, " does not broadcast to ", target,
+                 "; make their sizes equal or 1");
   return out;
 }
 

@@ -94,7 +94,8 @@ inline Dims contiguous_strides(const Dims& shape) {
 /// NumPy's broadcasting of two shapes.
 Dims broadcast_shapes(const char* op, const Dims& a, const Dims& b);
 
-/// The strides with which a tensor is read as if it had `target`'s shape (0 where it repeats).
+/// The strides with which a tensor is read as if it had `target`'s shape (0 where it repeats);
+/// RuntimeError where it does not broadcast to that.
 Dims broadcast_strides(const Dims& shape, const Dims& strides, const Dims& target);
 
 /// Python's axis: -ndim..ndim-1, else IndexError. A 0-d tensor takes -1 and 0.

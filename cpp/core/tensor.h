@@ -75,12 +75,17 @@ class TensorImpl final : public Object {
   Ref<TensorImpl> view_base;
   /// The storage's version when a view's grad_fn was made; an in-place write makes it stale.
   uint32_t view_version = 0;
+  /// Grows with every move_to(): what was kept of the tensor for a gradient does not fit any more.
+  uint32_t moves = 0;
   std::unique_ptr<AutogradExtras> extras;
   /// The Python object that stands for this tensor, if any is alive; not owned.
   void* python_object = nullptr;
   Dims shape, strides;
 
   void* raw() const { return static_cast<char*>(storage->data()) + offset * size_of(dtype); }
+  /// Shows other memory from now on, or the same in another layout.
+  void move_to(Ref<Storage> memory, int64_t first, const Dims& sizes, const Dims& steps,
+               DType type);
 
  protected:
   void last_release() override {

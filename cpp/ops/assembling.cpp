@@ -56,7 +56,7 @@ Tensors broadcast_tensors(const Tensors& tensors) {
   Dims shape;
   for (const Tensor& t : tensors) shape = broadcast_shapes("broadcast_tensors", shape, t.shape());
   Tensors out;
-  for (const Tensor& t : tensors) out.push_back(expand(t, shape));
+  for (const Tensor& t : tensors) out.push_back(t.shape() == shape ? t : expand(t, shape));
   return out;
 }
 

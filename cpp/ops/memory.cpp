@@ -58,13 +58,10 @@ Tensor resize_(const char* op, const Tensor& self, const Dims& size) {
   const Tensor fresh = empty(size, self.dtype());
   const int64_t unit = size_of(self.dtype());
   const int64_t have = self->storage->bytes() - self->offset * unit;
-  if (fresh.numel() * unit > have) {
-    if (have > 0) std::memcpy(fresh.raw(), self.raw(), static_cast<size_t>(have));
-    self->storage = fresh->storage;
-    self->offset = 0;
-  }
-  self->shape = size;
-  self->strides = contiguous_strides(size);
+  const bool grows = fresh.numel() * unit > have;
+  if (grows && have > 0) std::memcpy(fresh.raw(), self.raw(), static_cast<size_t>(have));
+  self->move_to(grows ? fresh->storage : self->storage, grows ? 0 : self->offset, size,
+                contiguous_strides(size), self.dtype());
   self->storage->bump_version();
   return self;
 }

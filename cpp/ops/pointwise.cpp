@@ -52,6 +52,27 @@ void describe_partial(PointwiseOp& op) {
   }
 }
 
+template <class Row, class... Rows>
+constexpr bool is_one_of = (std::is_same_v<Row, Rows> || ...);
+template <class Row>
+constexpr bool is_kinked =
+    is_one_of<Row, formulas::Abs, formulas::Relu, formulas::LeakyRelu, formulas::Threshold,
+              formulas::Hardtanh, formulas::Relu6, formulas::Hardsigmoid, formulas::Hardshrink,
+              formulas::Softshrink>;
+
+/// d, with a slope of zero for x: a second derivative is asked for even where there is none.
+Tensor tied(const Tensor& d, const Tensor& x) {
+  if (Recorder r{&d, &x}; r && r.needs(1)) {
+    const Tensor out = detached(d);
+    r.done("ThresholdBackwardBackward0", out, [shape = x.shape()](const Backward& b) {
+      b.give(0, b.grad());
+      if (b.wants(1)) b.give(1, zeros(shape, b.grad().dtype()));
+    });
+    return out;
+  }
+  return d;
+}
+
 template <class Row>
 PointwiseOp describe() {
   PointwiseOp op{formulas::row_index<Row>,
@@ -71,10 +92,16 @@ PointwiseOp describe() {
                  Row::masked,
                  Row::rejects_bool,
                  Row::one_type,
+                 is_kinked<Row>,
                  {}};
   describe_partial<Row, 0>(op);
   describe_partial<Row, 1>(op);
   describe_partial<Row, 2>(op);
+  bool derives = false;
+  for (const Partial& partial : op.partials) derives = derives || partial.exists;
+  if (!derives) op.node_name = "NotImplemented";
+  op.recorded = op.domain != Domain::Compare && op.domain != Domain::Bits &&
+                (derives || op.face != formulas::Face::Special);
   return op;
 }
 
@@ -111,10 +138,15 @@ class PointwiseNode final : public Node {
       for (Tensor* t : {&in[0], &in[1], &in[2], &y})
         if (t->defined()) *t = conj(*t);
     for (int i = 0; i < op_.inputs; ++i) {
-      if (!call.wants(i) || !op_.partials[i].exists) continue;
-      Tensor d = op_.partials[i].passes_gradient ? g
-                 : grad_enabled()                ? op_.partials[i].formula(g, in, y, params_)
-                                                 : run_kernel(i, g, in, y);
+      if (!call.wants(i)) continue;
+      const Partial& partial = op_.partials[i];
+      if (!partial.exists)
+        fail_runtime(op_.name, "the derivative for input ", i,
+                     " is not implemented; detach() that input, or leave it out of the loss");
+      Tensor d = partial.passes_gradient ? g
+                 : grad_enabled()        ? partial.formula(g, in, y, params_)
+                                         : run_kernel(i, g, in, y);
+      if (op_.kinked && grad_enabled()) d = tied(d, in[i].defined() ? in[i] : y);
       call.give(i, input_shapes_ ? sum_to_size(d, input_shapes_[i]) : std::move(d));
     }
   }
@@ -203,8 +235,7 @@ const char* node_name(const PointwiseOp& op, const Tensor* in, bool inplace) {
 Ref<Node> make_node(const PointwiseOp& op, const Prepared& p, const Tensor& out,
                     const double* params, const Tensor* self) {
   Edge edges[3];
-  for (int i = 0; i < op.inputs; ++i)
-    if (op.partials[i].exists) edges[i] = gradient_edge(p.in[i]);
+  for (int i = 0; i < op.inputs; ++i) edges[i] = gradient_edge(p.in[i]);
   auto node = make<PointwiseNode>(op, node_name(op, p.in, self != nullptr), params);
   if (p.broadcast) {
     node->input_shapes_ = std::make_unique<Dims[]>(static_cast<size_t>(op.inputs));
@@ -230,9 +261,9 @@ void note_recorded(const Ref<Node>& node, const PointwiseOp& op, const Tensor* i
 }
 
 bool wants_recording(const PointwiseOp& op, const Tensor* in) {
-  if (!grad_enabled() || op.domain == Domain::Compare || op.domain == Domain::Bits) return false;
+  if (!grad_enabled() || !op.recorded) return false;
   for (int k = 0; k < op.inputs; ++k)
-    if (op.partials[k].exists && requires_grad(in[k])) return true;
+    if (requires_grad(in[k])) return true;
   return false;
 }
 
@@ -303,8 +334,9 @@ Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* 
     require_storable(op.name, p.dtype, self.dtype());
   if (p.dtype != self.dtype() || op.domain == Domain::Compare || is_integral(p.dtype)) {
     // Another type on the way, or integers, whose division may fail halfway: an op, then a copy.
-    Tensor values[3] = {unwritten(self)};
-    for (int k = 1; k < op.inputs; ++k) values[k] = in[k];
+    const std::span others(in + 1, static_cast<size_t>(op.inputs - 1));
+    Tensor values[3] = {unwritten(self, others)};
+    std::copy(others.begin(), others.end(), values + 1);
     return copy_(self, pointwise(op, values, params));
   }
   for (int k = 1; k < op.inputs; ++k)
@@ -313,8 +345,7 @@ Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* 
   Tensor old_self;
   if (record) {
     Edge edges[3];
-    for (int i = 0; i < op.inputs; ++i)
-      if (op.partials[i].exists) edges[i] = gradient_edge(p.in[i]);
+    for (int i = 0; i < op.inputs; ++i) edges[i] = gradient_edge(p.in[i]);
     p.in[0] = detached(self);
     p.in[0]->grad_fn = grad_fn(self);
     p.in[0]->output_nr = self->output_nr;

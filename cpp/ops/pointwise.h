@@ -32,7 +32,9 @@ struct PointwiseOp {
   formulas::Face face;
   formulas::Numbers numbers;
   bool masked, rejects_bool, one_type;
+  bool kinked;  // its slope is the same between kinks
   Partial partials[3];
+  bool recorded = false;  // also without a partial: who asks for its derivative is told
 };
 
 /// Every row, by number.

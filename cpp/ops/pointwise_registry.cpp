@@ -213,7 +213,8 @@ Tensor clamp_inplace(const Tensor& t, const Bound& min, const Bound& max) {
   check_inplace("clamp_", t);
   for (const Bound& bound : {low, high})
     if (bound) require_apart("clamp_", t, bound->tensor);
-  const Tensor result = clamp(unwritten(t), low, high);
+  const Tensor bounds[] = {low ? low->tensor : Tensor(), high ? high->tensor : Tensor()};
+  const Tensor result = clamp(unwritten(t, bounds), low, high);
   require_storable("clamp_", result.dtype(), t.dtype());
   return copy_(t, result);
 }

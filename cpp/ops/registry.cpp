@@ -160,7 +160,10 @@ void Registry::inplace(std::initializer_list<const char*> names, bool elementwis
                        count = overload.arguments.size()](Value* v) -> Value {
         const Tensor self = std::get<Tensor>(v[0]);
         check_inplace(op->name.c_str(), self);
-        v[0] = unwritten(self);
+        Tensors others;
+        for (size_t k = 1; k < count; ++k)
+          if (const auto* t = std::get_if<Tensor>(&v[k])) others.push_back(*t);
+        v[0] = unwritten(self, others);
         const Tensor result = std::get<Tensor>(call(v));
         for (size_t k = 1; elementwise && k < count; ++k)
           if (const auto* t = std::get_if<Tensor>(&v[k])) require_apart(op->name.c_str(), self, *t);

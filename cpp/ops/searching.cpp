@@ -35,8 +35,17 @@ struct Groups {
   }
 };
 
-Value unique(const char* op, const Tensor& t, bool anywhere, bool with_inverse, bool with_counts,
-             std::optional<int64_t> dim) {
+/// PyTorch has no derivative here: who asks for one is told.
+void refuse_derivative(const char* op, const Tensor& values, const Tensor& t) {
+  if (Recorder r{&t}; r)
+    r.done("NotImplemented", values, [op](const Backward&) {
+      fail(ErrorKind::NotImplemented, op,
+           "the derivative is not implemented; detach() the input, or index it with "
+           "return_inverse's places");
+    });
+}
+
+Tensors distinct(const char* op, const Tensor& t, bool anywhere, std::optional<int64_t> dim) {
   GradMode off(false);
   Tensor values, inverse, counts;
   if (dim) wrap_axis(op, *dim, t.dim());
@@ -60,11 +69,17 @@ Value unique(const char* op, const Tensor& t, bool anywhere, bool with_inverse, 
     inverse = g.inverse;
     counts = g.counts;
   }
-  if (!with_inverse && !with_counts) return values;
-  Tensors results{values};
-  if (with_inverse) results.push_back(inverse);
-  if (with_counts) results.push_back(counts);
-  return results;
+  return {values, inverse, counts};
+}
+
+Value unique(const char* op, const Tensor& t, bool anywhere, bool with_inverse, bool with_counts,
+             std::optional<int64_t> dim) {
+  Tensors found = distinct(op, t, anywhere, dim);
+  refuse_derivative(op, found[0], t);
+  if (!with_inverse && !with_counts) return found[0];
+  if (!with_counts) found.pop_back();
+  if (!with_inverse) found.erase(found.begin() + 1);
+  return found;
 }
 
 Tensor searchsorted(const char* op, const Tensor& bounds, const Tensor& values, bool as_int32,

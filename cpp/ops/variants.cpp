@@ -50,15 +50,16 @@ void name_inplace(Node& node) {
   if (const auto found = names.find(node.name()); found != names.end()) node.rename(found->second);
 }
 
-/// self with the layout and the history of a view of it.
-Tensor become(const char* op, const Tensor& self, const Tensor& view) {
+void check_leaf(const char* op, const Tensor& self) {
   if (grad_enabled() && self->leaf_requires_grad)
     fail_runtime(op, "a leaf tensor that requires grad (shape ", self.shape(),
                  ") is changed in place; do it under no_grad(), or out of place");
+}
+
+/// self with the layout and the history of a view of it.
+Tensor become(const Tensor& self, const Tensor& view) {
   const Ref<Node> node = grad_fn(view);
-  self->shape = view->shape;
-  self->strides = view->strides;
-  self->offset = view->offset;
+  self->move_to(self->storage, view->offset, view->shape, view->strides, self->dtype);
   self->storage->bump_version();
   if (!self->view_base && node) {
     name_inplace(*node);
@@ -82,7 +83,10 @@ void add_inplace_views(Registry& r, std::initializer_list<const char*> names) {
     add_variant(r, op, Place::Method, str(name, "_"), "The tensor becomes the view. " + op.doc,
                 [name](const std::function<Value(Value*)>& call, Value* v) -> Value {
                   const Tensor self = std::get<Tensor>(v[0]);
-                  return become(name, self, std::get<Tensor>(call(v)));
+                  check_leaf(name, self);
+                  // The gradient of a result has to come back in its old shape, whatever the mode.
+                  GradMode mode(grad_enabled() || self->grad_fn);
+                  return become(self, std::get<Tensor>(call(v)));
                 });
   }
 }
