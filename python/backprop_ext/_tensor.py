@@ -231,13 +231,15 @@ def _new_full(
 def _attach_new(name: str, make: Callable[..., Tensor]) -> None:
     def new(
         self: Tensor,
-        *size: Any,
+        *sizes: Any,
+        size: Any = None,
         dtype: Any = None,
         device: Device = None,
         requires_grad: bool = False,
         **options: Any,
     ) -> Tensor:
-        return make(_size(size), **_like(self, dtype, device, requires_grad), **options)
+        size = _size(sizes) if size is None else size
+        return make(size, **_like(self, dtype, device, requires_grad), **options)
 
     new.__name__ = name
     new.__doc__ = f"{make.__name__}(size) with the dtype of self."
