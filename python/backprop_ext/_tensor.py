@@ -238,8 +238,9 @@ def _attach_new(name: str, make: Callable[..., Tensor]) -> None:
         requires_grad: bool = False,
         **options: Any,
     ) -> Tensor:
-        size = _size(sizes) if size is None else size
-        return make(size, **_like(self, dtype, device, requires_grad), **options)
+        options |= _like(self, dtype, device, requires_grad)
+        # By its name it is a tuple, and no number.
+        return make(_size(sizes), **options) if size is None else make(size=size, **options)
 
     new.__name__ = name
     new.__doc__ = f"{make.__name__}(size) with the dtype of self."
