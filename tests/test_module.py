@@ -317,3 +317,15 @@ def test_a_module_that_looks_for_names_itself_may_end_in_the_base_class() -> Non
         wrapped.nothing  # noqa: B018
     with pytest.raises(AttributeError, match="'Linear' object has no attribute 'nothing'"):
         nn.Linear(2, 3).nothing  # noqa: B018
+
+
+def test_a_module_that_hands_names_on_takes_the_one_it_hands_them_to() -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+    assert Wrapped(nn.Linear(2, 3)).in_features == 2
