@@ -37,6 +37,8 @@ EXPRESSIONS = [
     "torch.complex(w, w)._is_view(), torch.polar(w, w)._is_view(), w.quantile(0.5)._is_view()",
     "torch.linalg.solve(torch.eye(3), torch.ones(3))._is_view()",
     "nn.functional.scaled_dot_product_attention(w[None], w[None], w[None])._is_view()",
+    "torch._dynamo.reset(), setattr(module('_dynamo').config, 'suppress_errors', True)",
+    "module('_dynamo').disable(len)([1]), module('_dynamo').mark_dynamic(w, 0)",
     "w.to_dense() is w",
     "w.to_dense(torch.float64)",
     "w.new_zeros(size=(2,))",
