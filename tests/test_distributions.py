@@ -481,10 +481,43 @@ def test_a_divergence_can_be_registered_for_types_of_ones_own() -> None:
         return torch.tensor(42.0)
 
     assert dist.kl_divergence(Mine(0.0, 1.0), Other(0.0, 1.0)).item() == 42.0
+    dist.register_kl(Mine, int)  # what distributions may be mixed with
     with pytest.raises(TypeError, match="pass a class of distributions"):
-        dist.register_kl(Mine, int)
+        dist.register_kl(Mine, 1)
     with pytest.raises(NotImplementedError, match="none is known of VonMises to Normal"):
         dist.kl_divergence(dist.VonMises(0.0, 1.0), dist.Normal(0.0, 1.0))
+
+
+def test_expand_of_ones_own_makes_an_empty_instance() -> None:
+    class Scaled(dist.Normal):
+        def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+            new = self._get_checked_instance(Scaled, _instance)
+            new.factor = self.factor
+            return super().expand(batch_shape, new)
+
+        def __init__(self, loc: float, scale: float, factor: float) -> None:
+            super().__init__(loc, scale)
+            self.factor = factor
+
+    class Other(Scaled):
+        def __init__(self) -> None:
+            super().__init__(0.0, 1.0, 3.0)
+
+    wide = Scaled(0.0, 1.0, 2.0).expand((3,))
+    assert type(wide) is Scaled
+    assert (wide.factor, tuple(wide.batch_shape)) == (2.0, (3,))
+    with pytest.raises(NotImplementedError, match=r"Other has an __init__ other than .* Scaled"):
+        Other().expand((3,))
+
+
+def test_a_module_may_be_a_distribution_too() -> None:
+    class Prior(dist.Normal, torch.nn.Module):
+        def __init__(self) -> None:
+            torch.nn.Module.__init__(self)
+            dist.Normal.__init__(self, 0.0, 1.0)
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+    assert [name for name, _ in Prior().named_parameters()] == ["weight"]
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,47 @@ def test_slicing_is_a_view_and_index_tensors_copy() -> None:
     assert t.tolist() == [-1, -1, 0, 3, 4, 15]
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        [1, ...],
+        [None, 1],
+        [slice(0, 2), 0],
+        [[0, 1], [2, 3]],
+        [0, [1, 0]],
+        [bx.tensor(1), 0],
+        [range(2), range(2)],
+        [bx.tensor([0, 1]), bx.tensor([0, 1])],
+    ],
+    ids=str,
+)
+def test_a_list_of_several_parts_is_read_as_a_tuple_with_a_warning(key: Any) -> None:
+    t = bx.arange(60.0).view(SHAPE)
+    with pytest.warns(UserWarning, match=r"\[index\] a list of several parts is read as a tuple"):
+        assert bx.equal(t[key], t[tuple(key)])
+    written, expected = t.clone(), t.clone()
+    expected[tuple(key)] = -1
+    with pytest.warns(UserWarning, match="pass tuple"):
+        written[key] = -1
+    assert bx.equal(written, expected)
+
+
+def test_a_list_of_numbers_selects_rows() -> None:
+    t = bx.arange(60.0).view(SHAPE)
+    for key in ([0, 2], [], [True, False, True], [[0]] * 32, np.array([[0, 1], [1, 2]])):
+        expected = t.numpy()[np.array(key, dtype=None if len(key) else int)]
+        np.testing.assert_array_equal(t[key].numpy(), expected)
+
+
+def test_views_with_leading_sizes_of_1_are_written_in_place() -> None:
+    t = bx.zeros(2, 2)
+    t[:1, :] += 1
+    t[None, :1, 1:] *= 3
+    assert t.tolist() == [[1, 3], [0, 0]]
+    t[0] = bx.ones(1, 1, 2)
+    assert t.tolist() == [[1, 1], [0, 0]]
+
+
 def test_assignment_converts_to_the_tensors_type() -> None:
     t = bx.zeros(3, dtype=bx.int64)
     t[0], t[1:], t[bx.tensor([1])] = 2.9, bx.tensor([5.5, 7.0]), 8

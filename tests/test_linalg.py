@@ -45,6 +45,15 @@ def test_svd_of_a_matrix_without_full_rank_is_orthogonal() -> None:
     np.testing.assert_allclose((vh @ vh.mT).numpy(), np.eye(3), atol=1e-6)
 
 
+@pytest.mark.parametrize("seed", [2637, 2837])
+def test_svd_ends_where_the_square_of_a_column_vanishes(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    a = np.outer(draw.standard_normal(4), draw.standard_normal(4)).astype(np.float32)
+    u, s, vh = bx.linalg.svd(bx.tensor(a))
+    np.testing.assert_allclose((u * s @ vh).numpy(), a, atol=1e-6)
+    np.testing.assert_allclose((u.mT @ u).numpy(), np.eye(4), atol=1e-6)
+
+
 def ratios(z: Any) -> Any:
     """What is left of vectors that are known up to a factor."""
     return bx.view_as_real(z[..., 1:, :] / z[..., :1, :]) if z.ndim > 2 else z.abs()

@@ -296,3 +296,36 @@ def test_a_recurrent_layer_knows_its_weights_by_layer() -> None:
         [getattr(layer, name) is w for name, w in zip(*both, strict=True)]
         for both in zip(layer._all_weights, layer.all_weights, strict=True)
     ] == [[True] * 4] * 4
+
+
+def test_a_module_that_looks_for_names_itself_may_end_in_the_base_class() -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)  # type: ignore[misc]
+            except AttributeError:
+                return getattr(super().__getattr__("inner"), name)  # type: ignore[misc]
+
+    wrapped = Wrapped(nn.Linear(2, 3))
+    assert wrapped.out_features == 3
+    assert wrapped.__getattr__("inner") is wrapped.inner
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'nothing'"):
+        wrapped.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'nothing'"):
+        nn.Linear(2, 3).nothing  # noqa: B018
+
+
+def test_a_module_that_hands_names_on_takes_the_one_it_hands_them_to() -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+    assert Wrapped(nn.Linear(2, 3)).in_features == 2

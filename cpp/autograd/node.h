@@ -199,6 +199,12 @@ inline Tensor named(const char* name, Tensor t) {
   return t;
 }
 
+/// The same for a reshaped result whose base nobody has: it is no view of anything.
+inline Tensor unsafe_view(const char* name, Tensor t) {
+  t->view_base = nullptr;
+  return named(name, std::move(t));
+}
+
 /// Makes `node` the origin of t, as output nr.
 void set_history(const Tensor& t, const Ref<Node>& node, uint32_t nr = 0);
 /// The same for a tensor just written in place: where t is a view, its base is rebased.

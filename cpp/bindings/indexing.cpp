@@ -51,6 +51,18 @@ int64_t number_index(PyObject* o) {
   return value;
 }
 
+/// A list of more than numbers is a key of several parts, as in PyTorch, which warns of it too.
+bool is_key_of_parts(PyObject* key) {
+  if (!PyList_Check(key) || PyList_GET_SIZE(key) >= 32) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(key); ++i) {
+    PyObject* part = PyList_GET_ITEM(key, i);
+    if (is_tensor(part) || PySequence_Check(part) || PySlice_Check(part) || part == Py_None ||
+        part == Py_Ellipsis)
+      return true;
+  }
+  return false;
+}
+
 /// The view that the plain parts of a key select, and index tensors for the rest.
 struct Indexed {
   Tensor view;
@@ -58,10 +70,23 @@ struct Indexed {
   bool advanced = false;
 
   Indexed(const Tensor& t, PyObject* key) : view(t) {
-    if (!PyTuple_Check(key)) {
+    if (is_key_of_parts(key)) {
+      if (PyErr_WarnEx(PyExc_UserWarning,
+                       "[index] a list of several parts is read as a tuple; pass tuple(key), or "
+                       "tensor(key) to select rows",
+                       1))
+        throw py::error_already_set();
+      add_parts(py::tuple(py::reinterpret_borrow<py::list>(key)).ptr());
+    } else if (PyTuple_Check(key)) {
+      add_parts(key);
+    } else {
       add(key, 0);
-      return;
     }
+  }
+
+ private:
+  void add_parts(PyObject* key) {
+    const int full = view.dim();
     const Py_ssize_t n = PyTuple_GET_SIZE(key);
     int used = 0, ellipses = 0;
     for (Py_ssize_t i = 0; i < n; ++i) {
@@ -69,16 +94,15 @@ struct Indexed {
       ellipses += PyTuple_GET_ITEM(key, i) == Py_Ellipsis;
     }
     if (ellipses > 1) fail_index("index", "only one ellipsis ('...') is allowed, got ", ellipses);
-    if (used > t.dim())
-      fail_index("index", "too many indices for a tensor of dimension ", t.dim(), ": ", used);
+    if (used > full)
+      fail_index("index", "too many indices for a tensor of dimension ", full, ": ", used);
     for (Py_ssize_t i = 0; i < n; ++i) {
       PyObject* part = PyTuple_GET_ITEM(key, i);
-      if (part == Py_Ellipsis) dim_ += t.dim() - used;
+      if (part == Py_Ellipsis) dim_ += full - used;
       else add(part, dim_);
     }
   }
 
- private:
   void add(PyObject* part, int dim) {
     dim_ = dim;
     if (part == Py_Ellipsis) return;
@@ -149,9 +173,10 @@ void set_item(const Tensor& t, PyObject* key, PyObject* value) {
   else
     fail_type("index", "a ", Py_TYPE(value)->tp_name,
               " cannot be assigned to a part of a tensor; wrap it in tensor()");
-  // Leading sizes of 1 are dropped, as in NumPy.
-  while (source.dim() > 0 && source.shape()[0] == 1) source = squeeze(source, Dims{0});
   const Indexed x(t, key);
+  // Leading sizes of 1 are dropped, as in NumPy; a view that is written to itself remains it.
+  const int most = x.advanced ? 0 : x.view.dim();
+  while (source.dim() > most && source.shape()[0] == 1) source = squeeze(source, Dims{0});
   if (x.advanced) {
     index_put_(x.view, x.indices, source, false);
     return;

@@ -28,16 +28,16 @@ template <class T>
 bool orthogonalise(Columns<T>& w, Columns<T>* v) {
   const T close = std::numeric_limits<T>::epsilon() * std::sqrt(static_cast<T>(w.rows()));
   constexpr int kSweeps = 60;
+  // Beside the largest, which is about 1, a column whose square vanishes is 0.
+  constexpr T kTiny = std::numeric_limits<T>::min();
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
     bool rotated = false;
     Eigen::Matrix<T, 1, Eigen::Dynamic> size = w.colwise().squaredNorm();
     for (int64_t p = 0; p + 1 < w.cols(); ++p)
       for (int64_t q = p + 1; q < w.cols(); ++q) {
-        const T a = std::max(size[p], T(0)), b = std::max(size[q], T(0));
+        const T a = std::max(size[p], kTiny), b = std::max(size[q], kTiny);
         const T c = w.col(p).dot(w.col(q));
-        if (std::abs(c) <= close * std::sqrt(a) * std::sqrt(b) ||
-            std::abs(c) < std::numeric_limits<T>::min())
-          continue;
+        if (std::abs(c) <= close * std::sqrt(a) * std::sqrt(b) || std::abs(c) < kTiny) continue;
         rotated = true;
         const T zeta = (b - a) / (2 * c);
         const T t = std::copysign(T(1), zeta) / (std::abs(zeta) + std::hypot(T(1), zeta));

@@ -59,12 +59,12 @@ Tensor from_parts(const Tensor& re, const Tensor& im) {
 
 Tensor complex(const Tensor& re, const Tensor& im) {
   require_real_pair("complex", re, im);
-  return named("ComplexBackward0", from_parts(re, im));
+  return unsafe_view("ComplexBackward0", from_parts(re, im));
 }
 
 Tensor polar(const Tensor& size, const Tensor& angle) {
   require_real_pair("polar", size, angle);
-  return named("PolarBackward0", from_parts(size * cos(angle), size * sin(angle)));
+  return unsafe_view("PolarBackward0", from_parts(size * cos(angle), size * sin(angle)));
 }
 
 Tensor itself(const Tensor& t) { return t; }

@@ -55,7 +55,7 @@ Tensor kron(const Tensor& a, const Tensor& b) {
     right.push_back(sb);
     shape.push_back(sa * sb);
   }
-  return named("UnsafeViewBackward0", reshape(reshape(a, left) * reshape(b, right), shape));
+  return unsafe_view("UnsafeViewBackward0", reshape(reshape(a, left) * reshape(b, right), shape));
 }
 
 Tensor inner(const Tensor& a, const Tensor& b) {

@@ -74,7 +74,7 @@ Solved solve_any(const Tensor& a, const Tensor& b, bool left) {
   const Dims batch = broadcast_shapes("solve", batch_of(a), batch_of(right));
   const auto solve_matrices = is_complex(a.dtype()) ? &solve_complex : &solve_recorded;
   const Solved s = solve_matrices(expand_batch(a, batch), expand_batch(right, batch));
-  return {one ? named("LinalgSolveExBackward0", squeeze(s.solution, Dims{-1})) : s.solution,
+  return {one ? unsafe_view("LinalgSolveExBackward0", squeeze(s.solution, Dims{-1})) : s.solution,
           s.info};
 }
 

@@ -169,8 +169,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
   shape[x.dim() - 1] = w.size(0);
   const int64_t rows =
       x.size(-1) ? x.numel() / x.size(-1) : shape.product() / std::max<int64_t>(1, w.size(0));
-  return named(b ? "ViewBackward0" : "UnsafeViewBackward0",
-               view(linear_matrix(reshape(x, {rows, x.size(-1)}), w, b), shape));
+  const Tensor y = view(linear_matrix(reshape(x, {rows, x.size(-1)}), w, b), shape);
+  return b ? y : unsafe_view("UnsafeViewBackward0", y);
 }
 
 Tensor mm(const Tensor& a, const Tensor& b) {
@@ -194,7 +194,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.dim() == 1 && b.dim() == 1) return dot(a, b);
   if (a.dim() == 2 && b.dim() == 1) return mv(a, b);
   if (a.dim() == 1 && b.dim() == 2)
-    return named("SqueezeBackward4", squeeze(mm(unsqueeze(a, 0), b), Dims{0}));
+    return unsafe_view("SqueezeBackward4", squeeze(mm(unsqueeze(a, 0), b), Dims{0}));
   if (a.dim() == 2 && b.dim() == 2) return mm(a, b);
   if (b.dim() <= 2) {
     // The batch of a is folded into its rows.
@@ -202,9 +202,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     shape.resize(a.dim() - 1);
     const int64_t rows = shape.product();
     const Tensor flat = reshape(a, {rows, a.size(-1)});
-    if (b.dim() == 1) return reshape(mv(flat, b), shape);
+    if (b.dim() == 1) return unsafe_view("UnsafeViewBackward0", reshape(mv(flat, b), shape));
     shape.push_back(b.size(1));
-    return named("UnsafeViewBackward0", reshape(mm(flat, b), shape));
+    return unsafe_view("UnsafeViewBackward0", reshape(mm(flat, b), shape));
   }
   if (a.dim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), Dims{-2});
   Dims batch_a = a.shape(), batch_b = b.shape();
@@ -222,7 +222,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   Dims shape = batch;
   shape.push_back(a.size(-2));
   shape.push_back(b.size(-1));
-  return named("UnsafeViewBackward0", view(out, shape));
+  return unsafe_view("UnsafeViewBackward0", view(out, shape));
 }
 
 void register_matmul(Registry& r) {

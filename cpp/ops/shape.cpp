@@ -140,8 +140,8 @@ Tensor reshape(const Tensor& t, const Dims& wanted) {
   if (const auto strides = view_strides(t, shape))
     return view_as_shape(t.is_contiguous() ? "ViewBackward0" : "ReshapeAliasBackward0", t, shape,
                          *strides);
-  const Tensor copy = clone(t);
-  return view_as_shape("UnsafeViewBackward0", copy, shape, contiguous_strides(shape));
+  const char* node = "UnsafeViewBackward0";
+  return unsafe_view(node, view_as_shape(node, clone(t), shape, contiguous_strides(shape)));
 }
 
 Tensor permute(const Tensor& t, const Dims& axes) {

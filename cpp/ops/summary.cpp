@@ -81,8 +81,8 @@ Tensor quantile(const char* op, const Tensor& t, const Tensor& q, std::optional<
                  "'; expected 'linear', 'lower', 'higher', 'nearest' or 'midpoint'");
   }
   // [..., q] -> q first, unless it was one number.
-  values = named("SqueezeBackward4",
-                 q.dim() == 0 ? squeeze(values, Dims{-1}) : movedim(values, {-1}, {0}));
+  values = unsafe_view("SqueezeBackward4",
+                       q.dim() == 0 ? squeeze(values, Dims{-1}) : movedim(values, {-1}, {0}));
   if (!keepdim) return values;
   if (dim && t.dim()) return unsqueeze(values, axis + (q.dim() > 0));
   Dims kept(t.dim(), 1);

@@ -191,6 +191,7 @@ __all__ += _switches.__all__
 
 # Imported when they are first asked for.
 _lazy = [
+    "_dynamo",
     "_C",
     "__config__",
     "accelerator",

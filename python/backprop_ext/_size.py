@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from operator import index
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from . import _core
@@ -25,13 +26,15 @@ class Size(tuple[int, ...]):
         """TypeError for lengths that are no whole numbers."""
         given = lengths.tolist() if isinstance(lengths, _core.Tensor) else lengths
         made = tuple.__new__(cls, given)
+        if all(type(length) is int for length in made):
+            return made
         for position, length in enumerate(made):
-            if type(length) is not int and not hasattr(length, "__index__"):
+            if not hasattr(length, "__index__"):
                 raise TypeError(
                     f"[Size] item {position} is {length!r}, a {type(length).__name__}; "
                     "pass whole numbers"
                 )
-        return made
+        return tuple.__new__(cls, map(index, made))
 
     def numel(self) -> int:
         """n = d_0 d_1 ... d_k, and 1 for the empty Size of a 0-d tensor."""

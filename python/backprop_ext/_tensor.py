@@ -231,13 +231,16 @@ def _new_full(
 def _attach_new(name: str, make: Callable[..., Tensor]) -> None:
     def new(
         self: Tensor,
-        *size: Any,
+        *sizes: Any,
+        size: Any = None,
         dtype: Any = None,
         device: Device = None,
         requires_grad: bool = False,
         **options: Any,
     ) -> Tensor:
-        return make(_size(size), **_like(self, dtype, device, requires_grad), **options)
+        options |= _like(self, dtype, device, requires_grad)
+        # By its name it is a tuple, and no number.
+        return make(_size(sizes), **options) if size is None else make(size=size, **options)
 
     new.__name__ = name
     new.__doc__ = f"{make.__name__}(size) with the dtype of self."

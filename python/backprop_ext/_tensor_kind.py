@@ -82,6 +82,12 @@ def _is_view(self: Tensor) -> bool:
     return self._base is not None
 
 
+@method("to_dense")
+def _to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
+    """self, in a dtype that is given: there are no sparse tensors."""
+    return self if dtype is None else self.to(dtype)
+
+
 @method("get_device")
 def _get_device(self: Tensor) -> int:
     """-1: the CPU."""

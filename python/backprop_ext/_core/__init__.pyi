@@ -302,6 +302,7 @@ class Tensor:
     def type(self, dtype: None = None, non_blocking: _bool = False) -> str: ...
     @overload
     def type(self, dtype: Any, non_blocking: _bool = False) -> Tensor: ...
+    def to_dense(self, dtype: Any = None, *, masked_grad: _bool | None = None) -> Tensor: ...
     def cpu(self, memory_format: _MemoryFormat = ...) -> Tensor: ...
     def cuda(self, device_: Any = None, non_blocking: _bool = False) -> Tensor: ...
     def new_tensor(
@@ -320,13 +321,31 @@ class Tensor:
     def volatile(self) -> _bool: ...
     def new(self, *args: Any) -> Tensor: ...
     def new_empty(
-        self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False
+        self,
+        *sizes: Any,
+        size: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: _bool = False,
+        **options: Any,
     ) -> Tensor: ...
     def new_ones(
-        self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False
+        self,
+        *sizes: Any,
+        size: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: _bool = False,
+        **options: Any,
     ) -> Tensor: ...
     def new_zeros(
-        self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False
+        self,
+        *sizes: Any,
+        size: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: _bool = False,
+        **options: Any,
     ) -> Tensor: ...
     def add(self, other: _Operand, *, alpha: _Operand = 1) -> Tensor: ...
     def sub(self, other: _Operand, *, alpha: _Operand = 1) -> Tensor: ...

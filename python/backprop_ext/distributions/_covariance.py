@@ -13,7 +13,8 @@ __all__ = ["WithCovariance", "mahalanobis"]
 class WithCovariance(Distribution):
     """One of covariance_matrix, precision_matrix and scale_tril, (..., d, d), gives the others."""
 
-    _factor: Tensor  # L of the covariance L L^T, of fewer dimensions where it was expanded
+    # L of the covariance L L^T, of fewer dimensions where it was expanded; libraries read it.
+    _unbroadcasted_scale_tril: Tensor
 
     def _one_matrix(self, **matrices: Tensor | None) -> tuple[str, Tensor]:
         """The one that is given, by name. Raises ValueError for none, several, or no matrix."""
@@ -29,13 +30,13 @@ class WithCovariance(Distribution):
     def _factorize(self, name: str, matrix: Tensor) -> None:
         """Find L, after the matrix is known to be valid."""
         if name == "scale_tril":
-            self._factor = matrix
+            self._unbroadcasted_scale_tril = matrix
         elif name == "covariance_matrix":
-            self._factor = linalg.cholesky(matrix)
+            self._unbroadcasted_scale_tril = linalg.cholesky(matrix)
         else:  # the factor of the matrix turned around, turned back, is that of the inverse
             upper = linalg.cholesky(matrix.flip((-2, -1))).flip((-2, -1)).mT
             eye = _core.eye(matrix.shape[-1], dtype=matrix.dtype)
-            self._factor = linalg.solve_triangular(upper, eye, upper=False)
+            self._unbroadcasted_scale_tril = linalg.solve_triangular(upper, eye, upper=False)
 
     def _whole(self, matrix: Tensor) -> Tensor:
         return matrix.expand((*self._batch_shape, *matrix.shape[-2:]))
@@ -43,20 +44,20 @@ class WithCovariance(Distribution):
     @lazy_property
     def scale_tril(self) -> Tensor:
         """L"""
-        return self._whole(self._factor)
+        return self._whole(self._unbroadcasted_scale_tril)
 
     @lazy_property
     def covariance_matrix(self) -> Tensor:
         """L L^T"""
-        return self._whole(self._factor @ self._factor.mT)
+        return self._whole(self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT)
 
     @lazy_property
     def precision_matrix(self) -> Tensor:
         """(L L^T)^-1"""
-        return self._whole(_core.cholesky_inverse(self._factor))
+        return self._whole(_core.cholesky_inverse(self._unbroadcasted_scale_tril))
 
     def _half_log_det(self) -> Tensor:
-        return self._factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return self._unbroadcasted_scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
 def mahalanobis(lower: Tensor, x: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from .pareto import Pareto
 from .poisson import Poisson
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
-from .utils import sum_rightmost
+from .utils import _sum_rightmost
 
 
 @register_kl(Bernoulli, Bernoulli)
@@ -112,7 +112,7 @@ def _(p: Independent, q: Independent) -> Tensor:
             f"[kl_divergence] Independent over {dims[0]} and {dims[1]} dimensions; "
             "none is known for different numbers of them"
         )
-    return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), dims[0])
+    return _sum_rightmost(kl_divergence(p.base_dist, q.base_dist), dims[0])
 
 
 @register_kl(Laplace, Laplace)
@@ -129,9 +129,9 @@ def _(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
             "they must be of one"
         )
     # The trace is the sum of squares of L_q^-1 L_p, whose columns are solved for one by one.
-    columns = p._factor.mT
-    trace = mahalanobis(q._factor.unsqueeze(-3), columns).sum(-1)
-    square = mahalanobis(q._factor, q.loc - p.loc)
+    columns = p._unbroadcasted_scale_tril.mT
+    trace = mahalanobis(q._unbroadcasted_scale_tril.unsqueeze(-3), columns).sum(-1)
+    square = mahalanobis(q._unbroadcasted_scale_tril, q.loc - p.loc)
     return q._half_log_det() - p._half_log_det() + 0.5 * (trace + square - p.event_shape[0])
 
 

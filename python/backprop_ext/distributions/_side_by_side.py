@@ -9,7 +9,7 @@ from .._core import Tensor
 from . import constraints
 from ._transform import Transform
 from .constraints import dependent_property
-from .utils import sum_rightmost
+from .utils import _sum_rightmost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ class CatTransform(_SideBySide):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         terms = [
-            sum_rightmost(t.log_abs_det_jacobian(a, b), self.event_dim - t.event_dim)
+            _sum_rightmost(t.log_abs_det_jacobian(a, b), self.event_dim - t.event_dim)
             for (t, a), b in zip(self._each(x), self._parts(y), strict=True)
         ]
         dim = (self.dim - x.ndim if self.dim >= 0 else self.dim) + self.event_dim

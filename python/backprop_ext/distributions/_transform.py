@@ -10,7 +10,7 @@ from .. import _core
 from .._core import Tensor
 from . import constraints
 from .constraints import Constraint, dependent_property
-from .utils import sum_rightmost
+from .utils import _sum_rightmost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -219,7 +219,7 @@ class ComposeTransform(Transform):
         for k, part in enumerate(self.parts):
             after = y if k == len(self.parts) - 1 else part(x)
             term = part.log_abs_det_jacobian(x, after)
-            terms.append(sum_rightmost(term, dims - part.domain.event_dim))
+            terms.append(_sum_rightmost(term, dims - part.domain.event_dim))
             dims += part.codomain.event_dim - part.domain.event_dim
             x = after
         return reduce(add, terms)
@@ -283,7 +283,7 @@ class IndependentTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         each = self.base_transform.log_abs_det_jacobian(x, y)
-        return sum_rightmost(each, self.reinterpreted_batch_ndims)
+        return _sum_rightmost(each, self.reinterpreted_batch_ndims)
 
     def forward_shape(self, shape: Any) -> Any:
         return self.base_transform.forward_shape(shape)

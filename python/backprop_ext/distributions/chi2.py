@@ -21,7 +21,7 @@ class Chi2(Gamma):
         (df,) = broadcast_all(df)
         super().__init__(0.5 * df, 0.5, validate_args)
 
-    _parameters = Gamma.arg_constraints
+    _repeated = Gamma.arg_constraints
 
     @property
     def df(self) -> Tensor:

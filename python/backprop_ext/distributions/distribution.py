@@ -81,20 +81,34 @@ class Distribution:
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         """The same distribution with its parameters repeated to a batch_shape."""
-        new = self.__new__(type(self)) if _instance is None else _instance
+        new = self._get_checked_instance(type(self), _instance)
         new.__dict__ = {**self.__dict__, **new.__dict__, "_batch_shape": Size(batch_shape)}
         for name, value in self.__dict__.items():
             if isinstance(value, Distribution):  # what this one is made of
                 setattr(new, name, self._expanded_part(value, Size(batch_shape)))
-        for name, constraint in self._parameters.items():
+        for name, constraint in self._repeated.items():
             if name in self.__dict__:
                 value = self.__dict__[name]
                 event = value.shape[value.ndim - constraint.event_dim :]
                 setattr(new, name, value.expand((*batch_shape, *event)))
         return new
 
+    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
+        """For an `expand` of one's own: the instance, or an empty one of the type of self.
+
+        NotImplementedError where that type has another __init__ than `cls`, whose expand it is.
+        """
+        if _instance is not None:
+            return _instance
+        if type(self).__init__ is not cls.__init__:  # type: ignore[misc]
+            raise NotImplementedError(
+                f"[expand] {type(self).__name__} has an __init__ other than that of "
+                f"{cls.__name__}; define expand() too"
+            )
+        return self.__new__(type(self))
+
     @property
-    def _parameters(self) -> Any:
+    def _repeated(self) -> Any:
         """What of its tensors is repeated in `expand`, with the event_dim of each."""
         return self.arg_constraints
 

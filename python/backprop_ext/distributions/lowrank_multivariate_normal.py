@@ -10,7 +10,7 @@ from .._core import Tensor
 from . import constraints
 from ._covariance import mahalanobis
 from .distribution import Distribution
-from .utils import lazy_property, standard_normal
+from .utils import _standard_normal, lazy_property
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,8 +91,10 @@ class LowRankMultivariateNormal(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        of_rank = standard_normal((*shape[:-1], self._w.shape[-1]), self.loc)
-        of_diag = standard_normal(shape, self.loc)
+        of_rank = _standard_normal(
+            (*shape[:-1], self._w.shape[-1]), self.loc.dtype, self.loc.device
+        )
+        of_diag = _standard_normal(shape, self.loc.dtype, self.loc.device)
         low = (self._w @ of_rank.unsqueeze(-1)).squeeze(-1)
         return self.loc + low + self._d.sqrt() * of_diag
 

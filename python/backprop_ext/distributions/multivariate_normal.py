@@ -9,7 +9,7 @@ from .._core import Tensor
 from ..functional import broadcast_shapes
 from . import constraints
 from ._covariance import WithCovariance, mahalanobis
-from .utils import standard_normal
+from .utils import _standard_normal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,16 +59,19 @@ class MultivariateNormal(WithCovariance):
 
     @property
     def variance(self) -> Tensor:
-        return self._factor.pow(2).sum(-1).expand(self._extended_shape())
+        diagonal = self._unbroadcasted_scale_tril.pow(2).sum(-1)
+        return diagonal.expand(self._batch_shape + self._event_shape)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        drawn = standard_normal(self._extended_shape(sample_shape), self.loc)
-        return self.loc + (self._factor @ drawn.unsqueeze(-1)).squeeze(-1)
+        drawn = _standard_normal(
+            self._extended_shape(sample_shape), self.loc.dtype, self.loc.device
+        )
+        return self.loc + (self._unbroadcasted_scale_tril @ drawn.unsqueeze(-1)).squeeze(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        square = mahalanobis(self._factor, value - self.loc)
+        square = mahalanobis(self._unbroadcasted_scale_tril, value - self.loc)
         return -0.5 * (self._event_shape[0] * log(2 * pi) + square) - self._half_log_det()
 
     def entropy(self) -> Tensor:

@@ -9,7 +9,7 @@ from .. import _core
 from .._core import Tensor
 from ..autograd.grad_mode import no_grad
 from ._location_scale import LocationScale
-from .utils import standard_normal
+from .utils import _standard_normal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,9 @@ class Normal(LocationScale):
             return _core.normal(self.loc.expand(shape), self.scale.expand(shape))
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        drawn = standard_normal(self._extended_shape(sample_shape), self.loc)
+        drawn = _standard_normal(
+            self._extended_shape(sample_shape), self.loc.dtype, self.loc.device
+        )
         return self.loc + drawn * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from .._core import Tensor
 from . import constraints
 from .chi2 import Chi2
 from .distribution import Distribution
-from .utils import standard_normal
+from .utils import _standard_normal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ class StudentT(Distribution):
         return finite.masked_fill(heavy, inf).masked_fill(self.df <= 1, nan)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        x = standard_normal(self._extended_shape(sample_shape), self.df)
+        x = _standard_normal(self._extended_shape(sample_shape), self.df.dtype, self.df.device)
         z = self._chi2.rsample(sample_shape)
         return self.loc + self.scale * (x * (z / self.df).rsqrt())
 

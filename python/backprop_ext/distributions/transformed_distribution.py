@@ -12,7 +12,7 @@ from ._transform import ComposeTransform, Transform
 from .constraints import dependent_property
 from .distribution import Distribution
 from .independent import Independent
-from .utils import sum_rightmost
+from .utils import _sum_rightmost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,10 +100,10 @@ class TransformedDistribution(Distribution):
             x = transform.inv(y)
             dims += transform.domain.event_dim - transform.codomain.event_dim
             each = transform.log_abs_det_jacobian(x, y)
-            found = found - sum_rightmost(each, dims - transform.domain.event_dim)
+            found = found - _sum_rightmost(each, dims - transform.domain.event_dim)
             y = x
         base = self.base_dist.log_prob(y)
-        total: Tensor = found + sum_rightmost(base, dims - len(self.base_dist.event_shape))
+        total: Tensor = found + _sum_rightmost(base, dims - len(self.base_dist.event_shape))
         return total
 
     def _monotone(self, p: Tensor) -> Tensor:

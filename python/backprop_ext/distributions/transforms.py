@@ -25,6 +25,7 @@ from ._joint import (
 )
 from ._side_by_side import CatTransform, StackTransform
 from ._transform import ComposeTransform, IndependentTransform, Transform, identity_transform
+from ._transform import _InverseTransform as _InverseTransform  # where libraries look for it
 
 __all__ = [
     "AbsTransform",

@@ -70,14 +70,15 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     return tuple(_core.broadcast_tensors(*made))
 
 
-def standard_normal(shape: Any, like: Tensor) -> Tensor:
-    """Draws from N(0, 1) of the given shape, in the dtype of `like`."""
-    return _core.empty(shape, dtype=like.dtype).normal_()
+# Libraries take the two from here, under these names.
+def _standard_normal(shape: Any, dtype: Any, device: Any) -> Tensor:
+    """Draws from N(0, 1) of the given shape."""
+    return _core.empty(shape, dtype=dtype, device=device).normal_()
 
 
-def sum_rightmost(value: Tensor, dims: int) -> Tensor:
-    """The sum over the last `dims` dimensions."""
-    return value.reshape((*value.shape[: value.ndim - dims], -1)).sum(-1) if dims else value
+def _sum_rightmost(value: Tensor, dim: int) -> Tensor:
+    """The sum over the last `dim` dimensions."""
+    return value.reshape((*value.shape[: value.ndim - dim], -1)).sum(-1) if dim else value
 
 
 def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:

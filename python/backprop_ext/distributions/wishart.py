@@ -91,7 +91,7 @@ class Wishart(WithCovariance):
         below = _core.zeros(shape, dtype=roots.dtype)
         i, j = _core.tril_indices(d, d, offset=-1)
         below[..., i, j] = _core.randn((*shape[:-2], len(i)), dtype=roots.dtype)
-        lower = self._factor @ (diagonal + below)
+        lower = self._unbroadcasted_scale_tril @ (diagonal + below)
         return lower @ lower.mT
 
     def _log_norm(self) -> Tensor:
@@ -102,7 +102,11 @@ class Wishart(WithCovariance):
         if self._validate_args:
             self._validate_sample(value)
         d, df = self.event_shape[-1], self.df
-        trace = _core.cholesky_solve(value, self._factor).diagonal(dim1=-2, dim2=-1).sum(-1)
+        trace = (
+            _core.cholesky_solve(value, self._unbroadcasted_scale_tril)
+            .diagonal(dim1=-2, dim2=-1)
+            .sum(-1)
+        )
         powers = (df - d - 1) / 2 * linalg.slogdet(value)[1] - trace / 2
         return powers - df * self._log_norm() - _core.mvlgamma(df / 2, d)
 

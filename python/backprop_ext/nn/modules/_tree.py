@@ -114,7 +114,7 @@ class Tree:
         if kinds.get(name) != kind:
             kinds.pop(name, None)
             self.__dict__.pop(name, None)
-        self._declare(name, value, kind)
+        self._declare(name, value, kind, assigned=True)
 
     def __delattr__(self, name: str) -> None:
         changes.count += 1
@@ -143,7 +143,7 @@ class Tree:
             f"{type(value).__name__}; assign a {old} or None, or `del` it first"
         )
 
-    def _declare(self, name: str, value: Any, kind: str) -> None:
+    def _declare(self, name: str, value: Any, kind: str, assigned: bool = False) -> None:
         """Make `value` the member `name`; None holds the place.
 
         Raises TypeError for a wrong type, KeyError for an empty, dotted or taken name, ValueError
@@ -160,7 +160,9 @@ class Tree:
         if not name or "." in name:
             raise KeyError(f"[{op}] the name {name!r} is empty or has a dot; rename it")
         old = self._kinds.get(name, "none")
-        if hasattr(self, name) and old.rpartition(" ")[2] != kind.rpartition(" ")[2]:
+        # An assigned module is not looked for: a __getattr__ may lead to the very one.
+        free = (assigned and kind == MODULE) or not hasattr(self, name)
+        if not free and old.rpartition(" ")[2] != kind.rpartition(" ")[2]:
             raise KeyError(
                 f"[{op}] {type(self).__name__} has an attribute {name!r} already; rename one"
             )

@@ -40,6 +40,13 @@ class _CallSignature:
         return signature(lambda *args, **kwargs: None)
 
 
+def _member(self: Module, name: str) -> Any:
+    """The parameter, buffer or module of a name. Raises AttributeError."""
+    if name in self.__dict__.get("_kinds", ()):
+        return self.__dict__[name]
+    raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
 class Module(Hooked, Tree):
     """y = forward(x), with the parameters, buffers and modules that were assigned to attributes.
 
@@ -50,6 +57,13 @@ class Module(Hooked, Tree):
     training: bool
     _version = 1
     __signature__ = _CallSignature()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # A class that looks for names itself may end in super().__getattr__(name). Attributes cost
+        # more in modules with such a method, so there is one from the first such class on.
+        if hasattr(cls, "__getattr__"):
+            Module.__getattr__ = _member  # type: ignore[attr-defined]
 
     def __init__(self) -> None:
         Module.__setstate__(self, {"training": True})
