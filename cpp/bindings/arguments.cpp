@@ -47,7 +47,7 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
     } else {
       try {
         args.out = py::handle(value).cast<Tensors>();
-      } catch (const py::cast_error&) {
+      } catch (const std::exception&) {
         args.out = {};
       }
       if (args.out.empty())
