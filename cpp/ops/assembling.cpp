@@ -26,7 +26,7 @@ Tensors at_least_all(const Tensors& tensors) {
 }
 
 void expect_some(const char* op, const Tensors& tensors) {
-  if (tensors.empty()) fail_runtime(op, "expected at least one tensor, got none");
+  if (tensors.empty()) fail_runtime(op, "no tensors; pass at least one");
 }
 
 Tensor hstack(const Tensors& tensors) {

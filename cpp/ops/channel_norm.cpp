@@ -203,6 +203,8 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                    "training=True");
     return with_running(op, x, w, b, mean, rstd_of(var, eps), s);
   }
+  if (mean.defined() != var.defined())
+    fail_value(op, "one of running_mean and running_var is None; pass both, or neither");
   if (eps <= 0) fail_value(op, "eps is ", eps, " in training; it must be above 0");
   const int64_t count = s.outer * s.inner;
   if (count == 1)

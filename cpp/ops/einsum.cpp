@@ -99,7 +99,8 @@ Equation read(const std::string& text, const Tensors& tensors) {
     if (std::count(e.result.begin(), e.result.end(), label) > 1)
       fail_runtime("einsum", "'", text, "' names a subscript of the result twice");
     if (label < kLetters && uses[static_cast<size_t>(label)] == 0)
-      fail_runtime("einsum", "'", text, "' has a subscript in the result that no operand has");
+      fail_runtime("einsum", "'", text,
+                   "' has a subscript in the result that no operand has; drop it");
   }
   return e;
 }

@@ -116,11 +116,19 @@ void register_row_loss(Registry& r, int row, const char* param) {
   r.add_overload(Place::Nn, op.name, signature.c_str(), std::move(o), op.doc);
 }
 
+/// A weight for each of the losses, which keep their shape.
+void require_weight(const char* op, const Tensor& weight, const Tensor& input) {
+  if (!(broadcast_shapes(op, weight.shape(), input.shape()) == input.shape()))
+    fail_runtime(op, "a weight of shape ", weight.shape(), " for an input of ", input.shape(),
+                 "; it must expand to that");
+}
+
 Tensor weighted_bce(const PointwiseOp& op, const Tensor& input, const Tensor& target,
                     const std::optional<Tensor>& weight, const std::string& reduction) {
   if (!(input.shape() == target.shape()))
     fail_value(op.name, "target of shape ", target.shape(), " against input of shape ",
                input.shape(), "; they must be equal; reshape or unsqueeze one");
+  if (weight) require_weight(op.name, *weight, input);
   if (!weight) return row_loss(op, input, target, nullptr, reduction);
   const Tensor each = row_loss(op, input, target, nullptr, "none") * *weight;
   return reduce_loss(each, parse_reduction(op.name, reduction));
@@ -166,6 +174,8 @@ Tensor bce_with_logits(const Tensor& input, const Tensor& target,
   if (!(input.shape() == target.shape()))
     fail_value(op.name, "target of shape ", target.shape(), " against input of shape ",
                input.shape(), "; they must be equal; reshape or unsqueeze one");
+  require_weight(op.name, *pos_weight, input);
+  if (weight) require_weight(op.name, *weight, input);
   const Tensor log_weight = (*pos_weight - 1.) * target + 1.;
   const Tensor softplus = log1p(exp(-abs(input))) + maximum(-input, 0.);
   Tensor each = (1. - target) * input + log_weight * softplus;

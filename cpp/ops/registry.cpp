@@ -160,6 +160,10 @@ void Registry::inplace(std::initializer_list<const char*> names, bool elementwis
                        count = overload.arguments.size()](Value* v) -> Value {
         const Tensor self = std::get<Tensor>(v[0]);
         check_inplace(op->name.c_str(), self);
+        for (size_t k = 1; k < count; ++k)
+          if (const auto* d = std::get_if<DType>(&v[k]); d && *d != self.dtype())
+            fail_runtime(op->name.c_str(), "dtype=", name_of(*d), " for a tensor of ",
+                         name_of(self.dtype()), " that is written in place; leave dtype out");
         v[0] = unwritten(self);
         const Tensor result = std::get<Tensor>(call(v));
         for (size_t k = 1; elementwise && k < count; ++k)
