@@ -57,9 +57,10 @@ Leaf leaf(PyObject* o, int depth, bool first, bool typed) {
     const auto number = py::reinterpret_borrow<py::object>(o)[py::tuple()];
     return leaf(py::object(number).ptr(), depth, first, typed);
   }
-  fail(!PyUnicode_Check(o) ? (typed ? ErrorKind::Type : ErrorKind::Runtime)
-       : depth && first    ? ErrorKind::Value
-                           : ErrorKind::Type,
+  const bool text = PyUnicode_Check(o);
+  fail(text && depth && first              ? ErrorKind::Value
+       : text || PyBytes_Check(o) || typed ? ErrorKind::Type
+                                           : ErrorKind::Runtime,
        "tensor", "invalid data type '", Py_TYPE(o)->tp_name,
        "'; expected numbers, or nested sequences of numbers");
 }
@@ -167,6 +168,8 @@ Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
 Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype) {
   const Flattened flat(data, dtype.has_value());
   Tensor out = empty(flat.shape, dtype.value_or(flat.dtype.value_or(default_dtype())));
+  if (flat.dtype && is_complex(*flat.dtype) && !is_complex(out.dtype()))
+    fail_type("tensor", "a complex number for ", name_of(out.dtype()), "; pass its real part");
   visit_all(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = out.data<T>();

@@ -278,7 +278,7 @@ Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& dims_a, const Dim
 }  // namespace
 
 void register_einsum(Registry& r) {
-  r.function("einsum", "equation, operands", einsum,
+  r.function("einsum", "equation, operands=()", einsum,
              "Sums of products in index notation: 'bij,bjk->bik' is a batch of matrix products; "
              "'...' stands for any dimensions, a repeated subscript for a diagonal.");
   r.function("tensordot", "a, b, dims_self, dims_other", tensordot,
