@@ -22,7 +22,7 @@ def _additive(name: str, mask: Tensor | None, dtype: Any) -> Tensor | None:
     if the_tensor("multi_head_attention_forward", mask, name).dtype == _core.bool:
         return _core.zeros(mask.shape, dtype=dtype).masked_fill(mask, float("-inf"))
     if not mask.is_floating_point():
-        raise RuntimeError(
+        raise AssertionError(
             f"[multi_head_attention_forward] {name} is {mask.dtype}; only bool and floating types "
             "are supported"
         )
