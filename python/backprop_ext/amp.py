@@ -79,9 +79,7 @@ class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
         if not isinstance(device_type, str):
             raise ValueError(f"[autocast] device_type is {device_type!r}; pass a string, as 'cpu'")
         _require_device("autocast", device_type)
-        if not isinstance(dtype, (_core.dtype, type(None))):
-            raise TypeError(f"[autocast] {dtype=}; pass a dtype, as torch.bfloat16")
-        self.device = device_type
+        self.device, self._dtype = device_type, dtype
         if enabled:
             warnings.warn(
                 f"[autocast] there is no {'bfloat16' if device_type == 'cpu' else 'GPU'} here; "
@@ -90,6 +88,8 @@ class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
             )
 
     def __enter__(self) -> autocast:
+        if not isinstance(self._dtype, (_core.dtype, type(None))):
+            raise TypeError(f"[autocast] dtype={self._dtype!r}; pass a dtype")
         return self
 
     def __exit__(self, *exception: object) -> None:

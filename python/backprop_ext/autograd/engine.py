@@ -96,10 +96,12 @@ def _batched(
     materialize_grads: bool,
 ) -> tuple[Tensor, ...]:
     """A pass for each row of the gradients."""
+    if grad_outputs is None:
+        _seeds("grad", roots, None)
     given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs or ())
     sizes = {g.shape[0] for g in given if g is not None and g.ndim}
     if len(sizes) != 1 or sizes == {0}:
-        raise (ValueError if given else RuntimeError)(
+        raise ValueError(
             f"[grad] is_grads_batched with first dimensions {sorted(sizes)} of grad_outputs; pass "
             "gradients with one first dimension, of 1 or more"
         )

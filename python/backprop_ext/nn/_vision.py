@@ -149,9 +149,12 @@ def interpolate(
 
 
 def _spread(name: str, value: Any, dims: int) -> Sequence[Any]:
-    several = value.ndim > 0 if isinstance(value, Tensor) else isinstance(value, Iterable)
+    number = isinstance(value, Tensor) and name == "size" and value.numel() == 1
+    several = isinstance(value, Iterable) and not number
     values = list(value) if several else [value] * dims
-    if not all(hasattr(v, "__float__") for v in values):
+    if (isinstance(value, Tensor) and not number) or not all(
+        hasattr(v, "__float__") for v in values
+    ):
         raise TypeError(f"[interpolate] {name}={value!r}; pass a number, or one for each dimension")
     if several and len(values) != dims:
         raise ValueError(
