@@ -200,7 +200,7 @@ def _widen(mask: Tensor, extra: int) -> Tensor:
 def _checked_mask(op: str, mask: Tensor, length: int, keys: int, heads: int) -> Tensor:
     expected = (length, keys) if mask.ndim == 2 else (heads, length, keys)
     if tuple(mask.shape) != expected:
-        raise RuntimeError(
+        raise (RuntimeError if mask.ndim in (2, 3) else AssertionError)(
             f"[{op}] attn_mask has shape {tuple(mask.shape)}, {expected} is expected; reshape it"
         )
     return mask
