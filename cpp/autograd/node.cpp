@@ -166,7 +166,7 @@ void check_inplace(const char* op, const Tensor& t) {
                    ") is written in place; do it under no_grad(), or on .data");
   }
   for (int d = 0; d < t.dim(); ++d)
-    if (t.strides()[d] == 0 && t.shape()[d] > 1)
+    if (t.strides()[d] == 0 && t.shape()[d] > 1 && t.numel() > 0)
       fail_runtime(op, "an expanded tensor of shape ", t.shape(),
                    " is written in place, but several elements share one memory location; "
                    "clone() it first");

@@ -47,7 +47,7 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
     } else {
       try {
         args.out = py::handle(value).cast<Tensors>();
-      } catch (const py::cast_error&) {
+      } catch (const std::exception&) {
         args.out = {};
       }
       if (args.out.empty())
@@ -115,8 +115,9 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
         dims.push_back(number);
       }
       out.values[k] = dims;
-    } else if (a.type == ArgType::Tensors && last && is_tensor(args[taken])) {
-      Tensors list;  // block_diag(a, b) for block_diag((a, b))
+    } else if ((a.one_by_one || (a.type == ArgType::Tensors && a.has_default)) && last &&
+               is_tensor(args[taken])) {
+      Tensors list;  // meshgrid(a, b) for meshgrid((a, b))
       for (; taken < positional; ++taken) {
         if (!is_tensor(args[taken]))
           return reason("argument '", a.name, "' must be Tensors, not ",

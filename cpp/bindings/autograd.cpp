@@ -164,9 +164,21 @@ py::tuple next_functions(const Node& node) {
   return result;
 }
 
-py::tuple backward(const Tensors& roots, const OptTensors& seeds, bool retain_graph,
-                   bool create_graph, const std::optional<Tensors>& inputs, bool accumulate,
-                   bool allow_unused) {
+/// What switches something on: a bool or a whole number, as PyTorch's backward takes it.
+bool is_on(const char* name, py::handle given) {
+  if (PyBool_Check(given.ptr()) || is_numpy_scalar(given.ptr())) return is_true(given.ptr());
+  const auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
+  if (whole) return is_true(whole.ptr());
+  PyErr_Clear();
+  fail_type("backward", name, "=", std::string(py::repr(given)), "; pass True or False");
+}
+
+py::tuple backward(const Tensors& roots, const OptTensors& seeds, py::handle retain,
+                   py::handle create, const std::optional<Tensors>& inputs, bool accumulate,
+                   py::handle allow) {
+  const bool create_graph = is_on("create_graph", create),
+             allow_unused = is_on("allow_unused", allow);
+  const bool retain_graph = is_on("retain_graph", retain);
   const Tensors& grads = seeds.list;
   if (grads.size() != roots.size())
     fail_runtime("backward", roots.size(), " tensors with ", grads.size(),

@@ -32,8 +32,8 @@ struct Leaf {
 };
 
 /// A leaf of nested data as a number with its type (a Python float has the default type); for
-/// anything else PyTorch's class of error. `first`: no leaf came before.
-Leaf leaf(PyObject* o, int depth, bool first) {
+/// anything else PyTorch's class of error. `first`: no leaf came before; `typed`: a dtype is given.
+Leaf leaf(PyObject* o, int depth, bool first, bool typed) {
   if (const auto s = scalar_from(o)) {
     const auto own = is_numpy_scalar(o) ? dtype_of_scalar(o) : std::nullopt;
     return {*s, own.value_or(s->kind == Scalar::Complex ? complex_of(default_dtype())
@@ -55,11 +55,12 @@ Leaf leaf(PyObject* o, int depth, bool first) {
   }
   if (is_numpy_array(o) && py::reinterpret_borrow<py::array>(o).ndim() == 0) {
     const auto number = py::reinterpret_borrow<py::object>(o)[py::tuple()];
-    return leaf(py::object(number).ptr(), depth, first);
+    return leaf(py::object(number).ptr(), depth, first, typed);
   }
-  fail(!PyUnicode_Check(o) ? ErrorKind::Runtime
-       : depth && first    ? ErrorKind::Value
-                           : ErrorKind::Type,
+  const bool text = PyUnicode_Check(o);
+  fail(text && depth && first              ? ErrorKind::Value
+       : text || PyBytes_Check(o) || typed ? ErrorKind::Type
+                                           : ErrorKind::Runtime,
        "tensor", "invalid data type '", Py_TYPE(o)->tp_name,
        "'; expected numbers, or nested sequences of numbers");
 }
@@ -72,8 +73,9 @@ struct Flattened {
   Dims shape;
   std::vector<Scalar> values;
   std::optional<DType> dtype;  // the widest of all
+  bool typed;                  // whether another is wanted
 
-  explicit Flattened(PyObject* data) {
+  Flattened(PyObject* data, bool typed) : typed(typed) {
     for (py::object o = py::reinterpret_borrow<py::object>(data); is_nested(o.ptr());) {
       const Py_ssize_t n = PySequence_Size(o.ptr());
       shape.push_back(n);
@@ -89,7 +91,7 @@ struct Flattened {
       if (is_nested(o))
         fail_type("tensor", "too many dimensions: a sequence at depth ", depth,
                   " where a number was before; make every row equally deep");
-      const Leaf l = leaf(o, depth, values.empty());
+      const Leaf l = leaf(o, depth, values.empty(), typed);
       values.push_back(l.value);
       dtype = promote(dtype.value_or(l.dtype), l.dtype);
       return;
@@ -164,8 +166,10 @@ Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
 }
 
 Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype) {
-  const Flattened flat(data);
+  const Flattened flat(data, dtype.has_value());
   Tensor out = empty(flat.shape, dtype.value_or(flat.dtype.value_or(default_dtype())));
+  if (flat.dtype && is_complex(*flat.dtype) && !is_complex(out.dtype()))
+    fail_type("tensor", "a complex number for ", name_of(out.dtype()), "; pass its real part");
   visit_all(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = out.data<T>();

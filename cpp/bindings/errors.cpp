@@ -52,6 +52,14 @@ void require_cpu(py::handle device) {
   py::module_::import("backprop_ext._device").attr("on_cpu")(device);
 }
 
+void reject_argument(ErrorKind kind, PyObject* given) {
+  const bool tensor = kind == ErrorKind::NotATensor;
+  fail(kind, "argument", std::string(py::repr(given)).substr(0, 60), " is a ",
+       Py_TYPE(given)->tp_name,
+       tensor ? "; a Tensor is needed, wrap it in tensor()"
+              : "; a dtype is needed, as torch.float32");
+}
+
 void bind_errors(py::module_& m) {
   warning_handler = [](const std::string& message) {
     py::gil_scoped_acquire gil;

@@ -93,9 +93,10 @@ struct Indexed {
       used += consumes(PyTuple_GET_ITEM(key, i));
       ellipses += PyTuple_GET_ITEM(key, i) == Py_Ellipsis;
     }
-    if (ellipses > 1) fail_index("index", "only one ellipsis ('...') is allowed, got ", ellipses);
+    if (ellipses > 1) fail_index("index", ellipses, " times an ellipsis ('...'); write it once");
     if (used > full)
-      fail_index("index", "too many indices for a tensor of dimension ", full, ": ", used);
+      fail_index("index", "too many indices for a tensor of dimension ", full, ": ", used,
+                 "; leave some out, or unsqueeze() it");
     for (Py_ssize_t i = 0; i < n; ++i) {
       PyObject* part = PyTuple_GET_ITEM(key, i);
       if (part == Py_Ellipsis) dim_ += full - used;
@@ -120,10 +121,10 @@ struct Indexed {
     } else if (PyIndex_Check(part)) {
       view = select_axis(view, dim_, number_index(part));
     } else {
-      fail(PyUnicode_Check(part) ? ErrorKind::Type : ErrorKind::Index, "index",
-           "only integers, slices (:), ellipsis (...), None and long or bool tensors "
-           "are valid indices, got ",
-           Py_TYPE(part)->tp_name);
+      fail(PyUnicode_Check(part) ? ErrorKind::Type : ErrorKind::Index, "index", "a ",
+           Py_TYPE(part)->tp_name,
+           " is no index; only integers, slices (:), ellipsis (...), None and long or bool "
+           "tensors are valid indices");
     }
   }
 

@@ -246,7 +246,7 @@ void bind_numpy(py::module_& m) {
         }
         return tensor_from_data(data, dtype);
       },
-      py::arg("data"), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
+      py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
       "data as a tensor, without a copy where its memory can be shared.");
 }
 

@@ -92,7 +92,7 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
         fail_runtime(op.name.c_str(),
                      "only tensors of floating-point type can require gradients, "
                      "this is ",
-                     name_of(t.dtype()));
+                     name_of(t.dtype()), "; pass dtype=torch.float32");
       t->leaf_requires_grad = true;
     }
     return to_python(op, overload, result);

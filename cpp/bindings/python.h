@@ -79,6 +79,9 @@ void require_cpu(py::handle device);
 /// The error of pin_memory=True.
 [[noreturn]] void refuse_to_pin();
 
+/// The error of an argument that is no tensor, or else no dtype.
+[[noreturn]] void reject_argument(ErrorKind kind, PyObject* given);
+
 /// The names of a module that do not begin with an underscore, sorted.
 py::list public_names(const py::module_& m);
 
@@ -135,9 +138,10 @@ namespace pybind11::detail {
 template <>
 struct type_caster<bx::Tensor> {
   PYBIND11_TYPE_CASTER(bx::Tensor, const_name("Tensor"));
-  bool load(handle source, bool) {
-    if (!bx::is_tensor(source.ptr())) return false;
-    value = bx::tensor_of(source.ptr());
+  bool load(handle source, bool converts) {
+    if (bx::is_tensor(source.ptr())) value = bx::tensor_of(source.ptr());
+    else if (converts) bx::reject_argument(bx::ErrorKind::NotATensor, source.ptr());
+    else return false;
     return true;
   }
   static handle cast(bx::Tensor t, return_value_policy, handle) { return bx::wrap(std::move(t)); }
@@ -160,9 +164,10 @@ struct type_caster<bx::OptTensors> {
 template <>
 struct type_caster<bx::DType> {
   PYBIND11_TYPE_CASTER(bx::DType, const_name("dtype"));
-  bool load(handle source, bool) {
+  bool load(handle source, bool converts) {
     const auto dtype = bx::dtype_from(source.ptr());
     if (dtype) value = *dtype;
+    else if (converts) bx::reject_argument(bx::ErrorKind::Type, source.ptr());
     return dtype.has_value();
   }
   static handle cast(bx::DType t, return_value_policy, handle) { return bx::wrap_dtype(t); }

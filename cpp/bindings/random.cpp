@@ -104,8 +104,12 @@ void bind_random(py::module_& m) {
       "Makes a generator, which must be kept alive, the default of this thread; None: as before.");
   m.def(
       "_draw_seed",
-      [](Generator* g) {
-        return static_cast<int64_t>((g ? *g : default_generator()).random64() & INT64_MAX);
+      [](py::handle given) {
+        if (!given.is_none() && !py::isinstance<Generator>(given))
+          fail_type("generator", std::string(py::repr(given)).substr(0, 60), " is a ",
+                    Py_TYPE(given.ptr())->tp_name, "; pass a Generator");
+        Generator& g = given.is_none() ? default_generator() : given.cast<Generator&>();
+        return static_cast<int64_t>(g.random64() & INT64_MAX);
       },
       py::arg("generator") = py::none(), "63 random bits, as samplers and loaders seed from.");
 }

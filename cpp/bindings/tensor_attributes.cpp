@@ -18,8 +18,8 @@ PyObject* data(const Tensor& t) {
 int set_data(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
     if (!value || !is_tensor(value))
-      fail_type("data", "a tensor's data must be a tensor, got ",
-                value ? Py_TYPE(value)->tp_name : "nothing");
+      fail_type("data", "a tensor's data is a tensor, not ",
+                value ? Py_TYPE(value)->tp_name : "nothing", "; wrap it in tensor()");
     const Tensor t = tensor_of(self), source = tensor_of(value);
     if (t.dtype() != source.dtype() && t->leaf_requires_grad && !is_differentiable(source.dtype()))
       fail_runtime("data", "a tensor that requires grad cannot take ", name_of(source.dtype()),
@@ -45,7 +45,8 @@ int set_grad(PyObject* self, PyObject* value, void*) {
       return 0;
     }
     if (!is_tensor(value))
-      fail_type("grad", "assigned grad must be a Tensor or None, got ", Py_TYPE(value)->tp_name);
+      fail_type("grad", "assigned grad must be a Tensor or None, not ", Py_TYPE(value)->tp_name,
+                "; wrap it in tensor()");
     const Tensor g = tensor_of(value);
     if (!(g.shape() == t.shape()) || g.dtype() != t.dtype())
       fail_runtime("grad", "assigned grad is ", name_of(g.dtype()), " of shape ", g.shape(),

@@ -147,8 +147,10 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
       if (!known) fail_type("to", "got an unexpected keyword argument '", name, "'; leave it out");
       if (o == Py_None) return;
       if (name == "memory_format") format = the_format("to", o);
-      else if (const auto d = dtype_from(o)) dtype = *d;
-      else if (is_tensor(o)) dtype = tensor_of(o).dtype();
+      else if (const auto d = dtype_from(o); d && (name.empty() || name == "dtype")) dtype = *d;
+      else if (is_tensor(o) && (name.empty() || name == "other")) dtype = tensor_of(o).dtype();
+      else if (name == "other")
+        fail_type("to", "other is a ", Py_TYPE(o)->tp_name, "; pass a tensor");
       else if (name == "dtype")
         fail_type("to", "dtype is a ", Py_TYPE(o)->tp_name, "; pass a type, as torch.float64");
       else require_cpu(o);

@@ -134,7 +134,7 @@ int num_threads() { return thread_count().load(std::memory_order_relaxed); }
 int free_threads() { return inside_task ? 1 : num_threads(); }
 
 void set_num_threads(int n) {
-  if (n < 1) fail_runtime("set_num_threads", "expected a positive number of threads, got ", n);
+  if (n < 1) fail_runtime("set_num_threads", n, " threads; pass 1 or more");
   thread_count().store(n);
 }
 

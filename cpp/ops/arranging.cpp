@@ -166,8 +166,9 @@ Tensor triangle_indices(const char* op, int64_t rows, int64_t cols, int64_t offs
                         DType dtype) {
   if (rows < 0 || cols < 0)
     fail_runtime(op, "sizes ", rows, " and ", cols, "; sizes are 0 or more");
-  if (dtype == DType::Bool)
-    fail(ErrorKind::NotImplemented, op, "indices are no bools; pass dtype=torch.int64");
+  if (dtype != DType::Int64 && dtype != DType::Int32)
+    fail(ErrorKind::NotImplemented, op, "indices are no ", name_of(dtype),
+         "; pass dtype=torch.int64");
   auto first = [&](int64_t i) {
     return upper ? std::clamp<int64_t>(i + offset, 0, cols) : int64_t{0};
   };

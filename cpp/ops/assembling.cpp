@@ -26,7 +26,7 @@ Tensors at_least_all(const Tensors& tensors) {
 }
 
 void expect_some(const char* op, const Tensors& tensors) {
-  if (tensors.empty()) fail_runtime(op, "expected at least one tensor, got none");
+  if (tensors.empty()) fail_runtime(op, "no tensors; pass at least one");
 }
 
 Tensor hstack(const Tensors& tensors) {
@@ -154,11 +154,11 @@ Tensor block_diag(const Tensors& given) {
 
 void register_assembling(Registry& r) {
   r.function("atleast_1d", "input", at_least_one<1>, "With at least one dimension, as a view.");
-  r.function("atleast_1d", "tensors", at_least_all<1>, "");
+  r.function("atleast_1d", "tensors=()", at_least_all<1>, "");
   r.function("atleast_2d", "input", at_least_one<2>, "With at least two dimensions, as a view.");
-  r.function("atleast_2d", "tensors", at_least_all<2>, "");
+  r.function("atleast_2d", "tensors=()", at_least_all<2>, "");
   r.function("atleast_3d", "input", at_least_one<3>, "With at least three dimensions, as a view.");
-  r.function("atleast_3d", "tensors", at_least_all<3>, "");
+  r.function("atleast_3d", "tensors=()", at_least_all<3>, "");
   r.function("hstack", "tensors", hstack,
              "Tensors joined along their columns (vectors end to end).");
   r.function("vstack", "tensors", vstack, "Tensors joined along their rows; a vector is one row.");

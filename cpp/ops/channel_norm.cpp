@@ -203,6 +203,8 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                    "training=True");
     return with_running(op, x, w, b, mean, rstd_of(var, eps), s);
   }
+  if (mean.defined() != var.defined())
+    fail_value(op, "one of running_mean and running_var is None; pass both, or neither");
   if (eps <= 0) fail_value(op, "eps is ", eps, " in training; it must be above 0");
   const int64_t count = s.outer * s.inner;
   if (count == 1)
@@ -273,6 +275,7 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
   joined[0] = 1;
   joined[1] = images * channels;
   const Tensor flat = reshape(x, joined);
+  const Tensor scale = repeated(w, images), shift = repeated(b, images);
   const ChannelShape s{1, images * channels, inner};
   Moments m;
   {
@@ -286,9 +289,7 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
       move_towards(*running_var, over_images(m.variance) * unbiased(inner), momentum);
     }
   }
-  return view(normalized(op, "NativeBatchNormBackward0", flat, repeated(w, images),
-                         repeated(b, images), s, eps, m),
-              x.shape());
+  return view(normalized(op, "NativeBatchNormBackward0", flat, scale, shift, s, eps, m), x.shape());
 }
 
 }  // namespace

@@ -99,7 +99,8 @@ Equation read(const std::string& text, const Tensors& tensors) {
     if (std::count(e.result.begin(), e.result.end(), label) > 1)
       fail_runtime("einsum", "'", text, "' names a subscript of the result twice");
     if (label < kLetters && uses[static_cast<size_t>(label)] == 0)
-      fail_runtime("einsum", "'", text, "' has a subscript in the result that no operand has");
+      fail_runtime("einsum", "'", text,
+                   "' has a subscript in the result that no operand has; drop it");
   }
   return e;
 }
@@ -277,7 +278,7 @@ Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& dims_a, const Dim
 }  // namespace
 
 void register_einsum(Registry& r) {
-  r.function("einsum", "equation, operands", einsum,
+  r.function("einsum", "equation, operands=()", einsum,
              "Sums of products in index notation: 'bij,bjk->bik' is a batch of matrix products; "
              "'...' stands for any dimensions, a repeated subscript for a diagonal.");
   r.function("tensordot", "a, b, dims_self, dims_other", tensordot,

@@ -44,8 +44,11 @@ struct Slices {
     // Of a 0-d tensor, index_copy alone takes one element with a dimension.
     const bool fits =
         self.dim() == 0 && kind == ErrorKind::Index ? source.numel() == 1 : source.shape() == shape;
-    if (!fits)
-      fail(kind, op, "the source has shape ", source.shape(), ", the indices select ", shape,
+    Dims counted = source.shape();
+    if (self.dim() && counted.size() == shape.size()) counted[axis] = shape[axis];
+    if (!fits)  // an IndexError where the number of indices is what differs
+      fail(counted.size() == shape.size() && !(counted == shape) ? ErrorKind::Runtime : kind, op,
+           "the source has shape ", source.shape(), ", the indices select ", shape,
            "; they must be equal");
   }
 };
@@ -59,7 +62,8 @@ template <bool Inplace>
 Tensor index_add(const Tensor& self, int64_t dim, const Tensor& list, const Tensor& source,
                  const Scalar& alpha) {
   const char* op = Inplace ? "index_add_" : "index_add";
-  const Slices s({op}, self, dim, list);
+  const ErrorKind outside = self.dim() > 1 ? ErrorKind::Runtime : ErrorKind::Index;
+  const Slices s({op, ErrorKind::Runtime, outside}, self, dim, list);
   s.require(op, self, source, ErrorKind::Runtime);
   return scatter_as(op, "IndexAddBackward0", Inplace, self, s.axis, s.index,
                     reshape(scaled(source, alpha), s.shape), ScatterMode::Add);
@@ -80,6 +84,8 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& list, Operand v
   if (value.tensor.dim() != 0)
     fail_runtime(op, "the value has shape ", value.tensor.shape(),
                  "; expected a number or a 0-d tensor");
+  if (list.dim() > 1)
+    fail_runtime(op, "the index has shape ", list.shape(), "; expected one dimension, flatten it");
   const Slices s({op, ErrorKind::Index, ErrorKind::Index, true, false}, self, dim, list);
   const Tensor number = fitted(op, value.tensor, self.dtype());
   const Target target(op, self, Inplace);
@@ -138,7 +144,7 @@ Tensor take_along_dim(const Tensor& t, const Tensor& indices, std::optional<int6
 void register_index_along(Registry& r) {
   r.both("index_select", "input, dim, index", index_select,
          "Slices of dim picked by a 1-d index tensor; IndexError outside 0 to size - 1.");
-  const char* add = "input[index[k]] += alpha source[k] along dim; RuntimeError outside.";
+  const char* add = "input[index[k]] += alpha source[k] along dim; an error outside.";
   r.both("index_add", "input, dim, index, source, *, alpha=1", index_add<false>, add);
   r.method("index_add_", "input, dim, index, source, *, alpha=1", index_add<true>, add);
   const char* copy = "input[index[k]] = source[k] along dim; IndexError outside.";

@@ -38,7 +38,7 @@ Tensor join(const char* op, const char* node, const Tensors& given, int axis, co
 }  // namespace
 
 Tensor cat(const Tensors& given, int64_t axis) {
-  if (given.empty()) fail_value("cat", "expected at least one tensor, got none");
+  if (given.empty()) fail_value("cat", "no tensors; pass at least one");
   // PyTorch lets an empty 1-d tensor be joined with anything.
   Tensors tensors;
   for (const Tensor& t : given)
@@ -61,7 +61,7 @@ Tensor cat(const Tensors& given, int64_t axis) {
 }
 
 Tensor stack(const Tensors& tensors, int64_t axis) {
-  if (tensors.empty()) fail_runtime("stack", "expected at least one tensor, got none");
+  if (tensors.empty()) fail_runtime("stack", "no tensors; pass at least one");
   const int a = wrap_axis("stack", axis, tensors[0].dim() + 1);
   Tensors rows;
   for (const Tensor& t : tensors) {

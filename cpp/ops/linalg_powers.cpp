@@ -139,7 +139,7 @@ void register_linalg_powers(Registry& r) {
   r.linalg(
       "multi_dot", "tensors", multi_dot,
       "The product of a chain of matrices in the cheapest order; a vector may stand at an end.");
-  r.function("chain_matmul", "matrices", chain_matmul,
+  r.function("chain_matmul", "matrices=()", chain_matmul,
              "The product of a chain of matrices in the cheapest order.");
 }
 

@@ -33,7 +33,7 @@ Tensor cross_somewhere(const Tensor& a, const Tensor& b, std::optional<int64_t> 
   const Dims shape = broadcast_shapes("cross", a.shape(), b.shape());
   for (int d = 0; d < shape.size(); ++d)
     if (shape[d] == 3) return cross(a, b, d);
-  fail_runtime("cross", "no dimension of shape ", shape, " has size 3");
+  fail_runtime("cross", "no dimension of shape ", shape, " has size 3; pass vectors of 3 elements");
 }
 
 Tensor vecdot(const Tensor& a, const Tensor& b, int64_t dim) {

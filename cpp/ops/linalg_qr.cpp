@@ -75,7 +75,13 @@ Tensor householder_product(const Tensor& a, const Tensor& tau) {
 
 Tensor ormqr(const Tensor& a, const Tensor& tau, const Tensor& other, bool left, bool transposed) {
   check_matrices("ormqr", a);
+  check_matrices("ormqr", other);
   const int64_t m = a.size(-2);
+  if (other.dim() != a.dim() || other.size(left ? -2 : -1) != m || tau.dim() != a.dim() - 1 ||
+      tau.size(-1) != std::min(m, a.size(-1)))
+    fail_runtime("ormqr", "vectors of shape ", a.shape(), ", factors of ", tau.shape(),
+                 ", a matrix of ", other.shape(), "; pass what geqrf() made, and a matrix that ",
+                 left ? "has as many rows" : "has as many columns as the vectors rows");
   // All of Q, square: A is filled up with columns that reflect nothing.
   const int64_t missing = m - a.size(-1);
   Tensor square = a;

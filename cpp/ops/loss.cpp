@@ -116,11 +116,23 @@ void register_row_loss(Registry& r, int row, const char* param) {
   r.add_overload(Place::Nn, op.name, signature.c_str(), std::move(o), op.doc);
 }
 
+void require_shape(const char* op, const Tensor& input, const Tensor& target) {
+  if (!(input.shape() == target.shape()))
+    fail_value(op, "target of shape ", target.shape(), " against input of shape ", input.shape(),
+               "; they must be equal; reshape or unsqueeze one");
+}
+
+/// A weight for each of the losses, which keep their shape.
+void require_weight(const char* op, const Tensor& weight, const Tensor& input) {
+  if (!(broadcast_shapes(op, weight.shape(), input.shape()) == input.shape()))
+    fail_runtime(op, "a weight of shape ", weight.shape(), " for an input of ", input.shape(),
+                 "; it must expand to that");
+}
+
 Tensor weighted_bce(const PointwiseOp& op, const Tensor& input, const Tensor& target,
                     const std::optional<Tensor>& weight, const std::string& reduction) {
-  if (!(input.shape() == target.shape()))
-    fail_value(op.name, "target of shape ", target.shape(), " against input of shape ",
-               input.shape(), "; they must be equal; reshape or unsqueeze one");
+  require_shape(op.name, input, target);
+  if (weight) require_weight(op.name, *weight, input);
   if (!weight) return row_loss(op, input, target, nullptr, reduction);
   const Tensor each = row_loss(op, input, target, nullptr, "none") * *weight;
   return reduce_loss(each, parse_reduction(op.name, reduction));
@@ -159,13 +171,13 @@ Tensor bce_with_logits(const Tensor& input, const Tensor& target,
   const std::string reduction = reduction_name(size_average, reduce, given);
   const auto& op = pointwise_op(formulas::row_index<formulas::BinaryCrossEntropyWithLogits>);
   require_float(op.name, input.dtype());
+  require_shape(op.name, input, target);
   if (!is_floating(target.dtype()))
     fail_runtime(op.name, "target is ", name_of(target.dtype()),
                  "; expected probabilities of 0 to 1 as floats; use .float()");
   if (!pos_weight) return weighted_bce(op, input, target, weight, reduction);
-  if (!(input.shape() == target.shape()))
-    fail_value(op.name, "target of shape ", target.shape(), " against input of shape ",
-               input.shape(), "; they must be equal; reshape or unsqueeze one");
+  require_weight(op.name, *pos_weight, input);
+  if (weight) require_weight(op.name, *weight, input);
   const Tensor log_weight = (*pos_weight - 1.) * target + 1.;
   const Tensor softplus = log1p(exp(-abs(input))) + maximum(-input, 0.);
   Tensor each = (1. - target) * input + log_weight * softplus;

@@ -161,6 +161,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
     fail_runtime("linear", "input of shape ", x.shape(), " against weight of shape ", w.shape(),
                  ": the last dimension of the input must be in_features, ", w.size(1),
                  "; reshape the input");
+  if (bias && bias->dim() > 1 && bias->size(-1) == w.size(0) && bias->numel() == w.size(0))
+    return linear(x, w, reshape(*bias, {-1}));  // (1, out_features), as PyTorch takes it
   if (bias && !(bias->shape() == Dims{w.size(0)}))
     fail_runtime("linear", "bias has shape ", bias->shape(), "; expected ", Dims{w.size(0)});
   const Tensor* b = bias ? &*bias : nullptr;

@@ -100,8 +100,8 @@ PointwiseOp describe() {
   bool derives = false;
   for (const Partial& partial : op.partials) derives = derives || partial.exists;
   if (!derives) op.node_name = "NotImplemented";
-  op.recorded = op.domain != Domain::Compare && op.domain != Domain::Bits &&
-                (derives || op.face != formulas::Face::Special);
+  const bool is_public = op.face != formulas::Face::Special && op.face != formulas::Face::Hidden;
+  op.recorded = op.domain != Domain::Compare && op.domain != Domain::Bits && (derives || is_public);
   return op;
 }
 

@@ -300,9 +300,6 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& kernel_siz
   check_pooled(op, x, N);
   if (indices.dtype() != DType::Int64)
     fail_runtime(op, "indices are ", name_of(indices.dtype()), "; expected int64");
-  if (!(indices.shape() == x.shape()))
-    fail_runtime(op, "indices have shape ", indices.shape(), ", the input ", x.shape(),
-                 "; they must be equal");
   const PoolLayout l = pool_layout(op, N, kernel_size, stride, padding, {1});
   Dims shape = x.shape();
   for (int d = 0; d < N; ++d) {
@@ -310,14 +307,17 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& kernel_siz
     const int64_t usual = (x.size(at) - 1) * l.stride[d] + l.kernel[d] - 2 * l.padding[d];
     shape[at] = usual;
     if (!output_size) continue;
-    if (output_size->size() != N && output_size->size() != x.dim())
-      fail_value(op, "output_size=", *output_size, "; expected ", N, " or ", x.dim(), " numbers");
+    if (output_size->size() != N && output_size->size() != N + 2)
+      fail_value(op, "output_size=", *output_size, "; expected ", N, " or ", N + 2, " numbers");
     const int64_t wanted = (*output_size)[output_size->size() - N + d];
     if (wanted <= usual - l.stride[d] || wanted >= usual + l.stride[d])
       fail_value(op, "output_size=", *output_size, ": dimension ", d, " must lie between ",
                  usual - l.stride[d] + 1, " and ", usual + l.stride[d] - 1);
     shape[at] = wanted;
   }
+  if (!(indices.shape() == x.shape()))
+    fail_runtime(op, "indices have shape ", indices.shape(), ", the input ", x.shape(),
+                 "; they must be equal");
   return plane_scatter(op, x, indices, shape, N, false);
 }
 

@@ -99,10 +99,10 @@ const PointwiseOp& division(const std::optional<std::string>& rounding) {
 
 /// Rounded to 10^-decimals; constant but for its jumps.
 Tensor round_decimals(const Tensor& t, int64_t decimals) {
-  if (decimals == 0) return apply<formulas::Round>(t);
   if (!is_floating(t.dtype()))
     fail(ErrorKind::NotImplemented, "round", "decimals=", decimals, " for ", name_of(t.dtype()),
          "; convert it with .float()");
+  if (decimals == 0) return apply<formulas::Round>(t);
   const double scale = std::pow(10., static_cast<double>(std::abs(decimals)));
   Tensor out;
   {

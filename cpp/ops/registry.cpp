@@ -156,10 +156,16 @@ void Registry::inplace(std::initializer_list<const char*> names, bool elementwis
         std::make_unique<Operation>(Operation{str(name, "_"), Place::Method, op.doc, {}, false});
     for (Overload overload : op.overloads) {
       if (!overload.results.empty()) continue;
-      overload.call = [call = overload.call, op = written.get(), elementwise,
+      size_t typed = overload.arguments.size() - 1;  // where dtype is among the arguments, or 0
+      while (typed && overload.arguments[typed].name != "dtype") --typed;
+      overload.call = [call = overload.call, op = written.get(), elementwise, typed,
                        count = overload.arguments.size()](Value* v) -> Value {
         const Tensor self = std::get<Tensor>(v[0]);
         check_inplace(op->name.c_str(), self);
+        if (const auto* d = typed ? std::get_if<DType>(&v[typed]) : nullptr;
+            d && *d != self.dtype())
+          fail_runtime(op->name.c_str(), "dtype=", name_of(*d), " for a tensor of ",
+                       name_of(self.dtype()), " that is written in place; leave dtype out");
         Tensors others;
         for (size_t k = 1; k < count; ++k)
           if (const auto* t = std::get_if<Tensor>(&v[k])) others.push_back(*t);

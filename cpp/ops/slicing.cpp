@@ -30,13 +30,14 @@ Tensor part_view(const char* node, const Tensor& t, Cut cut) {
 }
 
 Tensor narrow(const Tensor& t, int64_t axis, int64_t start, int64_t length) {
+  if (t.dim() == 0) fail_runtime("narrow", "a 0-d tensor cannot be cut; use unsqueeze(0)");
   const int a = wrap_axis("narrow", axis, t.dim());
-  const int64_t n = t.dim() ? t.shape()[a] : 0;
+  const int64_t n = t.shape()[a];
   const int64_t first = start < 0 ? start + n : start;
-  if (t.dim() && (start < -n || start > n))
+  if (start < -n || start > n)
     fail_index("narrow", "start ", start, " is outside of dimension ", axis, " of shape ",
                t.shape(), "; expected ", -n, " to ", n);
-  if (t.dim() == 0 || first < 0 || length < 0 || first + length > n)
+  if (first < 0 || length < 0 || first + length > n)
     fail_runtime("narrow", "start ", start, " with length ", length, " exceeds dimension ", axis,
                  " of shape ", t.shape(), "; stay inside it");
   return slice_as("SliceBackward0", t, a, first, first + length, 1);

@@ -12,14 +12,19 @@ std::string written(const Ints& sizes) {
   return text + ")";
 }
 
+int axis_to_cut(const char* op, const Tensor& t, int64_t axis) {
+  if (t.dim() == 0) fail_runtime(op, "a 0-d tensor cannot be cut; use unsqueeze(0)");
+  return wrap_axis(op, axis, t.dim());
+}
+
 Tensors split_sizes(const Tensor& t, const Ints& sizes, int64_t axis) {
-  const int a = wrap_axis("split", axis, t.dim());
+  const int a = axis_to_cut("split", t, axis);
   int64_t total = 0;
   for (int64_t s : sizes) {
     if (s < 0) fail_runtime("split", "a piece of size ", s, "; sizes are 0 or more");
     total += s;
   }
-  if (t.dim() == 0 || total != t.shape()[a])
+  if (total != t.shape()[a])
     fail_runtime("split", "sizes ", written(sizes), " sum to ", total, ", dimension ", axis,
                  " of shape ", t.shape(), " has another size; make them equal");
   Tensors parts;
@@ -32,8 +37,7 @@ Tensors split_sizes(const Tensor& t, const Ints& sizes, int64_t axis) {
 }
 
 Tensors split(const Tensor& t, int64_t size, int64_t axis) {
-  const int a = wrap_axis("split", axis, t.dim());
-  if (t.dim() == 0) fail_runtime("split", "a 0-d tensor cannot be split; use unsqueeze(0)");
+  const int a = axis_to_cut("split", t, axis);
   const int64_t n = t.shape()[a];
   if (size < 0 || (size == 0 && n > 0))
     fail_runtime("split", "pieces of size ", size, " from a dimension of size ", n,
@@ -46,8 +50,7 @@ Tensors split(const Tensor& t, int64_t size, int64_t axis) {
 
 Tensors chunk(const Tensor& t, int64_t chunks, int64_t axis) {
   if (chunks < 1) fail_runtime("chunk", chunks, " chunks; pass 1 or more");
-  if (t.dim() == 0) fail_runtime("chunk", "a 0-d tensor cannot be cut; use unsqueeze(0)");
-  const int64_t n = t.shape()[wrap_axis("chunk", axis, t.dim())];
+  const int64_t n = t.shape()[axis_to_cut("chunk", t, axis)];
   // Of nothing, as many empty pieces as were asked for.
   if (n == 0)
     return Tensors(static_cast<size_t>(chunks), slice_as("SplitBackward0", t, axis, 0, 0, 1));
@@ -56,8 +59,7 @@ Tensors chunk(const Tensor& t, int64_t chunks, int64_t axis) {
 
 /// Pieces between the positions where the dimension is cut.
 Tensors cut_at(const Tensor& t, const Ints& positions, int64_t axis) {
-  const int a = wrap_axis("tensor_split", axis, t.dim());
-  if (t.dim() == 0) fail_runtime("tensor_split", "a 0-d tensor cannot be cut; use unsqueeze(0)");
+  const int a = axis_to_cut("tensor_split", t, axis);
   Tensors parts;
   int64_t begin = 0;
   for (int64_t end : positions) {
@@ -70,10 +72,9 @@ Tensors cut_at(const Tensor& t, const Ints& positions, int64_t axis) {
 
 /// Pieces whose sizes differ by at most one, the larger ones first.
 Tensors cut_into(const Tensor& t, int64_t sections, int64_t axis) {
-  const int a = wrap_axis("tensor_split", axis, t.dim());
+  const int a = axis_to_cut("tensor_split", t, axis);
   if (sections < 1) fail_runtime("tensor_split", sections, " sections; pass 1 or more");
   require_room({sections, 64}, DType::Float64);  // each piece is a tensor
-  if (t.dim() == 0) fail_runtime("tensor_split", "a 0-d tensor cannot be cut; use unsqueeze(0)");
   Ints positions;
   const int64_t n = t.shape()[a];
   for (int64_t k = 1; k < sections; ++k)

@@ -61,7 +61,7 @@ from .autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from .functional import broadcast_shapes, einsum, tensordot  # type: ignore[no-redef]
+from .functional import broadcast_shapes, einsum, tensordot  # type: ignore[no-redef,assignment]
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
 from .storage import TypedStorage, UntypedStorage

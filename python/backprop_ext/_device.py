@@ -60,15 +60,16 @@ class device:  # noqa: N801 (PyTorch's name)
         return None
 
 
-def on_cpu(place: str | int | device) -> None:
+def on_cpu(place: str | int | device, kind: type[Exception] = AssertionError) -> None:
     """Raises where a tensor is to go to another place than the CPU.
 
-    AssertionError for a GPU by name, as from a PyTorch that was built without, else RuntimeError.
+    `kind` for a GPU by name, by default as from a PyTorch that was built without, else
+    RuntimeError.
     """
     found = device(place)
     if found.type != "cpu" or found.index not in (None, 0):
         named = found.type == "cuda" and not isinstance(place, int)
-        raise (AssertionError if named else RuntimeError)(
+        raise (kind if named else RuntimeError)(
             f"[device] {found} was asked for, cpu is what there is: "
             "this package runs on the CPU only; drop the device or write device('cpu')"
         )

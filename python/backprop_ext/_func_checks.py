@@ -6,7 +6,7 @@ from typing import Any
 
 from ._core import Tensor
 
-__all__ = ["Numbers", "only_tensors", "picked", "with_aux"]
+__all__ = ["Numbers", "check_chunks", "check_randomness", "only_tensors", "picked", "with_aux"]
 
 Numbers = int | tuple[int, ...]
 
@@ -36,3 +36,15 @@ def picked(count: int, argnums: Numbers) -> tuple[int, ...]:
     if len({*places}) < len(places):
         raise RuntimeError(f"[func] {argnums=} names an argument twice; name each once")
     return places
+
+
+def check_randomness(op: str, randomness: object) -> None:
+    """RuntimeError for what names no way of drawing."""
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(f"[{op}] {randomness=}; pass 'error', 'different' or 'same'")
+
+
+def check_chunks(op: str, chunk_size: Any) -> None:
+    """ValueError for a number that is not above 0."""
+    if chunk_size is not None and not chunk_size > 0:
+        raise ValueError(f"[{op}] {chunk_size=}; pass 1 or more, or None")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from . import _core
-from ._checks import the_tensor
+from ._checks import the_bool, the_tensor
 from ._core import Tensor
 from ._tensor_str import tensor_str
 from .autograd.engine import leaves, seed
@@ -187,8 +187,9 @@ def _with_class(cls: type[Tensor], values: Tensor, requires_grad: bool) -> Tenso
 
 
 def _like(self: Tensor, dtype: Any, device: Device, requires_grad: bool) -> dict[str, Any]:
+    own = the_tensor("new", self, "self").dtype
     return {
-        "dtype": self.dtype if dtype is None else dtype,
+        "dtype": own if dtype is None else dtype,
         "device": device,
         "requires_grad": requires_grad,
     }
@@ -255,15 +256,17 @@ _attach_new("new_zeros", _core.zeros)
 @method("type")
 def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> str | Tensor:
     """The name of the type, `torch.FloatTensor`; or, given a dtype or such a name, a cast."""
+    the_bool("type", non_blocking, "non_blocking")
     if dtype is None:
         return _TYPE_NAMES[self.dtype]
     if dtype is Tensor:
         dtype = _core.get_default_dtype()
-    dtype = getattr(dtype, "dtype", dtype)  # torch.DoubleTensor, the class
+    if isinstance(dtype, type):  # torch.DoubleTensor
+        dtype = getattr(dtype, "dtype", dtype)
     by_name = {name: kind for kind, name in _TYPE_NAMES.items()}
     if isinstance(dtype, str) and dtype not in by_name:
         raise ValueError(f"[type] {dtype!r} is not one of {sorted(by_name)}; take one or a dtype")
-    return self.to(by_name.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+    return self.to(dtype=by_name.get(dtype, dtype) if isinstance(dtype, str) else dtype)
 
 
 @method("__rdiv__")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, _tree
 from ._core import Tensor
+from ._func_checks import check_chunks, check_randomness
 from .random import RandomState
 
 if TYPE_CHECKING:
@@ -37,12 +38,8 @@ def vmap(
     fit, for no or different numbers of examples, and for a result that holds something else than
     tensors; RuntimeError for another randomness.
     """
-    if randomness not in ("error", "different", "same"):
-        raise RuntimeError(
-            f"[vmap] randomness is {randomness!r}; pass 'error', 'different' or 'same'"
-        )
-    if chunk_size is not None and not chunk_size > 0:
-        raise ValueError(f"[vmap] {chunk_size=}; pass 1 or more, or None")
+    check_randomness("vmap", randomness)
+    check_chunks("vmap", chunk_size)
 
     @wraps(func)
     def over_examples(*args: Any, **kwargs: Any) -> Any:

@@ -79,7 +79,7 @@ class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
         if not isinstance(device_type, str):
             raise ValueError(f"[autocast] device_type is {device_type!r}; pass a string, as 'cpu'")
         _require_device("autocast", device_type)
-        self.device = device_type
+        self.device, self._dtype = device_type, dtype
         if enabled:
             warnings.warn(
                 f"[autocast] there is no {'bfloat16' if device_type == 'cpu' else 'GPU'} here; "
@@ -88,6 +88,8 @@ class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
             )
 
     def __enter__(self) -> autocast:
+        if not isinstance(self._dtype, (_core.dtype, type(None))):
+            raise TypeError(f"[autocast] dtype={self._dtype!r}; pass a dtype")
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -128,6 +130,7 @@ class GradScaler:
         self._growth_interval = growth_interval
         # Of each optimizer since the last update: whether its gradients were infinite.
         self._unscaled: dict[int, bool] = {}
+        self._used = False
         self._stepped: set[int] = set()
 
     def is_enabled(self) -> bool:
@@ -142,6 +145,7 @@ class GradScaler:
         """outputs * scale, of a tensor or of a list or tuple of them."""
         if not self._enabled:
             return outputs
+        self._used = True
         if isinstance(outputs, Tensor):
             return outputs * self._scale
         if not isinstance(outputs, (list, tuple)):
@@ -153,10 +157,15 @@ class GradScaler:
     def unscale_(self, optimizer: Optimizer) -> None:
         """Divide the gradients by the scale, to clip them before `step`.
 
-        Raises RuntimeError for a second time since the last update, or after step.
+        Raises RuntimeError for a second time since the last update, or after step; AssertionError
+        where nothing was scaled.
         """
         if not self._enabled:
             return
+        if not self._used:  # the steps would be as much too small
+            raise AssertionError(
+                "[GradScaler] no loss was scaled; call scaler.scale(loss).backward()"
+            )
         key = id(optimizer)
         if key in self._unscaled or key in self._stepped:
             when = "after step()" if key in self._stepped else "twice"

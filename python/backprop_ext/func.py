@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, _tree
 from ._core import Tensor
-from ._func_checks import Numbers, only_tensors, picked, with_aux
+from ._func_checks import (
+    Numbers,
+    check_chunks,
+    check_randomness,
+    only_tensors,
+    picked,
+    with_aux,
+)
 from ._names import missing_from
 from ._vmap import vmap
 from .autograd import functional
@@ -169,6 +176,7 @@ def jacrev(
     One backward pass for each element of the result; chunk_size changes nothing. A nested result
     gives a nest of Jacobians, each in the structure of x. has_aux as in grad.
     """
+    check_chunks("jacrev", chunk_size)
 
     @wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
@@ -185,7 +193,7 @@ def jacrev(
 
 def jacfwd(func: Callable[..., Any], argnums: Numbers = 0, **options: Any) -> Callable[..., Any]:
     """The Jacobian as jacrev returns it, and computes it."""
-    options.pop("randomness", None)
+    check_randomness("jacfwd", options.pop("randomness", "error"))
     return jacrev(func, argnums, **options)
 
 

@@ -138,12 +138,12 @@ def load(
     imported; of PyTorch's own files, modules alone. `pickle_module` and what follows `mmap` are
     PyTorch's and change nothing.
 
-    Raises FileNotFoundError, EOFError at the end of a file, RuntimeError for a file that is damaged
-    or of another format, pickle.UnpicklingError for objects in a file that is not trusted, and
+    Raises FileNotFoundError, EOFError at the end of a file, RuntimeError for one that is damaged,
+    pickle.UnpicklingError for one of another format and for objects that are not trusted, and
     AttributeError for a class that the program does not have and for what is no file.
     """
     if isinstance(map_location, (str, device)):
-        on_cpu(map_location)
+        on_cpu(map_location, RuntimeError)
     elif not (map_location is None or isinstance(map_location, dict) or callable(map_location)):
         raise TypeError(
             f"[load] {map_location=}; pass a device, its name, a dict of names or a function"
@@ -296,6 +296,11 @@ def _read(stream: IO[bytes], name: str, weights_only: bool) -> Any:
 
     from ._torch_file import is_torch_file, read_torch_file
 
+    stream.seek(0)
+    start = stream.read(4)
+    if not start:
+        raise EOFError(f"[load] {name} is empty; save it again")
+    kind = RuntimeError if start == b"PK\3\4" else UnpicklingError
     try:
         with ZipFile(stream) as archive:
             if is_torch_file(archive):
@@ -314,7 +319,7 @@ def _read(stream: IO[bytes], name: str, weights_only: bool) -> Any:
         cause = error
     except (UnpicklingError, MemoryError, AssertionError) as error:
         cause = error
-    raise RuntimeError(
+    raise kind(
         f"[load] {name} is damaged, incomplete or not written by save() "
         f"({type(cause).__name__}: {cause}); save it again, or for a file of PyTorch, save the "
         "state_dict() there"

@@ -102,7 +102,7 @@ ROWS = [
     _float("erfc", _erfc, WIDE, rtol=1e-5),
     _round("floor", np.floor),
     _round("ceil", np.ceil),
-    _round("round", lambda x, decimals=0: np.round(x, decimals), kwargs=({}, {"decimals": 0})),
+    _round("round", np.round),
     _round("trunc", np.trunc, aliases=("fix",)),
     pointwise("frac", lambda x: x - np.trunc(x), Real(avoid=tuple(range(-3, 4))), inplace=True),
     pointwise("relu", lambda x: np.maximum(x, 0), Real(avoid=(0,), whole=(-9, 9)), inplace=True),

@@ -23,6 +23,7 @@ class set_detect_anomaly:  # noqa: N801 (PyTorch's name)
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         the_bool("set_detect_anomaly", mode, "mode")
+        the_bool("set_detect_anomaly", check_nan, "check_nan")
         self._earlier = _core._anomaly()
         _core._set_anomaly(mode, check_nan)
 

@@ -31,7 +31,13 @@ def backward(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
     roots = _as_tuple(tensors)
-    seeds = _seeds("backward", roots, grad_tensors if grad_tensors is not None else grad_variables)
+    if grad_variables is not None:
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "[backward] both grad_tensors and grad_variables were given; pass grad_tensors"
+            )
+        grad_tensors = grad_variables
+    seeds = _seeds("backward", roots, grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
     _core._run_backward(roots, seeds, keep, create_graph, leaves(inputs), True, True)
 
@@ -62,9 +68,7 @@ def grad(
     roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
     if not wanted:
         raise RuntimeError("[grad] inputs is empty; name the tensors whose gradients are wanted")
-    for given in wanted:
-        if not isinstance(given, Tensor):
-            raise RuntimeError(f"[grad] an input is a {type(given).__name__}; name tensors")
+    _only_tensors("grad", wanted)
     if is_grads_batched:
         return _batched(roots, wanted, grad_outputs, create_graph, allow_unused, materialize_grads)
     found = _core._run_backward(
@@ -74,7 +78,7 @@ def grad(
         create_graph,
         wanted,
         False,
-        bool(allow_unused) or materialize_grads,
+        materialize_grads if allow_unused is None else allow_unused,
     )
     if not materialize_grads:
         return found
@@ -92,10 +96,12 @@ def _batched(
     materialize_grads: bool,
 ) -> tuple[Tensor, ...]:
     """A pass for each row of the gradients."""
+    if grad_outputs is None:
+        _seeds("grad", roots, None)
     given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs or ())
     sizes = {g.shape[0] for g in given if g is not None and g.ndim}
     if len(sizes) != 1 or sizes == {0}:
-        raise RuntimeError(
+        raise ValueError(
             f"[grad] is_grads_batched with first dimensions {sorted(sizes)} of grad_outputs; pass "
             "gradients with one first dimension, of 1 or more"
         )
@@ -116,10 +122,11 @@ def _batched(
 
 
 def leaves(inputs: TensorOrTensors | None) -> tuple[Tensor, ...] | None:
-    """The tensors that may accumulate; None for all. Raises RuntimeError for an empty sequence."""
+    """The tensors that may accumulate; None for all. Raises RuntimeError for none, or no tensor."""
     if inputs is None:
         return None
     if named := _as_tuple(inputs):
+        _only_tensors("backward", named)
         return named
     raise RuntimeError("[backward] inputs is empty, no .grad could change; name one, or pass None")
 
@@ -159,7 +166,16 @@ def _as_tuple(tensors: TensorOrTensors) -> tuple[Tensor, ...]:
     return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
 
 
+def _only_tensors(op: str, inputs: tuple[Tensor, ...]) -> None:
+    for given in inputs:
+        if not isinstance(given, Tensor):
+            raise RuntimeError(f"[{op}] an input is a {type(given).__name__}; name tensors")
+
+
 def _seeds(op: str, roots: tuple[Tensor, ...], given: Gradients) -> tuple[Tensor, ...]:
+    for root in roots:
+        if not isinstance(root, Tensor):
+            raise AssertionError(f"[{op}] an output is a {type(root).__name__}; pass tensors")
     if given is None:
         given = (None,) * len(roots)
     grads = (given,) if isinstance(given, Tensor) else tuple(given)

@@ -33,12 +33,11 @@ def jacobian(
     A tensor for one input and one output, a tuple for several of either, a tuple of tuples for
     both. strict: an output that does not depend on an input is an error, else zeros. `vectorize`
     changes nothing. Raises TypeError for what is no tensor, RuntimeError with strict,
-    NotImplementedError for strategy="forward-mode".
+    NotImplementedError for strategy="forward-mode", AssertionError for another one.
     """
     if strategy != "reverse-mode":
-        raise NotImplementedError(
-            f"[jacobian] strategy={strategy!r} was asked for, 'reverse-mode' is supported"
-        )
+        known = NotImplementedError if strategy == "forward-mode" else AssertionError
+        raise known(f"[jacobian] {strategy=} was asked for; pass 'reverse-mode'")
     with enable_grad():
         xs, one_input = _inputs("jacobian", inputs, create_graph)
         ys, one_output = _outputs("jacobian", func, xs)

@@ -52,8 +52,9 @@ def gradcheck(
     its gradient does; `nondet_tol` is how far two backward passes may differ. Each
     output is differentiated alone, while the others have no gradient: check_undefined_grad, and,
     as dtypes are always those of the inputs and batches are loops, check_grad_dtypes and
-    check_batched_grad have nothing left to do. check_backward_ad=False checks nothing.
-    Raises NotImplementedError for check_forward_ad: there is no forward mode.
+    check_batched_grad have nothing left to do.
+    Raises NotImplementedError for check_forward_ad: there is no forward mode; AssertionError where
+    check_backward_ad is off too.
     Raises GradcheckError, or returns False without `raise_exception`; ValueError when no input
     requires grad. Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck
     """
@@ -63,7 +64,7 @@ def gradcheck(
             "drop check_forward_ad and check_batched_forward_grad"
         )
     if not check_backward_ad:
-        return True
+        raise AssertionError("[gradcheck] check_backward_ad=False leaves nothing to check; drop it")
     args: list[Any] = [*inputs] if isinstance(inputs, (list, tuple)) else [inputs]
     places = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
     if not places:
@@ -190,8 +191,8 @@ def gradgradcheck(
 ) -> bool:
     """gradcheck of (x, g) -> J(x)^T g, the second derivative; g is `grad_outputs`, or random.
 
-    gen_non_contig_grad_outputs: the random g are strided. check_rev_over_rev=False checks nothing.
-    Raises as gradcheck does, NotImplementedError for check_fwd_over_rev.
+    gen_non_contig_grad_outputs: the random g are strided. Raises as gradcheck does,
+    NotImplementedError for check_fwd_over_rev, AssertionError where check_rev_over_rev is off too.
     """
     if check_fwd_over_rev:
         raise NotImplementedError(
@@ -199,7 +200,9 @@ def gradgradcheck(
             "drop check_fwd_over_rev"
         )
     if not check_rev_over_rev:
-        return True
+        raise AssertionError(
+            "[gradgradcheck] check_rev_over_rev=False leaves nothing to check; drop it"
+        )
     args = [inputs] if isinstance(inputs, Tensor) else [*inputs]
     count = len(args)
     with no_grad():

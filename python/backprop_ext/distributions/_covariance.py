@@ -13,15 +13,18 @@ __all__ = ["WithCovariance", "mahalanobis"]
 class WithCovariance(Distribution):
     """One of covariance_matrix, precision_matrix and scale_tril, (..., d, d), gives the others."""
 
+    _miscounted: type[Exception] = ValueError  # PyTorch's class for none or several matrices
     # L of the covariance L L^T, of fewer dimensions where it was expanded; libraries read it.
     _unbroadcasted_scale_tril: Tensor
 
     def _one_matrix(self, **matrices: Tensor | None) -> tuple[str, Tensor]:
-        """The one that is given, by name. Raises ValueError for none, several, or no matrix."""
+        """The one that is given, by name. An error for none or several; ValueError for a vector."""
         given = [(name, matrix) for name, matrix in matrices.items() if matrix is not None]
         op = type(self).__name__
         if len(given) != 1:
-            raise ValueError(f"[{op}] {len(given)} of {', '.join(matrices)} are given; pass one")
+            raise self._miscounted(
+                f"[{op}] {len(given)} of {', '.join(matrices)} are given; pass one"
+            )
         ((name, matrix),) = given
         if matrix.ndim < 2:
             raise ValueError(f"[{op}] {name} has shape {tuple(matrix.shape)}; pass a matrix")

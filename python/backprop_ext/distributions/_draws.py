@@ -121,7 +121,7 @@ def _difference(f: Callable[[Array], Array], a: Array) -> Array:
 
 
 def _arrays(*tensors: Tensor) -> list[Array]:
-    return [t.double().numpy() for t in _core.broadcast_tensors(*tensors)]
+    return [t.detach().double().numpy() for t in _core.broadcast_tensors(*tensors)]
 
 
 def _lgamma(a: Array) -> Array:

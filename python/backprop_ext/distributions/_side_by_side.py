@@ -25,20 +25,26 @@ class _SideBySide(Transform):
 
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size)
+        if not all(isinstance(t, Transform) for t in tseq):
+            raise AssertionError(f"[{type(self).__name__}] {tseq=}; pass transforms")
         self.transforms = [t.with_cache(cache_size) for t in tseq] if cache_size else list(tseq)
         self.dim = dim
+
+    @property
+    def length(self) -> int:
+        """How long x is along dim."""
+        return len(self.transforms)
 
     def _parts(self, x: Tensor) -> Sequence[Tensor]:
         raise NotImplementedError
 
     def _each(self, x: Tensor) -> Any:
-        parts = self._parts(x)
-        if len(parts) != len(self.transforms):
-            raise ValueError(
-                f"[{type(self).__name__}] {len(parts)} parts along dimension {self.dim} for "
-                f"{len(self.transforms)} transforms; one each"
+        if not -x.ndim <= self.dim < x.ndim or x.shape[self.dim] != self.length:
+            raise AssertionError(
+                f"[{type(self).__name__}] x has shape {tuple(x.shape)}, its dimension {self.dim} "
+                f"should be {self.length} long"
             )
-        return zip(self.transforms, parts, strict=True)
+        return zip(self.transforms, self._parts(x), strict=True)
 
     def _call(self, x: Tensor) -> Tensor:
         return type(self)._joined([t(part) for t, part in self._each(x)], self.dim)

@@ -23,12 +23,14 @@ class Wishart(WithCovariance):
     """The sum of df outer products of Normal(0, covariance_matrix) vectors; df above d - 1.
 
     One of covariance_matrix, precision_matrix, scale_tril: (..., d, d). Draws by Bartlett's
-    decomposition. Raises ValueError for none or several of them, or for a df that is too small.
+    decomposition. Raises AssertionError for none or several of them, ValueError for a df that is
+    too small.
     """
 
     support = constraints.positive_definite
     df: Tensor
     has_rsample = True
+    _miscounted = AssertionError
 
     def __init__(
         self,

@@ -19,10 +19,10 @@ def _additive(name: str, mask: Tensor | None, dtype: Any) -> Tensor | None:
     """A mask as numbers to add: a bool True becomes -inf."""
     if mask is None:
         return None
-    if mask.dtype == _core.bool:
+    if the_tensor("multi_head_attention_forward", mask, name).dtype == _core.bool:
         return _core.zeros(mask.shape, dtype=dtype).masked_fill(mask, float("-inf"))
     if not mask.is_floating_point():
-        raise RuntimeError(
+        raise AssertionError(
             f"[multi_head_attention_forward] {name} is {mask.dtype}; only bool and floating types "
             "are supported"
         )
@@ -200,7 +200,7 @@ def _widen(mask: Tensor, extra: int) -> Tensor:
 def _checked_mask(op: str, mask: Tensor, length: int, keys: int, heads: int) -> Tensor:
     expected = (length, keys) if mask.ndim == 2 else (heads, length, keys)
     if tuple(mask.shape) != expected:
-        raise RuntimeError(
-            f"[{op}] The shape of the attn_mask is {tuple(mask.shape)}, but should be {expected}"
+        raise (RuntimeError if mask.ndim in (2, 3) else AssertionError)(
+            f"[{op}] attn_mask has shape {tuple(mask.shape)}, {expected} is expected; reshape it"
         )
     return mask

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._checks import the_tensor
-from .._core import _nn, cosine_similarity, pairwise_distance
+from .._core import Tensor, _nn, cosine_similarity, pairwise_distance
 
 if TYPE_CHECKING:
-    from .._core import Tensor
-
     Sizes = int | Sequence[int]
 
 __all__ = [
@@ -151,10 +149,14 @@ def interpolate(
 
 
 def _spread(name: str, value: Any, dims: int) -> Sequence[Any]:
-    values = list(value) if isinstance(value, Iterable) else [value] * dims
-    if not all(hasattr(v, "__float__") for v in values):
+    number = isinstance(value, Tensor) and name == "size" and value.numel() == 1
+    several = isinstance(value, Iterable) and not number
+    values = list(value) if several else [value] * dims
+    if (isinstance(value, Tensor) and not number) or not all(
+        hasattr(v, "__float__") for v in values
+    ):
         raise TypeError(f"[interpolate] {name}={value!r}; pass a number, or one for each dimension")
-    if isinstance(value, Iterable) and len(values) != dims:
+    if several and len(values) != dims:
         raise ValueError(
             f"[interpolate] {name}={tuple(values)} for {dims} spatial dimensions; pass {dims}"
         )

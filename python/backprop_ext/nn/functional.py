@@ -126,6 +126,18 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
             f"[bilinear] inputs of shapes {shapes[0]} and {shapes[1]}; they may differ in the "
             "last dimension alone, expand one of them"
         )
+    given = [input1, input2, weight]
+    if bias is not None:
+        given.append(the_tensor("bilinear", bias, "bias"))
+        if bias.shape != weight.shape[:1]:
+            raise RuntimeError(
+                f"[bilinear] bias has shape {tuple(bias.shape)}; expected {tuple(weight.shape[:1])}"
+            )
+    if len({t.dtype for t in given}) > 1:
+        raise RuntimeError(
+            f"[bilinear] tensors of {', '.join(str(t.dtype) for t in given)}; they must be of one "
+            "type, convert with .to(dtype)"
+        )
     left = input1.unsqueeze(-2).unsqueeze(-2) @ weight
     result = (left @ input2.unsqueeze(-1).unsqueeze(-3)).view(*shapes[0][:-1], weight.shape[0])
     return result if bias is None else result + bias

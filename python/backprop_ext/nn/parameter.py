@@ -7,7 +7,7 @@ from typing import Any, cast
 from .. import _core
 from .._checks import the_tensor
 from .._core import Tensor
-from .._overrides import disabled
+from .._overrides import DisableTorchFunctionSubclass, disabled
 from .._tensor_str import plain_types, tensor_str
 
 __all__ = ["Buffer", "Parameter", "UninitializedParameter"]
@@ -39,14 +39,31 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + tensor_str(self)
 
 
+def _without_shape(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    name = getattr(func, "__name__", func)
+    if name not in ("detach", "__get__"):  # what copies and casts of the layer ask
+        raise ValueError(f"[{name}] a parameter has no shape yet; call the layer once")
+    with DisableTorchFunctionSubclass():
+        return func(*args, **(kwargs or {}))
+
+
 class UninitializedParameter(Parameter):
-    """A parameter without shape until `materialize`, of layers that learn it from their input."""
+    """A parameter without shape until `materialize`, of layers that learn it from their input.
+
+    What would compute with it raises ValueError.
+    """
+
+    __torch_function__ = _without_shape
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
         return _core._make_subclass(cls, _core.empty(0, dtype=dtype), requires_grad)
 
     def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
         """All is done in __new__."""
+
+    def numel(self) -> int:
+        """ValueError: it has no shape."""
+        raise ValueError("[numel] a parameter has no shape yet; call the layer once")
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Become a Parameter of this shape, uninitialised."""

@@ -94,8 +94,12 @@ def the_number(op: str, name: str, value: Any) -> None:
 
 def check_betas(op: str, betas: tuple[Number, Number], defaults: dict[str, Any]) -> None:
     """ValueError for a beta outside [0, 1), a tensor beside a float or a third one, IndexError for
-    one alone."""
+    one alone, TypeError for a number."""
+    if isinstance(betas, (int, float)):
+        raise TypeError(f"[{op}] {betas=}; pass two, as (0.9, 0.999)")
     for index in (0, 1):
+        if isinstance(betas, (tuple, list)) and len(betas) <= index:
+            raise IndexError(f"[{op}] {betas=}; pass two, as (0.9, 0.999)")
         name, beta = f"betas[{index}]", betas[index]
         the_number(op, name, beta)
         if not 0.0 <= float(beta) < 1.0:

@@ -123,6 +123,10 @@ class Optimizer:
                 f"[add_param_group] a dict is needed, not a {type(param_group).__name__}; "
                 "pass {'params': ...}"
             )
+        if "params" not in param_group:
+            raise KeyError(
+                f"[add_param_group] the group has {[*param_group]}; pass the tensors as 'params'"
+            )
         params = param_group["params"]
         if isinstance(params, (set, frozenset)):
             raise TypeError("[add_param_group] params is a set, whose order changes; pass a list")
@@ -275,6 +279,11 @@ class Optimizer:
         for hook in self._hooks_at("pre_load"):
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
+        if "param_groups" not in state_dict:
+            raise KeyError(
+                "[load_state_dict] no 'param_groups'; pass what an optimizer's state_dict() "
+                "returned, not a model's"
+            )
         ours, saved = self.param_groups, state_dict["param_groups"]
         sizes = [[len(group["params"]) for group in groups] for groups in (ours, saved)]
         if sizes[0] != sizes[1]:

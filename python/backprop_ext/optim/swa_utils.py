@@ -98,7 +98,9 @@ class AveragedModel(Module):
         if avg_fn is not None and multi_avg_fn is not None:
             raise ValueError("[AveragedModel] avg_fn and multi_avg_fn were given; pass one of them")
         self.module = deepcopy(model)
-        self.register_buffer("n_averaged", _core.tensor(0))
+        if device is not None:
+            self.module = self.module.to(device)
+        self.register_buffer("n_averaged", _core.tensor(0, device=device))
         self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -167,10 +169,11 @@ class SWALR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         self._attach(optimizer)
-        if anneal_strategy not in ("cos", "linear") or anneal_epochs < 0:
+        whole = isinstance(anneal_epochs, int)
+        if anneal_strategy not in ("cos", "linear") or not whole or anneal_epochs < 0:
             raise ValueError(
                 f"[SWALR] anneal_strategy={anneal_strategy!r} and anneal_epochs={anneal_epochs}; "
-                "pass 'cos' or 'linear', and 0 or more"
+                "pass 'cos' or 'linear', and a whole number, 0 or more"
             )
         rates = per_group("SWALR", "swa_lr", swa_lr, optimizer)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):

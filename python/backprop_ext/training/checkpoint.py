@@ -77,7 +77,12 @@ class Checkpoint:
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The content of a checkpoint. Raises RuntimeError for a damaged file, and for another kind."""
-    content = load(path)
+    from pickle import UnpicklingError
+
+    try:
+        content = load(path)
+    except (EOFError, UnpicklingError) as error:
+        raise RuntimeError(str(error)) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise RuntimeError(
             f"[checkpoint] {os.fspath(path)} was not written by a training run; load it with "

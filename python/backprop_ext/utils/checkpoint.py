@@ -71,7 +71,7 @@ def checkpoint(
     False: tensors are recomputed when they are first asked for; `context_fn` gives the contexts of
     the two forward passes, and determinism_check="none" does not compare their tensors. `debug`
     and `early_stop` change nothing. Raises CheckpointError when the function saves other tensors
-    the second time; ValueError for keyword arguments with use_reentrant.
+    the second time; ValueError for another check, and for keyword arguments with use_reentrant.
     """
     if use_reentrant is None:
         warnings.warn(
@@ -87,6 +87,8 @@ def checkpoint(
                 "context_fn; pass use_reentrant=False"
             )
         return _Reentrant.apply(function, preserve_rng_state, *args)
+    if determinism_check not in ("default", "none"):
+        raise ValueError(f"[checkpoint] {determinism_check=}; pass 'default' or 'none'")
     first, again = context_fn()
     frame = _Frame(
         lambda: function(*args, **kwargs), again, preserve_rng_state, determinism_check != "none"

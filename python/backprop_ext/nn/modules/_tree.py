@@ -168,9 +168,12 @@ class Tree:
             )
         wanted: Any = Parameter if kind == PARAMETER else Tree if kind == MODULE else Tensor
         if value is not None and not isinstance(value, wanted):
-            wrap = "; wrap it in Parameter()" if kind == PARAMETER else ""
+            cure = "wrap it in Parameter()" if kind == PARAMETER else "wrap it in tensor()"
+            if kind == MODULE:
+                made = f"make one, {value.__name__}()" if isinstance(value, type) else ""
+                cure = made or "pass modules, each by itself"
             raise TypeError(
-                f"[{op}] {name!r} is a {type(value).__name__}, a {kind} or None is needed{wrap}"
+                f"[{op}] {name!r} is a {type(value).__name__}, a {kind} or None is needed; {cure}"
             )
         if kind == PARAMETER and value is not None and value.grad_fn is not None:
             raise ValueError(

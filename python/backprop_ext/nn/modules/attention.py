@@ -55,8 +55,7 @@ class MultiheadAttention(Module):
     ) -> None:
         if embed_dim <= 0 or num_heads <= 0:
             raise ValueError(
-                f"[MultiheadAttention] embed_dim={embed_dim} and num_heads={num_heads} must be "
-                "greater than 0"
+                f"[MultiheadAttention] {embed_dim=} and {num_heads=}; pass 1 or more of both"
             )
         super().__init__()
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
@@ -68,7 +67,7 @@ class MultiheadAttention(Module):
         if self.head_dim * num_heads != embed_dim:
             raise AssertionError(
                 f"[MultiheadAttention] embed_dim={embed_dim} must be divisible by "
-                f"num_heads={num_heads}"
+                f"num_heads={num_heads}; change one of them"
             )
 
         def declare(name: str, wanted: bool, *shape: int) -> None:

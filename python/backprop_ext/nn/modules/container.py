@@ -135,6 +135,17 @@ class Sequential(_Chain):
     def _name_in_slice(self, part: _Chain, name: str) -> str:
         return name
 
+    def _chained(self, others: object) -> Sequential:
+        if isinstance(others, Sequential):
+            return others
+        raise ValueError(f"[Sequential] + {others!r}; add a Sequential, or extend()")
+
+    def __add__(self, others: Any) -> Any:
+        return super().__add__(self._chained(others))
+
+    def __iadd__(self, others: Any) -> Any:
+        return super().__iadd__(self._chained(others))
+
     def __mul__(self, times: int) -> Sequential:
         if times <= 0:
             raise ValueError(f"[Sequential] {times} repetitions were asked for; pass 1 or more")

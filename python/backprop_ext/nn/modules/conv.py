@@ -59,6 +59,8 @@ class _ConvNd(Module):
         if groups <= 0:
             raise ValueError(f"[{op}] groups={groups} is not positive; pass 1 or more")
         for name, count in zip(("in_channels", "out_channels"), channels, strict=True):
+            if isinstance(count, str):  # of which % makes a text
+                raise TypeError(f"[{op}] {name}={count!r}; pass a whole number")
             if count % groups:
                 raise ValueError(
                     f"[{op}] {name}={count} is no multiple of groups={groups}; make it one"

@@ -95,7 +95,7 @@ class RNNBase(Module):
             if not isinstance(value, int):
                 raise TypeError(f"[{name}] {what}={value!r} is not an int; pass a whole number")
             if value <= 0:
-                raise ValueError(f"[{name}] {what}={value} must be greater than zero")
+                raise ValueError(f"[{name}] {what}={value}; pass 1 or more")
         if not 0 <= self.proj_size < self.hidden_size:
             raise ValueError(
                 f"[{name}] proj_size={self.proj_size} must be from 0 to below "
@@ -158,8 +158,11 @@ class RNNBase(Module):
         if data.shape[-1] != self.input_size:
             raise RuntimeError(
                 f"[{name}] input.size(-1) must be equal to input_size. Expected "
-                f"{self.input_size}, got {data.shape[-1]}"
+                f"{self.input_size}, got {data.shape[-1]}; the last dimension holds the features"
             )
+        count = 1 if isinstance(hx, Tensor) else len(hx) if isinstance(hx, tuple) else 2
+        if lstm and count != 2:
+            raise RuntimeError(f"[{name}] hx holds {count} tensors; pass two, (h, c)")
         states: list[Any] = [None] * (1 + lstm) if hx is None else list(hx) if lstm else [hx]
         single = not packed and data.ndim == 2
         if hx is not None and not packed:
@@ -231,9 +234,7 @@ class RNN(RNNBase):
         dtype: Any = None,
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(
-                f"[RNN] Unknown nonlinearity {nonlinearity!r}. Select from 'tanh' or 'relu'."
-            )
+            raise ValueError(f"[RNN] Unknown nonlinearity {nonlinearity!r}; pass 'tanh' or 'relu'")
         self.__dict__["nonlinearity"] = nonlinearity
         super().__init__(
             f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, bias, batch_first,

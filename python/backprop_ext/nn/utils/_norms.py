@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..._checks import the_dim
+
 if TYPE_CHECKING:
     from ..._core import Tensor
 
@@ -14,7 +16,8 @@ def length_except(weight: Tensor, dim: int) -> Tensor:
     """The Euclidean length along all dimensions but `dim`, which are kept; all of them for -1."""
     if dim == -1:
         return weight.norm(2.0)
-    others = [d for d in range(weight.ndim) if d != dim % weight.ndim]
+    kept = the_dim("weight_norm", dim, weight.ndim, dim) % weight.ndim
+    others = [d for d in range(weight.ndim) if d != kept]
     return weight.norm(2.0, others, keepdim=True) if others else weight.abs()
 
 

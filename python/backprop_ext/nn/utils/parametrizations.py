@@ -61,9 +61,7 @@ class _SpectralNorm(Module):
                 f"{tuple(weight.shape)}; take one of its dimensions"
             )
         if n_power_iterations <= 0:
-            raise ValueError(
-                f"[spectral_norm] n_power_iterations={n_power_iterations} must be positive"
-            )
+            raise ValueError(f"[spectral_norm] {n_power_iterations=}; pass 1 or more")
         self.dim, self.eps = dim % weight.ndim, eps
         self.n_power_iterations = n_power_iterations
         if weight.ndim > 1:

@@ -36,9 +36,7 @@ class _WeightNorm:
 class _SpectralNorm:
     def __init__(self, name: str, n_power_iterations: int, dim: int, eps: float) -> None:
         if n_power_iterations <= 0:
-            raise ValueError(
-                f"[spectral_norm] n_power_iterations={n_power_iterations} must be positive"
-            )
+            raise ValueError(f"[spectral_norm] {n_power_iterations=}; pass 1 or more")
         self.name, self.n_power_iterations, self.dim, self.eps = name, n_power_iterations, dim, eps
 
     def compute(self, module: Any, iterate: bool) -> Tensor:
@@ -71,8 +69,9 @@ def weight_norm(module: _M, name: str = "weight", dim: int | None = 0) -> _M:
         )
     hook = _WeightNorm(name, dim)
     weight = getattr(module, name)
+    length = length_except(weight.data, hook.dim)
     delattr(module, name)
-    module.register_parameter(name + "_g", Parameter(length_except(weight.data, hook.dim)))
+    module.register_parameter(name + "_g", Parameter(length))
     module.register_parameter(name + "_v", Parameter(weight.data))
     setattr(module, name, hook.compute(module))
     module.register_forward_pre_hook(hook)

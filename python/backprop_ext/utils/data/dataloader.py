@@ -65,6 +65,11 @@ class DataLoader(Generic[T_co]):
     ) -> None:
         streams = isinstance(dataset, IterableDataset)
         _check_numbers(num_workers, timeout, prefetch_factor, persistent_workers)
+        if multiprocessing_context is not None and not num_workers:
+            raise ValueError(
+                f"[DataLoader] {multiprocessing_context=} and {num_workers=}; pass workers, or no "
+                "context"
+            )
         _check_order(streams, batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
             batch_size, drop_last = None, False
