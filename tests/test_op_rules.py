@@ -292,3 +292,12 @@ def test_rejected_writes_leave_everything_as_it_was() -> None:
             [[0, 1, 2], [3, 4, 5]],
             [0] * 3,
         )
+
+
+def test_what_is_gathered_has_the_type_of_the_empty_tensor_that_it_began_with() -> None:
+    found = bx.cat([bx.tensor([]), bx.tensor([1, 2]), bx.tensor([], dtype=bx.float64)])
+    assert found.dtype == bx.float64
+    np.testing.assert_array_equal(found.numpy(), [1.0, 2.0])
+    assert bx.cat([bx.tensor([]), bx.tensor([1, 2])]).dtype == bx.float32
+    rows = bx.cat((bx.tensor([], dtype=bx.bool), bx.ones(2, 3)))
+    assert (rows.dtype, tuple(rows.shape)) == (bx.float32, (2, 3))
