@@ -45,8 +45,7 @@ Tensor cat(const Tensors& given, int64_t axis) {
     if (!(t.shape() == Dims{0}) || given.size() == 1) tensors.push_back(t);
   if (tensors.empty()) return given[0];
   // Its type counts all the same: what is gathered begins with tensor([]).
-  if (tensors.size() < given.size())
-    tensors[0] = to(tensors[0], joint_dtype(given));
+  if (tensors.size() < given.size()) tensors[0] = to(tensors[0], joint_dtype(given));
   const Tensor& first = tensors[0];
   if (first.dim() == 0) fail_runtime("cat", "a 0-d tensor cannot be joined; use stack");
   const int a = wrap_axis("cat", axis, first.dim());
