@@ -86,6 +86,9 @@ def test_layers_draw_anew_and_take_ratios() -> None:
         (ValueError, lambda x: F.fractional_max_pool2d(x, 2)),
         (RuntimeError, lambda x: F.fractional_max_pool2d(x, 2, 5)),
         (RuntimeError, lambda x: F.fractional_max_pool2d(x, 6, 2)),
+        (RuntimeError, lambda x: F.fractional_max_pool2d(x, (2, 2, 2), 2)),
+        (RuntimeError, lambda x: F.fractional_max_pool2d(x, 2, (2,))),
+        (ValueError, lambda x: F.fractional_max_pool2d(x, 2, output_ratio=(0.5, 0.5, 0.5))),
         (RuntimeError, lambda x: F.fractional_max_pool3d(x[0, 0], 2, 2)),
         (
             RuntimeError,
@@ -121,6 +124,7 @@ def test_linear_cross_entropy_refuses_what_does_not_fit() -> None:
     target = bx.randint(0, 4, (6,))
     for call in (
         lambda: F.linear_cross_entropy(x[:, :3], w, target),
+        lambda: F.linear_cross_entropy(x, w[0], target),
         lambda: F.linear_cross_entropy(x, w, target, linear_bias=bx.ones(3)),
         lambda: F.linear_cross_entropy(x, w, bx.ones(6, 4), ignore_index=2),
         lambda: F.linear_cross_entropy(x[0], w.view(2, 2, 5), target),

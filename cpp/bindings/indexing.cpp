@@ -174,10 +174,9 @@ void set_item(const Tensor& t, PyObject* key, PyObject* value) {
   else
     fail_type("index", "a ", Py_TYPE(value)->tp_name,
               " cannot be assigned to a part of a tensor; wrap it in tensor()");
+  // Leading sizes of 1 are dropped, as in NumPy.
+  while (source.dim() > 0 && source.shape()[0] == 1) source = squeeze(source, Dims{0});
   const Indexed x(t, key);
-  // Leading sizes of 1 are dropped, as in NumPy; a view that is written to itself remains it.
-  const int most = x.advanced ? 0 : x.view.dim();
-  while (source.dim() > most && source.shape()[0] == 1) source = squeeze(source, Dims{0});
   if (x.advanced) {
     index_put_(x.view, x.indices, source, false);
     return;

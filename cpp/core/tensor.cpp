@@ -5,6 +5,16 @@
 
 namespace bx {
 
+void TensorImpl::move_to(Ref<Storage> memory, int64_t first, const Dims& sizes, const Dims& steps,
+                         DType type) {
+  if (first != offset || !(sizes == shape) || !(steps == strides) || type != dtype) ++moves;
+  storage = std::move(memory);
+  offset = first;
+  shape = sizes;
+  strides = steps;
+  dtype = type;
+}
+
 Dims memory_order(const Dims& strides) {
   int axes[kMaxDims];
   for (int d = 0; d < strides.size(); ++d) axes[d] = d;

@@ -88,11 +88,8 @@ Tensor copy_(const Tensor& self, const Tensor& source, const char* node) {
   return write("copy_", node, self, source);
 }
 
-Tensor unwritten(const Tensor& self, std::span<const Tensor> others) {
-  if (!grad_enabled()) return self;
-  bool recorded = requires_grad(self);
-  for (const Tensor& t : others) recorded = recorded || requires_grad(t);
-  return recorded ? clone(self) : self;
+Tensor unwritten(const Tensor& self, bool beside) {
+  return grad_enabled() && (beside || requires_grad(self)) ? clone(self) : self;
 }
 
 Tensor fill_(const Tensor& self, const Tensor& value) {

@@ -100,9 +100,9 @@ Tensor empty_for_copy(const char* op, const Tensor& t, DType dtype, MemoryFormat
 Tensor detach(const Tensor& t);
 /// Writes source, broadcast and converted, into self.
 Tensor copy_(const Tensor& self, const Tensor& source, const char* node = "CopyBackwards");
-/// self, or a recorded copy where a derivative, of self or of `others`, may still need the values
-/// that a write destroys.
-Tensor unwritten(const Tensor& self, std::span<const Tensor> others = {});
+/// self, or a recorded copy where a derivative may still need the values that a write destroys.
+/// `beside`: that of another operand.
+Tensor unwritten(const Tensor& self, bool beside = false);
 Tensor fill_(const Tensor& self, const Tensor& value);
 Tensor zero_(const Tensor& self);
 

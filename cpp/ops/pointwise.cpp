@@ -334,9 +334,8 @@ Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* 
     require_storable(op.name, p.dtype, self.dtype());
   if (p.dtype != self.dtype() || op.domain == Domain::Compare || is_integral(p.dtype)) {
     // Another type on the way, or integers, whose division may fail halfway: an op, then a copy.
-    const std::span others(in + 1, static_cast<size_t>(op.inputs - 1));
-    Tensor values[3] = {unwritten(self, others)};
-    std::copy(others.begin(), others.end(), values + 1);
+    Tensor values[3] = {unwritten(self, wants_recording(op, in))};
+    for (int k = 1; k < op.inputs; ++k) values[k] = in[k];
     return copy_(self, pointwise(op, values, params));
   }
   for (int k = 1; k < op.inputs; ++k)

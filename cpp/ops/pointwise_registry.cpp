@@ -211,10 +211,13 @@ Tensor clamp_inplace(const Tensor& t, const Bound& min, const Bound& max) {
   if (range)
     return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Clamp>), &t, range->data());
   check_inplace("clamp_", t);
-  for (const Bound& bound : {low, high})
-    if (bound) require_apart("clamp_", t, bound->tensor);
-  const Tensor bounds[] = {low ? low->tensor : Tensor(), high ? high->tensor : Tensor()};
-  const Tensor result = clamp(unwritten(t, bounds), low, high);
+  bool beside = false;
+  for (const Bound& bound : {low, high}) {
+    if (!bound) continue;
+    require_apart("clamp_", t, bound->tensor);
+    beside = beside || requires_grad(bound->tensor);
+  }
+  const Tensor result = clamp(unwritten(t, beside), low, high);
   require_storable("clamp_", result.dtype(), t.dtype());
   return copy_(t, result);
 }

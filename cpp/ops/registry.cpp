@@ -166,10 +166,10 @@ void Registry::inplace(std::initializer_list<const char*> names, bool elementwis
             d && *d != self.dtype())
           fail_runtime(op->name.c_str(), "dtype=", name_of(*d), " for a tensor of ",
                        name_of(self.dtype()), " that is written in place; leave dtype out");
-        Tensors others;
+        bool beside = false;
         for (size_t k = 1; k < count; ++k)
-          if (const auto* t = std::get_if<Tensor>(&v[k])) others.push_back(*t);
-        v[0] = unwritten(self, others);
+          if (const auto* t = std::get_if<Tensor>(&v[k])) beside = beside || requires_grad(*t);
+        v[0] = unwritten(self, beside);
         const Tensor result = std::get<Tensor>(call(v));
         for (size_t k = 1; elementwise && k < count; ++k)
           if (const auto* t = std::get_if<Tensor>(&v[k])) require_apart(op->name.c_str(), self, *t);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ._capture_values import TENSOR, rebuild
 from ._core import Tensor
@@ -88,13 +88,13 @@ class Recording:
 
 def _of_module(module: Module) -> list[Any]:
     """Its parameters, buffers, modules and hooks, and its numbers and strings: Dropout's p."""
-    values, kinds = module.__dict__, module._kinds
-    found = [values[name] for name in kinds]
+    values = module.__dict__
+    found = [values[name] for name in module._kinds]
     for name, value in values.items():
-        if (type(value) in _PLAIN or _is_plain(value)) and name not in kinds:
+        if name not in module._kinds and _is_plain(value):
             found += [name, value]
-    for hooks in _HOOKS:
-        found += values[hooks].values()
+    for kind in ("forward", "forward_pre", "backward", "backward_pre"):
+        found += values[f"_{kind}_hooks"].values()
     return found
 
 
@@ -106,14 +106,10 @@ def _of_optimizer(optimizer: Optimizer) -> list[Any]:
     return found
 
 
-_HOOKS: Final = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-_PLAIN: Final = frozenset({type(None), bool, int, float, str})
-
-
 def _is_plain(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_plain, value))
-    return isinstance(value, tuple(_PLAIN))
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["fractional_max_pool2d", "fractional_max_pool3d"]
 
 
+def _each(op: str, name: str, value: Any, dims: int, kind: type[Exception]) -> tuple[Any, ...]:
+    found = per_dimension(value, dims)
+    if len(found) != dims:
+        raise kind(f"[{op}] {name}={value} for {dims} dimensions; pass a number, or {dims}")
+    return found
+
+
 def _begins(samples: Tensor, size: int, window: int, out: int) -> Tensor:
     """Where the windows of a dimension begin: out of them for every sample, the last at the end."""
     begins = _core.full((*samples.shape, out), size - window, dtype=_core.int64)
@@ -27,6 +34,20 @@ def _begins(samples: Tensor, size: int, window: int, out: int) -> Tensor:
         at = (_core.arange(out - 1, dtype=samples.dtype) + samples[..., None]) * step
         begins[..., :-1] = at.long() - (samples[..., None] * step).long()
     return begins
+
+
+def _places(samples: Tensor, sizes: Any, windows: Any, outs: Any) -> Tensor:
+    """(N, C, windows, their elements): where they lie in the flattened input."""
+    dims = len(windows)
+    places: Tensor = _core.zeros(1, dtype=_core.int64)
+    for d, (size, window, out) in enumerate(zip(sizes, windows, outs, strict=True)):
+        # PyTorch's order: of two dimensions the first sample is the last one's.
+        begins = _begins(samples[..., 1 - d if dims == 2 else d], size, window, out)
+        along = [1] * (2 * dims)
+        along[d], along[dims + d] = out, window
+        at = begins[..., None] + _core.arange(window)
+        places = places * size + at.reshape(*samples.shape[:2], *along)
+    return places.reshape(*samples.shape[:2], prod(outs), prod(windows))
 
 
 def _fractional_max_pool(dims: int) -> Any:
@@ -57,11 +78,10 @@ def _fractional_max_pool(dims: int) -> Any:
         if output_size is None:
             if output_ratio is None:
                 raise ValueError(f"[{op}] neither output_size nor output_ratio is given; pass one")
-            ratios = per_dimension(output_ratio, dims)
-            if len(ratios) > dims:
-                raise ValueError(f"[{op}] output_ratio has {len(ratios)} numbers; give {dims}")
+            ratios = _each(op, "output_ratio", output_ratio, dims, ValueError)
             output_size = [int(n * ratio) for n, ratio in zip(sizes, ratios, strict=True)]
-        windows, outs = per_dimension(kernel_size, dims), per_dimension(output_size, dims)
+        windows = _each(op, "kernel_size", kernel_size, dims, RuntimeError)
+        outs = _each(op, "output_size", output_size, dims, RuntimeError)
         for n, window, out in zip(sizes, windows, outs, strict=True):
             if window < 1 or out < 1 or out + window - 1 > n:
                 raise RuntimeError(
@@ -81,16 +101,7 @@ def _fractional_max_pool(dims: int) -> Any:
                 f"[{op}] the samples are {samples.dtype} of shape {tuple(samples.shape)}; expected "
                 f"{input.dtype} of shape {(*batch.shape[:2], dims)}, or more of them"
             )
-        samples = samples[: len(batch)]
-        places: Tensor = _core.zeros(1, dtype=_core.int64)
-        for d, (n, window, out) in enumerate(zip(sizes, windows, outs, strict=True)):
-            # PyTorch's order: of two dimensions the first sample is the last one's.
-            begins = _begins(samples[..., 1 - d if dims == 2 else d], n, window, out)
-            along = [1] * (2 * dims)
-            along[d], along[dims + d] = out, window
-            at = begins[..., None] + _core.arange(window)
-            places = places * n + at.reshape(*batch.shape[:2], *along)
-        places = places.reshape(*batch.shape[:2], prod(outs), prod(windows))
+        places = _places(samples[: len(batch)], sizes, windows, outs)
         values = batch.flatten(2).gather(2, places.flatten(2)).view(places.shape)
         most, which = values.max(3)
         shape = (*input.shape[:-dims], *outs)

@@ -76,7 +76,12 @@ def linear_cross_entropy(
     shapes that do not fit, and for an ignore_index beside targets that are probabilities.
     """
     op = "linear_cross_entropy"
-    features, (classes, *more, expected) = input.shape[-1:], linear_weight.shape
+    features, shape = the_tensor(op, input).shape[-1:], the_tensor(op, linear_weight).shape
+    if len(shape) < 2:
+        raise RuntimeError(
+            f"[{op}] linear_weight has the shape {tuple(shape)}; expected (classes, features)"
+        )
+    classes, *more, expected = shape
     if input.ndim not in (1, 2) or tuple(features) != (expected,) or (more and input.ndim == 1):
         raise RuntimeError(
             f"[{op}] an input of shape {tuple(input.shape)} does not fit a linear_weight of shape "

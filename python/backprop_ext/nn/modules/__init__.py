@@ -12,6 +12,7 @@ from . import (
     conv,
     distance,
     dropout,
+    fractional_pooling,
     image,
     lazy,
     linear,
@@ -37,6 +38,7 @@ from .container import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .distance import *  # noqa: F403
 from .dropout import *  # noqa: F403
+from .fractional_pooling import *  # noqa: F403
 from .image import *  # noqa: F403
 from .lazy import *  # noqa: F403
 from .linear import *  # noqa: F403
@@ -61,6 +63,7 @@ __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += distance.__all__
 __all__ += dropout.__all__
+__all__ += fractional_pooling.__all__
 __all__ += image.__all__
 __all__ += lazy.__all__
 __all__ += linear.__all__
@@ -92,6 +95,7 @@ keep_also(
         "linear": "LazyLinear",
         "loss": " ".join(margin_loss.__all__),
         "pixelshuffle": "PixelShuffle PixelUnshuffle",
+        "pooling": "FractionalMaxPool2d FractionalMaxPool3d",
         "upsampling": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
     },
 )
