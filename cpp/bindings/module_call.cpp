@@ -12,6 +12,9 @@ Installed* installed = nullptr;
 
 constexpr Py_ssize_t kFew = 8;
 
+/// A list that takes every module which this thread calls; null: none does.
+thread_local PyObject* calls BX_FAST_TLS = nullptr;
+
 /// self.forward(...), with the hooks around it where there are any.
 PyObject* call_module(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   PyObject* hooked = PyObject_GetAttr(self, installed->hooked);
@@ -21,6 +24,10 @@ PyObject* call_module(PyObject* self, PyObject* const* args, Py_ssize_t count, P
                         "[Module] %s was called before Module.__init__() ran; call "
                         "super().__init__() in its __init__()",
                         Py_TYPE(self)->tp_name);
+  }
+  if (calls && PyList_Append(calls, self) < 0) {
+    Py_DECREF(hooked);
+    return nullptr;
   }
   const bool plain = hooked == Py_False && PyDict_GET_SIZE(installed->global_hooks) == 0;
   Py_DECREF(hooked);
@@ -62,6 +69,16 @@ void bind_module_call(py::module_& m) {
       },
       py::arg("module"), py::arg("global_hooks"), py::arg("call_with_hooks"),
       "Gives the class Module its __call__.");
+  m.def(
+      "_note_module_calls",
+      [](const std::optional<py::list>& into) {
+        const auto before = py::reinterpret_steal<py::object>(calls);
+        calls = into ? py::object(*into).release().ptr() : nullptr;
+        return before ? before : py::none();
+      },
+      py::arg("into"),
+      "From now on a list takes every module that this thread calls, None: none does; returns what "
+      "took them before.");
 }
 
 }  // namespace bx

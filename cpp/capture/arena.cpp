@@ -17,12 +17,8 @@ constexpr int64_t round_up(int64_t bytes) {
 class Gaps {
  public:
   int64_t take(int64_t bytes) {
-    auto best = by_place_.end();
-    for (auto it = by_size_.lower_bound(bytes); it != by_size_.end();) {
-      best = by_place_.find(it->second);
-      break;
-    }
-    if (best == by_place_.end()) {
+    const auto best = by_size_.lower_bound(bytes);
+    if (best == by_size_.end()) {
       // At the end; a gap that reaches there is used first.
       int64_t at = end_;
       if (!by_place_.empty()) {
@@ -35,8 +31,8 @@ class Gaps {
       end_ = at + bytes;
       return at;
     }
-    const auto [at, size] = *best;
-    erase(best);
+    const auto [size, at] = *best;
+    erase(by_place_.find(at));
     if (size > bytes) insert(at + bytes, size - bytes);
     return at;
   }
@@ -114,35 +110,41 @@ int64_t plan_by_birth(std::vector<Buffer>& buffers, int64_t* live_peak) {
   return gaps.end();
 }
 
+/// A buffer that has its place.
+struct Placed {
+  int first, last;  // events
+  int64_t begin, end;
+};
+
 /// By weight, the heaviest first, each into the smallest gap between those that are alive at the
 /// same time; in the square of their number.
 template <class Weight>
 int64_t plan_by(Weight weight, std::vector<Buffer>& buffers, std::vector<size_t> order) {
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return weight(buffers[a]) > weight(buffers[b]); });
-  std::vector<size_t> by_offset;  // those that have a place
+  std::vector<Placed> placed;  // by where they begin
+  placed.reserve(order.size());
   int64_t end = 0;
   for (size_t k : order) {
     Buffer& b = buffers[k];
     const int64_t bytes = round_up(b.bytes);
     int64_t at = -1, room = 0, free_from = 0;
-    for (size_t other : by_offset) {
-      const Buffer& o = buffers[other];
-      if (o.last < b.first || o.first > b.last) continue;
-      const int64_t gap = o.arena_offset - free_from;
+    for (const Placed& other : placed) {
+      if (other.last < b.first || other.first > b.last) continue;
+      const int64_t gap = other.begin - free_from;
       if (gap >= bytes && (at < 0 || gap < room)) {
         at = free_from;
         room = gap;
       }
-      free_from = std::max(free_from, o.arena_offset + round_up(o.bytes));
+      free_from = std::max(free_from, other.end);
     }
     b.arena_offset = at < 0 ? free_from : at;
-    end = std::max(end, b.arena_offset + bytes);
-    by_offset.insert(std::upper_bound(by_offset.begin(), by_offset.end(), k,
-                                      [&](size_t x, size_t y) {
-                                        return buffers[x].arena_offset < buffers[y].arena_offset;
-                                      }),
-                     k);
+    const Placed one{b.first, b.last, b.arena_offset, b.arena_offset + bytes};
+    end = std::max(end, one.end);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), one,
+                         [](const Placed& x, const Placed& y) { return x.begin < y.begin; }),
+        one);
   }
   return end;
 }

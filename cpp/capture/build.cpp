@@ -1,7 +1,6 @@
 // What becomes of the events of a record: ordered and fused, their memory planned, their pointers
 // in place.
 #include <algorithm>
-#include <cstring>
 
 #include "capture/instructions.h"
 #include "capture/replay.h"
@@ -228,13 +227,11 @@ void Program::build() {
   }
   for (size_t k = 0; k < buffers.size(); ++k) {
     Buffer& b = buffers[k];
-    if (b.origin == Origin::Outside && b.storage) {
+    if (b.storage && (b.origin == Origin::Outside || b.is_constant())) {
       place(static_cast<int>(k), b.storage->data());
       if (b.written) written_.push_back(b.storage);
     } else if (b.arena_offset >= 0) {
-      char* start = static_cast<char*>(arena_->data()) + b.arena_offset;
-      place(static_cast<int>(k), start);
-      if (!b.written && !b.initial.empty()) std::memcpy(start, b.initial.data(), b.initial.size());
+      place(static_cast<int>(k), static_cast<char*>(arena_->data()) + b.arena_offset);
     }
     b.initial = b.folded = {};
   }

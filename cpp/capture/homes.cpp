@@ -1,4 +1,6 @@
 // Which memory each buffer of a recording gets.
+#include <cstring>
+
 #include "capture/replay.h"
 #include "capture/rows.h"
 
@@ -104,8 +106,13 @@ void Program::plan_memory(const Schedule& schedule) {
       continue;
     }
     if (b.origin == Origin::Internal && !b.initial.empty()) {
+      if (b.is_constant()) {
+        b.storage = make<Storage>(b.bytes);
+        std::memcpy(b.storage->data(), b.initial.data(), b.initial.size());
+        b.first = b.last = -1;
+        continue;
+      }
       b.first = 0;  // there from the start, and untouched until it is read
-      if (!b.written) b.last = static_cast<int>(count);
     }
     // Lifetimes count in walks: a walk reads and writes all of its operands at once.
     if (b.first >= static_cast<int>(count)) continue;

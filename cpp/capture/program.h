@@ -35,7 +35,7 @@ struct Buffer {
   int first = -1, last = -1;    // events that touch it
   bool written = false;         // by a kernel
   bool renewed = false;         // Outside: a gradient that the step makes, in its own memory
-  Ref<Storage> storage;         // Outside: kept alive
+  Ref<Storage> storage;         // Outside: kept alive; a constant's own
   std::vector<char> initial;    // what the host had put there before the first kernel read it
   std::vector<char> folded;     // what a kernel computed of such values alone, if it is small
   int64_t arena_offset = -1;    // Internal, after planning
@@ -44,6 +44,8 @@ struct Buffer {
   int64_t argument_offset = 0;  // Argument: of the tensor in its storage, bytes
   std::pair<int64_t, int64_t> extent;  // Argument: the bytes in which the tensor lies
   const void* start = nullptr;         // while it was recorded, if it is still there
+
+  bool is_constant() const { return origin == Origin::Internal && !written && !initial.empty(); }
 };
 
 /// How tensors lie in their memory: one object for all that lie alike.

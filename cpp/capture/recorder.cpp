@@ -177,10 +177,7 @@ void Recorder::check_read_by_host(const char* op, const TensorImpl& t) {
   const auto shares = [&](const Tensor& other) { return start_of(*other.impl()) == start; };
   const auto block = blocks_.find(start);
   bool stale = std::any_of(arguments_.begin(), arguments_.end(), shares);
-  if (block != blocks_.end() && !block->second.by_host)
-    stale = std::none_of(leaves_.begin(), leaves_.end(), [&](const Tensor& leaf) {
-      return leaf->grad && shares(Tensor(leaf->grad));
-    });
+  if (block != blocks_.end() && !block->second.by_host) stale = !grads_.count(start);
   if (stale)
     fail_runtime("capture", op,
                  " reads an argument, or a tensor that the step made, inside Python "
@@ -317,12 +314,18 @@ void Recorder::host_call(std::string name, std::function<void()> run) {
   write_down_grads();
   record_.events.emplace_back(HostCall{std::move(name), run});
   for (const Tensor& leaf : leaves_)
-    if (leaf->grad) touch(buffer_of(*leaf->grad), false);
+    if (leaf->grad) {
+      touch(buffer_of(*leaf->grad), false);
+      grads_.insert(start_of(*leaf->grad));
+    }
   host_runs_ = true;
   struct Done {
-    bool& flag;
-    ~Done() { flag = false; }
-  } done{host_runs_};
+    Recorder& recorder;
+    ~Done() {
+      recorder.host_runs_ = false;
+      recorder.grads_.clear();
+    }
+  } done{*this};
   run();
 }
 

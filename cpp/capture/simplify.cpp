@@ -17,9 +17,7 @@ void Program::fold_constants() {
   const auto folds = [&](const Launch& launch) {
     if (has_effects(launch)) return false;
     for (const Operand& o : launch.in)
-      if (const Buffer& b = buffer(o);
-          b.origin != Origin::Internal || b.initial.empty() || b.written)
-        return false;
+      if (!buffer(o).is_constant()) return false;
     for (const Operand& o : launch.out)
       if (const Buffer& b = buffer(o); b.origin != Origin::Internal || b.folded.empty() ||
                                        writes[static_cast<size_t>(o.buffer)] != 1)

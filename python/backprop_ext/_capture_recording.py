@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ._capture_values import TENSOR, rebuild
-from ._core import Tensor
-from .nn.modules._hooks import register_module_forward_pre_hook
+from ._core import Tensor, _note_module_calls
 from .nn.modules._tree import changes
+from .nn.modules.module import Module
 from .optim.optimizer import register_optimizer_step_pre_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .nn.modules.module import Module
     from .optim.optimizer import Optimizer
 
 __all__ = ["Recording", "Watch"]
@@ -24,36 +23,37 @@ class Watch:
     """The modules and optimizers that this thread calls inside a `with`, and how they are."""
 
     def __init__(self) -> None:
-        self._called: dict[int, Module] = {}
+        self._called: list[Module] = []
         self._optimizers: dict[int, Optimizer] = {}
         self._thread = threading.get_ident()
 
     def __enter__(self) -> Watch:
-        self._hooks = [
-            register_module_forward_pre_hook(lambda m, _: self._note(self._called, m)),
-            register_optimizer_step_pre_hook(lambda o, *_: self._note(self._optimizers, o)),
-        ]
+        self._before = _note_module_calls(self._called)
+        self._hook = register_optimizer_step_pre_hook(lambda o, *_: self._note(o))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for hook in self._hooks:
-            hook.remove()
+        self._hook.remove()
+        _note_module_calls(self._before)
 
-    def _note(self, noted: dict[int, Any], thing: Any) -> None:
+    def _note(self, optimizer: Optimizer) -> None:
         if threading.get_ident() == self._thread:
-            noted[id(thing)] = thing
+            self._optimizers[id(optimizer)] = optimizer
 
     def keep(self) -> list[Tensor]:
         """Remember how all of it is now; returns the tensors that belong to it."""
-        # A ModuleList is never called, but what it holds is.
-        modules: dict[int, Module] = {}
-        for called in self._called.values():
-            if id(called) not in modules:
-                modules |= {id(m): m for m in called.modules()}
         self._kept: list[tuple[Any, Callable[[Any], list[Any]], list[Any]]] = [
-            *((m, _of_module, _of_module(m)) for m in modules.values()),
-            *((o, _of_optimizer, _of_optimizer(o)) for o in self._optimizers.values()),
+            (o, _of_optimizer, _of_optimizer(o)) for o in self._optimizers.values()
         ]
+        known = set()
+        while self._called:
+            module = self._called.pop()
+            if id(module) not in known:
+                known.add(id(module))
+                values = _of_module(module)
+                self._kept.append((module, _of_module, values))
+                # A ModuleList is never called, but what it holds is.
+                self._called += [v for v in values if isinstance(v, Module)]
         self._count = changes.count
         return [v for _, _, values in self._kept for v in values if isinstance(v, Tensor)]
 
@@ -88,13 +88,14 @@ class Recording:
 
 def _of_module(module: Module) -> list[Any]:
     """Its parameters, buffers, modules and hooks, and its numbers and strings: Dropout's p."""
-    values = module.__dict__
-    found = [values[name] for name in module._kinds]
+    values, kinds = module.__dict__, module._kinds
+    found = [values[name] for name in kinds]
     for name, value in values.items():
-        if name not in module._kinds and _is_plain(value):
-            found += [name, value]
-    for kind in ("forward", "forward_pre", "backward", "backward_pre"):
-        found += values[f"_{kind}_hooks"].values()
+        if _is_plain(value) and name not in kinds:
+            found += (name, value)
+    if module._hooked:
+        for kind in ("forward", "forward_pre", "backward", "backward_pre"):
+            found += values[f"_{kind}_hooks"].values()
     return found
 
 
@@ -106,10 +107,17 @@ def _of_optimizer(optimizer: Optimizer) -> list[Any]:
     return found
 
 
+_PLAIN: Final = frozenset((bool, int, float, str, type(None)))
+
+
 def _is_plain(value: Any) -> bool:
+    # By type first: most are a number, or one of the dicts of hooks.
+    kind = type(value)
+    if kind in _PLAIN or kind is dict:
+        return kind is not dict
     if isinstance(value, tuple):
         return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str))
+    return isinstance(value, (int, float, str))
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -1292,6 +1292,8 @@ def _install_module_call(
     module: type, global_hooks: dict[Any, Any], call_with_hooks: Callable[..., Any]
 ) -> None: ...
 
+def _note_module_calls(into: list[Any] | None) -> list[Any] | None: ...
+
 class _Changes:
     count: _int
 
