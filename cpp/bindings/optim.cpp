@@ -8,7 +8,7 @@ namespace {
 
 /// A parameter with a gradient.
 struct Stepped {
-  PyObject* param;
+  py::object param;
   UpdateItem item;
 };
 
@@ -23,15 +23,16 @@ std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& 
     if (!is_tensor(param.ptr()))
       fail(ErrorKind::NotATensor, rule.name, "a parameter is a ", Py_TYPE(param.ptr())->tp_name,
            "; the group's params must be Tensors");
-    if (tensor_of(param.ptr())->grad) {
-      check_gradient(rule, tensor_of(param.ptr()));
-      stepped.push_back({param.ptr(), {}});
-    }
+    const Tensor& t = tensor_of(param.ptr());
+    if (!t->grad) continue;
+    UpdateItem item;
+    item.param = t;
+    item.grad = Tensor(t->grad);
+    check_gradient(rule, item);
+    stepped.push_back({py::reinterpret_borrow<py::object>(param), std::move(item)});
   }
   for (auto& [param, item] : stepped) {
-    item.param = tensor_of(param);
-    item.grad = Tensor(item.param->grad);
-    read_state(rule, names_numbered(number), item, states.ptr(), param, settings);
+    read_state(rule, names_numbered(number), item, states.ptr(), param.ptr(), settings);
     check_state(rule, item);
   }
   StepScalars scalars(rule, settings);
@@ -99,8 +100,9 @@ class GroupStep {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list_); ++i)
       params_.push_back(PyList_GET_ITEM(list_, i));
     for (const Stepped& one : stepped) {
-      Kept kept{one.param, {}, {}, ReadyUpdate(rule_, one.item)};
-      if (PyObject* state = entry_of(states_.ptr(), one.param); state && PyDict_Check(state)) {
+      Kept kept{one.param.ptr(), {}, {}, ReadyUpdate(rule_, one.item)};
+      if (PyObject* state = entry_of(states_.ptr(), one.param.ptr());
+          state && PyDict_Check(state)) {
         kept.state = py::reinterpret_borrow<py::object>(state);
         kept.entries = Entries(state);
       }

@@ -81,7 +81,12 @@ void bind_random(py::module_& m) {
           },
           py::arg("new_state"), "Goes on from a state that get_state returned, here or in PyTorch.")
       .def(
-          "clone_state", [](const Generator& g) { return std::make_shared<Generator>(g); },
+          "clone_state",
+          [](const Generator& g) {
+            auto clone = std::make_shared<Generator>();
+            clone->set_state(g.state());
+            return clone;
+          },
           "Another generator that goes on from the same state.")
       .def_property_readonly(
           "device",
@@ -109,6 +114,7 @@ void bind_random(py::module_& m) {
           fail_type("generator", std::string(py::repr(given)).substr(0, 60), " is a ",
                     Py_TYPE(given.ptr())->tp_name, "; pass a Generator");
         Generator& g = given.is_none() ? default_generator() : given.cast<Generator&>();
+        const auto held = g.alone();
         return static_cast<int64_t>(g.random64() & INT64_MAX);
       },
       py::arg("generator") = py::none(), "63 random bits, as samplers and loaders seed from.");

@@ -1,4 +1,7 @@
 // What runs underneath: threads, memory, instruction set, and the interpreter's lock.
+#include <chrono>
+#include <thread>
+
 #include "bindings/arguments.h"
 #include "launch/isa.h"
 #include "launch/launch.h"
@@ -6,11 +9,25 @@
 
 namespace bx {
 
+namespace {
+
+/// When the interpreter has gone meanwhile, it ends the thread by unwinding its stack, which no C++
+/// survives: it sleeps instead, and ends with the process.
+void take_lock_back(void* state) {
+  try {
+    PyEval_RestoreThread(static_cast<PyThreadState*>(state));
+  } catch (...) {
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+}
+
+}  // namespace
+
 void bind_runtime(py::module_& m) {
   // Long kernels let other Python threads run.
   set_long_kernel_hooks(
       {[]() -> void* { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; },
-       [](void* s) { PyEval_RestoreThread(static_cast<PyThreadState*>(s)); }});
+       &take_lock_back});
   kernel_table();  // a processor or an environment variable that cannot work is told at import
   m.def("get_num_threads", &num_threads, "Threads that a large kernel may use.");
   m.def(

@@ -95,7 +95,8 @@ double number(const UpdateRule& rule, const UpdateNames::Setting& setting, PyObj
 /// The tensor in a state under a name; one that is missing is made and entered.
 template <class Make>
 Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool* is_new, Make make) {
-  PyObject* found = entry_of(state, name);
+  const auto held = py::reinterpret_borrow<py::object>(entry_of(state, name));
+  PyObject* found = held.ptr();
   if (found && is_tensor(found)) return tensor_of(found);
   Tensor t = make();
   if (found && found != Py_None) {

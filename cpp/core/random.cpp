@@ -25,6 +25,7 @@ static_assert(sizeof(State) == 5056);
 }  // namespace
 
 void Generator::manual_seed(uint64_t seed) {
+  const auto held = alone();
   seed_ = seed;
   words_[0] = static_cast<uint32_t>(seed);
   for (uint32_t i = 1; i < kWords; ++i)
@@ -75,6 +76,7 @@ double Generator::normal() {
 }
 
 std::string Generator::state() const {
+  const auto held = alone();
   State s;
   std::memset(&s, 0, sizeof s);
   s.seed = seed_;
@@ -98,6 +100,7 @@ void Generator::set_state(const std::string& bytes) {
   if (s.seeded != 1 || s.left < 1 || s.left > kWords || s.next > kWords ||
       s.next + static_cast<uint64_t>(s.left) > kWords + 1)
     fail_runtime("set_state", "these bytes are no generator's state; pass what get_state() gave");
+  const auto held = alone();
   seed_ = s.seed;
   left_ = s.left;
   next_ = static_cast<int>(s.next);

@@ -11,11 +11,15 @@
 
 namespace bx {
 
+/// Who draws holds it (`alone`): long kernels run without the interpreter's lock.
 class Generator : public std::enable_shared_from_this<Generator> {
  public:
   static constexpr uint64_t kDefaultSeed = 67280421310721;
 
   explicit Generator(uint64_t seed = kDefaultSeed) { manual_seed(seed); }
+
+  /// Until it goes, other threads wait that want to draw, or to read or set the state.
+  std::unique_lock<std::mutex> alone() const { return std::unique_lock(mutex_); }
 
   void manual_seed(uint64_t seed);
   uint64_t initial_seed() const { return seed_; }
@@ -47,6 +51,7 @@ class Generator : public std::enable_shared_from_this<Generator> {
 
   void refill();
 
+  mutable std::mutex mutex_;
   uint32_t words_[kWords];
   int left_ = 1;  // words until the next refill
   int next_ = 0;

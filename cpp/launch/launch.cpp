@@ -57,12 +57,34 @@ void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& ou
     shape = reordered(shape, order);
     for (int k = 0; k <= count; ++k) operands[k].strides = reordered(operands[k].strides, order);
   }
-  PointwisePlan(shape, std::span(operands, static_cast<size_t>(count) + 1), std::span(&step, 1))
-      .run(fault);
+  const PointwisePlan plan(shape, std::span(operands, static_cast<size_t>(count) + 1),
+                           std::span(&step, 1));
+  LongKernel region(n >= kLongKernel);
+  plan.run(fault);
 }
 
 View view_of(const TensorImpl& t) {
   return {t.raw(), t.shape.data(), t.strides.data(), t.shape.size(), t.dtype};
+}
+
+/// Other Python threads run meanwhile, and may give the tensors other shapes.
+void launch_long(const Kernel& kernel, const Operands& outputs, const Operands& inputs,
+                 const Params& params, FaultInfo* fault) {
+  struct Kept {
+    explicit Kept(const Operands& tensors) {
+      for (int k = 0; k < tensors.size(); ++k) {
+        shapes[k] = tensors[k].shape;
+        strides[k] = tensors[k].strides;
+        views[k] = {tensors[k].raw(), shapes[k].data(), strides[k].data(), shapes[k].size(),
+                    tensors[k].dtype};
+      }
+    }
+    View views[kernels::kMaxOperands];
+    Dims shapes[kernels::kMaxOperands], strides[kernels::kMaxOperands];
+  };
+  const Kept out(outputs), in(inputs);
+  LongKernel region(true);
+  kernel.general(out.views, in.views, params, fault);
 }
 
 }  // namespace
@@ -93,17 +115,17 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
     work += outputs[k].shape.product();
   }
   if (kernel.pointwise) {
-    LongKernel region(work >= kLongKernel);
     launch_pointwise(op, kernel, outputs[0], inputs, params, &fault);
   } else if (kernel.general) {
-    View out[kernels::kMaxOperands], in[kernels::kMaxOperands];
-    for (int k = 0; k < outputs.size(); ++k) out[k] = view_of(outputs[k]);
-    for (int k = 0; k < inputs.size(); ++k) {
-      in[k] = view_of(inputs[k]);
-      work += inputs[k].shape.product();
+    for (int k = 0; k < inputs.size(); ++k) work += inputs[k].shape.product();
+    if (work < kLongKernel) {
+      View out[kernels::kMaxOperands], in[kernels::kMaxOperands];
+      for (int k = 0; k < outputs.size(); ++k) out[k] = view_of(outputs[k]);
+      for (int k = 0; k < inputs.size(); ++k) in[k] = view_of(inputs[k]);
+      kernel.general(out, in, params, &fault);
+    } else {
+      launch_long(kernel, outputs, inputs, params, &fault);
     }
-    LongKernel region(work >= kLongKernel);
-    kernel.general(out, in, params, &fault);
   } else {
     const DType dtype = inputs.size() ? inputs[inputs.size() - 1].dtype : outputs[0].dtype;
     fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),

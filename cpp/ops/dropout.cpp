@@ -71,7 +71,8 @@ Tensor alpha_drop(const char* op, const Tensor& t, double p, bool training, bool
 
 /// out = the slope of rrelu at in0: uniform in [f0, f1) at or below 0, else 1.
 void rrelu_kernel(const View* out, const View* in, const Params& params, FaultInfo*) {
-  Generator& g = generator_of(params);
+  const Draws draws(params);
+  Generator& g = draws.generator;
   map_kernel(out, in, [&](auto x) {
     using T = decltype(x);
     if (x > T{0}) return T{1};

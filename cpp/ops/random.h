@@ -5,21 +5,29 @@
 
 namespace bx {
 
-inline Generator& generator_of(const Params& params) {
-  return *static_cast<Generator*>(const_cast<void*>(params.object));
-}
+/// The generator that rides in params.object, this thread's alone while a kernel draws.
+class Draws {
+ public:
+  explicit Draws(const Params& params)
+      : generator(*static_cast<Generator*>(const_cast<void*>(params.object))),
+        held_(generator.alone()) {}
+  Generator& generator;
+
+ private:
+  std::unique_lock<std::mutex> held_;
+};
 
 /// A kernel that writes next(generator, T{}) into every element of a contiguous tensor; the
 /// generator rides in params.object.
 template <class Draw>
 void draw(const kernels::View* out, const Params& params, Draw next) {
-  Generator& generator = generator_of(params);
+  const Draws draws(params);
   int64_t n = 1;
   for (int d = 0; d < out[0].ndim; ++d) n *= out[0].shape[d];
   visit(out[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     auto* data = static_cast<T*>(out[0].data);
-    for (int64_t i = 0; i < n; ++i) data[i] = convert<T>(next(generator, T{}));
+    for (int64_t i = 0; i < n; ++i) data[i] = convert<T>(next(draws.generator, T{}));
   });
 }
 

@@ -94,7 +94,8 @@ Tensor randint(int64_t low, int64_t high, const Dims& size, Generator* g, OptDTy
 /// Fisher-Yates from the front. Beyond 2^32 / 20 numbers one word would be too coarse.
 void randperm_kernel(const kernels::View* out, const kernels::View*, const Params& params,
                      kernels::FaultInfo*) {
-  Generator& g = generator_of(params);
+  const Draws draws(params);
+  Generator& g = draws.generator;
   const int64_t n = out[0].shape[0];
   auto* data = static_cast<int64_t*>(out[0].data);
   std::iota(data, data + n, int64_t{0});

@@ -14,7 +14,8 @@ namespace {
 
 /// out = 1 with the probability in0: 24 random bits against a float32, 53 against a float64.
 void bernoulli_kernel(const View* out, const View* in, const Params& params, FaultInfo*) {
-  Generator& g = generator_of(params);
+  const Draws draws(params);
+  Generator& g = draws.generator;
   map_kernel(out, in, [&](auto p) {
     if constexpr (std::is_same_v<decltype(p), float>) return g.uniform_float() < p;
     else return g.uniform_double() < static_cast<double>(p);
@@ -50,7 +51,8 @@ int64_t draw_poisson(double rate, Generator& g) {
 }
 
 void poisson_kernel(const View* out, const View* in, const Params& params, FaultInfo*) {
-  Generator& g = generator_of(params);
+  const Draws draws(params);
+  Generator& g = draws.generator;
   map_kernel(out, in, [&](auto rate) {
     return static_cast<double>(draw_poisson(static_cast<double>(rate), g));
   });
@@ -58,7 +60,8 @@ void poisson_kernel(const View* out, const View* in, const Params& params, Fault
 
 /// out [rows, k] = categories drawn with replacement from in0 [rows, n], cumulative, ending in 1.
 void categorical_kernel(const View* out, const View* in, const Params& params, FaultInfo*) {
-  Generator& g = generator_of(params);
+  const Draws draws(params);
+  Generator& g = draws.generator;
   auto* chosen = static_cast<int64_t*>(out[0].data);
   const int64_t rows = in[0].shape[0], n = in[0].shape[1], k = out[0].shape[1];
   visit(in[0].dtype, [&](auto zero) {

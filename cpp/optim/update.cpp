@@ -103,8 +103,8 @@ Tensor new_slot(const formulas::Slot& slot, const double* settings, const Tensor
   return joined(full(in_reals(param).shape(), value, real_of(param.dtype())));
 }
 
-void check_gradient(const UpdateRule& rule, const Tensor& param) {
-  check_like(rule, "a gradient", Tensor(param->grad), param);
+void check_gradient(const UpdateRule& rule, const UpdateItem& item) {
+  check_like(rule, "a gradient", item.grad, item.param);
 }
 
 void check_state(const UpdateRule& rule, const UpdateItem& item) {
@@ -140,6 +140,8 @@ void count_and_run(const UpdateRule& rule, const UpdateItem& item, StepScalars& 
 }  // namespace
 
 void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars) {
+  check_gradient(rule, item);
+  check_state(rule, item);
   GradMode off(false);
   // Every rule treats the parts of complex numbers apart.
   const Straight p(in_reals(item.param)), g(in_reals(item.grad));

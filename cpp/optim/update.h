@@ -56,9 +56,9 @@ class StepScalars {
 };
 
 /// RuntimeError when a gradient, or a slot, has another shape or type than its parameter.
-void check_gradient(const UpdateRule& rule, const Tensor& param);
+void check_gradient(const UpdateRule& rule, const UpdateItem& item);
 void check_state(const UpdateRule& rule, const UpdateItem& item);
-/// One step, written in place.
+/// One step, written in place; checked again, for other threads may have run meanwhile.
 void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& scalars);
 
 /// An item made ready to be updated again and again, for as long as its memory stays where it is.
