@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -137,4 +138,31 @@ def test_what_other_threads_change_meanwhile_is_an_error_at_worst(abuse: str) ->
             thread.start()
         for thread in threads:
             thread.join()
+    """)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_forked_while_threads_compute_goes_on() -> None:
+    run("""
+        import os, warnings
+        warnings.simplefilter("ignore")  # Python's about forks beside threads
+
+        def compute():
+            while True:
+                bx.randn(300, 300).exp() @ bx.rand(300, 300)
+
+        for _ in range(2):
+            threading.Thread(target=compute, daemon=True).start()
+        time.sleep(0.1)
+        for _ in range(20):
+            child = os.fork()
+            if not child:
+                bx.randn(300, 300) @ bx.randn(300, 300)
+                os._exit(0)
+            end = time.monotonic() + 20
+            while os.waitpid(child, os.WNOHANG)[0] == 0:
+                if time.monotonic() > end:
+                    os.kill(child, 9)
+                    raise SystemExit("the child hangs")
+                time.sleep(0.001)
     """)

@@ -1,5 +1,7 @@
 #include "core/memory.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -128,6 +130,10 @@ struct LargeCache {
 };
 LargeCache& large_cache() {
   static auto* cache = new LargeCache;  // never destroyed: tensors may outlive static objects
+  // The child of a fork finds it whole and open, whatever other threads were doing.
+  static const int forks = pthread_atfork(
+      [] { cache->mutex.lock(); }, [] { cache->mutex.unlock(); }, [] { cache->mutex.unlock(); });
+  (void)forks;
   return *cache;
 }
 

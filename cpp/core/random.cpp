@@ -1,5 +1,7 @@
 #include "core/random.h"
 
+#include <pthread.h>
+
 #include <cmath>
 #include <cstring>
 
@@ -110,10 +112,16 @@ void Generator::set_state(const std::string& bytes) {
 
 namespace {
 BX_FAST_TLS thread_local Generator* of_this_thread = nullptr;
+std::unique_lock<std::mutex> held_at_fork;
 }  // namespace
 
 Generator& default_generator() {
   static auto* generator = new Generator;
+  // The child of a fork finds it whole and open. Who draws takes no memory: no lock waits for it.
+  static const int forks =
+      pthread_atfork([] { held_at_fork = generator->alone(); }, [] { held_at_fork.unlock(); },
+                     [] { held_at_fork.unlock(); });
+  (void)forks;
   return of_this_thread ? *of_this_thread : *generator;
 }
 

@@ -1,5 +1,7 @@
 #include "core/storage.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstring>
 #include <vector>
@@ -42,6 +44,9 @@ void Storage::leave() {
 }
 
 Reading::Reading(bool others_run) : counts_(others_run) {
+  // The child of a fork has no other threads.
+  static const int forks = pthread_atfork(nullptr, nullptr, [] { readers = 0; });
+  (void)forks;
   if (counts_) ++readers;
 }
 void Reading::done() {

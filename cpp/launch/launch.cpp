@@ -24,6 +24,19 @@ namespace {
 
 LongKernelHooks long_hooks;
 
+/// The memory of operands, which is theirs until a long kernel is through: other Python threads run
+/// meanwhile, and may give the tensors other memory.
+class Memory {
+ public:
+  Memory(const Operands& outputs, const Operands& inputs) {
+    for (const Operands* tensors : {&outputs, &inputs})
+      for (int k = 0; k < tensors->size(); ++k) held_.push_back((*tensors)[k].storage->root());
+  }
+
+ private:
+  InlineVector<Ref<Storage>, kernels::kMaxOperands> held_;
+};
+
 /// Every operand straight, of one size, or a single element against a single element.
 bool all_straight(const TensorImpl& out, const Operands& inputs) {
   if (!is_contiguous(out.shape, out.strides)) return false;
@@ -33,8 +46,9 @@ bool all_straight(const TensorImpl& out, const Operands& inputs) {
   return true;
 }
 
-void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& out,
+void launch_pointwise(const char* op, const Kernel& kernel, const Operands& outputs,
                       const Operands& inputs, const Params& params, FaultInfo* fault) {
+  const TensorImpl& out = outputs[0];
   const int64_t n = out.shape.product();
   if (n == 0) return;
   const int count = inputs.size();
@@ -59,7 +73,9 @@ void launch_pointwise(const char* op, const Kernel& kernel, const TensorImpl& ou
   }
   const PointwisePlan plan(shape, std::span(operands, static_cast<size_t>(count) + 1),
                            std::span(&step, 1));
-  LongKernel region(n >= kLongKernel);
+  if (n < kLongKernel) return plan.run(fault);
+  const Memory held(outputs, inputs);
+  LongKernel region(true);
   plan.run(fault);
 }
 
@@ -83,6 +99,7 @@ void launch_long(const Kernel& kernel, const Operands& outputs, const Operands& 
     Dims shapes[kernels::kMaxOperands], strides[kernels::kMaxOperands];
   };
   const Kept out(outputs), in(inputs);
+  const Memory held(outputs, inputs);
   LongKernel region(true);
   kernel.general(out.views, in.views, params, fault);
 }
@@ -115,7 +132,7 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
     work += outputs[k].shape.product();
   }
   if (kernel.pointwise) {
-    launch_pointwise(op, kernel, outputs[0], inputs, params, &fault);
+    launch_pointwise(op, kernel, outputs, inputs, params, &fault);
   } else if (kernel.general) {
     for (int k = 0; k < inputs.size(); ++k) work += inputs[k].shape.product();
     if (work < kLongKernel) {
