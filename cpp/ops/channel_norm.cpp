@@ -258,7 +258,9 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                      double eps) {
   const char* op = "instance_norm";
   require_float(op, x.dtype());
-  if (x.dim() < 2) fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C, ...)");
+  if (x.dim() < 2)
+    fail(use_input_stats ? ErrorKind::Value : ErrorKind::Runtime, op, "the input has shape ",
+         x.shape(), "; expected (N, C, ...)");
   if (running_mean.has_value() != running_var.has_value())
     fail_value(op, "only one of running_mean and running_var is given; pass both or none");
   check_running(op, x, running_mean.value_or(Tensor()), running_var.value_or(Tensor()));

@@ -109,7 +109,7 @@ std::array<Tensor, 2> scaled_operands(const PointwiseOp& op, const Tensor& a, co
   require_fits(op.name, alpha, type);
   if (alpha.kind == Scalar::Bool && type != DType::Bool)
     fail_runtime(op.name, "alpha is a bool, the result ", name_of(type), "; pass a number");
-  return {a, scaled(b, alpha)};
+  return {a, scaled(to(b, type), alpha)};
 }
 
 template <class Row>
@@ -148,6 +148,7 @@ Tensor scaled(const Tensor& t, const Scalar& alpha) {
     fail_runtime("add", "alpha is a float, ", alpha.d, ", but the operand is ", name_of(t.dtype()),
                  "; use a whole number or a floating-point tensor");
   return t * (alpha.kind == Scalar::Float ? wrapped_number(alpha.d, DType::Float64)
+              : t.dtype() == DType::Bool  ? wrapped_number(int64_t{alpha.i != 0}, DType::Bool)
                                           : wrapped_number(alpha.i, DType::Int64));
 }
 

@@ -284,6 +284,7 @@ template <int N>
 Tensor lp_pool(const Tensor& given, const Scalar& norm, const Dims& kernel_size,
                const OptDims& stride, bool ceil_mode) {
   const double norm_type = norm.as_double();
+  if (norm_type == 0) fail_runtime(kLpPool[N - 1], "norm_type is 0; pass 1, 2 or another");
   const bool widens = norm.kind == Scalar::Float && !is_differentiable(given.dtype());
   const Tensor x = widens ? to(given, default_dtype()) : given;
   const Tensor mean = avg_pool<N>(pow(x, norm_type), kernel_size, stride, {0}, ceil_mode, true, {});

@@ -119,7 +119,8 @@ def histogramdd(
         raise TypeError(f"[histogram] density={density!r}; pass True or False")
     width = input.shape[-1]
     points = input.detach().reshape(-1, width)
-    if not isinstance(bins, (int, tuple, list)):
+    counts = bins if isinstance(bins, (tuple, list)) else [bins]
+    if not isinstance(bins, (int, tuple, list)) or any(isinstance(n, bool) for n in counts):
         raise TypeError(f"[histogram] bins is a {type(bins).__name__}; pass a number, or a list")
     each = [bins] * width if isinstance(bins, int) else list(bins)
     if any(isinstance(count, Tensor) is not isinstance(each[0], Tensor) for count in each):
@@ -152,6 +153,11 @@ def histogramdd(
     amount = _core.ones_like(points[:, 0])
     if weight is not None:
         amount = the_tensor("histogram", weight, "weight").detach().reshape(-1)
+        if len(amount) != len(points):
+            raise RuntimeError(
+                f"[histogram] weight has shape {tuple(weight.shape)} for {len(points)} points; "
+                "one each"
+            )
     total = _core.zeros(shape, dtype=points.dtype).reshape(-1)
     heights = total.index_add(0, place[inside], amount[inside]).reshape(shape)
     if density:
