@@ -148,8 +148,8 @@ Tensor of_complex(const PointwiseOp& op, const Tensor& z) {
     case formulas::row_index<formulas::Tanhshrink>: return z - tanh(z);
     case formulas::row_index<formulas::IsReal>: return imag(detach(z)) == 0.;
     case formulas::row_index<formulas::Sign>:
-      fail_runtime("sign", "input is ", name_of(z.dtype()),
-                   ", which has no sign; use sgn() for input / |input|");
+      fail(ErrorKind::NotImplemented, "sign", "input is ", name_of(z.dtype()),
+           ", which has no sign; use sgn() for input / |input|");
     default: return {};
   }
 }

@@ -58,7 +58,7 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
                 const double* params, const std::string& reduction_name) {
   const Reduction reduction = parse_reduction(op.name, reduction_name);
   const Tensor given[] = {input, target};
-  const DType dtype = result_type(given, 2);
+  const DType dtype = promote(input.dtype(), target.dtype());  // of 0-d tensors too
   if (is_complex(dtype) && op.row == formulas::row_index<formulas::L1Loss>)
     return reduce_loss(abs(input - target), reduction);
   check_types(op, given, dtype);

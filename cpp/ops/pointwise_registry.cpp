@@ -26,6 +26,11 @@ void check_values(const PointwiseOp& op, const Tensor* in, const double* p) {
     fail_runtime(op.name, "lambd is ", p[0], "; it must be 0 or more");
   if (op.row == row_index<Hardtanh> && p[0] > p[1])
     fail_value(op.name, "min_val is ", p[0], ", above max_val, ", p[1], "; swap them");
+  if (op.row == row_index<Hardtanh> && in[0].dtype() == DType::UInt8 && p[0] <= -1)
+    fail_runtime(op.name, "min_val is ", p[0], ", which uint8 does not hold; pass 0 or more");
+  if (op.row == row_index<Addcmul> && in[0].dtype() == DType::Bool &&
+      in[1].dtype() == DType::Bool && in[2].dtype() == DType::Bool)
+    fail(ErrorKind::NotImplemented, op.name, "not implemented for bool; convert with .int()");
   if (op.row == row_index<Addcdiv> && !is_differentiable(in[1].dtype()) &&
       !is_differentiable(in[2].dtype()))
     fail_runtime(op.name, "tensor1 is ", name_of(in[1].dtype()), ", tensor2 ",

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._checks import the_tensor
+from .._checks import the_number, the_tensor
 from .._core import Tensor, _nn, cosine_similarity, pairwise_distance
 
 if TYPE_CHECKING:
@@ -211,7 +211,10 @@ def embedding_bag(
     if scale_grad_by_freq and mode == "max":
         raise ValueError("[embedding_bag] scale_grad_by_freq with mode='max'; pass another mode")
     if max_norm is not None:
-        _core.embedding_renorm_(weight.detach(), input, float(max_norm), float(norm_type))
+        bound = float(the_number("embedding_bag", max_norm, "max_norm"))
+        order = float(the_number("embedding_bag", norm_type, "norm_type"))
+        rows = the_tensor("embedding_bag", weight, "weight").detach()
+        _core.embedding_renorm_(rows, input, bound, order)
     rest = (per_sample_weights, include_last_offset, padding_idx, scale_grad_by_freq)
     return _nn.embedding_bag(input, weight, offsets, mode, *rest)
 
