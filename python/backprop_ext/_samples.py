@@ -118,6 +118,8 @@ def histogramdd(
         )
     if not isinstance(density, bool):
         raise TypeError(f"[histogram] density={density!r}; pass True or False")
+    if not isinstance(range, (tuple, list, type(None))):
+        raise TypeError(f"[histogram] range={range!r}; pass two numbers for each dimension")
     width = input.shape[-1]
     points = input.detach().reshape(-1, width)
     counts = bins if isinstance(bins, (tuple, list)) else [bins]

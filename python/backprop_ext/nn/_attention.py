@@ -111,11 +111,10 @@ def multi_head_attention_forward(
         value = key if same[1] else value.unsqueeze(1)
         padding = None if padding is None else padding.unsqueeze(0)
     length, batch, width = query.shape
-    optional = {
-        "in_proj_bias": in_proj_bias, "bias_k": bias_k, "bias_v": bias_v,
-        "q_proj_weight": q_proj_weight, "k_proj_weight": k_proj_weight,
-        "v_proj_weight": v_proj_weight,
-    }  # fmt: skip
+    optional = {"in_proj_bias": in_proj_bias, "bias_k": bias_k, "bias_v": bias_v}
+    if use_separate_proj_weight:
+        optional |= {"q_proj_weight": q_proj_weight, "k_proj_weight": k_proj_weight}
+        optional |= {"v_proj_weight": v_proj_weight}
     for name, t in optional.items():
         if t is not None:
             the_tensor(op, t, name)

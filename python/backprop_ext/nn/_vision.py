@@ -66,6 +66,8 @@ def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
     if not isinstance(output_size, (tuple, list)):
         return output_size
     sizes = list(output_size)
+    if not all(s is None or hasattr(s, "__index__") for s in sizes):
+        raise TypeError(f"[adaptive_pool{dims}d] output_size={output_size}; pass whole numbers")
     if len(sizes) != dims:
         raise RuntimeError(
             f"[adaptive_pool{dims}d] output_size={output_size}; expected one number, or {dims}"
