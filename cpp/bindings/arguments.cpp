@@ -111,9 +111,11 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
   };
   const auto& table = overload.arguments;
   const int count = static_cast<int>(table.size());
-  if (method && !(positional > 0 && is_tensor(args[0])))
+  if (method && !(positional > 0 && is_tensor(args[0]))) {
+    out.lacks_tensor = positional > 0;
     return reason("a method of Tensor, called on ",
                   positional > 0 ? Py_TYPE(args[0])->tp_name : "nothing");
+  }
   bool given[kMaxArguments] = {};
   int taken = 0;
   for (int k = 0; k < count && taken < positional; ++k) {
