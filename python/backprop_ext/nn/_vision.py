@@ -228,7 +228,8 @@ def gumbel_softmax(
 
     The gradient of the hard form is that of the soft one. Source: Jang et al., ICLR 2017.
     """
-    gumbels = -_core.empty_like(logits).exponential_().log()
+    row_major = _core.contiguous_format
+    gumbels = -_core.empty_like(logits, memory_format=row_major).exponential_().log()
     soft = _core.softmax((logits + gumbels) / tau, dim)
     if not hard:
         return soft
