@@ -32,10 +32,12 @@ def whole(value: Any) -> int | None:
 
 
 def the_number(op: str, value: Any, argument: str) -> Any:
-    """value; TypeError where it is no real number."""
-    if hasattr(value, "__float__"):
-        return value
-    raise TypeError(f"[{op}] {argument}={value!r}; pass a number")
+    """value; TypeError where it is no real number, or would lose its gradient as one."""
+    if not hasattr(value, "__float__"):
+        raise TypeError(f"[{op}] {argument}={value!r}; pass a number")
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise TypeError(f"[{op}] {argument} requires grad, which it would lose; detach() it")
+    return value
 
 
 def the_dim(op: str, d: object, ndim: int, given: object) -> int:
