@@ -82,6 +82,22 @@ bool shared_keyword(const Overload& overload, const char* name, PyObject* value,
   return true;
 }
 
+/// The type of a value, and where it is a list, of its first elements.
+struct TypeOf {
+  PyObject* value;
+};
+
+std::ostream& operator<<(std::ostream& out, TypeOf given) {
+  PyObject* value = given.value;
+  out << Py_TYPE(value)->tp_name;
+  if (is_tensor(value) && requires_grad(tensor_of(value))) out << " that requires grad";
+  if (!PyTuple_Check(value) && !PyList_Check(value)) return out;
+  const Py_ssize_t n = std::min<Py_ssize_t>(PySequence_Fast_GET_SIZE(value), 3);
+  for (Py_ssize_t k = 0; k < n; ++k)
+    out << (k ? ", " : " of ") << Py_TYPE(PySequence_Fast_GET_ITEM(value, k))->tp_name;
+  return out;
+}
+
 bool lacks_tensor(const Argument& a, PyObject* value) {
   return a.type <= ArgType::OptTensors && !is_tensor(value);
 }
@@ -95,9 +111,11 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
   };
   const auto& table = overload.arguments;
   const int count = static_cast<int>(table.size());
-  if (method && !(positional > 0 && is_tensor(args[0])))
+  if (method && !(positional > 0 && is_tensor(args[0]))) {
+    out.lacks_tensor = positional > 0;
     return reason("a method of Tensor, called on ",
                   positional > 0 ? Py_TYPE(args[0])->tp_name : "nothing");
+  }
   bool given[kMaxArguments] = {};
   int taken = 0;
   for (int k = 0; k < count && taken < positional; ++k) {
@@ -128,7 +146,7 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
     } else if (a.one_by_one || !convert(a, args[taken], out.values[k])) {
       out.lacks_tensor |= lacks_tensor(a, args[taken]);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
-                    Py_TYPE(args[taken])->tp_name);
+                    TypeOf{args[taken]});
     } else {
       ++taken;
     }
@@ -157,8 +175,7 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
     if (given[k]) return reason("got multiple values for argument '", a.name, "'");
     if (!convert(a, value, out.values[k])) {
       out.lacks_tensor |= lacks_tensor(a, value);
-      return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
-                    Py_TYPE(value)->tp_name);
+      return reason("argument '", a.name, "' must be ", type_name(a), ", not ", TypeOf{value});
     }
     given[k] = true;
   }

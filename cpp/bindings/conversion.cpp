@@ -44,6 +44,11 @@ bool whole_numbers(PyObject* o, List& out) {
   return true;
 }
 
+/// A 0-d tensor that may stand for a number: what requires a gradient would lose it.
+bool is_number_like(PyObject* o) {
+  return is_tensor(o) && tensor_of(o).dim() == 0 && !requires_grad(tensor_of(o));
+}
+
 bool tensors(PyObject* o, bool none_allowed, Tensors& out) {
   if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
@@ -90,7 +95,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
         out = *s;
         return true;
       }
-      if (is_tensor(o) && tensor_of(o).dim() == 0) {
+      if (is_number_like(o)) {
         const Tensor t = tensor_of(o);
         if (is_complex(t.dtype())) {
           const Complex<double> z = item_complex(t);
@@ -126,7 +131,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
         out = s->as_double();
         return true;
       }
-      if (is_tensor(o) && tensor_of(o).dim() == 0) {
+      if (is_number_like(o)) {
         out = item_double(tensor_of(o));
         return true;
       }

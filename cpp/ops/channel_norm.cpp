@@ -185,7 +185,7 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                   const std::optional<Tensor>& bias, bool training, double momentum, double eps) {
   const char* op = "batch_norm";
   require_float(op, x.dtype());
-  const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
+  Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   if (x.dim() == 1 && x.numel() == 0) {  // nothing to normalise
     const Tensor y = w.defined() ? x * select_axis(w, 0, 0) : clone(x);
     return b.defined() ? y + select_axis(b, 0, 0) : y;
@@ -195,6 +195,8 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
   const ChannelShape s{x.size(0), x.size(1), inner_of(x)};
   const Tensor mean = running_mean.value_or(Tensor()), var = running_var.value_or(Tensor());
   check_affine(op, x, w, b);
+  for (Tensor* t : {&w, &b})
+    if (t->defined() && t->dim() != 1) *t = reshape(*t, {-1});
   check_running(op, x, mean, var);
   if (!training) {
     if (!mean.defined() || !var.defined())
@@ -258,7 +260,9 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                      double eps) {
   const char* op = "instance_norm";
   require_float(op, x.dtype());
-  if (x.dim() < 2) fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C, ...)");
+  if (x.dim() < 2)
+    fail(use_input_stats ? ErrorKind::Value : ErrorKind::Runtime, op, "the input has shape ",
+         x.shape(), "; expected (N, C, ...)");
   if (running_mean.has_value() != running_var.has_value())
     fail_value(op, "only one of running_mean and running_var is given; pass both or none");
   check_running(op, x, running_mean.value_or(Tensor()), running_var.value_or(Tensor()));

@@ -144,10 +144,12 @@ Tensor of_complex(const PointwiseOp& op, const Tensor& z) {
     // The root of z^2 - 1 has another sign where z lies to the left.
     case formulas::row_index<formulas::Acosh>:
       return named("AcoshBackward0", log(z + sqrt(z - 1.) * sqrt(z + 1.)));
+    case formulas::row_index<formulas::Softsign>: return z / (magnitude(z) + 1.);
+    case formulas::row_index<formulas::Tanhshrink>: return z - tanh(z);
     case formulas::row_index<formulas::IsReal>: return imag(detach(z)) == 0.;
     case formulas::row_index<formulas::Sign>:
-      fail_runtime("sign", "input is ", name_of(z.dtype()),
-                   ", which has no sign; use sgn() for input / |input|");
+      fail(ErrorKind::NotImplemented, "sign", "input is ", name_of(z.dtype()),
+           ", which has no sign; use sgn() for input / |input|");
     default: return {};
   }
 }

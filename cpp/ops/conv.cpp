@@ -22,9 +22,10 @@ struct Conv {
   Tensor run(Id id, const Dims& shape, const Tensor& a, const Tensor& b, const Tensor* bias) const {
     require_number_type(op, a);
     if (a.dtype() != b.dtype() || (bias && bias->dtype() != a.dtype()))
-      fail_runtime(op, "the input is ", name_of(a.dtype()), ", the weight ", name_of(b.dtype()),
-                   bias ? str(", the bias ", name_of(bias->dtype())) : std::string(),
-                   "; they must be of one type, convert with .to(dtype)");
+      fail(is_differentiable(a.dtype()) ? ErrorKind::Runtime : ErrorKind::NotImplemented, op,
+           "the input is ", name_of(a.dtype()), ", the weight ", name_of(b.dtype()),
+           bias ? str(", the bias ", name_of(bias->dtype())) : std::string(),
+           "; they must be of one type, convert with .to(dtype)");
     GradMode off(false);
     const Tensor left = contiguous(a), right = contiguous(b);
     const Tensor last = bias ? contiguous(*bias) : Tensor();

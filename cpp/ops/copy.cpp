@@ -6,8 +6,8 @@ namespace bx {
 using kernels::Id;
 
 Tensor empty_for_copy(const char* op, const Tensor& t, DType dtype, MemoryFormat format) {
-  if (format != MemoryFormat::Preserve) return empty_in(op, t.shape(), dtype, format);
-  return is_dense(t) ? empty_like(t, dtype) : empty(t.shape(), dtype);
+  return format == MemoryFormat::Preserve ? empty_like(t, dtype)
+                                          : empty_in(op, t.shape(), dtype, format);
 }
 
 Tensor clone(const Tensor& t, MemoryFormat format) {

@@ -41,9 +41,10 @@ struct Slices {
     if (self.dtype() != source.dtype())
       fail_runtime(op, "the tensor is ", name_of(self.dtype()), ", the source ",
                    name_of(source.dtype()), "; convert one of them");
-    // Of a 0-d tensor, index_copy alone takes one element with a dimension.
+    // index_copy alone takes one element of a line, or a 0-d tensor, with or without a dimension.
+    const bool one = kind == ErrorKind::Index && (self.dim() == 0 || source.dim() == 0);
     const bool fits =
-        self.dim() == 0 && kind == ErrorKind::Index ? source.numel() == 1 : source.shape() == shape;
+        one ? self.dim() < 2 && shape.product() * source.numel() == 1 : source.shape() == shape;
     Dims counted = source.shape();
     if (self.dim() && counted.size() == shape.size()) counted[axis] = shape[axis];
     if (!fits)  // an IndexError where the number of indices is what differs
@@ -121,7 +122,11 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& list, const T
 }
 
 Tensor take_along_dim(const Tensor& t, const Tensor& indices, std::optional<int64_t> dim) {
-  if (!dim) return take_along_dim(reshape(t, {-1}), reshape(indices, {-1}), 0);
+  if (!dim) {  // as in PyTorch, which takes int32 here alone
+    const bool narrow = indices.dtype() == DType::Int32;
+    return take_along_dim(reshape(t, {-1}),
+                          reshape(narrow ? to(indices, DType::Int64) : indices, {-1}), 0);
+  }
   const int axis = wrap_axis("take_along_dim", *dim, t.dim());
   if (t.dim() != indices.dim())
     fail_runtime("take_along_dim", "the tensor has shape ", t.shape(), ", the indices ",

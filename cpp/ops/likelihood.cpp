@@ -88,7 +88,7 @@ Tensor nll_loss(const Tensor& logp, const Tensor& labels, const std::optional<Te
   const bool one = logp.dim() == 1 && target.dim() == 1 && target.numel() == 1;
   if (!(target.shape() == expected) && !one) {
     const bool batches_differ =
-        logp.dim() == 1 || target.dim() == 0 || target.size(0) != logp.size(0);
+        logp.dim() == 1 ? target.dim() == 1 : target.dim() == 0 || target.size(0) != logp.size(0);
     fail(batches_differ ? ErrorKind::Value : ErrorKind::Runtime, op, "target of shape ",
          target.shape(), " against input of shape ", logp.shape(), "; expected ", expected,
          ", one class index for each prediction");

@@ -194,7 +194,8 @@ void register_linalg_factor(Registry& r) {
       [](const Tensor& b, const Tensor& a, bool upper, bool transposed, bool unit) {
         const Tensor x = transposed ? solve_triangular(mT(a), b, !upper, true, unit)
                                     : solve_triangular(a, b, upper, true, unit);
-        return Tensors{named("TriangularSolveBackward0", x), clone(a)};
+        const Tensor whole = expand(a, joined(batch_of(x), {a.size(-2), a.size(-1)}));
+        return Tensors{named("TriangularSolveBackward0", x), clone(contiguous(whole))};
       },
       "X with A X = b, A triangular, and a copy of A.");
   r.both(

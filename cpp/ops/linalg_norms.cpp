@@ -143,7 +143,8 @@ Tensor cond_by(const Tensor& a, F of) {
   return select(singular, kInfinity, own * of(select(spread(singular), 0., inverses)));
 }
 
-Tensor cond(const Tensor& a, double p) {
+Tensor cond(const Tensor& a, const std::optional<double>& order) {
+  const double p = order.value_or(2.);
   check_matrices("cond", a);
   if (a.numel() == 0) return zeros(batch_of(a), a.dtype());
   if (std::abs(p) == 2) {
@@ -190,7 +191,7 @@ void register_linalg_norms(Registry& r) {
       "vector_norm along one dimension, matrix_norm along two; without ord the root of the sum "
       "of squares.");
   r.linalg("norm", "input, ord, dim=None, keepdim=False, *, dtype=None", norm_named, "");
-  r.linalg("cond", "input, p=2.0", cond, "|A| |A^-1| in a norm; with 2, s_max / s_min.");
+  r.linalg("cond", "input, p=None", cond, "|A| |A^-1| in a norm; with 2, s_max / s_min.");
   r.linalg("cond", "input, p", cond_named, "");
   r.both(
       "norm", "input, p=2.0, dim=None, keepdim=False, dtype=None",

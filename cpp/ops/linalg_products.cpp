@@ -222,6 +222,9 @@ void register_linalg_products(Registry& r) {
         if (a.dim() != 1 || b.dim() != 1)
           fail_runtime("addr", "shapes ", a.shape(), " and ", b.shape(), "; expected two vectors");
         const DType type = promote(t.dtype(), promote(a.dtype(), b.dtype()));
+        if (type != DType::Bool && (beta.kind == Scalar::Bool || alpha.kind == Scalar::Bool))
+          fail_runtime("addr", "beta or alpha is a bool, the result ", name_of(type),
+                       "; pass a number");
         return added("addr", "AddrBackward0", to(t, type), to(a, type), to(b, type), &outer, beta,
                      alpha,
                      [](const Backward& call, const Tensor& g, const Tensor& a, const Tensor& b) {

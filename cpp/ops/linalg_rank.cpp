@@ -13,6 +13,13 @@ double epsilon(DType dtype) {
                                  : std::numeric_limits<float>::epsilon();
 }
 
+void check_tolerances(const char* op, const std::optional<Tensor>& atol,
+                      const std::optional<Tensor>& rtol) {
+  for (const auto* t : {&atol, &rtol})
+    if (*t && is_complex((*t)->dtype()))
+      fail_runtime(op, "a tolerance is ", name_of((*t)->dtype()), "; expected real numbers");
+}
+
 /// Below which a singular value counts as 0: max(atol, rtol s_max), one for each matrix.
 Tensor threshold(const Tensor& a, const Tensor& s, const std::optional<Tensor>& atol,
                  const std::optional<Tensor>& rtol) {
@@ -39,6 +46,7 @@ Tensor magnitudes(const Tensor& a, bool hermitian) {
 Tensor matrix_rank(const Tensor& a, const std::optional<Tensor>& atol,
                    const std::optional<Tensor>& rtol, bool hermitian) {
   check_matrices("matrix_rank", a);
+  check_tolerances("matrix_rank", atol, rtol);
   return unrecorded([&]() -> Tensor {
     if (a.numel() == 0) return zeros(batch_of(a), DType::Int64);
     const Tensor s = magnitudes(a, hermitian);
@@ -65,6 +73,7 @@ Tensor pinv_values(const Tensor& a, const std::optional<Tensor>& atol,
 Tensor pinv(const Tensor& a, const std::optional<Tensor>& atol, const std::optional<Tensor>& rtol,
             bool hermitian) {
   check_matrices("pinv", a);
+  check_tolerances("pinv", atol, rtol);
   if (hermitian && a.numel()) check_square("pinv", a);
   const Tensor p = unrecorded([&] { return pinv_values(a, atol, rtol, hermitian); });
   if (Recorder r{&a}; r)
@@ -127,6 +136,12 @@ void register_linalg_rank(Registry& r) {
       "pinv", "input, *, atol=None, rtol=None, hermitian=False",
       [](const Tensor& a, const std::optional<double>& atol, const std::optional<double>& rtol,
          bool hermitian) { return pinv(a, tolerance(atol), tolerance(rtol), hermitian); },
+      "");
+  r.linalg(
+      "pinv", "input, rcond, hermitian=False",
+      [](const Tensor& a, const Tensor& rcond, bool hermitian) {
+        return pinv(a, std::nullopt, rcond, hermitian);
+      },
       "");
   r.linalg(
       "pinv", "input, rcond, hermitian=False",

@@ -58,7 +58,9 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
                 const double* params, const std::string& reduction_name) {
   const Reduction reduction = parse_reduction(op.name, reduction_name);
   const Tensor given[] = {input, target};
-  const DType dtype = result_type(given, 2);
+  const DType dtype = promote(input.dtype(), target.dtype());  // of 0-d tensors too
+  if (is_complex(dtype) && op.row == formulas::row_index<formulas::L1Loss>)
+    return reduce_loss(abs(input - target), reduction);
   check_types(op, given, dtype);
   require_float(op.name, dtype);
   if (op.row == formulas::row_index<formulas::SoftMarginLoss>)
@@ -127,6 +129,8 @@ void require_weight(const char* op, const Tensor& weight, const Tensor& input) {
   if (!(broadcast_shapes(op, weight.shape(), input.shape()) == input.shape()))
     fail_runtime(op, "a weight of shape ", weight.shape(), " for an input of ", input.shape(),
                  "; it must expand to that");
+  if (is_complex(weight.dtype()))
+    fail_runtime(op, "a weight of ", name_of(weight.dtype()), "; expected real numbers");
 }
 
 Tensor weighted_bce(const PointwiseOp& op, const Tensor& input, const Tensor& target,

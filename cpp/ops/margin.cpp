@@ -95,8 +95,9 @@ Tensor gaussian_nll(const Tensor& input, Operand target, Operand given_var, bool
   if (var->is_wrapped_number && !is_floating(var.dtype()))
     fail_type(op, "var is an int; pass a float, or a tensor");
   if (!is_floating(var.dtype()))
-    fail_runtime(op, "var is ", name_of(var.dtype()),
-                 ", which cannot hold its bound, eps; convert ", "it with .float()");
+    fail(is_differentiable(var.dtype()) ? ErrorKind::NotImplemented : ErrorKind::Runtime, op,
+         "var is ", name_of(var.dtype()),
+         ", which cannot hold its bound, eps; convert it with .float()");
   if (var->is_wrapped_number) var = expand(to(var, input.dtype()), input.shape());
   {
     GradMode off(false);

@@ -40,9 +40,10 @@ Tensor complex_product(const char* op, const Tensor& a, const Tensor& b) {
 /// [B, M, K] @ [B, K, N] (+ bias [N]), not recorded; 2-d tensors count as one batch.
 Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* bias) {
   if (a.dtype() != b.dtype() || (bias && bias->dtype() != a.dtype()))
-    fail_runtime(op, "operands are ", name_of(a.dtype()), " and ", name_of(b.dtype()),
-                 bias ? str(" with a bias of ", name_of(bias->dtype())) : std::string(),
-                 "; expected the same type, convert one, e.g. with .to(a.dtype)");
+    fail(a.dtype() == DType::Bool ? ErrorKind::NotImplemented : ErrorKind::Runtime, op,
+         "operands are ", name_of(a.dtype()), " and ", name_of(b.dtype()),
+         bias ? str(" with a bias of ", name_of(bias->dtype())) : std::string(),
+         "; expected the same type, convert one, e.g. with .to(a.dtype)");
   if (a.dtype() == DType::UInt8) {  // int32's products wrap around alike
     const Tensor wide = bias ? to(*bias, DType::Int32) : Tensor();
     return to(product(op, to(a, DType::Int32), to(b, DType::Int32), bias ? &wide : nullptr),

@@ -35,7 +35,7 @@ Tensor local_response_norm(const Tensor& x, int64_t size, double alpha, double b
   require_float(op, x.dtype());
   if (x.dim() < 3)
     fail_value(op, "the input has shape ", x.shape(), "; expected (N, C, ...), 3 or more");
-  if (size < 1) fail_value(op, "size=", size, "; pass 1 or more");
+  if (size < 1) fail_runtime(op, "size=", size, "; pass 1 or more");
   if (x.numel() == 0) return clone(x);
   auto window = std::make_shared<Resampling>();
   window->axis = 1;

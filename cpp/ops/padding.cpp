@@ -193,7 +193,8 @@ Tensor pad_by_edges(const Tensor& t, const Dims& pad, Filling edge) {
 Tensor pad(const Tensor& t, const Sizes& pad, const std::string& mode,
            const std::optional<Scalar>& value) {
   if (mode == "constant") return pad_constant(t, pad, value.value_or(Scalar{Scalar::Int}));
-  if (value && value->as_double() != 0)
+  const bool known = mode == "reflect" || mode == "replicate" || mode == "circular";
+  if (known && value && value->as_double() != 0)
     fail_runtime("pad", "mode '", mode, "' takes no value, got ", value->as_double());
   if (mode == "reflect" || mode == "replicate") require_number_type("pad", t);
   if (mode == "reflect") return pad_by_edges(t, pad, Filling::Reflect);

@@ -296,7 +296,14 @@ void check_types(const PointwiseOp& op, const Tensor* in, DType type) {
       fail(ErrorKind::NotImplemented, op.name,
            "not supported for bool tensors; use logical_xor, logical_not or ~, or "
            "convert with .int()");
-    if (op.one_type) require_same_type(op.name, in[0], in[k]);
+    // A 0-d tensor may stand for a number.
+    const bool number = op.one_type && op.numbers == formulas::Numbers::Last &&
+                        k + 1 == op.inputs && in[k].dim() == 0;
+    if (number && !can_store(type, in[0].dtype()))
+      fail(is_differentiable(in[0].dtype()) ? ErrorKind::Runtime : ErrorKind::NotImplemented,
+           op.name, "a number of ", name_of(in[k].dtype()), " beside ", name_of(in[0].dtype()),
+           ", which cannot hold it; convert one of them");
+    if (op.one_type && !(number && type == in[0].dtype())) require_same_type(op.name, in[0], in[k]);
   }
 }
 

@@ -26,6 +26,11 @@ void check_values(const PointwiseOp& op, const Tensor* in, const double* p) {
     fail_runtime(op.name, "lambd is ", p[0], "; it must be 0 or more");
   if (op.row == row_index<Hardtanh> && p[0] > p[1])
     fail_value(op.name, "min_val is ", p[0], ", above max_val, ", p[1], "; swap them");
+  if (op.row == row_index<Hardtanh> && in[0].dtype() == DType::UInt8 && p[0] <= -1)
+    fail_runtime(op.name, "min_val is ", p[0], ", which uint8 does not hold; pass 0 or more");
+  if (op.row == row_index<Addcmul> && in[0].dtype() == DType::Bool &&
+      in[1].dtype() == DType::Bool && in[2].dtype() == DType::Bool)
+    fail(ErrorKind::NotImplemented, op.name, "not implemented for bool; convert with .int()");
   if (op.row == row_index<Addcdiv> && !is_differentiable(in[1].dtype()) &&
       !is_differentiable(in[2].dtype()))
     fail_runtime(op.name, "tensor1 is ", name_of(in[1].dtype()), ", tensor2 ",
@@ -109,7 +114,7 @@ std::array<Tensor, 2> scaled_operands(const PointwiseOp& op, const Tensor& a, co
   require_fits(op.name, alpha, type);
   if (alpha.kind == Scalar::Bool && type != DType::Bool)
     fail_runtime(op.name, "alpha is a bool, the result ", name_of(type), "; pass a number");
-  return {a, scaled(b, alpha)};
+  return {a, scaled(to(b, type), alpha)};
 }
 
 template <class Row>
@@ -148,6 +153,7 @@ Tensor scaled(const Tensor& t, const Scalar& alpha) {
     fail_runtime("add", "alpha is a float, ", alpha.d, ", but the operand is ", name_of(t.dtype()),
                  "; use a whole number or a floating-point tensor");
   return t * (alpha.kind == Scalar::Float ? wrapped_number(alpha.d, DType::Float64)
+              : t.dtype() == DType::Bool  ? wrapped_number(int64_t{alpha.i != 0}, DType::Bool)
                                           : wrapped_number(alpha.i, DType::Int64));
 }
 

@@ -73,14 +73,18 @@ struct PoolLayout {
   Dims kernel, stride, padding, dilation;
 };
 
-PoolLayout pool_layout(const char* op, int dims, const Dims& kernel_size, const OptDims& stride,
-                       const Dims& padding, const Dims& dilation) {
+PoolLayout pool_sizes(const char* op, int dims, const Dims& kernel_size, const OptDims& stride,
+                      const Dims& padding, const Dims& dilation) {
   PoolLayout l;
   l.kernel = per_dimension(op, "kernel_size", kernel_size, dims);
   l.stride = stride && !stride->empty() ? per_dimension(op, "stride", *stride, dims) : l.kernel;
   l.padding = per_dimension(op, "padding", padding, dims);
   l.dilation = per_dimension(op, "dilation", dilation, dims);
-  for (int d = 0; d < dims; ++d) {
+  return l;
+}
+
+void check_windows(const char* op, const PoolLayout& l) {
+  for (int d = 0; d < l.kernel.size(); ++d) {
     if (l.kernel[d] < 1 || l.stride[d] < 1 || l.dilation[d] < 1)
       fail_runtime(op, "kernel_size=", l.kernel, ", stride=", l.stride, ", dilation=", l.dilation,
                    "; all must be positive");
@@ -88,6 +92,12 @@ PoolLayout pool_layout(const char* op, int dims, const Dims& kernel_size, const 
       fail_runtime(op, "padding=", l.padding, " against kernel_size=", l.kernel,
                    "; it must be at most half of it, and not negative");
   }
+}
+
+PoolLayout pool_layout(const char* op, int dims, const Dims& kernel_size, const OptDims& stride,
+                       const Dims& padding, const Dims& dilation) {
+  const PoolLayout l = pool_sizes(op, dims, kernel_size, stride, padding, dilation);
+  check_windows(op, l);
   return l;
 }
 
@@ -284,6 +294,7 @@ template <int N>
 Tensor lp_pool(const Tensor& given, const Scalar& norm, const Dims& kernel_size,
                const OptDims& stride, bool ceil_mode) {
   const double norm_type = norm.as_double();
+  if (norm_type == 0) fail_runtime(kLpPool[N - 1], "norm_type is 0; pass 1, 2 or another");
   const bool widens = norm.kind == Scalar::Float && !is_differentiable(given.dtype());
   const Tensor x = widens ? to(given, default_dtype()) : given;
   const Tensor mean = avg_pool<N>(pow(x, norm_type), kernel_size, stride, {0}, ceil_mode, true, {});
@@ -297,10 +308,8 @@ template <int N>
 Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& kernel_size,
                   const OptDims& stride, const Dims& padding, const OptDims& output_size) {
   const char* op = kUnpool[N - 1];
-  check_pooled(op, x, N);
-  if (indices.dtype() != DType::Int64)
-    fail_runtime(op, "indices are ", name_of(indices.dtype()), "; expected int64");
-  const PoolLayout l = pool_layout(op, N, kernel_size, stride, padding, {1});
+  const PoolLayout l = pool_sizes(op, N, kernel_size, stride, padding, {1});
+  if (x.dim() < N) check_pooled(op, x, N);
   Dims shape = x.shape();
   for (int d = 0; d < N; ++d) {
     const int at = x.dim() - N + d;
@@ -315,6 +324,10 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& kernel_siz
                  usual - l.stride[d] + 1, " and ", usual + l.stride[d] - 1);
     shape[at] = wanted;
   }
+  check_pooled(op, x, N);
+  check_windows(op, l);
+  if (indices.dtype() != DType::Int64)
+    fail_runtime(op, "indices are ", name_of(indices.dtype()), "; expected int64");
   if (!(indices.shape() == x.shape()))
     fail_runtime(op, "indices have shape ", indices.shape(), ", the input ", x.shape(),
                  "; they must be equal");

@@ -20,11 +20,11 @@ void launch_random(const char* op, kernels::GeneralFn fn, const Tensor& out, Par
 
 Tensor without_slope(const char* node, const Tensor& out, const Tensors& inputs) {
   if (Recorder r(inputs); r) {
-    std::vector<Dims> shapes;
-    for (const Tensor& t : inputs) shapes.push_back(t.shape());
-    r.done(node, out, [shapes](const Backward& b) {
-      for (size_t i = 0; i < shapes.size(); ++i)
-        b.give(static_cast<int>(i), zeros(shapes[i], b.grad().dtype()));
+    std::vector<std::pair<Dims, DType>> kinds;
+    for (const Tensor& t : inputs) kinds.emplace_back(t.shape(), t.dtype());
+    r.done(node, out, [kinds](const Backward& b) {
+      for (size_t i = 0; i < kinds.size(); ++i)
+        b.give(static_cast<int>(i), zeros(kinds[i].first, kinds[i].second));
     });
   }
   return out;

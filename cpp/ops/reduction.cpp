@@ -107,7 +107,15 @@ Tensor halved_product(Tensor t, int axis) {
   return t;
 }
 
+/// Whether some element, or every one, is not 0.
+Tensor flag(const char* op, Id id, const Tensor& t, const OptDims& axes, bool keepdim) {
+  GradMode off(false);
+  const Tensor flags = t.dtype() == DType::Bool ? t : t != 0.;
+  return reduce(op, id, flags, axis_bits(op, axes, t.dim()), keepdim, DType::Bool);
+}
+
 Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
+  if (dtype == DType::Bool) return flag("prod", Id::All, given, axes, keepdim);
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("prod", axes, t.dim());
   if (is_complex(t.dtype())) {
@@ -129,15 +137,14 @@ Tensor prod(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dty
 
 Tensor arg_extreme(const char* op, Id id, const Tensor& t, std::optional<int64_t> axis,
                    bool keepdim) {
-  const Tensor x = axis ? contiguous(detach(t)) : reshape(detach(t), {-1});
+  const Tensor x = axis && t.dim() ? contiguous(detach(t)) : reshape(detach(t), {-1});
   const int a = axis ? wrap_axis(op, *axis, t.dim()) : 0;
-  if (x.dim() == 0) return zeros({}, DType::Int64);
   if (x.shape()[a] == 0)
     fail_index(op, "dimension ", a, " of shape ", t.shape(),
                " has no elements to choose from; pass a "
                "tensor that is not empty");
   const Tensor out = reduce_group(op, id, contiguous(x), a, a, DType::Int64);
-  if (!axis && keepdim) return reshape(out, Dims(t.dim(), 1));
+  if (t.dim() == 0 || (!axis && keepdim)) return reshape(out, Dims(t.dim(), 1));
   return keepdim ? out : squeeze(out, Dims{a});
 }
 
@@ -154,8 +161,8 @@ Tensor at_places(const Tensor& t, const Tensor& places, int a) {
 std::pair<Tensor, Tensor> extreme_along(const char* op, const char* node, Id arg, const Tensor& t,
                                         int64_t axis, bool keepdim) {
   const int a = wrap_axis(op, axis, t.dim());
-  if (t.dim() == 0) return {clone(t), zeros({}, DType::Int64)};
   const Tensor places = arg_extreme(op, arg, t, a, true);
+  if (t.dim() == 0) return {clone(t), places};
   Tensor values;
   {
     GradMode off(false);
@@ -173,9 +180,8 @@ std::pair<Tensor, Tensor> extreme_along(const char* op, const char* node, Id arg
 }
 
 Tensor any_all(const char* op, Id id, const Tensor& t, const OptDims& axes, bool keepdim) {
-  GradMode off(false);
-  const Tensor flags = t.dtype() == DType::Bool ? t : t != 0.;
-  const Tensor out = reduce(op, id, flags, axis_bits(op, axes, t.dim()), keepdim, DType::Bool);
+  const bool each = axes && axes->empty();  // no dimension, where None means all of them
+  const Tensor out = each ? to(t, DType::Bool) : flag(op, id, t, axes, keepdim);
   return t.dtype() == DType::UInt8 ? to(out, DType::UInt8) : out;  // PyTorch's type for it
 }
 
@@ -227,6 +233,7 @@ Tensor extreme(const char* op, const char* node, Id id, const Tensor& t, const O
 }
 
 Tensor sum(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
+  if (dtype == DType::Bool) return flag("sum", Id::Any, given, axes, keepdim);
   const Tensor t = to(given, sum_dtype(given, dtype));
   const uint32_t bits = axis_bits("sum", axes, t.dim());
   Tensor out = in_int32(

@@ -78,6 +78,9 @@ Tensor layer_norm(const Tensor& x, const Sizes& shape, const std::optional<Tenso
 Tensor rms_norm(const Tensor& x, const Sizes& shape, const std::optional<Tensor>& weight,
                 std::optional<double> eps) {
   const Tensor w = weight ? to(*weight, x.dtype()) : Tensor();
+  if (x.dim() < shape.size() && (!weight || w.shape() == shape))
+    fail_value("rms_norm", "input has shape ", x.shape(), "; normalized_shape=", shape,
+               " needs as many dimensions");
   check_rows("rms_norm", x, shape, w, {});
   Dims axes;
   for (int d = 0; d < shape.size(); ++d) axes.push_back(d - shape.size());

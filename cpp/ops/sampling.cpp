@@ -159,8 +159,8 @@ Tensor multinomial(const Tensor& given, int64_t count, bool replacement, Generat
   Dims shape = p.shape();
   shape[shape.size() - 1] = count;
   if (!replacement || count == 1) {
-    const Tensor times = exponential_(empty(p.shape(), p.dtype()), 1, g);
-    const Tensor rates = p / times;
+    const Tensor times = exponential_(empty_like(given, p.dtype()), 1, g);  // in memory's order
+    const Tensor rates = contiguous(p / times);
     Tensor values = empty(shape, p.dtype()), chosen = empty(shape, DType::Int64);
     Params select;
     select.i[0] = p.dim() - 1;
@@ -198,7 +198,8 @@ void register_sampling(Registry& r) {
   r.both(
       "bernoulli", "input, p, *, generator=None",
       [](const Tensor& t, double p, Generator* g) {
-        return without_slope("BernoulliBackward0", bernoulli_(empty_like(t, t.dtype()), p, g), {t});
+        return without_slope("BernoulliBackward0", bernoulli_(empty(t.shape(), t.dtype()), p, g),
+                             {t});
       },
       "");
   r.method("bernoulli_", "input, p, *, generator=None", bernoulli_from,

@@ -31,8 +31,8 @@ ScatterMode mode_of(const std::string& reduce) {
 
 /// How many numbers meet in each cell, at least 1.
 Tensor counts(const Tensor& self, int axis, const Tensor& index, bool include_self) {
-  const Tensor one = full_int({}, 1, self.dtype());
-  const Tensor start = full_int(self.shape(), include_self, self.dtype());
+  const DType dtype = real_of(self.dtype());
+  const Tensor one = full_int({}, 1, dtype), start = full_int(self.shape(), include_self, dtype);
   return maximum(scatter_add(start, axis, index, expand(one, index.shape())), one);
 }
 
@@ -71,6 +71,9 @@ Tensor scatter_reduce_as(const char* op, const char* node, bool inplace, const T
                          int axis, const Tensor& index, const Tensor& given,
                          const std::string& reduce, bool include_self) {
   const bool extreme = reduce == "amax" || reduce == "amin", mean = reduce == "mean";
+  if (extreme && is_complex(self.dtype()))
+    fail(ErrorKind::NotImplemented, op, reduce, " of ", name_of(self.dtype()),
+         ", which has no order; take .real, .imag or .abs()");
   const Target target(op, self, inplace);
   const Tensor x = target.old_value(), src = target.apart(op, given), at = target.apart(op, index);
   const Tensor out = target.out();
@@ -83,7 +86,7 @@ Tensor scatter_reduce_as(const char* op, const char* node, bool inplace, const T
     if (mean) {
       const Tensor n = counts(out, axis, at, include_self);
       const Tensor mean_value =
-          is_floating(out.dtype()) ? out / n : apply<formulas::FloorDivide>(out, n);
+          is_differentiable(out.dtype()) ? out / n : apply<formulas::FloorDivide>(out, n);
       launch(op, kernel(kernels::Id::Copy, out.dtype()), out, mean_value);
     }
   }

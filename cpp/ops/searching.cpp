@@ -102,6 +102,8 @@ Tensor searchsorted(const char* op, const Tensor& bounds, const Tensor& values, 
   p.i[0] = right || (side && *side == "right");
   p.i[1] = sorter.has_value();
   const DType dtype = promote(bounds.dtype(), values.dtype());
+  if (dtype == DType::Bool)
+    fail(ErrorKind::NotImplemented, op, "not implemented for bool; convert with .int()");
   const int64_t rows = bounds.dim() == 1 ? 1 : lead.product();
   const int64_t columns = rows ? values.numel() / rows : 0;
   const Tensor ordered = reshape(contiguous(to(bounds, dtype)), {rows, n});

@@ -293,8 +293,7 @@ Tensor empty_in(const char* op, const Dims& shape, DType dtype, MemoryFormat for
 
 Tensor empty_like(const Tensor& t, DType dtype, MemoryFormat format) {
   if (format != MemoryFormat::Preserve) return empty_in("empty_like", t.shape(), dtype, format);
-  return t.is_contiguous() ? empty(t.shape(), dtype)
-                           : empty_in_order(t.shape(), memory_order(t), dtype);
+  return empty_for({&t, 1}, t.shape(), dtype);
 }
 
 Tensor empty_for(std::span<const Tensor> operands, const Dims& shape, DType dtype) {

@@ -11,8 +11,7 @@ Tensor total(const Tensor& t, int64_t dim, bool keepdim) {
 
 Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double eps) {
   const char* op = "cosine_similarity";
-  const Tensor both[] = {x1, x2};
-  const DType dtype = result_type(both, 2);
+  const DType dtype = promote(x1.dtype(), x2.dtype());  // of 0-d tensors too
   if (!is_floating(dtype))
     fail_runtime(op, "the inputs are ", name_of(x1.dtype()), " and ", name_of(x2.dtype()),
                  "; convert them, e.g. with .float()");

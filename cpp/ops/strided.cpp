@@ -26,9 +26,9 @@ Tensor replaced(const char* op, const char* node, const Tensor& base, const Tens
     copy_(shown, src);
   }
   if (Recorder r{&base, &src}; r)
-    r.done(node, out, [part](const Backward& b) {
+    r.done(node, out, [part, type = src.dtype()](const Backward& b) {
       if (b.wants(0)) b.give(0, replace_part(b.grad(), zeros(part.shape, b.grad().dtype()), part));
-      if (b.wants(1)) b.give(1, extract("ExtractBackward0", b.grad(), part));
+      if (b.wants(1)) b.give(1, to(extract("ExtractBackward0", b.grad(), part), type));
     });
   return out;
 }

@@ -12,7 +12,7 @@ namespace {
 Tensor nansum(const Tensor& given, const OptDims& axes, bool keepdim, OptDType dtype) {
   if (is_complex(given.dtype()))
     fail_runtime("nansum", "input is ", name_of(given.dtype()), "; sum its .real and .imag");
-  if (!is_floating(given.dtype())) return sum(given, axes, keepdim, dtype);
+  if (!is_floating(given.dtype()) || dtype == DType::Bool) return sum(given, axes, keepdim, dtype);
   const Tensor t = to(given, dtype.value_or(given.dtype()));
   const uint32_t bits = axis_bits("nansum", axes, t.dim());
   const Tensor number = detach(t) == detach(t);
@@ -98,6 +98,8 @@ void register_quantile(Registry& r, const char* name, const char* doc) {
       [](const Tensor& t, Operand q, std::optional<int64_t> dim, bool keepdim,
          const std::string& interpolation) {
         if (q.tensor->is_wrapped_number) {
+          if (is_complex(q.tensor.dtype()))
+            fail(ErrorKind::Type, op, "q is complex; shares lie in [0, 1]");
           const double share = item_double(q.tensor);
           if (!(share >= 0 && share <= 1))
             fail_runtime(op, "q is ", share, "; shares lie in [0, 1]");

@@ -94,8 +94,9 @@ void add_inplace_views(Registry& r, std::initializer_list<const char*> names) {
 void add_copies(Registry& r, std::initializer_list<const char*> names) {
   for (const char* name : names) {
     const Operation& op = registered(r, name);
+    const bool method = std::string_view(name) == "narrow";  // in PyTorch the only one
     add_variant(
-        r, op, Place::Function, str(name, "_copy"),
+        r, op, method ? Place::Both : Place::Function, str(name, "_copy"),
         str("A copy, where ", name, " gives a view. ", op.doc),
         [](const std::function<Value(Value*)>& call, Value* v) { return copy_of(call(v)); });
   }

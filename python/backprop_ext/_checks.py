@@ -8,7 +8,7 @@ from typing import Any
 from . import _core
 from ._core import Tensor
 
-__all__ = ["the_bool", "the_dim", "the_dims", "the_tensor", "whole"]
+__all__ = ["the_bool", "the_dim", "the_dims", "the_number", "the_tensor", "whole"]
 
 
 def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
@@ -29,6 +29,15 @@ def whole(value: Any) -> int | None:
         return index(value)
     except TypeError:
         return None
+
+
+def the_number(op: str, value: Any, argument: str) -> Any:
+    """value; TypeError where it is no real number, or would lose its gradient as one."""
+    if not hasattr(value, "__float__"):
+        raise TypeError(f"[{op}] {argument}={value!r}; pass a number")
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise TypeError(f"[{op}] {argument} requires grad, which it would lose; detach() it")
+    return value
 
 
 def the_dim(op: str, d: object, ndim: int, given: object) -> int:

@@ -29,6 +29,8 @@ def gradient(
     spacings that do not fit, or too few samples. Source: PyTorch's torch.gradient.
     """
     ndim = the_tensor("gradient", input).ndim
+    if input.dtype is _core.uint8:
+        raise RuntimeError("[gradient] input is uint8, whose differences wrap around; use .int()")
     dims = the_dims("gradient", dim, ndim)
     spacing = 1 if spacing is None else spacing
     each = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
@@ -99,7 +101,6 @@ def histogram(
 def histogramdd(
     input: Tensor,
     bins: Any,
-    *,
     range: Sequence[float] | None = None,
     weight: Tensor | None = None,
     density: bool = False,
@@ -117,9 +118,14 @@ def histogramdd(
         )
     if not isinstance(density, bool):
         raise TypeError(f"[histogram] density={density!r}; pass True or False")
+    if not isinstance(range, (tuple, list, type(None))):
+        raise TypeError(f"[histogram] range={range!r}; pass two numbers for each dimension")
     width = input.shape[-1]
     points = input.detach().reshape(-1, width)
-    if not isinstance(bins, (int, tuple, list)):
+    counts = bins if isinstance(bins, (tuple, list)) else [bins]
+    if not isinstance(bins, (int, tuple, list)) or any(
+        not isinstance(n, Tensor) and whole(n) is None for n in counts
+    ):
         raise TypeError(f"[histogram] bins is a {type(bins).__name__}; pass a number, or a list")
     each = [bins] * width if isinstance(bins, int) else list(bins)
     if any(isinstance(count, Tensor) is not isinstance(each[0], Tensor) for count in each):
@@ -152,6 +158,11 @@ def histogramdd(
     amount = _core.ones_like(points[:, 0])
     if weight is not None:
         amount = the_tensor("histogram", weight, "weight").detach().reshape(-1)
+        if len(amount) != len(points):
+            raise RuntimeError(
+                f"[histogram] weight has shape {tuple(weight.shape)} for {len(points)} points; "
+                "one each"
+            )
     total = _core.zeros(shape, dtype=points.dtype).reshape(-1)
     heights = total.index_add(0, place[inside], amount[inside]).reshape(shape)
     if density:

@@ -92,6 +92,8 @@ def einsum(*args: Any) -> Tensor:
 
 def _subscripts(labels: Sequence[Any]) -> str:
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    if not hasattr(labels, "__iter__"):
+        raise TypeError(f"[einsum] subscripts {labels!r}; pass a list of whole numbers")
     numbers = [k for k in labels if k is not Ellipsis]
     if not all(isinstance(k, int) for k in numbers):
         raise TypeError(f"[einsum] subscripts {list(labels)}; expected whole numbers or Ellipsis")

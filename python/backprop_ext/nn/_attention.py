@@ -6,7 +6,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._checks import the_tensor
+from .._checks import the_number, the_tensor
 from .._core import _nn
 
 if TYPE_CHECKING:
@@ -111,6 +111,15 @@ def multi_head_attention_forward(
         value = key if same[1] else value.unsqueeze(1)
         padding = None if padding is None else padding.unsqueeze(0)
     length, batch, width = query.shape
+    optional = {"in_proj_bias": in_proj_bias, "bias_k": bias_k, "bias_v": bias_v}
+    if use_separate_proj_weight:
+        optional |= {"q_proj_weight": q_proj_weight, "k_proj_weight": k_proj_weight}
+        optional |= {"v_proj_weight": v_proj_weight}
+    for name, t in optional.items():
+        if t is not None:
+            the_tensor(op, t, name)
+    if the_number(op, num_heads, "num_heads") == 0:
+        raise ZeroDivisionError(f"[{op}] num_heads is 0; pass 1 or more")
     if width != embed_dim_to_check or width % num_heads:
         raise AssertionError(
             f"[{op}] the embedding has size {width}, {embed_dim_to_check} was expected, for "
@@ -130,8 +139,10 @@ def multi_head_attention_forward(
             for x, w, b in zip((query, key, value), weights, parts, strict=True)
         )
     else:
-        assert in_proj_weight is not None, "in_proj_weight is needed"
-        q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias)
+        if in_proj_weight is None:
+            raise AssertionError(f"[{op}] in_proj_weight is None; pass it, or the three apart")
+        whole_weight = the_tensor(op, in_proj_weight, "in_proj_weight")
+        q, k, v = _project(query, key, value, whole_weight, in_proj_bias)
     if mask is not None:
         mask = _checked_mask(op, mask, length, key.shape[0], batch * num_heads)
     extra = 0

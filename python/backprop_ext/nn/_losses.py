@@ -92,6 +92,10 @@ def linear_cross_entropy(
             f"[{op}] linear_bias has the shape {tuple(linear_bias.shape)}; expected "
             f"{(classes, *more)}"
         )
+    if options is not None and not hasattr(options, "acc_policy"):
+        raise AttributeError(
+            f"[{op}] options is a {type(options).__name__}; pass LinearCrossEntropyOptions or None"
+        )
     bias = None if linear_bias is None else linear_bias.flatten()
     logits = _nn.linear(input, linear_weight.reshape(-1, expected), bias)
     logits = logits.reshape(*input.shape[:-1], classes, *more)

@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from .. import _core
-from .._checks import the_tensor
+from .._checks import the_number, the_tensor
 
 if TYPE_CHECKING:
     from .._core import Tensor
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def _drop(op: str, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
-    if not 0.0 <= p <= 1.0:
+    if not 0.0 <= the_number(op, p, "p") <= 1.0:
         raise ValueError(f"[{op}] p={p} is outside [0, 1]; pass the probability of a zero")
     drop = getattr(_core, op)
     if not (inplace and training):

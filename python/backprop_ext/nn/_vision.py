@@ -8,7 +8,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._checks import the_tensor
+from .._checks import the_number, the_tensor
 from .._core import Tensor, _nn, cosine_similarity, pairwise_distance
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
     if not isinstance(output_size, (tuple, list)):
         return output_size
     sizes = list(output_size)
+    if not all(s is None or hasattr(s, "__index__") for s in sizes):
+        raise TypeError(f"[adaptive_pool{dims}d] output_size={output_size}; pass whole numbers")
     if len(sizes) != dims:
         raise RuntimeError(
             f"[adaptive_pool{dims}d] output_size={output_size}; expected one number, or {dims}"
@@ -211,7 +213,10 @@ def embedding_bag(
     if scale_grad_by_freq and mode == "max":
         raise ValueError("[embedding_bag] scale_grad_by_freq with mode='max'; pass another mode")
     if max_norm is not None:
-        _core.embedding_renorm_(weight.detach(), input, float(max_norm), float(norm_type))
+        bound = float(the_number("embedding_bag", max_norm, "max_norm"))
+        order = float(the_number("embedding_bag", norm_type, "norm_type"))
+        rows = the_tensor("embedding_bag", weight, "weight").detach()
+        _core.embedding_renorm_(rows, input, bound, order)
     rest = (per_sample_weights, include_last_offset, padding_idx, scale_grad_by_freq)
     return _nn.embedding_bag(input, weight, offsets, mode, *rest)
 
@@ -223,7 +228,8 @@ def gumbel_softmax(
 
     The gradient of the hard form is that of the soft one. Source: Jang et al., ICLR 2017.
     """
-    gumbels = -_core.empty_like(logits).exponential_().log()
+    row_major = _core.contiguous_format
+    gumbels = -_core.empty_like(logits, memory_format=row_major).exponential_().log()
     soft = _core.softmax((logits + gumbels) / tau, dim)
     if not hard:
         return soft

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
-from .._checks import whole
+from .._checks import the_number, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -73,7 +73,9 @@ def _cosines(k: NDArray[Any], n: int, a: Iterable[float]) -> NDArray[Any]:
 
 def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:
     """w_k = sum_i (-1)^i a_i cos(2 pi i x_k)."""
-    a = list(a)
+    if not hasattr(a, "__iter__"):
+        raise TypeError(f"[general_cosine] a={a!r}; pass a list of numbers")
+    a = [the_number("general_cosine", c, "a") for c in a]
     if not a:
         raise ValueError("[general_cosine] no coefficients a; pass one or more")
     return _window("general_cosine", M, sym, lambda k, n: _cosines(k, n, a), **options)
@@ -81,6 +83,7 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: A
 
 def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Tensor:
     """w_k = alpha - (1 - alpha) cos(2 pi x_k)."""
+    alpha = the_number("general_hamming", alpha, "alpha")
     return general_cosine(M, a=(alpha, 1 - alpha), sym=sym, **options)
 
 
@@ -123,7 +126,7 @@ def exponential(
     **options: Any,
 ) -> Tensor:
     """w_k = exp(-|k - center| / tau), the center (N - 1) / 2 where the window is symmetric."""
-    if tau <= 0:
+    if the_number("exponential", tau, "tau") <= 0:
         raise ValueError(f"[exponential] tau is {tau}; it must be positive")
     if sym and center is not None:
         raise ValueError("[exponential] a symmetric window has its center; leave center out")
@@ -137,7 +140,7 @@ def exponential(
 
 def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> Tensor:
     """w_k = exp(-(k - (N - 1) / 2)^2 / (2 std^2))."""
-    if std <= 0:
+    if the_number("gaussian", std, "std") <= 0:
         raise ValueError(f"[gaussian] std is {std}; it must be positive")
 
     def bell(k: NDArray[Any], n: int) -> NDArray[Any]:
@@ -148,7 +151,7 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> T
 
 def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Tensor:
     """w_k = I_0(beta sqrt(1 - (2 x_k - 1)^2)) / I_0(beta)."""
-    if beta < 0:
+    if the_number("kaiser", beta, "beta") < 0:
         raise ValueError(f"[kaiser] beta is {beta}; it must be 0 or more")
 
     def bessel(k: NDArray[Any], n: int) -> NDArray[Any]:
