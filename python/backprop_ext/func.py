@@ -131,6 +131,7 @@ def jvp(
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, tuple) or not given:
             raise RuntimeError(f"[jvp] {name}={given!r}; pass a tuple of one or more")
+        only_tensors("jvp", _tree.leaves(given), given)
     xs, build = _tree.flatten(primals)
     nested = bool(_level) or any(x.requires_grad for x in xs)
     more: list[Any] = []
@@ -170,11 +171,13 @@ def jacrev(
     *,
     has_aux: bool = False,
     chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
 ) -> Callable[..., Any]:
     """x -> d func / d x, of shape result.shape + x.shape; a tuple for several argnums.
 
-    One backward pass for each element of the result; chunk_size changes nothing. A nested result
-    gives a nest of Jacobians, each in the structure of x. has_aux as in grad.
+    One backward pass for each element of the result; chunk_size and _preallocate_and_copy change
+    nothing. A nested result gives a nest of Jacobians, each in the structure of x. has_aux as in
+    grad.
     """
     check_chunks("jacrev", chunk_size)
 

@@ -99,6 +99,11 @@ class Distribution:
         NotImplementedError where that type has another __init__ than `cls`, whose expand it is.
         """
         if _instance is not None:
+            if not isinstance(_instance, Distribution):
+                # PyTorch sets an attribute first, which not every object lets it.
+                raise (TypeError if hasattr(_instance, "__dict__") else AttributeError)(
+                    f"[expand] a {type(_instance).__name__} is no distribution; leave it out"
+                )
             return _instance
         if type(self).__init__ is not cls.__init__:  # type: ignore[misc]
             raise NotImplementedError(

@@ -31,7 +31,6 @@ class Folded(TransformedDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        value = _core.as_tensor(value, dtype=self.scale.dtype)
         return _core.where(value >= 0, self.base_dist.log_prob(value) + log(2), -inf)
 
     def cdf(self, value: Tensor) -> Tensor:

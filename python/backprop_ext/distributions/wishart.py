@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from math import log, nan
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, linalg
+from .._checks import the_tensor
 from .._core import Tensor
 from .._switches import finfo
 from ..functional import broadcast_shapes
@@ -46,6 +48,8 @@ class Wishart(WithCovariance):
             scale_tril=scale_tril,
         )
         d = matrix.shape[-1]
+        if not isinstance(df, Number):
+            df = the_tensor("Wishart", df, "df")
         df = _core.as_tensor(df, dtype=matrix.dtype)
         if bool((df <= d - 1).any()):
             raise ValueError(f"[Wishart] df is {df.tolist()}; pass more than {d - 1}")

@@ -56,7 +56,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
                 f"[calculate_gain] the slope of leaky_relu is {slope!r}, no number; pass one"
             )
         return sqrt(2.0 / (1.0 + slope**2))
-    if nonlinearity not in _GAINS:
+    if not isinstance(nonlinearity, str) or nonlinearity not in _GAINS:
         raise ValueError(
             f"[calculate_gain] {nonlinearity!r} is not one of {sorted([*_GAINS, 'leaky_relu'])}; "
             "take the nearest"

@@ -75,7 +75,7 @@ def functional_call(
         for name, value in new.items():
             owner, last = places[name]
             owner.__dict__[last] = value
-        return module(*arguments, **(kwargs or {}))
+        return module(*arguments, **({} if kwargs is None else kwargs))
     finally:
         for owner, last, value in before:
             owner.__dict__[last] = value
