@@ -24,7 +24,7 @@ from ._names import missing_from
 from ._vmap import vmap
 from .autograd import functional
 from .autograd.grad_mode import enable_grad
-from .nn.utils.stateless import functional_call
+from .nn.utils import stateless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -203,6 +203,38 @@ def jacfwd(func: Callable[..., Any], argnums: Numbers = 0, **options: Any) -> Ca
 def hessian(func: Callable[..., Any], argnums: Numbers = 0) -> Callable[..., Any]:
     """x -> d^2 func / d x^2, of shape result.shape + x.shape + x.shape."""
     return jacrev(jacrev(func, argnums), argnums)
+
+
+def functional_call(
+    module: Module,
+    parameter_and_buffer_dicts: dict[str, Tensor] | Sequence[dict[str, Tensor]],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    """nn.utils.stateless.functional_call with one dict, or several. KeyError: a name in two."""
+    given: dict[str, Tensor] = {}
+    if isinstance(parameter_and_buffer_dicts, dict):
+        given = parameter_and_buffer_dicts
+    elif not isinstance(parameter_and_buffer_dicts, (list, tuple)) or not all(
+        isinstance(part, dict) for part in parameter_and_buffer_dicts
+    ):
+        raise ValueError(
+            f"[functional_call] {parameter_and_buffer_dicts=}; pass a dict, or a list of them"
+        )
+    else:
+        for part in parameter_and_buffer_dicts:
+            twice = sorted(set(part) & set(given))
+            if twice:
+                raise KeyError(
+                    f"[functional_call] {twice} are in several dictionaries; keep one of each"
+                )
+            given |= part
+    return stateless.functional_call(
+        module, given, args, kwargs, tie_weights=tie_weights, strict=strict
+    )
 
 
 def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:
