@@ -58,7 +58,10 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
                 const double* params, const std::string& reduction_name) {
   const Reduction reduction = parse_reduction(op.name, reduction_name);
   const Tensor given[] = {input, target};
-  const DType dtype = result_type(given, 2);
+  // PyTorch broadcasts the two of most losses first: then a 0-d target counts as any other.
+  const bool like_input = op.row == formulas::row_index<formulas::SoftMarginLoss> ||
+                          op.row == formulas::row_index<formulas::HuberLoss>;
+  const DType dtype = like_input ? result_type(given, 2) : promote(input.dtype(), target.dtype());
   check_types(op, given, dtype);
   require_float(op.name, dtype);
   if (op.row == formulas::row_index<formulas::SoftMarginLoss>)

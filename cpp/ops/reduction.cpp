@@ -175,7 +175,10 @@ std::pair<Tensor, Tensor> extreme_along(const char* op, const char* node, Id arg
 Tensor any_all(const char* op, Id id, const Tensor& t, const OptDims& axes, bool keepdim) {
   GradMode off(false);
   const Tensor flags = t.dtype() == DType::Bool ? t : t != 0.;
-  const Tensor out = reduce(op, id, flags, axis_bits(op, axes, t.dim()), keepdim, DType::Bool);
+  // No dimensions are none here, and not all of them as elsewhere.
+  const Tensor out = axes && !axes->size() ? clone(flags)
+                                           : reduce(op, id, flags, axis_bits(op, axes, t.dim()),
+                                                    keepdim, DType::Bool);
   return t.dtype() == DType::UInt8 ? to(out, DType::UInt8) : out;  // PyTorch's type for it
 }
 
