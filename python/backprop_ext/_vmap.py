@@ -91,6 +91,8 @@ def _examples(values: list[Any], dims: list[Any]) -> int:
 
 def _stacked(results: list[Any], out_dims: Any) -> Any:
     _, build = _tree.flatten(results[0])
+    if isinstance(results[0], Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
+        (out_dims,) = out_dims
     dims = _tree.broadcast_prefix("vmap", out_dims, results[0])
     columns = zip(*map(_tree.leaves, results), strict=True)
     for value in _tree.leaves(results[0]):

@@ -92,7 +92,7 @@ def save(
     its name, ValueError for a container that contains itself, AttributeError for what is no file,
     RuntimeError for a path to no directory.
     """
-    if pickle_protocol is not None and not isinstance(pickle_protocol, int):
+    if pickle_protocol is not None and not hasattr(pickle_protocol, "__index__"):
         raise TypeError(f"[save] {pickle_protocol=}; pass an int, or leave it out")
     if (pickle_protocol or 0) > HIGHEST_PROTOCOL:
         raise ValueError(f"[save] {pickle_protocol=}; pass {HIGHEST_PROTOCOL} or less")

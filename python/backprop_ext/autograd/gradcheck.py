@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,9 +102,10 @@ def gradcheck(
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, Real) or (isinstance(value, Tensor) and value.numel() == 1):
-        return float(value)
-    raise TypeError(f"[gradcheck] {name}={value!r}; pass a number")
+    try:
+        return float(value + 0.0)
+    except (TypeError, ValueError):
+        raise TypeError(f"[gradcheck] {name}={value!r}; pass a number") from None
 
 
 def _outputs(func: Function, args: list[Any]) -> tuple[Tensor, ...]:

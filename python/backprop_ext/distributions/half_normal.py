@@ -39,8 +39,8 @@ class Folded(TransformedDistribution):
         found: Tensor = 2 * self.base_dist.cdf(value) - 1
         return found
 
-    def icdf(self, value: Tensor) -> Tensor:
-        found: Tensor = self.base_dist.icdf((value + 1) / 2)
+    def icdf(self, prob: Tensor) -> Tensor:
+        found: Tensor = self.base_dist.icdf((prob + 1) / 2)
         return found
 
     def entropy(self) -> Tensor:

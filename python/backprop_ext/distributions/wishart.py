@@ -89,7 +89,10 @@ class Wishart(WithCovariance):
         outer = diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2)
         return self._times(self.df) * (v.pow(2) + outer)
 
-    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+    def rsample(
+        self, sample_shape: Sequence[int] = (), max_try_correction: int | None = None
+    ) -> Tensor:
+        """Draws; none has to be drawn again, so max_try_correction changes nothing."""
         d = self.event_shape[-1]
         roots = self._chi2.rsample(sample_shape).sqrt()
         diagonal = roots.clamp(min=finfo(roots.dtype).eps).diag_embed()

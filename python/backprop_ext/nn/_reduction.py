@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 from .._core import Tensor
 
-__all__ = ["reduction_of"]
+__all__ = ["reduction_of", "weighted_loss"]
 
 
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -32,3 +33,18 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
             f"[loss] reduction={reduction!r} is not one of 'none', 'mean', 'sum'; take one"
         )
     return reduction
+
+
+def weighted_loss(
+    op: str, each: Tensor, input: Tensor, weight: Tensor, reduction: str, total: Any
+) -> Tensor:
+    """each * weight, as it is, as its sum, or as its sum divided by `total`."""
+    reduction = reduction_of(None, None, reduction)
+    if weight.shape != input.shape:
+        raise ValueError(
+            f"[{op}] the weight has shape {tuple(weight.shape)}, the input {tuple(input.shape)}; "
+            "expand it to that of the input"
+        )
+    each = each * weight
+    found: Tensor = each if reduction == "none" else each.sum()
+    return found / total if reduction == "mean" else found
