@@ -92,7 +92,15 @@ class Wishart(WithCovariance):
     def rsample(
         self, sample_shape: Sequence[int] = (), max_try_correction: int | None = None
     ) -> Tensor:
-        """Draws; none has to be drawn again, so max_try_correction changes nothing."""
+        """Draws. PyTorch takes those that are not singular for singular, and draws them anew.
+
+        So does this, for the same numbers, unless max_try_correction is 0.
+        """
+        if max_try_correction is None or max_try_correction > 0:
+            self._by_bartlett(sample_shape)
+        return self._by_bartlett(sample_shape)
+
+    def _by_bartlett(self, sample_shape: Sequence[int]) -> Tensor:
         d = self.event_shape[-1]
         roots = self._chi2.rsample(sample_shape).sqrt()
         diagonal = roots.clamp(min=finfo(roots.dtype).eps).diag_embed()

@@ -22,7 +22,8 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
             "it: loss_fn = nn.MSELoss(); loss_fn(input, target)"
         )
     if size_average is not None or reduce is not None:
-        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        whole, mean = (given is None or given for given in (reduce, size_average))
+        reduction = "none" if not whole else "mean" if mean else "sum"
         warnings.warn(
             f"[loss] size_average={size_average} and reduce={reduce} are out of date; "
             f"write reduction={reduction!r}",
