@@ -185,7 +185,10 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                   const std::optional<Tensor>& bias, bool training, double momentum, double eps) {
   const char* op = "batch_norm";
   require_float(op, x.dtype());
-  const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
+  const auto in_a_row = [](const std::optional<Tensor>& t) {
+    return !t ? Tensor() : t->dim() == 1 ? *t : reshape(*t, {-1});
+  };
+  const Tensor w = in_a_row(weight), b = in_a_row(bias);
   if (x.dim() == 1 && x.numel() == 0) {  // nothing to normalise
     const Tensor y = w.defined() ? x * select_axis(w, 0, 0) : clone(x);
     return b.defined() ? y + select_axis(b, 0, 0) : y;
@@ -262,6 +265,9 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
   if (running_mean.has_value() != running_var.has_value())
     fail_value(op, "only one of running_mean and running_var is given; pass both or none");
   check_running(op, x, running_mean.value_or(Tensor()), running_var.value_or(Tensor()));
+  for (const auto& t : {weight, bias})
+    if (t && t->dim() != 1)
+      fail_runtime(op, "weight or bias of shape ", t->shape(), "; expected one dimension");
   if (!use_input_stats)
     return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
   const int64_t images = x.size(0), channels = x.size(1), inner = inner_of(x);
