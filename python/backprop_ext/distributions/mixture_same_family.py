@@ -40,7 +40,7 @@ class MixtureSameFamily(Distribution):
                 raise ValueError(
                     f"[MixtureSameFamily] {name} is a {type(part).__name__}; pass a {kind.__name__}"
                 )
-        mixed = mixture_distribution.param_shape
+        mixed = mixture_distribution.logits.shape  # PyTorch prints them from then on
         components = component_distribution.batch_shape
         batch = zip(mixed[-2::-1], components[-2::-1], strict=False)
         if mixed[-1:] != components[-1:] or any(1 != i != j != 1 for i, j in batch):
