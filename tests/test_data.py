@@ -224,7 +224,7 @@ def test_samplers() -> None:
         (lambda: BatchSampler([], True, False), ValueError),
         (lambda: BatchSampler([], 1, 0), ValueError),  # type: ignore[arg-type]
         (lambda: DistributedSampler([1], 2, 2), ValueError),
-        (lambda: DistributedSampler([1], 2), RuntimeError),
+        (lambda: DistributedSampler([1], 2), ValueError),
     ]:
         with pytest.raises(error, match=r"^\[\w+Sampler\]"):
             make()

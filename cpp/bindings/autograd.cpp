@@ -1,5 +1,6 @@
 // The tape as Python sees it: nodes, hooks, grad mode, backward.
 #include <atomic>
+#include <unordered_set>
 
 #include "autograd/anomaly.h"
 #include "autograd/engine.h"
@@ -218,6 +219,24 @@ Tensors gate_gradients(const Tensors& tensors, py::object callable) {
   return out;
 }
 
+/// Whether the graph of `outputs` begins at other leaves than `own`.
+bool leads_elsewhere(const Tensors& outputs, const Tensors& own) {
+  std::unordered_set<const Node*> seen;
+  std::vector<Ref<Node>> found;  // kept: a node that is gone may leave its address to another
+  const auto visit = [&](const Ref<Node>& node) {
+    if (node && seen.insert(node.get()).second) found.push_back(node);
+  };
+  for (const Tensor& t : own) visit(gradient_edge(t).node);
+  size_t next = found.size();
+  for (const Tensor& t : outputs) visit(gradient_edge(t).node);
+  for (; next < found.size(); ++next) {
+    const Ref<Node> node = found[next];
+    if (dynamic_cast<const AccumulateGrad*>(node.get())) return true;
+    for (const Edge& edge : node->edges) visit(edge.node);
+  }
+  return false;
+}
+
 }  // namespace
 
 void bind_autograd(py::module_& m) {
@@ -309,6 +328,8 @@ void bind_autograd(py::module_& m) {
   m.def("_current_pass", &current_pass, "The number of the backward pass that runs here, or -1.");
   m.def("_current_pass_runs", &current_pass_runs, py::arg("node"),
         "Whether the backward pass that runs here computes this node.");
+  m.def("_leads_elsewhere", &leads_elsewhere, py::arg("outputs"), py::arg("own"),
+        "Whether the graph of `outputs` begins at other leaves than `own`.");
   m.def("_run_backward", &backward, py::arg("tensors"), py::arg("grad_tensors"),
         py::arg("retain_graph"), py::arg("create_graph"), py::arg("inputs"), py::arg("accumulate"),
         py::arg("allow_unused"),

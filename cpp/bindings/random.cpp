@@ -41,7 +41,9 @@ void restore(Generator& g, py::handle state) {
 }
 
 std::shared_ptr<Generator> make_generator(py::handle device) {
-  require_cpu(device);
+  if (!device.is_none())
+    py::module_::import("backprop_ext._device")
+        .attr("on_cpu")(device, py::handle(PyExc_RuntimeError));
   return std::make_shared<Generator>();
 }
 

@@ -266,6 +266,9 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
   if (running_mean.has_value() != running_var.has_value())
     fail_value(op, "only one of running_mean and running_var is given; pass both or none");
   check_running(op, x, running_mean.value_or(Tensor()), running_var.value_or(Tensor()));
+  for (const auto& t : {weight, bias})
+    if (t && t->dim() != 1)
+      fail_runtime(op, "weight or bias of shape ", t->shape(), "; expected one dimension");
   if (!use_input_stats)
     return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
   const int64_t images = x.size(0), channels = x.size(1), inner = inner_of(x);

@@ -1,4 +1,6 @@
 // Copies: out of place, in place, and layouts.
+#include <algorithm>
+
 #include "ops/ops.h"
 
 namespace bx {
@@ -92,17 +94,35 @@ Tensor unwritten(const Tensor& self, bool beside) {
   return grad_enabled() && (beside || requires_grad(self)) ? clone(self) : self;
 }
 
+namespace {
+
+/// An expanded tensor with each element of its memory once, where one number may be written.
+Tensor unexpanded(const Tensor& t) {
+  int d = 0;
+  while (d < t.dim() && !(t.strides()[d] == 0 && t.shape()[d] > 1)) ++d;
+  if (d == t.dim() || (grad_enabled() && requires_grad(t))) return t;
+  Dims shape = t.shape();
+  for (; d < t.dim(); ++d)
+    if (t.strides()[d] == 0) shape[d] = std::min<int64_t>(shape[d], 1);
+  return alias(t, shape, t.strides(), t->offset);
+}
+
+}  // namespace
+
 Tensor fill_(const Tensor& self, const Tensor& value) {
   if (value.dim() != 0)
     fail_runtime("fill_", "the value has shape ", value.shape(),
                  "; fill_ takes one number or a 0-d tensor; use copy_");
-  return write("fill_", value->is_wrapped_number ? "FillBackward2" : "FillBackward3", self, value);
+  if (!value->is_wrapped_number) return write("fill_", "FillBackward3", self, value);
+  write("fill_", "FillBackward2", unexpanded(self), value);
+  return self;
 }
 
 Tensor zero_(const Tensor& self) {
   if (!grad_enabled() || !requires_grad(self)) {
-    check_inplace("zero_", self);
-    launch("zero_", kernel(Id::Fill, self.dtype()), self, {});
+    const Tensor out = unexpanded(self);
+    check_inplace("zero_", out);
+    launch("zero_", kernel(Id::Fill, self.dtype()), out, {});
     self->storage->bump_version();
     return self;
   }

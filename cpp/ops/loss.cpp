@@ -58,15 +58,20 @@ Tensor row_loss(const PointwiseOp& op, const Tensor& input, const Tensor& target
                 const double* params, const std::string& reduction_name) {
   const Reduction reduction = parse_reduction(op.name, reduction_name);
   const Tensor given[] = {input, target};
-  const DType dtype = promote(input.dtype(), target.dtype());  // of 0-d tensors too
-  if (is_complex(dtype) && op.row == formulas::row_index<formulas::L1Loss>)
+  if (is_complex(promote(input.dtype(), target.dtype())) &&
+      op.row == formulas::row_index<formulas::L1Loss>)
     return reduce_loss(abs(input - target), reduction);
+  // PyTorch broadcasts the two of most losses first: then a 0-d target counts as any other.
+  const bool like_input = op.row == formulas::row_index<formulas::SoftMarginLoss> ||
+                          op.row == formulas::row_index<formulas::HuberLoss>;
+  DType dtype = like_input ? result_type(given, 2) : promote(input.dtype(), target.dtype());
   check_types(op, given, dtype);
   require_float(op.name, dtype);
   if (op.row == formulas::row_index<formulas::SoftMarginLoss>)
     require_like_input(op.name, input, target, dtype);
   if (op.row == formulas::row_index<formulas::HuberLoss>)
     require_like_input(op.name, input, input, dtype);
+  if (like_input) dtype = input.dtype();
   const Tensor in[] = {to(input, dtype), to(target, dtype)};
   // In PyTorch |input - target| has a node of its own, and its mean another.
   if (reduction == Reduction::None || op.row == formulas::row_index<formulas::L1Loss>)
@@ -168,17 +173,20 @@ Tensor bce(const Tensor& input, const Tensor& target, const std::optional<Tensor
                       target, weight, reduction_name(size_average, reduce, reduction));
 }
 
-Tensor bce_with_logits(const Tensor& input, const Tensor& target,
-                       const std::optional<Tensor>& weight, const Legacy& size_average,
-                       const Legacy& reduce, const std::string& given,
-                       const std::optional<Tensor>& pos_weight) {
+/// Of the target's type, as PyTorch's, which writes it into 1 - target.
+Tensor bce_with_logits(const Tensor& logits, const Tensor& target, std::optional<Tensor> weight,
+                       const Legacy& size_average, const Legacy& reduce, const std::string& given,
+                       std::optional<Tensor> pos_weight) {
   const std::string reduction = reduction_name(size_average, reduce, given);
   const auto& op = pointwise_op(formulas::row_index<formulas::BinaryCrossEntropyWithLogits>);
-  require_float(op.name, input.dtype());
-  require_shape(op.name, input, target);
+  require_float(op.name, logits.dtype());
+  require_shape(op.name, logits, target);
   if (!is_floating(target.dtype()))
     fail_runtime(op.name, "target is ", name_of(target.dtype()),
                  "; expected probabilities of 0 to 1 as floats; use .float()");
+  const Tensor input = to(logits, target.dtype());
+  for (std::optional<Tensor>* t : {&weight, &pos_weight})
+    if (*t && is_floating((*t)->dtype())) *t = to(**t, target.dtype());
   if (!pos_weight) return weighted_bce(op, input, target, weight, reduction);
   require_weight(op.name, *pos_weight, input);
   if (weight) require_weight(op.name, *weight, input);

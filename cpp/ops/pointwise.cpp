@@ -177,6 +177,8 @@ class PointwiseNode final : public Node {
 DType compute_dtype(const PointwiseOp& op, const Tensor* in) {
   DType t = result_type(in + op.masked, op.inputs - op.masked);
   if (op.domain == Domain::Float && !is_differentiable(t)) t = default_dtype();
+  // A power with the number 2, for types.
+  if (t == DType::Bool && op.row == formulas::row_index<formulas::Square>) t = DType::Int64;
   return t;
 }
 

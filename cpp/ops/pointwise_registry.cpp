@@ -238,7 +238,10 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& min,
     const bool widen =
         !is_differentiable(t.dtype()) &&
         ((low && is_floating(low->tensor.dtype())) || (high && is_floating(high->tensor.dtype())));
-    const Tensor x = widen ? to(t, default_dtype()) : t;
+    const DType dtype = widen                      ? default_dtype()
+                        : t.dtype() == DType::Bool ? DType::Int64
+                                                   : t.dtype();
+    const Tensor x = to(t, dtype);
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range->data());
   }
   if (!high) return named("ClampBackward0", apply<formulas::ClampMin>(t, low->tensor));

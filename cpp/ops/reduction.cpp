@@ -181,7 +181,7 @@ std::pair<Tensor, Tensor> extreme_along(const char* op, const char* node, Id arg
 
 Tensor any_all(const char* op, Id id, const Tensor& t, const OptDims& axes, bool keepdim) {
   const bool each = axes && axes->empty();  // no dimension, where None means all of them
-  const Tensor out = each ? to(t, DType::Bool) : flag(op, id, t, axes, keepdim);
+  const Tensor out = each ? clone(to(t, DType::Bool)) : flag(op, id, t, axes, keepdim);
   return t.dtype() == DType::UInt8 ? to(out, DType::UInt8) : out;  // PyTorch's type for it
 }
 

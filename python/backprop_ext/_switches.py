@@ -157,10 +157,10 @@ def get_default_device() -> device:
     return device("cpu")
 
 
-def set_default_device(device_: Any) -> None:
+def set_default_device(device: Any) -> None:
     """Accepts the CPU. Raises RuntimeError for another device."""
-    if device_ is not None:
-        on_cpu(device_)
+    if device is not None:
+        on_cpu(device)
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

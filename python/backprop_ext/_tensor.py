@@ -10,7 +10,7 @@ from . import _core
 from ._checks import the_bool, the_tensor
 from ._core import Tensor
 from ._tensor_str import tensor_str
-from .autograd.engine import leaves, seed
+from .autograd.engine import leaves, seed, seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -70,6 +70,8 @@ def _backward(
     Raises RuntimeError when the graph is missing or freed, and when `gradient` is missing or of
     another shape. Source: PyTorch's Tensor.backward.
     """
+    if isinstance(gradient, (tuple, list)):
+        (gradient,) = seeds("backward", (self,), gradient)
     _core._run_backward(
         (self,),
         (seed("backward", self, gradient),),

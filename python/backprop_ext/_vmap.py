@@ -9,6 +9,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from . import _core, _tree
+from ._checks import whole
 from ._core import Tensor
 from ._func_checks import check_chunks, check_randomness
 from .random import RandomState
@@ -40,12 +41,15 @@ def vmap(
     """
     check_randomness("vmap", randomness)
     check_chunks("vmap", chunk_size)
+    if chunk_size is not None and whole(chunk_size) is None:
+        raise TypeError(f"[vmap] {chunk_size=}; pass a whole number, or None")
 
     @wraps(func)
     def over_examples(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(in_dims, list):
+            raise ValueError(f"[vmap] {in_dims=} is a list; pass a tuple, one for each argument")
         values, build = _tree.flatten(args)
-        whole = tuple(in_dims) if isinstance(in_dims, list) else in_dims
-        dims = _tree.broadcast_prefix("vmap", whole, args)
+        dims = _tree.broadcast_prefix("vmap", in_dims, args)
         start = RandomState()
         results = []
         for k in range(_examples(values, dims)):
@@ -87,6 +91,8 @@ def _examples(values: list[Any], dims: list[Any]) -> int:
 
 def _stacked(results: list[Any], out_dims: Any) -> Any:
     _, build = _tree.flatten(results[0])
+    if isinstance(results[0], Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
+        (out_dims,) = out_dims
     dims = _tree.broadcast_prefix("vmap", out_dims, results[0])
     columns = zip(*map(_tree.leaves, results), strict=True)
     for value in _tree.leaves(results[0]):
@@ -94,4 +100,6 @@ def _stacked(results: list[Any], out_dims: Any) -> Any:
             raise ValueError(
                 f"[vmap] the function returned a {type(value).__name__}; return tensors"
             )
-    return build([_core.stack(c, d) for c, d in zip(columns, dims, strict=True)])
+    if not all(isinstance(d, int) for d in dims):
+        raise ValueError(f"[vmap] {out_dims=}; pass a whole number for each result")
+    return build([_core.stack(c, int(d)) for c, d in zip(columns, dims, strict=True)])

@@ -124,6 +124,10 @@ class GradScaler:
                 f"[GradScaler] growth_factor={growth_factor}, backoff_factor={backoff_factor}; "
                 "the first must be above 1, the second below"
             )
+        if isinstance(init_scale, Tensor) and init_scale.numel() != 1:
+            raise TypeError(
+                f"[GradScaler] init_scale has the shape {tuple(init_scale.shape)}; pass a number"
+            )
         self._enabled = enabled
         self._scale, self._growth_tracker = init_scale, 0
         self._factors = {"growth_factor": growth_factor, "backoff_factor": backoff_factor}
@@ -199,6 +203,8 @@ class GradScaler:
         """The scale for the next step. Raises AssertionError when no gradients were looked at."""
         if not self._enabled:
             return
+        if new_scale is not None and not self._used:
+            raise AssertionError("[update] no loss was scaled; call scaler.scale(loss).backward()")
         if new_scale is not None:
             self._scale = float(new_scale)
         elif not self._unscaled:

@@ -23,8 +23,8 @@ from ._func_checks import (
 from ._names import missing_from
 from ._vmap import vmap
 from .autograd import functional
-from .autograd.grad_mode import enable_grad
-from .nn.utils.stateless import functional_call
+from .autograd.grad_mode import enable_grad, is_grad_enabled
+from .nn.utils import stateless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,11 +57,21 @@ def _inside() -> Iterator[None]:
     """While a function runs: a derivative that it takes may be differentiated from outside."""
     global _level
     _level += 1
+    if _level == 1:
+        functional.made = []
     try:
         with enable_grad():
             yield
     finally:
         _level -= 1
+        if not _level:
+            functional.made = None
+
+
+def _leads_elsewhere(outputs: list[Any], own: Sequence[Tensor]) -> bool:
+    """Whether outputs depend on tensors that require grad and were not made by transforms."""
+    made = functional.made or []
+    return _core._leads_elsewhere([t for t in outputs if isinstance(t, Tensor)], [*own, *made])
 
 
 def grad(
@@ -131,26 +141,30 @@ def jvp(
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, tuple) or not given:
             raise RuntimeError(f"[jvp] {name}={given!r}; pass a tuple of one or more")
+        only_tensors("jvp", _tree.leaves(given), given)
     xs, build = _tree.flatten(primals)
     nested = bool(_level) or any(x.requires_grad for x in xs)
+    recorded = nested or is_grad_enabled()
     more: list[Any] = []
     shape_of: list[Any] = []
+    kept: list[bool] = []
 
     def flat(*values: Tensor) -> tuple[Tensor, ...]:
         with _inside():
             result = func(*build(list(values)))
-        if has_aux:
-            result, *rest = with_aux("jvp", result)
-            more[:] = rest if nested else map(_detached, rest)
-        found, rebuild = _tree.flatten(result)
-        only_tensors("jvp", found, result)
+            result, *rest = with_aux("jvp", result) if has_aux else (result,)
+            found, rebuild = _tree.flatten(result)
+            only_tensors("jvp", found, result)
+            kept[:] = [nested or (recorded and _leads_elsewhere(found, values))]
+        more[:] = rest if kept[0] else map(_detached, rest)
         shape_of[:] = [rebuild]
         return tuple(found)
 
     vs = tuple(_tree.leaves(tangents))
-    ys, found = functional.jvp(flat, tuple(xs), vs, nested, strict)
+    ys, found = functional.jvp(flat, tuple(xs), vs, recorded, strict)
     (rebuild,) = shape_of
-    return (rebuild(list(ys)), rebuild(list(found)), *more)
+    pair = (rebuild(list(ys)), rebuild(list(found)))
+    return (*(pair if kept[0] else map(_detached, pair)), *more)
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
@@ -170,11 +184,13 @@ def jacrev(
     *,
     has_aux: bool = False,
     chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
 ) -> Callable[..., Any]:
     """x -> d func / d x, of shape result.shape + x.shape; a tuple for several argnums.
 
-    One backward pass for each element of the result; chunk_size changes nothing. A nested result
-    gives a nest of Jacobians, each in the structure of x. has_aux as in grad.
+    One backward pass for each element of the result; chunk_size and _preallocate_and_copy change
+    nothing. A nested result gives a nest of Jacobians, each in the structure of x. has_aux as in
+    grad.
     """
     check_chunks("jacrev", chunk_size)
 
@@ -200,6 +216,38 @@ def jacfwd(func: Callable[..., Any], argnums: Numbers = 0, **options: Any) -> Ca
 def hessian(func: Callable[..., Any], argnums: Numbers = 0) -> Callable[..., Any]:
     """x -> d^2 func / d x^2, of shape result.shape + x.shape + x.shape."""
     return jacrev(jacrev(func, argnums), argnums)
+
+
+def functional_call(
+    module: Module,
+    parameter_and_buffer_dicts: dict[str, Tensor] | Sequence[dict[str, Tensor]],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    """nn.utils.stateless.functional_call with one dict, or several. KeyError: a name in two."""
+    given: dict[str, Tensor] = {}
+    if isinstance(parameter_and_buffer_dicts, dict):
+        given = parameter_and_buffer_dicts
+    elif not isinstance(parameter_and_buffer_dicts, (list, tuple)) or not all(
+        isinstance(part, dict) for part in parameter_and_buffer_dicts
+    ):
+        raise ValueError(
+            f"[functional_call] {parameter_and_buffer_dicts=}; pass a dict, or a list of them"
+        )
+    else:
+        for part in parameter_and_buffer_dicts:
+            twice = sorted(set(part) & set(given))
+            if twice:
+                raise KeyError(
+                    f"[functional_call] {twice} are in several dictionaries; keep one of each"
+                )
+            given |= part
+    return stateless.functional_call(
+        module, given, args, kwargs, tie_weights=tie_weights, strict=strict
+    )
 
 
 def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:
@@ -256,7 +304,8 @@ def _detached(tree: Any) -> Any:
 class _Call:
     """A call of a function, with the tensors of some arguments as leaves to differentiate to.
 
-    nested: a derivative is taken of the derivative, from outside; it needs a graph.
+    nested: a derivative is taken of the derivative, from outside; it needs a graph. So does one of
+    a function that reads other tensors that require grad, as the weights of a module.
     """
 
     def __init__(self, args: tuple[Any, ...], argnums: Numbers) -> None:
@@ -270,6 +319,7 @@ class _Call:
                 )
         inputs = [t for t in _tree.leaves(args) if isinstance(t, Tensor)]
         self.nested = bool(_level) or any(t.requires_grad for t in inputs)
+        self._recorded = is_grad_enabled()
         with enable_grad():
             self.leaves = tuple(functional.as_input(t, self.nested) for t in tensors)
         self._build, self._several = build, isinstance(argnums, tuple)
@@ -281,10 +331,10 @@ class _Call:
         """(result, what comes with it)."""
         with _inside():
             result = func(*self._args, **kwargs)
-        if has_aux:
-            y, *more = with_aux("func", result)
-            return y, more if self.nested else [_detached(part) for part in more]
-        return result, []
+            y, *more = with_aux("func", result) if has_aux else (result,)
+            if self._recorded and not self.nested:
+                self.nested = _leads_elsewhere(_tree.leaves(y), self.leaves)
+        return y, more if self.nested else [_detached(part) for part in more]
 
     def build(self, found: Sequence[Tensor]) -> Any:
         """Derivatives in the structure of the arguments."""

@@ -53,20 +53,28 @@ def supported_activities() -> set[ProfilerActivity]:
 
 
 def schedule(
-    *, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0
+    *,
+    wait: int,
+    warmup: int,
+    active: int,
+    repeat: int = 0,
+    skip_first: int = 0,
+    skip_first_wait: int = 0,
 ) -> Callable[[int], ProfilerAction]:
     """step -> action: skip_first steps, then `repeat` times (0: always) wait, warmup, active.
 
+    With skip_first_wait, the first wait is left out.
     Raises AssertionError for negative numbers, and for no active step.
     """
     counts = (wait, warmup, active, repeat, skip_first)
     if min(counts) < 0 or active == 0:
         raise AssertionError(f"[schedule] {counts}; pass numbers from 0, and active from 1")
     cycle = wait + warmup + active
+    first = skip_first - (wait if skip_first_wait else 0)
 
     def action(step: int) -> ProfilerAction:
-        turn, place = divmod(step - skip_first, cycle)
-        if turn < 0 or (repeat and turn >= repeat) or place < wait:
+        turn, place = divmod(step - first, cycle)
+        if step < skip_first or (repeat and turn >= repeat) or place < wait:
             return ProfilerAction.NONE
         if place < wait + warmup:
             return ProfilerAction.WARMUP

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Gradients = Tensor | Sequence[Tensor | None] | None
 
-__all__ = ["backward", "grad", "leaves", "seed"]
+__all__ = ["backward", "grad", "leaves", "seed", "seeds"]
 
 
 def backward(
@@ -37,9 +37,9 @@ def backward(
                 "[backward] both grad_tensors and grad_variables were given; pass grad_tensors"
             )
         grad_tensors = grad_variables
-    seeds = _seeds("backward", roots, grad_tensors)
+    gradients = seeds("backward", roots, grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
-    _core._run_backward(roots, seeds, keep, create_graph, leaves(inputs), True, True)
+    _core._run_backward(roots, gradients, keep, create_graph, leaves(inputs), True, True)
 
 
 def grad(
@@ -73,7 +73,7 @@ def grad(
         return _batched(roots, wanted, grad_outputs, create_graph, allow_unused, materialize_grads)
     found = _core._run_backward(
         roots,
-        _seeds("grad", roots, grad_outputs),
+        seeds("grad", roots, grad_outputs),
         create_graph if retain_graph is None else retain_graph,
         create_graph,
         wanted,
@@ -97,7 +97,7 @@ def _batched(
 ) -> tuple[Tensor, ...]:
     """A pass for each row of the gradients."""
     if grad_outputs is None:
-        _seeds("grad", roots, None)
+        seeds("grad", roots, None)
     given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs or ())
     sizes = {g.shape[0] for g in given if g is not None and g.ndim}
     if len(sizes) != 1 or sizes == {0}:
@@ -172,7 +172,8 @@ def _only_tensors(op: str, inputs: tuple[Tensor, ...]) -> None:
             raise RuntimeError(f"[{op}] an input is a {type(given).__name__}; name tensors")
 
 
-def _seeds(op: str, roots: tuple[Tensor, ...], given: Gradients) -> tuple[Tensor, ...]:
+def seeds(op: str, roots: tuple[Tensor, ...], given: Gradients) -> tuple[Tensor, ...]:
+    """The seed of each output. Raises RuntimeError for another number of gradients."""
     for root in roots:
         if not isinstance(root, Tensor):
             raise AssertionError(f"[{op}] an output is a {type(root).__name__}; pass tensors")

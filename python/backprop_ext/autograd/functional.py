@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
+# The leaves that are made here, while a transform of torch.func is at work: it looks for others.
+made: list[Tensor] | None = None
+
 
 def jacobian(
     func: Callable[..., Any],
@@ -121,7 +124,7 @@ def jvp(
         xs, _ = _inputs("jvp", inputs, create_graph)
         vs = _vectors("jvp", v, xs)
         ys, one_output = _outputs("jvp", func, xs)
-        us = tuple(_core.zeros_like(y).requires_grad_() for y in ys)
+        us = tuple(_leaf(_core.zeros_like(y)) for y in ys)
         back = _grads("jvp", ys, xs, us, True, strict)
         found = _grads("jvp", back, us, vs, create_graph, False)
     return _out(ys, one_output, create_graph), _out(found, one_output, create_graph)
@@ -165,7 +168,13 @@ def _inputs(op: str, inputs: Any, create_graph: bool) -> tuple[Tensors, bool]:
 
 def as_input(x: Tensor, create_graph: bool) -> Tensor:
     """x as an input to differentiate to; its own graph goes on with create_graph."""
-    return x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()
+    return x.view_as(x) if create_graph and x.requires_grad else _leaf(x.detach())
+
+
+def _leaf(x: Tensor) -> Tensor:
+    if made is not None:
+        made.append(x)
+    return x.requires_grad_()
 
 
 def _outputs(op: str, func: Callable[..., Any], xs: Sequence[Tensor]) -> tuple[Tensors, bool]:

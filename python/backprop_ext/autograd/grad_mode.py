@@ -139,6 +139,9 @@ class set_grad_enabled(_GradMode):  # noqa: N801 (PyTorch's name)
         _set_grad_enabled(self._earlier)
         return super().__call__(function)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__module__}.{type(self).__qualname__}(mode={self._mode})"
+
 
 def is_inference_mode_enabled() -> bool:
     """True inside inference_mode()."""

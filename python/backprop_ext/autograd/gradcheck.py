@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
+from .._checks import the_tensor
 from .._core import Tensor
 from . import engine
+from .forward_ad import dual_level, make_dual, unpack_dual
 from .grad_mode import enable_grad, no_grad
 
 if TYPE_CHECKING:
@@ -53,18 +55,20 @@ def gradcheck(
     output is differentiated alone, while the others have no gradient: check_undefined_grad, and,
     as dtypes are always those of the inputs and batches are loops, check_grad_dtypes and
     check_batched_grad have nothing left to do.
-    Raises NotImplementedError for check_forward_ad: there is no forward mode; AssertionError where
-    check_backward_ad is off too.
+    check_forward_ad: tangents, as `forward_ad` has them, are compared as well; without
+    check_backward_ad they alone. Raises AssertionError for neither.
     Raises GradcheckError, or returns False without `raise_exception`; ValueError when no input
     requires grad. Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck
     """
-    if check_forward_ad or check_batched_forward_grad:
-        raise NotImplementedError(
-            "[gradcheck] forward-mode derivatives were asked for, only backward is supported; "
-            "drop check_forward_ad and check_batched_forward_grad"
+    if not check_forward_ad and (check_batched_forward_grad or not check_backward_ad):
+        raise AssertionError(
+            f"[gradcheck] {check_backward_ad=}, {check_batched_forward_grad=}; pass "
+            "check_forward_ad=True too"
         )
-    if not check_backward_ad:
-        raise AssertionError("[gradcheck] check_backward_ad=False leaves nothing to check; drop it")
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError(f"[gradcheck] {check_batched_grad=}, {check_backward_ad=}; drop one")
+    eps, atol, rtol = _number("eps", eps), _number("atol", atol), _number("rtol", rtol)
+    nondet_tol = _number("nondet_tol", nondet_tol)
     args: list[Any] = [*inputs] if isinstance(inputs, (list, tuple)) else [inputs]
     places = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
     if not places:
@@ -87,10 +91,21 @@ def gradcheck(
         if fault is None and (output.requires_grad or not recorded):
             for i in places:
                 check = _Check(func, args, i, k, output, eps)
-                fault = fault or check.fault(draw if fast_mode else None, atol, rtol, nondet_tol)
+                if check_backward_ad and not fault:
+                    unit = draw if fast_mode else None
+                    fault = check.backward_fault(unit, atol, rtol, nondet_tol)
+                if check_forward_ad and not fault:
+                    fault = check.forward_fault(draw if fast_mode else None, atol, rtol)
     if fault and raise_exception:
         raise GradcheckError(f"[gradcheck] {fault}")
     return not fault
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value + 0.0)
+    except (TypeError, ValueError):
+        raise TypeError(f"[gradcheck] {name}={value!r}; pass a number") from None
 
 
 def _outputs(func: Function, args: list[Any]) -> tuple[Tensor, ...]:
@@ -120,7 +135,7 @@ class _Check:
     ) -> None:
         self.func, self.args, self.i, self.k = func, args, i, k
         self.output, self.eps = output, eps
-        self.x = _reals(args[i])
+        self.x, self.pair = _reals(args[i]), f"output {k} to input {i}"
 
     def _at(self, x: Array) -> Array:
         args = [*self.args]
@@ -143,30 +158,57 @@ class _Check:
         )
         return np.zeros(self.x.size) if g is None else _reals(g)
 
-    def fault(
+    def tangent(self, u: Array) -> Array:
+        """J u by forward mode; u (n,), J u (m,)."""
+        args, x = [*self.args], self.args[self.i].detach()
+        with dual_level(), enable_grad():
+            args[self.i] = make_dual(x, _like(u, x))
+            found = unpack_dual(_outputs(self.func, args)[self.k]).tangent
+        return _reals(_core.zeros_like(self.output) if found is None else found)
+
+    def backward_fault(
         self, draw: np.random.Generator | None, atol: float, rtol: float, nondet_tol: float
     ) -> str | None:
         """What is wrong, or None."""
-        n, m = self.x.size, self.output.numel() * (2 if self.output.is_complex() else 1)
-        if n == 0 or m == 0:
+        us, vs = self._directions(draw)
+        if not us.size or not vs.size:
             return None
-        us, vs = np.eye(n), np.eye(m)
-        if draw is not None:
-            us, vs = draw.standard_normal((1, n)), draw.standard_normal((1, m))
-        numeric = vs @ np.stack([self.forward(u) for u in us], axis=1)
         rows = np.stack([self.backward(v) for v in vs])
-        analytic = rows @ us.T
-        pair = f"output {self.k} to input {self.i}"
         if (spread := np.abs(rows[-1] - self.backward(vs[-1])).max()) > nondet_tol:
-            return f"two backward passes for {pair} differ by {spread:.3g}; allow it: nondet_tol"
+            return (
+                f"two backward passes for {self.pair} differ by {spread:.3g}; allow it: nondet_tol"
+            )
+        return self._difference("backward", rows @ us.T, us, vs, atol, rtol)
+
+    def forward_fault(
+        self, draw: np.random.Generator | None, atol: float, rtol: float
+    ) -> str | None:
+        """What is wrong with the tangents, or None."""
+        us, vs = self._directions(draw)
+        if not us.size or not vs.size:
+            return None
+        analytic = vs @ np.stack([self.tangent(u) for u in us], axis=1)
+        return self._difference("forward mode", analytic, us, vs, atol, rtol)
+
+    def _directions(self, draw: np.random.Generator | None) -> tuple[Array, Array]:
+        """The u and v: all units, or one random one of each."""
+        n, m = self.x.size, self.output.numel() * (2 if self.output.is_complex() else 1)
+        if draw is None:
+            return np.eye(n), np.eye(m)
+        return draw.standard_normal((1, n)), draw.standard_normal((1, m))
+
+    def _difference(
+        self, way: str, analytic: Array, us: Array, vs: Array, atol: float, rtol: float
+    ) -> str | None:
+        numeric = vs @ np.stack([self.forward(u) for u in us], axis=1)
         bad = ~np.isclose(analytic, numeric, rtol, atol, equal_nan=True)
         if not bad.any():
             return None
         at = tuple(int(j) for j in np.argwhere(bad)[0])
         return (
-            f"the derivative of {pair} is {analytic[at]:.8g} by backward and {numeric[at]:.8g} by "
-            f"differences at {at}, one of {bad.sum()} in {bad.shape}; mend the derivative, or move "
-            "off a kink"
+            f"the derivative of {self.pair} is {analytic[at]:.8g} by {way} and {numeric[at]:.8g} "
+            f"by differences at {at}, one of {bad.sum()} in {bad.shape}; mend the derivative, or "
+            "move off a kink"
         )
 
 
@@ -191,19 +233,14 @@ def gradgradcheck(
 ) -> bool:
     """gradcheck of (x, g) -> J(x)^T g, the second derivative; g is `grad_outputs`, or random.
 
-    gen_non_contig_grad_outputs: the random g are strided. Raises as gradcheck does,
-    NotImplementedError for check_fwd_over_rev, AssertionError where check_rev_over_rev is off too.
+    gen_non_contig_grad_outputs: the random g are strided. check_rev_over_rev and check_fwd_over_rev
+    are gradcheck's check_backward_ad and check_forward_ad. Raises as gradcheck does.
     """
-    if check_fwd_over_rev:
-        raise NotImplementedError(
-            "[gradgradcheck] forward-mode derivatives were asked for, only backward is supported; "
-            "drop check_fwd_over_rev"
-        )
-    if not check_rev_over_rev:
+    if not check_fwd_over_rev and not check_rev_over_rev:
         raise AssertionError(
             "[gradgradcheck] check_rev_over_rev=False leaves nothing to check; drop it"
         )
-    args = [inputs] if isinstance(inputs, Tensor) else [*inputs]
+    args: list[Any] = [*inputs] if isinstance(inputs, (list, tuple)) else [inputs]
     count = len(args)
     with no_grad():
         outputs = _outputs(func, args)
@@ -212,9 +249,10 @@ def gradgradcheck(
         seeds = [_like(draw.standard_normal(_reals(out).size), out) for out in outputs]
         if gen_non_contig_grad_outputs:
             seeds = [_core.stack([g, g], -1)[..., 0] for g in seeds]
+        seeds = [g.requires_grad_(g.is_floating_point() or g.is_complex()) for g in seeds]
     else:
-        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else [*grad_outputs]
-        seeds = [g.detach().clone() for g in given]
+        given = grad_outputs if isinstance(grad_outputs, (list, tuple)) else [grad_outputs]
+        seeds = [the_tensor("gradgradcheck", g, "grad_outputs") for g in given]
 
     def first(*everything: Any) -> tuple[Tensor, ...]:
         xs, gs = everything[:count], everything[count:]
@@ -226,11 +264,13 @@ def gradgradcheck(
 
     return gradcheck(
         first,
-        [*args, *(g.requires_grad_() for g in seeds)],
+        [*args, *seeds],
         eps=eps,
         atol=atol,
         rtol=rtol,
         raise_exception=raise_exception,
         nondet_tol=nondet_tol,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode,
     )

@@ -130,18 +130,18 @@ def current_device() -> int:
     return 0
 
 
-def get_device_name(device_: Any = None) -> str:
+def get_device_name(device: Any = None) -> str:
     """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
     return ""
 
 
-def get_device_properties(device_: Any = None) -> Any:
+def get_device_properties(device: Any = None) -> Any:
     """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
 
 
-def set_device(device_: Any) -> None:
+def set_device(device: Any) -> None:
     """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
 

@@ -206,8 +206,8 @@ class _Multinomial(_LessThan):
     event_dim = 1
     _shown = ()
 
-    def check(self, value: Tensor) -> Tensor:
-        return (value >= 0).all(-1) & value.sum(-1).le(self.upper_bound)
+    def check(self, x: Tensor) -> Tensor:
+        return (x >= 0).all(-1) & x.sum(-1).le(self.upper_bound)
 
 
 class _Real(Constraint):

@@ -81,11 +81,11 @@ class Distribution:
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         """The same distribution with its parameters repeated to a batch_shape."""
-        new = self._get_checked_instance(type(self), _instance)
-        new.__dict__ = {**self.__dict__, **new.__dict__, "_batch_shape": Size(batch_shape)}
+        new, batch_shape = self._get_checked_instance(type(self), _instance), Size(batch_shape)
+        new.__dict__ = {**self.__dict__, **new.__dict__, "_batch_shape": batch_shape}
         for name, value in self.__dict__.items():
             if isinstance(value, Distribution):  # what this one is made of
-                setattr(new, name, self._expanded_part(value, Size(batch_shape)))
+                setattr(new, name, self._expanded_part(value, batch_shape))
         for name, constraint in self._repeated.items():
             if name in self.__dict__:
                 value = self.__dict__[name]
@@ -99,6 +99,11 @@ class Distribution:
         NotImplementedError where that type has another __init__ than `cls`, whose expand it is.
         """
         if _instance is not None:
+            if not isinstance(_instance, Distribution):
+                # PyTorch sets an attribute first, which not every object lets it.
+                raise (TypeError if hasattr(_instance, "__dict__") else AttributeError)(
+                    f"[expand] a {type(_instance).__name__} is no distribution; leave it out"
+                )
             return _instance
         if type(self).__init__ is not cls.__init__:  # type: ignore[misc]
             raise NotImplementedError(

@@ -31,7 +31,6 @@ class Folded(TransformedDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        value = _core.as_tensor(value, dtype=self.scale.dtype)
         return _core.where(value >= 0, self.base_dist.log_prob(value) + log(2), -inf)
 
     def cdf(self, value: Tensor) -> Tensor:
@@ -40,8 +39,8 @@ class Folded(TransformedDistribution):
         found: Tensor = 2 * self.base_dist.cdf(value) - 1
         return found
 
-    def icdf(self, value: Tensor) -> Tensor:
-        found: Tensor = self.base_dist.icdf((value + 1) / 2)
+    def icdf(self, prob: Tensor) -> Tensor:
+        found: Tensor = self.base_dist.icdf((prob + 1) / 2)
         return found
 
     def entropy(self) -> Tensor:

@@ -40,7 +40,7 @@ class MixtureSameFamily(Distribution):
                 raise ValueError(
                     f"[MixtureSameFamily] {name} is a {type(part).__name__}; pass a {kind.__name__}"
                 )
-        mixed = mixture_distribution.param_shape
+        mixed = mixture_distribution.logits.shape  # PyTorch prints them from then on
         components = component_distribution.batch_shape
         batch = zip(mixed[-2::-1], components[-2::-1], strict=False)
         if mixed[-1:] != components[-1:] or any(1 != i != j != 1 for i, j in batch):
@@ -81,13 +81,13 @@ class MixtureSameFamily(Distribution):
         apart = self.component_distribution.mean - self._pad(self.mean)
         return self._weighted(self.component_distribution.variance) + self._weighted(apart.pow(2))
 
-    def cdf(self, value: Tensor) -> Tensor:
-        return self._weighted(self.component_distribution.cdf(self._pad(value)))
+    def cdf(self, x: Tensor) -> Tensor:
+        return self._weighted(self.component_distribution.cdf(self._pad(x)))
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, x: Tensor) -> Tensor:
         if self._validate_args:
-            self._validate_sample(value)
-        each = self.component_distribution.log_prob(self._pad(value))
+            self._validate_sample(x)
+        each = self.component_distribution.log_prob(self._pad(x))
         weights = self.mixture_distribution.logits.log_softmax(-1)
         return (each + weights).logsumexp(-1)
 

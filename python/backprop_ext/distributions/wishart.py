@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from math import log, nan
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, linalg
+from .._checks import the_tensor
 from .._core import Tensor
 from .._switches import finfo
 from ..functional import broadcast_shapes
@@ -46,6 +48,8 @@ class Wishart(WithCovariance):
             scale_tril=scale_tril,
         )
         d = matrix.shape[-1]
+        if not isinstance(df, Number):
+            df = the_tensor("Wishart", df, "df")
         df = _core.as_tensor(df, dtype=matrix.dtype)
         if bool((df <= d - 1).any()):
             raise ValueError(f"[Wishart] df is {df.tolist()}; pass more than {d - 1}")
@@ -85,7 +89,18 @@ class Wishart(WithCovariance):
         outer = diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2)
         return self._times(self.df) * (v.pow(2) + outer)
 
-    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+    def rsample(
+        self, sample_shape: Sequence[int] = (), max_try_correction: int | None = None
+    ) -> Tensor:
+        """Draws. PyTorch takes those that are not singular for singular, and draws them anew.
+
+        So does this, for the same numbers, unless max_try_correction is 0.
+        """
+        if max_try_correction is None or max_try_correction > 0:
+            self._by_bartlett(sample_shape)
+        return self._by_bartlett(sample_shape)
+
+    def _by_bartlett(self, sample_shape: Sequence[int]) -> Tensor:
         d = self.event_shape[-1]
         roots = self._chi2.rsample(sample_shape).sqrt()
         diagonal = roots.clamp(min=finfo(roots.dtype).eps).diag_embed()

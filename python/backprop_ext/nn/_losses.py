@@ -49,7 +49,7 @@ def triplet_margin_with_distance_loss(
             f"{[tuple(t.shape) for t in (anchor, positive, negative)]}; they must have the same "
             "number of dimensions"
         )
-    d: Any = distance_function or _distance
+    d: Any = _distance if distance_function is None else distance_function
     far = d(anchor, negative)
     if swap:
         far = _core.minimum(far, d(positive, negative))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 from .._core import Tensor
 
-__all__ = ["reduction_of"]
+__all__ = ["reduction_of", "weighted_loss"]
 
 
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -21,7 +22,8 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
             "it: loss_fn = nn.MSELoss(); loss_fn(input, target)"
         )
     if size_average is not None or reduce is not None:
-        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        whole, mean = (given is None or given for given in (reduce, size_average))
+        reduction = "none" if not whole else "mean" if mean else "sum"
         warnings.warn(
             f"[loss] size_average={size_average} and reduce={reduce} are out of date; "
             f"write reduction={reduction!r}",
@@ -32,3 +34,18 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
             f"[loss] reduction={reduction!r} is not one of 'none', 'mean', 'sum'; take one"
         )
     return reduction
+
+
+def weighted_loss(
+    op: str, each: Tensor, input: Tensor, weight: Tensor, reduction: str, total: Any
+) -> Tensor:
+    """each * weight, as it is, as its sum, or as its sum divided by `total`."""
+    reduction = reduction_of(None, None, reduction)
+    if weight.shape != input.shape:
+        raise ValueError(
+            f"[{op}] the weight has shape {tuple(weight.shape)}, the input {tuple(input.shape)}; "
+            "expand it to that of the input"
+        )
+    each = each * weight
+    found: Tensor = each if reduction == "none" else each.sum()
+    return found / total if reduction == "mean" else found

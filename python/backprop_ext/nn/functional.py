@@ -18,7 +18,7 @@ from ._attention import *  # noqa: F403
 from ._fractional_pool import *  # noqa: F403
 from ._losses import *  # noqa: F403
 from ._masks import *  # noqa: F403
-from ._reduction import reduction_of
+from ._reduction import reduction_of, weighted_loss
 from ._vision import *  # type: ignore[assignment]  # noqa: F403
 
 if TYPE_CHECKING:
@@ -149,11 +149,18 @@ def mse_loss(  # type: ignore[no-redef]
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
-    """(x - t)^2, elementwise or as its mean or sum. Warns when the shapes differ."""
+    """(x - t)^2, elementwise or as its mean or sum; with a weight, its weighted mean.
+
+    Warns when the shapes differ. Raises ValueError for a weight of another shape than the input.
+    """
     _warn_if_broadcast("mse_loss", input, target)
     if size_average is not None or reduce is not None:
         reduction = reduction_of(size_average, reduce, reduction)
+    if weight is not None:
+        each = _nn.mse_loss(input, target, reduction="none")
+        return weighted_loss("mse_loss", each, input, weight, reduction, weight.sum())
     return _nn.mse_loss(input, target, reduction=reduction)
 
 
@@ -163,11 +170,18 @@ def l1_loss(  # type: ignore[no-redef]
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
-    """|x - t|, elementwise or as its mean or sum. Warns when the shapes differ."""
+    """|x - t|, elementwise or as its mean or sum; with a weight, its weighted mean.
+
+    Warns when the shapes differ. Raises ValueError for a weight of another shape than the input.
+    """
     _warn_if_broadcast("l1_loss", input, target)
     if size_average is not None or reduce is not None:
         reduction = reduction_of(size_average, reduce, reduction)
+    if weight is not None:
+        each = _nn.l1_loss(input, target, reduction="none")
+        return weighted_loss("l1_loss", each, input, weight, reduction, weight.sum())
     return _nn.l1_loss(input, target, reduction=reduction)
 
 
@@ -187,13 +201,21 @@ def smooth_l1_loss(  # type: ignore[no-redef]
 
 
 def huber_loss(  # type: ignore[no-redef]
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """d^2 / 2 where d = |x - t| <= delta, delta (d - delta / 2) elsewhere. Warns on other shapes.
 
+    A weight multiplies each; its mean is taken over their number, not their weight, as in PyTorch.
     Source: Huber, Ann. Math. Statist. 35 (1964) 73.
     """
     _warn_if_broadcast("huber_loss", input, target)
+    if weight is not None:
+        each = _nn.huber_loss(input, target, reduction="none", delta=delta)
+        return weighted_loss("huber_loss", each, input, weight, reduction, each.numel())
     return _nn.huber_loss(input, target, reduction=reduction, delta=delta)
 
 

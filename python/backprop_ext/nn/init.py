@@ -56,7 +56,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
                 f"[calculate_gain] the slope of leaky_relu is {slope!r}, no number; pass one"
             )
         return sqrt(2.0 / (1.0 + slope**2))
-    if nonlinearity not in _GAINS:
+    if not isinstance(nonlinearity, str) or nonlinearity not in _GAINS:
         raise ValueError(
             f"[calculate_gain] {nonlinearity!r} is not one of {sorted([*_GAINS, 'leaky_relu'])}; "
             "take the nearest"
@@ -251,9 +251,10 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 
 def _calculate_correct_fan(tensor: Tensor, mode: str, op: str = "init") -> int:
-    if mode not in ("fan_in", "fan_out"):
+    place = {"fan_in": 0, "fan_out": 1}.get(mode.lower())
+    if place is None:
         raise ValueError(f"[{op}] mode={mode!r} is not one of 'fan_in', 'fan_out'; take one")
-    return _calculate_fan_in_and_fan_out(tensor, op)[mode == "fan_out"]
+    return _calculate_fan_in_and_fan_out(tensor, op)[place]
 
 
 def _kaiming_std(op: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:

@@ -33,3 +33,6 @@ __all__ = [
 
 _by_name = (Adadelta, Adagrad, AdamW, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop)
 keep_also(globals(), {kind.__name__.lower(): kind.__name__ for kind in _by_name})
+# As in PyTorch: `from torch.optim.adam import Adam` works, and `optim.adam` for `optim.Adam` fails.
+for _name in ("adam", "lbfgs", "sgd", *(kind.__name__.lower() for kind in _by_name)):
+    del globals()[_name]

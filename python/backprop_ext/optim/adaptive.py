@@ -175,12 +175,12 @@ class Rprop(Compiled):
         at_least("Rprop", lr=lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"[Rprop] etas={etas}; pass one in (0, 1) and one above 1")
-        if len(step_sizes) != 2:
-            raise ValueError(f"[Rprop] {step_sizes=}; pass the least and the greatest")
+        if len(sizes := [*step_sizes]) != 2:
+            raise ValueError(f"[Rprop] step_sizes={sizes}; pass the least and the greatest")
         defaults = {
             "lr": lr,
             "etas": etas,
-            "step_sizes": step_sizes,
+            "step_sizes": tuple(sizes),
             "foreach": foreach,
             "maximize": maximize,
             "differentiable": differentiable,

@@ -137,6 +137,8 @@ class Muon(_ByParameter):
         adjust_lr_fn: str | None = None,
     ) -> None:
         at_least("Muon", lr=lr, weight_decay=weight_decay, momentum=momentum)
+        if ns_steps >= 100:
+            raise ValueError(f"[Muon] {ns_steps=}; pass less than 100")
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
             raise ValueError(
                 f"[Muon] adjust_lr_fn={adjust_lr_fn!r}; pass 'original' or 'match_rms_adamw'"

@@ -105,7 +105,7 @@ def checkpoint_sequential(
     **kwargs: Any,
 ) -> Any:
     """The functions (or a Sequential) one after another, in `segments` parts: all but the last
-    are checkpointed. Raises ValueError for unknown keyword arguments."""
+    are checkpointed. Raises ValueError for more segments than functions."""
     preserve = kwargs.pop("preserve_rng_state", True)
     if kwargs:
         raise ValueError(
@@ -119,8 +119,12 @@ def checkpoint_sequential(
             "Sequential, or a list of functions"
         )
     steps = [*functions]
-    size = max(1, len(steps) // segments)
-    split = size * (segments - 1)
+    size = len(steps) // segments
+    if not size:
+        raise ValueError(
+            f"[checkpoint_sequential] {segments=} of {len(steps)} functions; take fewer"
+        )
+    split = max(0, size) * (segments - 1)
     for start in range(0, split, size):
         part = _chain(steps[start : start + size])
         input = checkpoint(part, input, use_reentrant=use_reentrant, preserve_rng_state=preserve)

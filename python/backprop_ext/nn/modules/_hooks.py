@@ -143,7 +143,8 @@ class _Gate:
             nothing = (None,) * (self.inputs or 0)
             for hook in self.after:
                 changed = hook.run(self.module, nothing, grads)
-                if changed is not None and any(g is not None for g in changed):
+                given = changed if isinstance(changed, tuple) else (changed,)
+                if any(g is not None for g in given):
                     raise RuntimeError(
                         "[full_backward_hook] a hook returned gradients of inputs that require "
                         "none; return None"

@@ -276,11 +276,8 @@ class PReLU(_Activation):
     ) -> None:
         super().__init__()
         self.num_parameters = num_parameters
-        self.weight = Parameter(
-            _core.full(
-                (num_parameters,), init, dtype=dtype or _core.get_default_dtype(), device=device
-            )
-        )
+        weight = _core.empty(num_parameters, dtype=dtype, device=device)
+        self.weight = Parameter(weight.fill_(init))
 
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)

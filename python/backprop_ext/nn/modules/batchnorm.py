@@ -55,7 +55,7 @@ class _NormBase(_Affine):
         self.register_buffer("running_var", made)
         count = _core.zeros((), dtype=_core.int64) if tracked else None
         self.register_buffer("num_batches_tracked", count)
-        self._add_affine((num_features,), affine, affine and bias, **factory)
+        self._add_affine(num_features, affine, affine and bias, **factory)
 
     def _load_from_state_dict(
         self, state_dict: Any, prefix: str, local_metadata: Any, *rest: Any, **named: Any
@@ -173,8 +173,12 @@ class SyncBatchNorm(_BatchNorm):
         process_group: Any = None,
         device: Device = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:

@@ -73,8 +73,14 @@ class AlphaDropout(_DropoutNd):
 
     f = staticmethod(F.alpha_dropout)
 
+    def forward(self, input: Tensor) -> Tensor:
+        return self.f(input, self.p, self.training)  # `inplace` changes nothing, as in PyTorch
+
 
 class FeatureAlphaDropout(_DropoutNd):
     """AlphaDropout of whole channels: x (N, C, ...)."""
 
     f = staticmethod(F.feature_alpha_dropout)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.f(input, self.p, self.training)

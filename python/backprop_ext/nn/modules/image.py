@@ -117,7 +117,7 @@ class Upsample(Module):
     def __init__(
         self,
         size: Sizes | None = None,
-        scale_factor: float | Sequence[float] | None = None,
+        scale_factor: float | tuple[float, ...] | None = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
         recompute_scale_factor: bool | None = None,
@@ -125,8 +125,9 @@ class Upsample(Module):
         super().__init__()
         self.name = type(self).__name__
         self.size = size
+        # A list is refused, as in PyTorch.
         self.scale_factor: float | tuple[float, ...] | None = None
-        if isinstance(scale_factor, Sequence):
+        if isinstance(scale_factor, tuple):
             self.scale_factor = tuple(float(factor) for factor in scale_factor)
         elif scale_factor:
             self.scale_factor = float(scale_factor)
@@ -154,7 +155,7 @@ class UpsamplingNearest2d(Upsample):
     def __init__(
         self,
         size: Sizes | None = None,
-        scale_factor: float | Sequence[float] | None = None,
+        scale_factor: float | tuple[float, ...] | None = None,
     ) -> None:
         super().__init__(size, scale_factor, mode="nearest")
 
@@ -165,6 +166,6 @@ class UpsamplingBilinear2d(Upsample):
     def __init__(
         self,
         size: Sizes | None = None,
-        scale_factor: float | Sequence[float] | None = None,
+        scale_factor: float | tuple[float, ...] | None = None,
     ) -> None:
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)

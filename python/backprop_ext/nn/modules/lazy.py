@@ -60,7 +60,7 @@ class _Lazy(Module):
         """The shapes of parameters and buffers; sets what else depends on the input."""
         raise NotImplementedError(f"[{type(self).__name__}] names no shapes; define _shapes")
 
-    def forward(self, input: Tensor, *rest: Any) -> Any:
+    def forward(self, input: Tensor, *rest: Any, **named: Any) -> Any:
         for name, shape in self._shapes(input).items():
             tensor = getattr(self, name)
             if isinstance(tensor, UninitializedParameter):
@@ -70,7 +70,7 @@ class _Lazy(Module):
         self.__class__ = self._mature
         layer: Any = self
         layer.reset_parameters()
-        return layer.forward(input, *rest)
+        return layer.forward(input, *rest, **named)
 
 
 class LazyLinear(_Lazy, linear.Linear):

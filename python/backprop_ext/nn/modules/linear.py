@@ -98,10 +98,6 @@ class Bilinear(Module):
         device: Device = None,
         dtype: Any = None,
     ) -> None:
-        if in1_features <= 0:
-            raise ValueError(
-                f"[Bilinear] in1_features={in1_features} is not positive; pass 1 or more"
-            )
         super().__init__()
         self.in1_features, self.in2_features = in1_features, in2_features
         self.out_features = out_features
@@ -115,6 +111,10 @@ class Bilinear(Module):
 
     def reset_parameters(self) -> None:
         """Draw the weight, then the bias."""
+        if self.in1_features <= 0:
+            raise ValueError(
+                f"[Bilinear] in1_features={self.in1_features} is not positive; pass 1 or more"
+            )
         bound = 1.0 / sqrt(self.in1_features)
         init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from ... import _core
 from .. import functional as F
 from .._reduction import reduction_of
 from .linear import Linear
@@ -195,14 +197,38 @@ class CrossEntropyLoss(_WeightedLoss):
         )
 
 
-class LinearCrossEntropyOptions(NamedTuple):
-    """How PyTorch takes a LinearCrossEntropyLoss apart to save memory; here it changes nothing."""
+@dataclass(slots=True, frozen=True)
+class LinearCrossEntropyOptions:
+    """How PyTorch takes a LinearCrossEntropyLoss apart to save memory; here it changes nothing.
+
+    Raises ValueError for a setting that PyTorch does not know.
+    """
 
     allow_retain_graph: bool = False
     batch_chunk_size: int | None = None
     chunking_method: str | None = "auto"
     acc_policy: str = "auto"
     acc_dtype: dtype | None = None
+
+    def __post_init__(self) -> None:
+        size, method = self.batch_chunk_size, self.chunking_method
+        known = {
+            "acc_policy": self.acc_policy in {"auto", "accurate", "balanced", "compact"},
+            "chunking_method": method in (None, "auto") or _is_aspect_ratio(method),
+            "batch_chunk_size": size is None or (isinstance(size, int) and size > 0),
+            "acc_dtype": self.acc_dtype in {None, _core.float32, _core.float64},
+        }
+        for name, fine in known.items():
+            if not fine:
+                raise ValueError(
+                    f"[LinearCrossEntropyOptions] {name}={getattr(self, name)!r} is unknown; "
+                    "leave it out"
+                )
+
+
+def _is_aspect_ratio(method: str) -> bool:
+    name, colon, factor = method.partition(":")
+    return name == "aspect_ratio" and (not colon or (factor.isdigit() and int(factor) > 0))
 
 
 class LinearCrossEntropyLoss(_WeightedLoss):

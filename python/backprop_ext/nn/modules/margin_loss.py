@@ -45,7 +45,7 @@ class _Margin(_Loss):
         super().__init__(size_average, reduce, reduction)
         self.margin = self.default if margin is ... else margin
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def _loss(self, *inputs: Tensor) -> Tensor:
         return self.f(*inputs, margin=self.margin, reduction=self.reduction)
 
 
@@ -54,17 +54,26 @@ class MarginRankingLoss(_Margin):
 
     f = staticmethod(F.margin_ranking_loss)
 
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        return self._loss(input1, input2, target)
+
 
 class HingeEmbeddingLoss(_Margin):
     """x where t is 1, max(0, margin - x) where t is -1."""
 
     f, default = staticmethod(F.hinge_embedding_loss), 1.0
 
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return self._loss(input, target)
+
 
 class CosineEmbeddingLoss(_Margin):
     """1 - cos(x1, x2) where t is 1, max(0, cos(x1, x2) - margin) where t is -1."""
 
     f = staticmethod(F.cosine_embedding_loss)
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        return self._loss(input1, input2, target)
 
 
 class SoftMarginLoss(_Loss):

@@ -26,7 +26,7 @@ class _Affine(Module):
     weight: Parameter | None
     bias: Parameter | None
 
-    def _add_affine(self, shape: tuple[int, ...], weight: bool, bias: bool, **factory: Any) -> None:
+    def _add_affine(self, shape: Any, weight: bool, bias: bool, **factory: Any) -> None:
         for name, wanted in (("weight", weight), ("bias", bias)):
             value = Parameter(_core.empty(shape, **factory)) if wanted else None
             self.register_parameter(name, value)
@@ -131,8 +131,8 @@ class RMSNorm(_Affine):
         self.register_parameter("weight", None if weight is None else Parameter(weight))
         self.reset_parameters()
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return (

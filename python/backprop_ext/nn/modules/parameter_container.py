@@ -94,11 +94,11 @@ class ParameterDict(Module):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ParameterDict.html
     """
 
-    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self._keys: dict[str, None] = {}
-        if values is not None:
-            self.update(values)
+        if parameters is not None:
+            self.update(parameters)
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._keys:
@@ -139,11 +139,11 @@ class ParameterDict(Module):
         """(name, parameter)."""
         return [(key, self[key]) for key in self._keys]
 
-    def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Add or replace parameters, from pairs or a mapping: a plain dict in sorted order."""
         # PyTorch's order, which decides that of parameters().
-        is_plain = isinstance(values, Mapping) and not isinstance(values, OrderedDict)
-        pairs = dict(values).items()
+        is_plain = isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict)
+        pairs = dict(parameters).items()
         for key, value in sorted(pairs) if is_plain else pairs:
             self[key] = value
 

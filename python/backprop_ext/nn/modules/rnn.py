@@ -160,7 +160,7 @@ class RNNBase(Module):
                 f"[{name}] input.size(-1) must be equal to input_size. Expected "
                 f"{self.input_size}, got {data.shape[-1]}; the last dimension holds the features"
             )
-        count = 1 if isinstance(hx, Tensor) else len(hx) if isinstance(hx, tuple) else 2
+        count = 1 if isinstance(hx, Tensor) else len(hx) if isinstance(hx, (tuple, list)) else 2
         if lstm and count != 2:
             raise RuntimeError(f"[{name}] hx holds {count} tensors; pass two, (h, c)")
         states: list[Any] = [None] * (1 + lstm) if hx is None else list(hx) if lstm else [hx]

@@ -15,10 +15,10 @@ _T = TypeVar("_T")
 def skip_init(module_cls: type[_T], *args: Any, **kwargs: Any) -> _T:
     """module_cls(*args, **kwargs), without using up random numbers; its values are undefined.
 
-    Raises RuntimeError for what is no class of modules.
+    Raises TypeError for what is no class, RuntimeError for one of no modules.
     """
-    if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
-        raise RuntimeError(
+    if not isinstance(module_cls, type) or not issubclass(module_cls, Module):
+        raise (RuntimeError if isinstance(module_cls, type) else TypeError)(
             f"[skip_init] {module_cls!r} is no class of modules; pass nn.Linear, say"
         )
     generator = _core.default_generator

@@ -212,7 +212,9 @@ def pad_sequence(
             "or more, of one dimension or more"
         )
     if padding_side not in ("left", "right"):
-        raise RuntimeError(f"[pad_sequence] padding_side={padding_side!r}; pass 'left' or 'right'")
+        raise (RuntimeError if isinstance(padding_side, str) else TypeError)(
+            f"[pad_sequence] {padding_side=}; pass 'left' or 'right'"
+        )
     lengths = _core.tensor([row.shape[0] for row in rows])
     longest = int(lengths.max().item())
     sizes = (len(rows), longest) if batch_first else (longest, len(rows))

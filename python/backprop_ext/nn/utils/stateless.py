@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..._core import Tensor
     from ..modules.module import Module
 
@@ -24,36 +22,23 @@ def _places(module: Module) -> dict[str, tuple[Any, str]]:
 
 def functional_call(
     module: Module,
-    parameter_and_buffer_dicts: dict[str, Tensor] | Sequence[dict[str, Tensor]],
+    parameters_and_buffers: dict[str, Tensor],
     args: Any = None,
     kwargs: dict[str, Any] | None = None,
     *,
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """module(*args, **kwargs) with the tensors of the dicts in the place of its own of that name.
+    """module(*args, **kwargs) with the tensors of the dict in the place of its own of that name.
 
     With `tie_weights`, a tensor that has several names is replaced under all of them. Raises
-    KeyError for a name that two dicts have, RuntimeError for a name that the module has not or
-    (with `strict`) that is missing. Source: torch.func.functional_call.
+    RuntimeError for a name that the module has not or (with `strict`) that is missing.
     """
-    given: dict[str, Tensor] = {}
-    if isinstance(parameter_and_buffer_dicts, dict):
-        given = parameter_and_buffer_dicts
-    elif not isinstance(parameter_and_buffer_dicts, (list, tuple)) or not all(
-        isinstance(part, dict) for part in parameter_and_buffer_dicts
-    ):
-        raise ValueError(
-            f"[functional_call] {parameter_and_buffer_dicts=}; pass a dict, or a list of them"
+    given = parameters_and_buffers
+    if not isinstance(given, dict):
+        raise AttributeError(
+            f"[functional_call] parameters_and_buffers is a {type(given).__name__}; pass a dict"
         )
-    else:
-        for part in parameter_and_buffer_dicts:
-            twice = sorted(set(part) & set(given))
-            if twice:
-                raise KeyError(
-                    f"[functional_call] {twice} are in several dictionaries; keep one of each"
-                )
-            given |= part
     places = _places(module)
     unknown = sorted(set(given) - set(places))
     missing = sorted(set(places) - set(given))
@@ -75,7 +60,7 @@ def functional_call(
         for name, value in new.items():
             owner, last = places[name]
             owner.__dict__[last] = value
-        return module(*arguments, **(kwargs or {}))
+        return module(*arguments, **({} if kwargs is None else kwargs))
     finally:
         for owner, last, value in before:
             owner.__dict__[last] = value

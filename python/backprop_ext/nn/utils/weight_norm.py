@@ -108,6 +108,11 @@ def spectral_norm(
     if dim is None:
         dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
     hook = _SpectralNorm(name, n_power_iterations, dim, eps)
+    if name not in module._parameters:
+        raise KeyError(
+            f"[spectral_norm] {type(module).__name__} has no parameter {name!r}; "
+            "named_parameters() lists them"
+        )
     weight = getattr(module, name)
     with no_grad():
         matrix = matrix_of(weight.detach(), dim)

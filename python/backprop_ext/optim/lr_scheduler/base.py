@@ -127,8 +127,13 @@ class LRScheduler:
 
     def _set(self, rates: list[float]) -> None:
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
+            if isinstance(lr, Tensor) and lr.numel() != 1:
+                raise TypeError(
+                    f"[{type(self).__name__}] a rate is a tensor of shape {tuple(lr.shape)}; make "
+                    "it a number"
+                )
             if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)
+                group["lr"].fill_(float(lr))
             else:
                 group["lr"] = lr
 

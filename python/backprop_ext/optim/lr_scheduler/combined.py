@@ -113,7 +113,7 @@ class ChainedScheduler(_Several):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
-        self._hold(schedulers, optimizer)
+        self._hold(schedulers, optimizer or None)
         self._last_lr = self._rates()
 
     def step(self) -> None:

@@ -120,7 +120,8 @@ class DataLoader(Generic[T_co]):
     def __len__(self) -> int:
         """Batches of a pass. Raises TypeError where dataset or sampler have no length."""
         if not isinstance(self.dataset, IterableDataset):
-            return len(self.batch_sampler or self.sampler)  # type: ignore[arg-type]
+            order = self.sampler if self.batch_sampler is None else self.batch_sampler
+            return len(order)  # type: ignore[arg-type]
         length: int = len(self.dataset)  # type: ignore[arg-type]
         self._told_length = length
         if self.batch_size is None:
@@ -231,13 +232,20 @@ def _gather(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
         if isinstance(numbers, range):
             chosen: Any = slice(numbers.start, numbers.stop)
         else:
-            chosen = numbers if isinstance(numbers, Tensor) else _core.tensor(numbers)
+            chosen = numbers if isinstance(numbers, Tensor) else _places(numbers)
             if chosen.ndim == 0:
                 raise TypeError(f"[DataLoader] a batch is {numbers!r}; a batch_sampler gives lists")
         index = chosen if rows is None else rows[chosen]
         return [t[index] for t in tensors]
 
     return gather
+
+
+def _places(numbers: Any) -> Tensor:
+    try:
+        return _core.tensor(numbers)
+    except ValueError as error:
+        raise TypeError(f"[DataLoader] {numbers!r} are no numbers of samples: {error}") from None
 
 
 def _rows(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None] | None:
@@ -266,11 +274,11 @@ def _rows(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None] | None:
 def _check_numbers(
     num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
 ) -> None:
-    if not hasattr(num_workers, "__index__"):
-        raise TypeError(f"[DataLoader] {num_workers=}; pass an int")
     for name, value in (("num_workers", num_workers), ("timeout", timeout)):
         if value < 0:
             raise ValueError(f"[DataLoader] {name}={value}; 0 or more is needed")
+    if not hasattr(num_workers, "__index__"):
+        raise TypeError(f"[DataLoader] {num_workers=}; pass an int")
     if prefetch_factor is not None and num_workers == 0:
         raise ValueError(f"[DataLoader] {prefetch_factor=} without workers; set num_workers")
     if prefetch_factor is not None and prefetch_factor < 0:

@@ -45,16 +45,11 @@ class Dataset(Generic[T_co]):
 
 
 class IterableDataset(Dataset[T_co], Iterable[T_co]):
-    """Samples as a stream: a subclass says `__iter__`. `a + b` is their ChainDataset.
+    """Samples as a stream: a subclass says `__iter__`, which is abstract. a + b chains them.
 
     Each worker of a DataLoader iterates a copy of its own; `get_worker_info` tells it which part
     is its. Source: PyTorch's torch.utils.data.IterableDataset.
     """
-
-    def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError(
-            f"[IterableDataset] {type(self).__name__} has no __iter__; define it in the subclass"
-        )
 
     def __add__(self, other: Dataset[T_co]) -> ChainDataset[T_co]:  # type: ignore[override]
         return ChainDataset([self, other])

@@ -32,7 +32,7 @@ class DistributedSampler(Sampler[int]):
         drop_last: bool = False,
     ) -> None:
         if num_replicas is None or rank is None:
-            raise RuntimeError(
+            raise ValueError(
                 f"[DistributedSampler] num_replicas={num_replicas}, rank={rank}: there are no "
                 "other processes to ask; pass both"
             )

@@ -46,10 +46,10 @@ class _ByAmount(BasePruningMethod):
             )
         self.amount = amount
 
-    def _count(self, size: int) -> int:
+    def _count(self, size: int) -> Any:
         if not isinstance(self.amount, Integral):
             return round(float(self.amount) * size)
-        count = int(self.amount)
+        count: Any = self.amount
         if count > size:
             raise ValueError(f"[prune] amount is {count}, there are {size}; take fewer")
         return count
