@@ -72,6 +72,9 @@ def test_a_function_has_first_and_second_derivatives() -> None:
     y = Cube.apply(x, 2.0)
     assert y.grad_fn.name() == "CubeBackward"
     assert y.grad_fn.saved_tensors[0] is x
+    assert y.grad_fn.needs_input_grad == (True, False)
+    with pytest.raises(AttributeError, match="'CubeBackward' object has no attribute 'power'"):
+        _ = y.grad_fn.power
     (g,) = bx.autograd.grad(y.sum(), x, create_graph=True)
     assert g.tolist() == [6, 24]
     (h,) = bx.autograd.grad(g.sum(), x)

@@ -45,6 +45,13 @@ class FunctionNode final : public Node {
     return tuple;
   }
 
+  py::object attribute(const py::str& name) {
+    if (!py::hasattr(context_, name))
+      throw py::attribute_error(
+          str("'", name_, "' object has no attribute '", std::string(name), "'"));
+    return context_.attr(name);
+  }
+
   std::shared_ptr<FunctionLink> link = std::make_shared<FunctionLink>();
   std::vector<Endpoint> arguments, results;
   bool materialize = true;
@@ -268,7 +275,9 @@ void bind_function(py::module_& m) {
       });
   py::class_<FunctionNode, Node, Ref<FunctionNode>>(m, "_FunctionNode")
       .def_property_readonly("saved_tensors", &FunctionNode::saved_tensors,
-                             "What forward gave to save_for_backward.");
+                             "What forward gave to save_for_backward.")
+      .def("__getattr__", &FunctionNode::attribute, py::arg("name"),
+           "What forward set on its context, which in PyTorch is the node itself.");
   m.def("_record_function", &record_function, py::arg("name"), py::arg("context"), py::arg("args"),
         py::arg("outputs"), py::arg("saved"), py::arg("dirty"), py::arg("fixed"),
         py::arg("materialize"), "Enters a call of a Function into the tape; returns its results.");

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ._overrides import DisableTorchFunctionSubclass
 from ._overrides import disabled as _disabled_torch_function_impl
+from .linalg import LinAlgError as _LinAlgError
 
-__all__ = ["DisableTorchFunctionSubclass", "_disabled_torch_function_impl"]
+__all__ = ["DisableTorchFunctionSubclass", "_LinAlgError", "_disabled_torch_function_impl"]
 
 
 def _get_tracing_state() -> None:
