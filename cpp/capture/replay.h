@@ -5,6 +5,7 @@
 #include <span>
 
 #include "capture/program.h"
+#include "core/inline_vector.h"
 
 namespace bx::capture {
 

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "core/inline_vector.h"
 #include "launch/isa.h"
 #include "launch/pointwise_driver.h"
 
