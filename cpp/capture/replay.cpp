@@ -82,14 +82,13 @@ void Program::watch(const Tensors& tensors) {
   for (const Watched& w : watched_) known.insert(w.tensor.impl());
   for (const Tensor& t : tensors)
     if (known.insert(t.impl()).second)
-      watched_.push_back(
-          {t, t->storage->root(), t->offset, t.shape(), t->leaf_requires_grad, hook_changes(t)});
+      watched_.push_back({t, t->storage->root(), t->moves, t->leaf_requires_grad, hook_changes(t)});
 }
 
 bool Program::applies() const {
   for (const Watched& w : watched_)
-    if (w.tensor->leaf_requires_grad != w.requires_grad || w.tensor->offset != w.offset ||
-        w.tensor->storage->root_address() != w.root.get() || !(w.tensor.shape() == w.shape) ||
+    if (w.tensor->leaf_requires_grad != w.requires_grad || w.tensor->moves != w.moves ||
+        w.tensor->storage->root_address() != w.root.get() ||
         hook_changes(w.tensor) != w.hook_changes)
       return false;
   for (const GradBefore& b : record_.before) {

@@ -84,8 +84,7 @@ class Program {
   struct Watched {
     Tensor tensor;
     Ref<Storage> root;
-    int64_t offset;
-    Dims shape;
+    uint32_t moves;
     bool requires_grad;
     int64_t hook_changes;
   };

@@ -13,6 +13,8 @@ namespace bx {
 namespace {
 
 std::atomic<int> readers = 0;
+/// The child of a fork has no other threads.
+[[maybe_unused]] const int forks = pthread_atfork(nullptr, nullptr, [] { readers = 0; });
 /// Changed under the interpreter's lock, as who shares what.
 std::vector<Ref<Storage>>& left_behind() {
   static auto* blocks = new std::vector<Ref<Storage>>;
@@ -44,9 +46,6 @@ void Storage::leave() {
 }
 
 Reading::Reading(bool others_run) : counts_(others_run) {
-  // The child of a fork has no other threads.
-  static const int forks = pthread_atfork(nullptr, nullptr, [] { readers = 0; });
-  (void)forks;
   if (counts_) ++readers;
 }
 void Reading::done() {

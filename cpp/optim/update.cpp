@@ -175,7 +175,8 @@ ReadyUpdate::ReadyUpdate(const UpdateRule& rule, UpdateItem item)
       item_(std::move(item)),
       kernel_(&kernel(kernels::Id::Update, item_.param.dtype())),
       in_(view_of(item_.grad)),
-      numel_(item_.param.numel()) {
+      param_moves_(item_.param->moves),
+      grad_moves_(item_.grad->moves) {
   out_[0] = written_view(item_.param);
   int64_t kept = 0;
   for (size_t k = 0, next = 1; k < rule.slots.size(); ++k) {
@@ -188,8 +189,8 @@ ReadyUpdate::ReadyUpdate(const UpdateRule& rule, UpdateItem item)
 
 bool ReadyUpdate::holds() const {
   if (item_.param->grad.get() != item_.grad.impl() || item_.grad.raw() != in_.data ||
-      item_.param.raw() != out_[0].data || item_.param.numel() != numel_ ||
-      item_.grad.numel() != numel_)
+      item_.param.raw() != out_[0].data || item_.param->moves != param_moves_ ||
+      item_.grad->moves != grad_moves_)
     return false;
   for (size_t k = 0, next = 1; k < rule_->slots.size(); ++k)
     if (item_.slots[k].defined() && item_.slots[k].raw() != out_[next++].data) return false;

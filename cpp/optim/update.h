@@ -79,7 +79,7 @@ class ReadyUpdate {
   const kernels::Kernel* kernel_;
   Params params_;
   kernels::View out_[formulas::kMaxSlots + 1], in_;
-  int64_t numel_;
+  uint32_t param_moves_, grad_moves_;
 };
 
 }  // namespace bx
