@@ -92,7 +92,10 @@ def _first_steps(run: Results) -> list[str]:
         ["", *(run.peers[key] for key in keys)],
         [[row.name, *_first_cells(row, keys)] for row in rows],
     )
-    return ["Until the first result, compiling or recording included:", grid]
+    return [
+        "Until the first result, compiling or recording included (medians of fresh models):",
+        grid,
+    ]
 
 
 def _elementwise(run: Results) -> list[str]:
