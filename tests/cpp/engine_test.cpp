@@ -174,11 +174,15 @@ TEST_CASE("writes through views reach the base's gradient") {
   CHECK(gradient(x) == Values{2, 2 * 20 * 10, 2 * 60 * 20, 8});
 }
 
-TEST_CASE("leaves and expanded memory are not written in place") {
+TEST_CASE("leaves and expanded memory are not written in place, but by one number") {
   const Tensor x = leaf({1, 2});
   CHECK(testing::kind_of_error([&] { zero_(x); }) == ErrorKind::Runtime);
-  CHECK(testing::kind_of_error([] { zero_(expand(zeros({1}, DType::Float32), {3})); }) ==
+  const Tensor one = testing::from({4}, {1}), wide = expand(one, {3});
+  CHECK(testing::kind_of_error([&] { copy_(wide, testing::from({1, 2, 3}, {3})); }) ==
         ErrorKind::Runtime);
+  CHECK(elements(one) == Values{4});
+  zero_(wide);
+  CHECK(elements(one) == Values{0});
   {
     GradMode off(false);
     zero_(x);
