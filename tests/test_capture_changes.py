@@ -797,3 +797,29 @@ INSIDE: dict[str, Scenario] = {
 @pytest.mark.parametrize("scenario", INSIDE)
 def test_a_captured_step_gives_the_bits_of_the_step(scenario: str) -> None:
     _same_bits(INSIDE[scenario])
+
+
+def test_a_parameter_that_is_transposed_in_place_is_recorded_anew() -> None:
+    def run(wrap: Any) -> list[float]:
+        bx.manual_seed(0)
+        layer = bx.nn.Linear(3, 3)
+        adam = bx.optim.Adam(layer.parameters(), lr=0.1)
+        x = bx.randn(5, 3)
+
+        def step(x: Any) -> Any:
+            adam.zero_grad()
+            loss = layer(x).pow(2).sum()
+            loss.backward()
+            adam.step()
+            return loss
+
+        wrapped = wrap(step)
+        losses = []
+        for k in range(8):
+            if k in (3, 5):  # the memory and the number of elements stay what they were
+                with bx.no_grad():
+                    layer.weight.t_()
+            losses.append(wrapped(x).item())
+        return losses
+
+    assert run(bx.capture) == run(lambda step: step)
