@@ -56,6 +56,18 @@ def test_each_number_is_drawn_once() -> None:
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.sort(alone))
 
 
+def test_transforms_of_one_thread_are_no_concern_of_another() -> None:
+    w = bx.randn(300, 300)
+
+    def derivatives(_: int) -> bool:
+        g = bx.func.grad(lambda w: (w @ w).tanh().sum())(w)
+        _, tangent = bx.func.jvp(lambda w: (w @ w).sum(), (w,), (w,))
+        return g.requires_grad or tangent.requires_grad
+
+    with ThreadPoolExecutor(4) as pool:
+        assert not any(pool.map(derivatives, range(100)))
+
+
 def run(program: str) -> None:
     head = "import random, threading, time\nimport backprop_ext as bx\nF = bx.nn.functional\n"
     done = subprocess.run(

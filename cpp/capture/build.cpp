@@ -227,7 +227,7 @@ void Program::build() {
   }
   for (size_t k = 0; k < buffers.size(); ++k) {
     Buffer& b = buffers[k];
-    if (b.storage && (b.origin == Origin::Outside || b.is_constant())) {
+    if (b.storage) {
       place(static_cast<int>(k), b.storage->data());
       if (b.written) written_.push_back(b.storage);
     } else if (b.arena_offset >= 0) {

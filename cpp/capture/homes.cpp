@@ -105,15 +105,14 @@ void Program::plan_memory(const Schedule& schedule) {
       b.first = b.last = -1;
       continue;
     }
-    if (b.origin == Origin::Internal && !b.initial.empty()) {
-      if (b.is_constant()) {
-        b.storage = make<Storage>(b.bytes);
-        std::memcpy(b.storage->data(), b.initial.data(), b.initial.size());
-        b.first = b.last = -1;
-        continue;
-      }
-      b.first = 0;  // there from the start, and untouched until it is read
+    if (b.is_constant()) {
+      b.storage = make<Storage>(b.bytes);
+      std::memcpy(b.storage->data(), b.initial.data(), b.initial.size());
+      b.first = b.last = -1;
+      continue;
     }
+    // There from the start, and untouched until it is read.
+    if (b.origin == Origin::Internal && !b.initial.empty()) b.first = 0;
     // Lifetimes count in walks: a walk reads and writes all of its operands at once.
     if (b.first >= static_cast<int>(count)) continue;
     const auto walk_at = [&](int event) {

@@ -67,7 +67,7 @@ class Recorder final : public LaunchListener, public Observer {
   std::set<int> shared_;        // arguments that share their memory
   std::set<const char*> read_;  // what the host looked at
   std::unordered_set<const TensorImpl*> watched_;
-  std::unordered_set<const void*> grads_;  // what the host may read: of those, while it runs
+  std::unordered_set<const void*> grads_;  // of the leaves, while the host runs: it may read them
   bool listening_ = false;
   bool host_runs_ = false;  // what happens now is done again by the host
 };

@@ -130,12 +130,12 @@ struct LargeCache {
 };
 LargeCache& large_cache() {
   static auto* cache = new LargeCache;  // never destroyed: tensors may outlive static objects
-  // The child of a fork finds it whole and open, whatever other threads were doing.
-  static const int forks = pthread_atfork(
-      [] { cache->mutex.lock(); }, [] { cache->mutex.unlock(); }, [] { cache->mutex.unlock(); });
-  (void)forks;
   return *cache;
 }
+/// The child of a fork finds it whole and open, whatever other threads were doing.
+[[maybe_unused]] const int cache_at_fork =
+    pthread_atfork([] { large_cache().mutex.lock(); }, [] { large_cache().mutex.unlock(); },
+                   [] { large_cache().mutex.unlock(); });
 
 /// Rounds up to one of eight sizes per power of two, so that blocks are found again.
 size_t size_class(size_t bytes) {

@@ -112,18 +112,19 @@ void Generator::set_state(const std::string& bytes) {
 
 namespace {
 BX_FAST_TLS thread_local Generator* of_this_thread = nullptr;
+
+Generator& shared_generator() {
+  static auto* generator = new Generator;
+  return *generator;
+}
 std::unique_lock<std::mutex> held_at_fork;
+/// The child of a fork finds it whole and open. Who draws takes no memory: no lock waits for it.
+[[maybe_unused]] const int generator_at_fork =
+    pthread_atfork([] { held_at_fork = shared_generator().alone(); }, [] { held_at_fork.unlock(); },
+                   [] { held_at_fork.unlock(); });
 }  // namespace
 
-Generator& default_generator() {
-  static auto* generator = new Generator;
-  // The child of a fork finds it whole and open. Who draws takes no memory: no lock waits for it.
-  static const int forks =
-      pthread_atfork([] { held_at_fork = generator->alone(); }, [] { held_at_fork.unlock(); },
-                     [] { held_at_fork.unlock(); });
-  (void)forks;
-  return of_this_thread ? *of_this_thread : *generator;
-}
+Generator& default_generator() { return of_this_thread ? *of_this_thread : shared_generator(); }
 
 void use_generator(Generator* generator) { of_this_thread = generator; }
 

@@ -14,7 +14,7 @@ namespace {
 
 std::atomic<int> readers = 0;
 /// The child of a fork has no other threads.
-[[maybe_unused]] const int forks = pthread_atfork(nullptr, nullptr, [] { readers = 0; });
+[[maybe_unused]] const int readers_at_fork = pthread_atfork(nullptr, nullptr, [] { readers = 0; });
 /// Changed under the interpreter's lock, as who shares what.
 std::vector<Ref<Storage>>& left_behind() {
   static auto* blocks = new std::vector<Ref<Storage>>;

@@ -92,8 +92,9 @@ void launch_long(const Kernel& kernel, const Operands& outputs, const Operands& 
       for (int k = 0; k < tensors.size(); ++k) {
         shapes[k] = tensors[k].shape;
         strides[k] = tensors[k].strides;
-        views[k] = {tensors[k].raw(), shapes[k].data(), strides[k].data(), shapes[k].size(),
-                    tensors[k].dtype};
+        views[k] = view_of(tensors[k]);
+        views[k].shape = shapes[k].data();
+        views[k].strides = strides[k].data();
       }
     }
     View views[kernels::kMaxOperands];

@@ -61,11 +61,10 @@ void forget_pool() {
   pool = nullptr;
   pool_size = 0;
 }
+[[maybe_unused]] const int pool_at_fork = pthread_atfork(nullptr, nullptr, &forget_pool);
 
 /// The pool with `size` workers; made anew when the size changes. Call with pool_mutex held.
 Eigen::ThreadPool& pool_of(int size) {
-  static const int registered = pthread_atfork(nullptr, nullptr, &forget_pool);
-  (void)registered;
   if (!pool || pool_size != size) {
     delete pool;
     pool = new Eigen::ThreadPool(size, /*allow_spinning=*/true);

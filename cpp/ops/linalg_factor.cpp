@@ -195,7 +195,8 @@ void register_linalg_factor(Registry& r) {
         const Tensor x = transposed ? solve_triangular(mT(a), b, !upper, true, unit)
                                     : solve_triangular(a, b, upper, true, unit);
         const Tensor whole = expand(a, joined(batch_of(x), {a.size(-2), a.size(-1)}));
-        return Tensors{named("TriangularSolveBackward0", x), clone(contiguous(whole))};
+        return Tensors{named("TriangularSolveBackward0", x),
+                       clone(whole, MemoryFormat::Contiguous)};
       },
       "X with A X = b, A triangular, and a copy of A.");
   r.both(

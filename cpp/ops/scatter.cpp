@@ -31,14 +31,17 @@ Tensor cropped(const char* op, const Tensor& src, const Tensor& index) {
   if (n > 0 && std::max(src.dim(), 1) != std::max(index.dim(), 1))
     fail_runtime(op, "the index has shape ", index.shape(), ", src ", src.shape(),
                  "; they must have the same number of dimensions");
+  const auto too_small = [&](int d) {
+    fail_runtime(op, "the index's shape ", index.shape(), " exceeds the shape of src, ",
+                 src.shape(), ", at dimension ", d, "; pass a larger src");
+  };
   const bool lines = src.dim() != index.dim();  // 0-d counts as a line of one
   if (n == 0 || (lines && src.numel() >= n))
     return reshape(slice(reshape(src, {-1}), 0, 0, n, 1), index.shape());
+  if (lines) too_small(0);
   Tensor part = src;
-  for (int d = 0; d < index.dim() || (lines && d == 0); ++d) {
-    if (lines || index.shape()[d] > src.shape()[d])
-      fail_runtime(op, "the index's shape ", index.shape(), " exceeds the shape of src, ",
-                   src.shape(), ", at dimension ", d, "; pass a larger src");
+  for (int d = 0; d < index.dim(); ++d) {
+    if (index.shape()[d] > src.shape()[d]) too_small(d);
     if (index.shape()[d] < src.shape()[d]) part = slice(part, d, 0, index.shape()[d], 1);
   }
   return part;

@@ -113,8 +113,10 @@ _PLAIN: Final = frozenset((bool, int, float, str, type(None)))
 def _is_plain(value: Any) -> bool:
     # By type first: most are a number, or one of the dicts of hooks.
     kind = type(value)
-    if kind in _PLAIN or kind is dict:
-        return kind is not dict
+    if kind in _PLAIN:
+        return True
+    if kind is dict:
+        return False
     if isinstance(value, tuple):
         return all(map(_is_plain, value))
     return isinstance(value, (int, float, str))

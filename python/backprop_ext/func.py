@@ -23,6 +23,7 @@ from ._func_checks import (
 from ._names import missing_from
 from ._vmap import vmap
 from .autograd import functional
+from .autograd.functional import transforms
 from .autograd.grad_mode import enable_grad, is_grad_enabled
 from .nn.utils import stateless
 
@@ -49,29 +50,24 @@ __all__ = [
 
 __getattr__ = missing_from("torch.func", globals())
 
-_level = 0  # how many of these transforms are at work around the caller
-
 
 @contextmanager
 def _inside() -> Iterator[None]:
     """While a function runs: a derivative that it takes may be differentiated from outside."""
-    global _level
-    _level += 1
-    if _level == 1:
-        functional.made = []
+    transforms.level += 1
     try:
         with enable_grad():
             yield
     finally:
-        _level -= 1
-        if not _level:
-            functional.made = None
+        transforms.level -= 1
+        if not transforms.level:
+            transforms.made.clear()
 
 
 def _leads_elsewhere(outputs: list[Any], own: Sequence[Tensor]) -> bool:
     """Whether outputs depend on tensors that require grad and were not made by transforms."""
-    made = functional.made or []
-    return _core._leads_elsewhere([t for t in outputs if isinstance(t, Tensor)], [*own, *made])
+    known = [*own, *transforms.made]
+    return _core._leads_elsewhere([t for t in outputs if isinstance(t, Tensor)], known)
 
 
 def grad(
@@ -143,7 +139,7 @@ def jvp(
             raise RuntimeError(f"[jvp] {name}={given!r}; pass a tuple of one or more")
         only_tensors("jvp", _tree.leaves(given), given)
     xs, build = _tree.flatten(primals)
-    nested = bool(_level) or any(x.requires_grad for x in xs)
+    nested = bool(transforms.level) or any(x.requires_grad for x in xs)
     recorded = nested or is_grad_enabled()
     more: list[Any] = []
     shape_of: list[Any] = []
@@ -318,7 +314,7 @@ class _Call:
                     "or choose other argnums"
                 )
         inputs = [t for t in _tree.leaves(args) if isinstance(t, Tensor)]
-        self.nested = bool(_level) or any(t.requires_grad for t in inputs)
+        self.nested = bool(transforms.level) or any(t.requires_grad for t in inputs)
         self._recorded = is_grad_enabled()
         with enable_grad():
             self.leaves = tuple(functional.as_input(t, self.nested) for t in tensors)

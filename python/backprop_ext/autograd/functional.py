@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/autograd.html#functional-higher-lev
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
-# The leaves that are made here, while a transform of torch.func is at work: it looks for others.
-made: list[Tensor] | None = None
+
+class _Transforms(threading.local):
+    """Those of torch.func around the caller, and the leaves made meanwhile: it looks for others."""
+
+    def __init__(self) -> None:
+        self.level = 0
+        self.made: list[Tensor] = []
+
+
+transforms = _Transforms()
 
 
 def jacobian(
@@ -172,8 +181,8 @@ def as_input(x: Tensor, create_graph: bool) -> Tensor:
 
 
 def _leaf(x: Tensor) -> Tensor:
-    if made is not None:
-        made.append(x)
+    if transforms.level:
+        transforms.made.append(x)
     return x.requires_grad_()
 
 

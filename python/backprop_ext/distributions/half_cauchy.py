@@ -20,10 +20,8 @@ class HalfCauchy(Folded):
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
         super().__init__(Cauchy(0, scale, validate_args=False), validate_args)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return super().log_prob(_core.as_tensor(value, dtype=self.scale.dtype))
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return super()._log_prob(_core.as_tensor(value, dtype=self.scale.dtype))
 
     mean = property(lambda self: constant(inf, self._extended_shape(), self.scale))
     variance = property(lambda self: self.base_dist.variance)

@@ -31,6 +31,9 @@ class Folded(TransformedDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
+        return self._log_prob(value)
+
+    def _log_prob(self, value: Tensor) -> Tensor:
         return _core.where(value >= 0, self.base_dist.log_prob(value) + log(2), -inf)
 
     def cdf(self, value: Tensor) -> Tensor:

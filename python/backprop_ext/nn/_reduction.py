@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from .._core import Tensor
 
@@ -37,9 +36,9 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
 
 
 def weighted_loss(
-    op: str, each: Tensor, input: Tensor, weight: Tensor, reduction: str, total: Any
+    op: str, each: Tensor, input: Tensor, weight: Tensor, reduction: str, total: int | None = None
 ) -> Tensor:
-    """each * weight, as it is, as its sum, or as its sum divided by `total`."""
+    """each * weight, as it is, as its sum, or as its sum divided by `total`, the sum of weights."""
     reduction = reduction_of(None, None, reduction)
     if weight.shape != input.shape:
         raise ValueError(
@@ -48,4 +47,6 @@ def weighted_loss(
         )
     each = each * weight
     found: Tensor = each if reduction == "none" else each.sum()
-    return found / total if reduction == "mean" else found
+    if reduction != "mean":
+        return found
+    return found / (weight.sum() if total is None else total)

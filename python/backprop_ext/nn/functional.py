@@ -160,7 +160,7 @@ def mse_loss(  # type: ignore[no-redef]
         reduction = reduction_of(size_average, reduce, reduction)
     if weight is not None:
         each = _nn.mse_loss(input, target, reduction="none")
-        return weighted_loss("mse_loss", each, input, weight, reduction, weight.sum())
+        return weighted_loss("mse_loss", each, input, weight, reduction)
     return _nn.mse_loss(input, target, reduction=reduction)
 
 
@@ -181,7 +181,7 @@ def l1_loss(  # type: ignore[no-redef]
         reduction = reduction_of(size_average, reduce, reduction)
     if weight is not None:
         each = _nn.l1_loss(input, target, reduction="none")
-        return weighted_loss("l1_loss", each, input, weight, reduction, weight.sum())
+        return weighted_loss("l1_loss", each, input, weight, reduction)
     return _nn.l1_loss(input, target, reduction=reduction)
 
 

@@ -68,19 +68,18 @@ class Dropout3d(_DropoutNd):
     f = staticmethod(F.dropout3d)
 
 
-class AlphaDropout(_DropoutNd):
-    """Dropout to SELU's lowest value that keeps mean 0 and variance 1. Source: arXiv:1706.02515."""
-
-    f = staticmethod(F.alpha_dropout)
-
+class _Alpha(_DropoutNd):
     def forward(self, input: Tensor) -> Tensor:
         return self.f(input, self.p, self.training)  # `inplace` changes nothing, as in PyTorch
 
 
-class FeatureAlphaDropout(_DropoutNd):
+class AlphaDropout(_Alpha):
+    """Dropout to SELU's lowest value that keeps mean 0 and variance 1. Source: arXiv:1706.02515."""
+
+    f = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_Alpha):
     """AlphaDropout of whole channels: x (N, C, ...)."""
 
     f = staticmethod(F.feature_alpha_dropout)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self.f(input, self.p, self.training)
