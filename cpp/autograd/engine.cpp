@@ -8,6 +8,7 @@
 
 #include "autograd/anomaly.h"
 #include "autograd/node_map.h"
+#include "autograd/sparse.h"
 #include "core/observer.h"
 #include "ops/ops.h"
 
@@ -33,10 +34,12 @@ bool is_sole_owner(const Tensor& t) {
 void add_gradient(Tensor& sum, Tensor g) {
   if (!sum.defined()) {
     sum = std::move(g);
-  } else if (!(sum.shape() == g.shape())) {
-    fail_runtime("backward", "gradients of shapes ", sum.shape(), " and ", g.shape(),
+  } else if (!(whole_shape(sum) == whole_shape(g))) {
+    fail_runtime("backward", "gradients of shapes ", whole_shape(sum), " and ", whole_shape(g),
                  " meet at one tensor; its shape was changed in place after it had been used: "
                  "write x = x.squeeze() instead of x.squeeze_()");
+  } else if (coordinates(sum) || coordinates(g)) [[unlikely]] {
+    sum = add_sparse(sum, g);
   } else if (!grad_enabled() && is_sole_owner(sum) && sum.dtype() == g.dtype()) {
     launch("backward", row_kernel(formulas::row_index<formulas::Add>, 0, sum.dtype()), sum,
            {&sum, &g});
@@ -181,8 +184,10 @@ class Pass {
     bool any = false;
     for (Tensor& g : entry.grads) any = any || g.defined();
     if (!any) return;
-    run_hooks(node, entry);
     auto* leaf = dynamic_cast<AccumulateGrad*>(&node);
+    for (Tensor& g : entry.grads)
+      if (g.defined()) fit_sparseness(g, leaf);
+    run_hooks(node, leaf, entry);
     for (const auto& [nr, position] : entry.captures)
       if (!leaf || !options_.accumulate) capture(entry.grads[static_cast<int>(nr)], position);
     if (leaf) return accumulate(*leaf, entry);
@@ -231,8 +236,16 @@ class Pass {
     }
   }
 
-  void run_hooks(Node& node, Entry& entry) {
-    if (auto* leaf = dynamic_cast<AccumulateGrad*>(&node)) {
+  /// A leaf has a sparse gradient where it is sparse, or was looked up so; any other node a dense
+  /// one, of the values where its result is sparse.
+  static void fit_sparseness(Tensor& g, const AccumulateGrad* leaf) {
+    const Coordinates* of_leaf = leaf ? coordinates(leaf->leaf) : nullptr;
+    if (of_leaf && !coordinates(g)) g = sparse(g, *of_leaf);
+    else if (!leaf) g = to_dense(g);
+  }
+
+  void run_hooks(Node& node, AccumulateGrad* leaf, Entry& entry) {
+    if (leaf) {
       auto* extras = static_cast<LeafExtras*>(leaf->leaf->extras.get());
       run_list(extras->hooks, entry);
       if (node.hooks) run_node_hooks(node.hooks->on_outputs, spanned(entry), entry);
@@ -262,9 +275,9 @@ class Pass {
       Tensor& g = entry.grads[static_cast<int>(hook.output)];
       if (!g.defined()) continue;
       if (Tensor changed = hook.run(g); changed.defined()) {
-        if (!(changed.shape() == g.shape()))
-          fail_runtime("backward", "a hook turned a gradient of shape ", g.shape(), " into shape ",
-                       changed.shape(), "; it must keep the shape");
+        if (!(whole_shape(changed) == whole_shape(g)))
+          fail_runtime("backward", "a hook turned a gradient of shape ", whole_shape(g),
+                       " into shape ", whole_shape(changed), "; it must keep the shape");
         if (changed.dtype() != g.dtype())
           fail_runtime("backward", "a hook turned a gradient of type ", name_of(g.dtype()),
                        " into ", name_of(changed.dtype()), "; it must keep the type");
@@ -295,18 +308,25 @@ class Pass {
 
   /// .grad += g; the first gradient is kept as it is where nobody else holds it.
   void add_to_grad(const Tensor& t, Tensor g, bool may_take) {
+    const bool sparse = coordinates(g) || (t->grad && coordinates(Tensor(t->grad)));
+    if (sparse && observer)
+      fail_runtime("backward",
+                   "a sparse gradient in a captured step, whose shapes are fixed; pass "
+                   "sparse=False");
     note_grad(*t.impl(), true);
-    if (!(t.shape() == g.shape()) || t.dtype() != g.dtype())
-      fail_runtime("backward", "a gradient of ", name_of(g.dtype()), " and shape ", g.shape(),
-                   " for a tensor that is ", name_of(t.dtype()), " of shape ", t.shape(),
+    if (!(whole_shape(t) == whole_shape(g)) || t.dtype() != g.dtype())
+      fail_runtime("backward", "a gradient of ", name_of(g.dtype()), " and shape ", whole_shape(g),
+                   " for a tensor that is ", name_of(t.dtype()), " of shape ", whole_shape(t),
                    " now; it was changed in place after it had been used: compute the loss anew");
     if (!t->grad) {
       const bool take = options_.create_graph || (may_take && is_sole_owner(g));
       if (!take) {
         GradMode off(false);
-        g = clone(g);
+        g = coordinates(g) ? bx::sparse(clone(g), *coordinates(g)) : clone(g);
       }
       t->grad = g.ref();
+    } else if (sparse) {
+      t->grad = add_sparse(Tensor(t->grad), g).ref();
     } else if (grad_enabled()) {
       t->grad = (Tensor(t->grad) + g).ref();
     } else {

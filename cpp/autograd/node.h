@@ -112,8 +112,17 @@ class AccumulateGrad final : public Node {
   Tensor leaf;
 };
 
-/// What autograd hangs on a leaf.
+/// Where the elements of a sparse tensor stand that are not zero.
+struct Coordinates {
+  Tensor indices;  // int64 (sparse dimensions, number of values)
+  Dims size;       // of the whole tensor: the sparse dimensions, then those of a value
+  bool coalesced;  // in order, each place once
+  bool by_rows;    // a matrix whose rows are told by where they begin (CSR): coalesced
+};
+
+/// What autograd hangs on a leaf, and on a sparse tensor.
 struct LeafExtras final : AutogradExtras {
+  std::unique_ptr<const Coordinates> coordinates;
   AccumulateGrad* accumulator = nullptr;  // not owned: the graph owns it
   std::vector<NumberedHook> hooks;
   std::vector<NumberedHook> after;  // run on the leaf when its gradient has been added to

@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, m) {
   bx::bind_watch(m);          // what explain sees: nodes from inside, the tape as it grows
   bx::bind_module_call(m);    // Module.__call__
   bx::bind_random(m);         // Generator
+  bx::bind_sparse(m);         // tensors of values at given indices
   bx::bind_optim(m);          // fused update steps
   bx::bind_capture(m);        // recorded steps
   bx::bind_replayer(m);       // the call of a captured function

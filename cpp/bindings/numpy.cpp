@@ -1,4 +1,5 @@
 // NumPy arrays in and out, without copies where memory allows.
+#include "autograd/sparse.h"
 #include "bindings/python.h"
 
 #include <pybind11/complex.h>
@@ -103,6 +104,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
       PyErr_SetString(PyExc_BufferError, why);
       return -1;
     };
+    if (coordinates(t)) return refuse("[buffer] the tensor is sparse; use tensor.to_dense()");
     if (requires_grad(t)) return refuse("[buffer] the tensor requires grad; use tensor.detach()");
     auto shown = std::make_unique<Export>();
     shown->storage = t->storage;
@@ -154,6 +156,7 @@ Tensor tensor_from_data(py::handle data, std::optional<DType> dtype) {
   GradMode off(false);
   if (is_tensor(data.ptr())) {
     const Tensor t = tensor_of(data.ptr());
+    require_dense("tensor", t);
     return clone(to(t, dtype.value_or(t.dtype())));
   }
   if (is_numpy_array(data.ptr())) {

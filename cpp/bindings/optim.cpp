@@ -1,4 +1,5 @@
 // The update steps of parameter groups: once, or again and again as a replay does.
+#include "autograd/sparse.h"
 #include "bindings/update_state.h"
 #include "capture/recorder.h"
 
@@ -12,12 +13,16 @@ struct Stepped {
   UpdateItem item;
 };
 
-/// One step of the parameters of a group that have a gradient, which are returned. Nothing is
-/// written before all of them are checked.
+/// sparse_step of _compiled.py: the step of parameters whose gradient is sparse.
+py::handle sparse_step;
+
+/// One step of the parameters of a group that have a gradient; those with a dense one are returned.
+/// Nothing is written before all of them are checked.
 std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& states,
                           const double* settings) {
   const UpdateRule& rule = rule_numbered(number);
   std::vector<Stepped> stepped;
+  py::list sparse;
   const py::sequence list(group["params"]);
   for (py::handle param : list) {
     if (!is_tensor(param.ptr()))
@@ -25,6 +30,10 @@ std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& 
            "; the group's params must be Tensors");
     const Tensor& t = tensor_of(param.ptr());
     if (!t->grad) continue;
+    if (coordinates(Tensor(t->grad))) {
+      sparse.append(param);
+      continue;
+    }
     UpdateItem item;
     item.param = t;
     item.grad = Tensor(t->grad);
@@ -35,6 +44,7 @@ std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& 
     read_state(rule, names_numbered(number), item, states.ptr(), param.ptr(), settings);
     check_state(rule, item);
   }
+  if (!sparse.empty()) sparse_step(rule.name, group, states, sparse);
   StepScalars scalars(rule, settings);
   for (const Stepped& one : stepped) run_update(rule, one.item, scalars);
   return stepped;
@@ -157,6 +167,9 @@ void bind_optim(py::module_& m) {
   py::dict rules;
   for (size_t k = 0; k < update_rules().size(); ++k) rules[update_rules()[k].name] = k;
   m.attr("_update_rules") = rules;
+  m.def(
+      "_set_sparse_step", [](py::object f) { sparse_step = f.release(); },
+      "Names the function that updates parameters whose gradient is sparse.");
   m.def(
       "_update",
       [](size_t rule, const py::dict& group, const py::dict& state) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "autograd/sparse.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -78,6 +79,7 @@ void bind_overrides(py::module_& m) {
         if (!PyType_IsSubtype(wanted, tensor_type))
           fail_type("as_subclass", "cls is ", std::string(py::str(type)),
                     "; it must be a subclass of Tensor");
+        require_dense("as_subclass", t);
         return py::reinterpret_steal<py::object>(
             wrap_as(wanted, named("AliasBackward0", reshape(t, t.shape()))));
       },

@@ -31,6 +31,8 @@ inline const Tensor& tensor_of(PyObject* o) { return reinterpret_cast<PyTensor*>
 /// The Python object of a tensor (None for an undefined one), a new reference.
 PyObject* wrap(Tensor&& t);
 inline PyObject* wrap(const Tensor& t) { return wrap(Tensor(t)); }
+/// The class of sparse tensors.
+PyTypeObject* sparse_type();
 /// The same as an instance of a subclass of Tensor.
 PyObject* wrap_as(PyTypeObject* type, Tensor t);
 /// torch.Size from a shape, a new reference.
@@ -101,6 +103,7 @@ void bind_function(py::module_& m);
 void bind_watch(py::module_& m);
 void bind_module_call(py::module_& m);
 void bind_random(py::module_& m);
+void bind_sparse(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_capture(py::module_& m);
 void bind_replayer(py::module_& m);

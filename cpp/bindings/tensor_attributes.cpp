@@ -1,4 +1,5 @@
 // Tensor's attributes.
+#include "autograd/sparse.h"
 #include "autograd/views.h"
 #include "bindings/python.h"
 #include "core/observer.h"
@@ -21,6 +22,8 @@ int set_data(PyObject* self, PyObject* value, void*) {
       fail_type("data", "a tensor's data is a tensor, not ",
                 value ? Py_TYPE(value)->tp_name : "nothing", "; wrap it in tensor()");
     const Tensor t = tensor_of(self), source = tensor_of(value);
+    require_dense("data", t);
+    require_dense("data", source);
     if (t.dtype() != source.dtype() && t->leaf_requires_grad && !is_differentiable(source.dtype()))
       fail_runtime("data", "a tensor that requires grad cannot take ", name_of(source.dtype()),
                    " data; convert it to a floating-point type");
@@ -48,9 +51,9 @@ int set_grad(PyObject* self, PyObject* value, void*) {
       fail_type("grad", "assigned grad must be a Tensor or None, not ", Py_TYPE(value)->tp_name,
                 "; wrap it in tensor()");
     const Tensor g = tensor_of(value);
-    if (!(g.shape() == t.shape()) || g.dtype() != t.dtype())
-      fail_runtime("grad", "assigned grad is ", name_of(g.dtype()), " of shape ", g.shape(),
-                   ", the tensor ", name_of(t.dtype()), " of shape ", t.shape(),
+    if (!(whole_shape(g) == whole_shape(t)) || g.dtype() != t.dtype())
+      fail_runtime("grad", "assigned grad is ", name_of(g.dtype()), " of shape ", whole_shape(g),
+                   ", the tensor ", name_of(t.dtype()), " of shape ", whole_shape(t),
                    "; they must be equal");
     if (g.same_as(t)) fail_runtime("grad", "a tensor cannot be its own grad; clone() it");
     t->grad = g.ref();

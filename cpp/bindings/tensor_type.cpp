@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "autograd/sparse.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -29,7 +30,8 @@ PyObject* wrap_as(PyTypeObject* type, Tensor t) {
 PyObject* wrap(Tensor&& t) {
   if (!t.defined()) Py_RETURN_NONE;
   if (t->python_object) return Py_NewRef(static_cast<PyObject*>(t->python_object));
-  return wrap_as(tensor_type, std::move(t));
+  const bool sparse = t->extras && coordinates(t);
+  return wrap_as(sparse ? sparse_type() : tensor_type, std::move(t));
 }
 
 PyObject* wrap_size(const Dims& shape) {
@@ -92,9 +94,10 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     Tensor t;
     if (n == 0) t = empty({0}, default_dtype());
     else if (all_sizes) t = empty(sizes, default_dtype());
-    else if (n == 1 && is_tensor(PyTuple_GET_ITEM(args, 0)))
+    else if (n == 1 && is_tensor(PyTuple_GET_ITEM(args, 0))) {
+      require_dense("Tensor", tensor_of(PyTuple_GET_ITEM(args, 0)));
       t = detach(tensor_of(PyTuple_GET_ITEM(args, 0)));
-    else if (n == 1 && !PySequence_Check(PyTuple_GET_ITEM(args, 0)))
+    } else if (n == 1 && !PySequence_Check(PyTuple_GET_ITEM(args, 0)))
       fail_type("Tensor", "data is a ", Py_TYPE(PyTuple_GET_ITEM(args, 0))->tp_name,
                 "; pass sizes or a sequence of numbers, or use tensor(data)");
     else if (n == 1) t = tensor_from_data(PyTuple_GET_ITEM(args, 0), default_dtype());
@@ -146,6 +149,7 @@ void bind_tensor(py::module_& m) {
         if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(type.ptr()), tensor_type))
           fail_type("_make_subclass", "cls is ", std::string(py::str(type)),
                     "; it must be a subclass of Tensor");
+        require_dense("Parameter", t);
         if (requires_grad && !is_differentiable(t.dtype()))
           fail_runtime("Parameter",
                        "only tensors of floating-point type can require gradients, this is ",

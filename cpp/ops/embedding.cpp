@@ -1,6 +1,7 @@
 // Rows of a table looked up and added up. Looking up and adding up are each other's derivatives.
 #include <algorithm>
 
+#include "autograd/sparse.h"
 #include "ops/scatter.h"
 
 namespace bx {
@@ -15,9 +16,29 @@ constexpr const char* kBagNode = "EmbeddingBagBackward0";
 
 Tensor row_add(const char* op, const Tensor& x, const Tensor& rows, int64_t size, int64_t skip);
 
+/// The places that hold another row than `skip`.
+Tensor kept(const Tensor& rows, int64_t skip) {
+  std::vector<int64_t> places;
+  for (int64_t i = 0; i < rows.numel(); ++i)
+    if (rows.data<int64_t>()[i] != skip) places.push_back(i);
+  Tensor out = empty({static_cast<int64_t>(places.size())}, DType::Int64);
+  std::copy(places.begin(), places.end(), out.data<int64_t>());
+  return out;
+}
+
+/// x [n, width] as the rows of a sparse table of `size`, without those at the row `skip`.
+Tensor sparse_rows(Tensor x, Tensor rows, const Dims& size, int64_t skip) {
+  if (skip != kNoRow) {
+    const Tensor places = kept(rows, skip);
+    rows = index(rows, {places});
+    x = index(x, {places});
+  }
+  return sparse(x, {clone(reshape(rows, {1, rows.numel()})), size, false, false});
+}
+
 /// table [size, width] at rows [n], as `lead` + [width]; no gradient for the row `skip`.
-Tensor row_gather(const char* op, const Tensor& table, const Tensor& rows, int64_t skip,
-                  Dims lead) {
+Tensor row_gather(const char* op, const Tensor& table, const Tensor& rows, int64_t skip, Dims lead,
+                  bool sparse = false) {
   const int64_t size = table.size(0), width = table.size(1);
   lead.push_back(width);
   Tensor out = empty(lead, table.dtype());
@@ -25,8 +46,9 @@ Tensor row_gather(const char* op, const Tensor& table, const Tensor& rows, int64
   launch(op, kernel(Id::RowGather, table.dtype()), out, {&source, &rows});
   if (Recorder r{&table}; r)
     r.save(rows).done("EmbeddingBackward0", out, [=](const Backward& b) {
-      const Tensor rows = b.saved(0);
-      b.give(0, row_add(op, reshape(b.grad(), {rows.numel(), width}), rows, size, skip));
+      const Tensor rows = b.saved(0), g = reshape(b.grad(), {rows.numel(), width});
+      b.give(0,
+             sparse ? sparse_rows(g, rows, {size, width}, skip) : row_add(op, g, rows, size, skip));
     });
   return out;
 }
@@ -99,9 +121,13 @@ Tensor scale_gradient(const Tensor& x, const Tensor& scale) {
 }
 
 Tensor looked_up(const char* op, const Tensor& weight, const Tensor& rows, int64_t skip,
-                 const Dims& lead, bool scale_grad_by_freq) {
-  const Tensor out = row_gather(op, weight, rows, skip, lead);
+                 const Dims& lead, bool scale_grad_by_freq, bool sparse) {
+  const Tensor out = row_gather(op, weight, rows, skip, lead, sparse);
   if (!scale_grad_by_freq || !requires_grad(out)) return out;
+  if (sparse)
+    fail_runtime(op,
+                 "scale_grad_by_freq=True with sparse=True; sparse gradients are not scaled, "
+                 "drop one of them");
   const Tensor scale = unrecorded([&] {
     Dims shape = lead;
     shape.push_back(1);
@@ -128,15 +154,12 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
                  bool sparse) {
   const char* op = "embedding";
   check_table(op, weight);
-  if (sparse)
-    fail(ErrorKind::NotImplemented, op, "sparse=True; sparse gradients do not exist here, ",
-         "pass sparse=False");
   const Tensor rows = row_numbers(op, input);
   const int64_t skip = padding_row(op, padding_idx, weight, ErrorKind::Assertion);
   if (!is_differentiable(weight.dtype()) && !max_norm)
     return index(weight, {reshape(checked_index({op}, rows, weight.size(0)), input.shape())});
   if (max_norm) renormalize(weight, input, *max_norm, norm_type);
-  return looked_up(op, weight, rows, skip, input.shape(), scale_grad_by_freq);
+  return looked_up(op, weight, rows, skip, input.shape(), scale_grad_by_freq, sparse);
 }
 
 /// The bag of every index: [n], from the indices' places where the bags begin.
@@ -157,16 +180,6 @@ Tensor bags_of(const char* op, const Tensor& offsets, int64_t n, int64_t bags) {
   return bag;
 }
 
-/// The places that hold another row than `skip`.
-Tensor kept(const Tensor& rows, int64_t skip) {
-  std::vector<int64_t> places;
-  for (int64_t i = 0; i < rows.numel(); ++i)
-    if (rows.data<int64_t>()[i] != skip) places.push_back(i);
-  Tensor out = empty({static_cast<int64_t>(places.size())}, DType::Int64);
-  std::copy(places.begin(), places.end(), out.data<int64_t>());
-  return out;
-}
-
 Tensor bag_max(const char* op, const Tensor& found, const Tensor& bags, int64_t count) {
   const int64_t width = found.size(1);
   Tensor places = empty({count, width}, DType::Int64);
@@ -181,7 +194,7 @@ Tensor bag_max(const char* op, const Tensor& found, const Tensor& bags, int64_t 
 Tensor embedding_bag(const Tensor& input, const Tensor& weight,
                      const std::optional<Tensor>& offsets, const std::string& mode,
                      const std::optional<Tensor>& per_sample_weights, bool include_last_offset,
-                     std::optional<int64_t> padding_idx, bool scale_grad_by_freq) {
+                     std::optional<int64_t> padding_idx, bool scale_grad_by_freq, bool sparse) {
   const char* op = "embedding_bag";
   check_table(op, weight);
   if (mode != "sum" && mode != "mean" && mode != "max")
@@ -212,7 +225,7 @@ Tensor embedding_bag(const Tensor& input, const Tensor& weight,
     bags = index(bags, {places});
     if (factor.defined()) factor = index(factor, {places});
   }
-  Tensor found = looked_up(op, weight, rows, kNoRow, {rows.numel()}, scale_grad_by_freq);
+  Tensor found = looked_up(op, weight, rows, kNoRow, {rows.numel()}, scale_grad_by_freq, sparse);
   if (mode == "max") return named(kBagNode, bag_max(op, found, bags, count));
   if (factor.defined()) found = found * factor;
   const Tensor total = row_add(op, found, bags, count, kNoRow);
@@ -265,7 +278,7 @@ void register_embedding(Registry& r) {
              "Rows of input at the indices with a norm over max_norm, scaled down to it in place.");
   r.nn("embedding_bag",
        "input, weight, offsets=None, ?mode='mean', per_sample_weights=None, "
-       "include_last_offset=False, padding_idx=None, scale_grad_by_freq=False",
+       "include_last_offset=False, padding_idx=None, scale_grad_by_freq=False, sparse=False",
        embedding_bag,
        "Sums, means or maxima of bags of rows; bags are rows of a 2-d input, or begin at offsets.");
   r.nn("one_hot", "tensor, num_classes=-1", one_hot,

@@ -31,6 +31,8 @@ from ._layout import (
     layout,
     memory_format,
     preserve_format,
+    sparse_coo,
+    sparse_csr,
     strided,
 )
 from ._legacy import (
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from . import overrides as overrides
     from . import profiler as profiler
     from . import safetensors as safetensors
+    from . import sparse as sparse
     from . import training as training
     from . import utils as utils
     from . import version as version
@@ -99,6 +102,8 @@ if TYPE_CHECKING:
     from .amp import is_autocast_enabled as is_autocast_enabled
     from .distributions._draws import binomial as binomial
     from .futures import Future as Future
+    from .sparse._create import sparse_coo_tensor as sparse_coo_tensor
+    from .sparse._create import sparse_csr_tensor as sparse_csr_tensor
 
 # The interface is that of PyTorch 2.13; what follows is the package's own version.
 __version__ = TorchVersion("2.13.0+bx0.1.0")
@@ -177,6 +182,8 @@ __all__ = [
     "set_printoptions",
     "set_rng_state",
     "short",
+    "sparse_coo",
+    "sparse_csr",
     "special",
     "strided",
     "svd_lowrank",
@@ -216,6 +223,7 @@ _lazy = [
     "profiler",
     "safetensors",
     "signal",
+    "sparse",
     "testing",
     "training",
     "types",
@@ -235,6 +243,8 @@ __getattr__ = missing_from(
         "get_autocast_dtype": ".amp",
         "vmap": "._vmap",
     }
+    | dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), ".sparse._create")
+    | dict.fromkeys(("hspmm", "smm", "spmm"), ".sparse._products")
     | {f"is_autocast_{asked}": ".amp" for asked in ("enabled", "cpu_enabled", "cache_enabled")},
 )
 # Types that scripts show: <class 'backprop_ext.Size'>, as PyTorch says <class 'torch.Size'>.

@@ -1,4 +1,4 @@
-"""How elements lie in memory: every tensor here is strided."""
+"""How elements lie in memory."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ __all__ = [
     "layout",
     "memory_format",
     "preserve_format",
+    "sparse_coo",
+    "sparse_csr",
     "strided",
 ]
 
@@ -37,7 +39,9 @@ class _Named:
 
 
 class layout(_Named):  # noqa: N801 (PyTorch's name)
-    """The kind of a tensor's memory: torch.strided, the only one there is."""
+    """The kind of a tensor's memory: strided, or the values of a sparse one."""
 
 
 strided: Final = layout("strided")
+sparse_coo: Final = layout("sparse_coo")
+sparse_csr: Final = layout("sparse_csr")

@@ -84,8 +84,47 @@ def _is_view(self: Tensor) -> bool:
 
 @method("to_dense")
 def _to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
-    """self, in a dtype that is given: there are no sparse tensors."""
+    """self, in a dtype that is given."""
     return self if dtype is None else self.to(dtype)
+
+
+def _lazily(name: str) -> Any:
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        from .sparse import _layouts
+
+        return getattr(_layouts, name)(self, *args, **kwargs)  # type: ignore[no-any-return]
+
+    return call
+
+
+for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csr", "sparse_mask"):
+    setattr(Tensor, _name, _lazily(_name))
+
+
+@method("sparse_dim")
+def _sparse_dim(self: Tensor) -> int:
+    """How many dimensions are told by indices: 0 of a dense tensor."""
+    return 0
+
+
+@method("dense_dim")
+def _dense_dim(self: Tensor) -> int:
+    """How many dimensions are not told by indices."""
+    return self.ndim
+
+
+def _of_sparse(name: str) -> Any:
+    def refuse(self: Tensor) -> Any:
+        raise RuntimeError(f"[{name}] the tensor is dense, a sparse one is needed; use to_sparse()")
+
+    refuse.__name__ = name
+    return refuse
+
+
+for _name in ["coalesce", "is_coalesced", "indices", "values", "crow_indices", "col_indices"]:
+    setattr(Tensor, _name, _of_sparse(_name))
+for _name in ("_indices", "_values", "_nnz"):
+    setattr(Tensor, _name, _of_sparse(_name))
 
 
 @method("get_device")

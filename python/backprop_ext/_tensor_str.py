@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Column = tuple[Callable[[Any], str], int]
 
-__all__ = ["get_printoptions", "plain_types", "printoptions", "set_printoptions", "tensor_str"]
+__all__ = [
+    "get_printoptions",
+    "graph_notes",
+    "parts_str",
+    "plain_types",
+    "printoptions",
+    "set_printoptions",
+    "tensor_str",
+]
 
 _PROFILES: Final[dict[str, dict[str, Any]]] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
@@ -93,17 +101,36 @@ def tensor_str(self: Tensor) -> str:
     usual = (_core.int64, _core.bool, default.to_complex())
     if dtype != default and (empty or dtype not in usual):
         notes.append(f"dtype={dtype}")
-    if self.grad_fn is not None:
-        notes.append(f"grad_fn=<{self.grad_fn.name()}>")
-    elif self.requires_grad:
-        notes.append("requires_grad=True")
-
     text = prefix + ("[]" if empty else _values_str(self.detach().numpy(), len(prefix)))
+    return _noted(text, notes + graph_notes(self), len(prefix))
+
+
+def graph_notes(t: Tensor) -> list[str]:
+    """grad_fn= or requires_grad=, if there is one."""
+    if t.grad_fn is not None:
+        return [f"grad_fn=<{t.grad_fn.name()}>"]
+    return ["requires_grad=True"] if t.requires_grad else []
+
+
+def parts_str(parts: dict[str, Tensor], notes: list[str], new_line: bool) -> str:
+    """tensor(name=tensor(values), ..., notes): a tensor that is made of others, a line for each."""
+    indent = len("tensor(")
+    lines = []
+    for name, part in parts.items():
+        text = f"{name}=tensor("
+        if part.numel() == 0:
+            lines.append(f"{text}[], size={tuple(part.shape)})")
+        else:
+            lines.append(f"{text}{_values_str(part.detach().numpy(), indent + len(text))})")
+    return _noted("tensor(" + f",\n{' ' * indent}".join(lines), notes, indent, new_line)
+
+
+def _noted(text: str, notes: list[str], indent: int, new_line: bool = False) -> str:
     used = len(text) - text.rfind("\n") + 1
     for note in notes:
-        if used + len(note) + 2 > _options["linewidth"]:
-            text += ",\n" + " " * len(prefix) + note
-            used = len(prefix) + len(note)
+        if new_line or used + len(note) + 2 > _options["linewidth"]:
+            text += ",\n" + " " * indent + note
+            used, new_line = indent + len(note), False
         else:
             text += ", " + note
             used += len(note) + 2

@@ -146,6 +146,16 @@ class _Unpickler(pickle.Unpickler):
 
             return Parameter(data, bool(requires_grad))
 
+        def sparse(layout: str, parts: tuple[Any, ...]) -> Tensor:
+            from .sparse._create import sparse_coo_tensor, sparse_csr_tensor
+
+            if layout == "torch.sparse_coo":
+                *data, coalesced = parts
+                return sparse_coo_tensor(*data, is_coalesced=bool(coalesced))
+            if layout != "torch.sparse_csr":
+                raise ValueError(f"a tensor of layout {layout}")
+            return sparse_csr_tensor(*parts)
+
         def latin(text: str, encoding: str) -> bytes:
             if encoding != "latin1":
                 raise ValueError(f"bytes written as {encoding}, latin1 is what PyTorch writes")
@@ -162,6 +172,8 @@ class _Unpickler(pickle.Unpickler):
             ("torch._utils", "_rebuild_tensor"): tensor,
             ("torch._utils", "_rebuild_parameter"): parameter,
             ("torch._utils", "_rebuild_parameter_with_state"): parameter,
+            ("torch._utils", "_rebuild_sparse_tensor"): sparse,
+            ("torch.serialization", "_get_layout"): str,
             ("_codecs", "encode"): latin,
             ("builtins", "set"): lambda items=(): set(items),
             ("__builtin__", "set"): lambda items=(): set(items),

@@ -23,6 +23,7 @@ import numpy as np
 from . import _core
 from ._core import Tensor
 from ._device import device, on_cpu
+from ._layout import strided
 from ._named import MissingError
 from ._saved_objects import (
     UntrustedError,
@@ -182,6 +183,8 @@ class _Writer:
         if isinstance(obj, float):
             return float(obj)
         if isinstance(obj, Tensor):
+            if obj.layout is not strided:
+                return {"sparse": [self.node(part) for part in obj.__reduce_ex__(2)[1]]}
             return {"tensor": self._tensor(obj)}
         if kind is complex:
             return {"complex": [obj.real, obj.imag]}  # type: ignore[attr-defined]
@@ -346,6 +349,10 @@ class _Reader:
         ((tag, content),) = node.items()
         if tag == "tensor":
             return self._tensor(content)
+        if tag == "sparse":
+            from .sparse._create import from_parts
+
+            return from_parts(*[self.value(part) for part in content])
         if tag == "object":
             return self._object(content)
         if tag == "name":

@@ -13,6 +13,7 @@ import backprop_ext as bx
 DTYPES: Final = {getattr(torch, n): getattr(bx, n) for n in
                  ("float32", "float64", "complex64", "complex128", "int64", "int32", "uint8",
                   "bool")}  # fmt: skip
+SPARSE: Final = (torch.sparse_coo, torch.sparse_csr)
 TOLERANCE: Final = {"float32": (2e-4, 2e-5), "float64": (1e-7, 1e-9),
                     "complex64": (2e-4, 2e-5), "complex128": (1e-7, 1e-9)}  # fmt: skip
 
@@ -59,6 +60,14 @@ def ours(value: Any, known: dict[int, Any] | None = None) -> Any:
 
 def tensor(t: torch.Tensor) -> bx.Tensor:
     """A tensor of the same layout on a copy of the whole memory behind it."""
+    if t.layout in SPARSE and t.dtype in DTYPES:
+        coo = t.detach().to_sparse_coo()
+        made = bx.sparse_coo_tensor(
+            tensor(coo._indices()), tensor(coo._values()), tuple(t.shape),
+            is_coalesced=coo.is_coalesced(),
+        )  # fmt: skip
+        made = made.to_sparse(layout=ours(t.layout))
+        return made.requires_grad_() if t.requires_grad else made
     if t.layout != torch.strided or t.dtype not in DTYPES or t.device.type != "cpu":
         raise NotPlainError(f"{t.dtype if t.layout == torch.strided else t.layout}")
     if t.is_conj() or t.is_neg():  # which our tensors are in memory
@@ -150,7 +159,7 @@ def recorded(expected: Any, found: Any) -> str | None:
 def plain(result: Any) -> None:
     """Raise where PyTorch's result is of a type that we do not have."""
     for t in flat(result, torch.Tensor):
-        if t.dtype not in DTYPES or t.layout != torch.strided:
+        if t.dtype not in DTYPES or t.layout not in (torch.strided, *SPARSE):
             raise NotPlainError(f"{t.dtype if t.layout == torch.strided else t.layout}")
 
 
@@ -170,6 +179,10 @@ def difference_of_one(expected: Any, found: Any, shapes_only: bool) -> str | Non
         return f"{found.dtype}, PyTorch's {expected.dtype}"
     if shapes_only:
         return None
+    if f"{expected.layout}" != f"{found.layout}":
+        return f"{found.layout}, PyTorch's {expected.layout}"
+    if expected.layout in SPARSE:
+        expected, found = expected.to_dense(), found.to_dense()
     a, b = expected.detach().numpy(force=True), found.detach().numpy()
     if a.dtype.kind not in "fc":
         return None if np.array_equal(a, b) else f"{b.ravel()[:4]}, PyTorch {a.ravel()[:4]}"

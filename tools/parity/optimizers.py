@@ -83,6 +83,9 @@ def trained(package: Any, optimizer: Any, kwargs: dict[str, Any], dtype: Any) ->
         method.zero_grad()
         loss = (((x @ w1).tanh() @ w2 + b - y) ** 2).mean()
         loss.backward()
+        if optimizer.__name__ == "SparseAdam":
+            for p in parameters:
+                p.grad = p.grad.to_sparse()
         return loss
 
     for _ in range(STEPS):

@@ -359,6 +359,7 @@ def embedding_bag(
     include_last_offset: _bool = False,
     padding_idx: _int | None = None,
     scale_grad_by_freq: _bool = False,
+    sparse: _bool = False,
 ) -> Tensor: ...
 def one_hot(tensor: Tensor, num_classes: _int = -1) -> Tensor: ...
 def local_response_norm(

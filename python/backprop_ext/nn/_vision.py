@@ -206,10 +206,10 @@ def embedding_bag(
     """Sums, means or maxima of bags of rows of weight (rows, width).
 
     Bags are the rows of a 2-d input, or begin at `offsets` in a 1-d one. Raises ValueError for
-    arguments that contradict each other, NotImplementedError for sparse gradients.
+    arguments that contradict each other. With `sparse` the gradient of a leaf weight is sparse.
     """
-    if sparse:
-        raise NotImplementedError("[embedding_bag] sparse=True is not supported; pass False")
+    if sparse and mode == "max":
+        raise ValueError("[embedding_bag] sparse with mode='max'; pass another mode")
     if scale_grad_by_freq and mode == "max":
         raise ValueError("[embedding_bag] scale_grad_by_freq with mode='max'; pass another mode")
     if max_norm is not None:
@@ -217,7 +217,7 @@ def embedding_bag(
         order = float(the_number("embedding_bag", norm_type, "norm_type"))
         rows = the_tensor("embedding_bag", weight, "weight").detach()
         _core.embedding_renorm_(rows, input, bound, order)
-    rest = (per_sample_weights, include_last_offset, padding_idx, scale_grad_by_freq)
+    rest = (per_sample_weights, include_last_offset, padding_idx, scale_grad_by_freq, sparse)
     return _nn.embedding_bag(input, weight, offsets, mode, *rest)
 
 

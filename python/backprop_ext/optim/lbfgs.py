@@ -28,6 +28,10 @@ _LEAST_CURVATURE = 1e-10
 _MEMORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
 
 
+def _dense_grad(p: Tensor) -> Tensor:
+    return _core.zeros_like(p) if p.grad is None else p.grad.to_dense()
+
+
 class LBFGS(Optimizer):
     """p += t d, d = -H g, H the inverse Hessian as the last `history_size` steps estimate it.
 
@@ -132,9 +136,7 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> Tensor:
         """All gradients in one row; zeros where there is none."""
-        return _core.cat(
-            [(_core.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in self._params]
-        )
+        return _core.cat([_dense_grad(p).reshape(-1) for p in self._params])
 
     def _move_to(self, origin: list[Tensor], t: float, d: Tensor) -> None:
         """The parameters become origin + t d."""
