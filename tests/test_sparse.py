@@ -211,6 +211,19 @@ def test_gradients_of_both_operands() -> None:
     np.testing.assert_allclose(shown(found), 2 * A)
 
 
+def test_a_gradient_of_a_sparse_result_may_be_of_either_layout() -> None:
+    s = some().coalesce().requires_grad_()
+    (2 * s).backward(bx.tensor(D))
+    np.testing.assert_allclose(shown(s.grad), 2 * D * (A != 0))
+    (s * s).backward(bx.tensor(D).to_sparse())
+    np.testing.assert_allclose(shown(s.grad), 2 * (D + A * D) * (A != 0))
+    x = bx.tensor(D, requires_grad=True)
+    (x * 3).backward(some())
+    np.testing.assert_allclose(x.grad, 3 * A)
+    with pytest.raises(RuntimeError, match="shape"):
+        (2 * s).backward(bx.ones(3, dtype=bx.float64))
+
+
 def test_a_gradient_goes_through_a_dense_tensor() -> None:
     x = bx.tensor(D, requires_grad=True)
     (x.to_sparse() @ bx.tensor(D.T)).sum().backward()

@@ -106,9 +106,13 @@ class Pass {
                      "grad can be implicitly created only for real scalar outputs but got ",
                      name_of(root.dtype()), "; reduce it to a real number, or pass gradient=");
       g = full_int(root.shape(), 1, root.dtype());
-    } else if (!(g.shape() == root.shape())) {
-      fail_runtime("backward", "a gradient of shape ", g.shape(), " for a tensor of shape ",
-                   root.shape(), "; they must be equal");
+    } else if (!(whole_shape(g) == whole_shape(root))) {
+      fail_runtime("backward", "a gradient of shape ", whole_shape(g), " for a tensor of shape ",
+                   whole_shape(root), "; they must be equal");
+    } else if (const Coordinates* at = coordinates(root)) {
+      g = values_at(g, *at);
+    } else {
+      g = to_dense(g);
     }
     first_ = first_ && !edge.node->ran;
     if (is_complex(g.dtype()) && !is_complex(root.dtype()))

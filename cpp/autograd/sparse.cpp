@@ -17,10 +17,15 @@ Tensor another(const Tensor& t) {
   return out;
 }
 
+/// The indices along each dimension.
+Tensors places(const Coordinates& at) {
+  Tensors out;
+  for (int64_t d = 0; d < at.indices.size(0); ++d) out.push_back(select_axis(at.indices, 0, d));
+  return out;
+}
+
 Tensor added(const Tensor& dense, const Tensor& values, const Coordinates& at) {
-  Tensors places;
-  for (int64_t d = 0; d < at.indices.size(0); ++d) places.push_back(select_axis(at.indices, 0, d));
-  return index_put_(dense, places, values, true);
+  return index_put_(dense, places(at), values, true);
 }
 
 }  // namespace
@@ -49,6 +54,8 @@ void set_sparse(const Tensor& t, const Tensor& values, const Tensor& indices, bo
 }
 
 Tensor values_of(const Tensor& t) { return another(t); }
+
+Tensor values_at(const Tensor& t, const Coordinates& at) { return index(to_dense(t), places(at)); }
 
 Tensor to_dense(const Tensor& t) {
   const Coordinates* at = coordinates(t);

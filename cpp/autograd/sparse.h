@@ -25,6 +25,8 @@ Tensor sparse(const Tensor& values, Coordinates at);
 void set_sparse(const Tensor& t, const Tensor& values, const Tensor& indices, bool coalesced);
 /// The values of a sparse tensor, as a dense one.
 Tensor values_of(const Tensor& t);
+/// What a tensor of the whole shape has at the coordinates.
+Tensor values_at(const Tensor& t, const Coordinates& at);
 /// Zeros with the values added at their places; a dense tensor itself.
 Tensor to_dense(const Tensor& t);
 /// a + b, of which one is sparse: sparse where both are.

@@ -148,9 +148,11 @@ def difference(expected: Any, found: Any, shapes_only: bool = False) -> str | No
 
 
 def recorded(expected: Any, found: Any) -> str | None:
-    """Whether the same of two equal results require gradients."""
+    """Whether the same of two equal results are sparse, and require gradients."""
     pairs = zip(flat(expected, torch.Tensor), flat(found, bx.Tensor), strict=True)
     for k, (w, g) in enumerate(pairs):
+        if f"{w.layout}" != f"{g.layout}":
+            return f"result {k} is {g.layout}, PyTorch's {w.layout}"
         if w.requires_grad != g.requires_grad:
             return f"requires_grad of result {k} is {g.requires_grad}, PyTorch's {w.requires_grad}"
     return None
@@ -179,11 +181,8 @@ def difference_of_one(expected: Any, found: Any, shapes_only: bool) -> str | Non
         return f"{found.dtype}, PyTorch's {expected.dtype}"
     if shapes_only:
         return None
-    if f"{expected.layout}" != f"{found.layout}":
-        return f"{found.layout}, PyTorch's {expected.layout}"
-    if expected.layout in SPARSE:
-        expected, found = expected.to_dense(), found.to_dense()
-    a, b = expected.detach().numpy(force=True), found.detach().numpy()
+    a = expected.detach().to_dense().numpy(force=True)
+    b = found.detach().to_dense().numpy()
     if a.dtype.kind not in "fc":
         return None if np.array_equal(a, b) else f"{b.ravel()[:4]}, PyTorch {a.ravel()[:4]}"
     relative, absolute = TOLERANCE[a.dtype.name]
