@@ -15,7 +15,6 @@ from ._tensor import (
     coordinates,
     is_sparse,
     operation,
-    operations,
     places,
     refuse,
     sparse,
@@ -34,6 +33,8 @@ def _on_values(name: str, first: bool) -> None:
         return with_values(whole, function(values(whole), *args, **kwargs))
 
     operation(name)(apply)
+    if hasattr(Tensor, f"{name}_"):
+        operation(f"{name}_")(lambda self, *args: _replaced(self, apply(self, *args)))
 
 
 _FIRST = """
@@ -43,7 +44,7 @@ _FIRST = """
 """
 _LINEAR = """
     bool byte cdouble cfloat clone cpu deg2rad detach double float imag int long neg negative
-    positive rad2deg real to type_as
+    positive rad2deg real resolve_conj resolve_neg to type_as
 """
 for _names, _first in ((_FIRST, True), (_LINEAR, False)):
     for _name in _names.split():
@@ -76,7 +77,7 @@ def _pow(input: Any, exponent: Any) -> Any:
     return with_values(whole, values(whole) ** exponent)
 
 
-@operation("sum", "nansum")
+@operation("sum")
 def sum_over(input: SparseTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """The sum over all dimensions, or some: sparse while a sparse dimension is left."""
     t = input if dtype is None else input.to(dtype)
@@ -103,7 +104,9 @@ def _norm(input: SparseTensor, p: Any = "fro", dim: Any = None, *args: Any, **kw
 
 
 @operation("any")
-def _any(input: SparseTensor) -> Any:
+def _any(input: SparseTensor, dim: Any = None) -> Any:
+    if dim is not None:
+        refuse("any over dimensions", input)
     return values(coalesced(input)).any()
 
 
@@ -140,6 +143,8 @@ def _add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
         dense = input.to(_core.result_type(input, scaled))
         return dense.index_put(tuple(indices), scaled, accumulate=True)
     if not is_sparse(other):
+        if input.is_sparse_csr and isinstance(other, Tensor):
+            return _add(other * alpha, input)
         raise RuntimeError(
             "[add] add(sparse, dense) is not supported; use add(dense, sparse) or .to_dense()"
         )
@@ -163,7 +168,10 @@ def _sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
 @operation("mul", "multiply")
 def _mul(input: Any, other: Any) -> Any:
     a, b = (input, other) if is_sparse(input) else (other, input)
-    b = b if isinstance(b, (Tensor, int, float, complex)) else _core.tensor(b)
+    if not isinstance(b, Tensor) and hasattr(b, "__array__"):
+        b = _core.tensor(b)
+    if not isinstance(b, (Tensor, int, float, complex)):
+        raise TypeError(f"[mul] a {type(b).__name__}; pass a tensor or a number")
     if not isinstance(b, Tensor) or (b.ndim == 0 and not is_sparse(b)):
         return with_values(a, values(a) * b)
     if not is_sparse(b):
@@ -180,14 +188,26 @@ def _mul(input: Any, other: Any) -> Any:
     at = _core.searchsorted(right, left).clamp(max=max(len(right) - 1, 0))
     keep = (right[at] == left).nonzero().flatten() if len(right) else left[:0]
     product = values(a)[keep] * values(b)[at[keep]]
-    return sparse(product, coordinates(a)[0][:, keep], a.shape, True)
+    found = sparse(product, coordinates(a)[0][:, keep], a.shape, True)
+    return to_csr(found) if coordinates(a)[3] else found
+
+
+@operation("floor_divide", "__floordiv__")
+def _floor_divide(input: Any, other: Any) -> Any:
+    return _div(input, other, rounding_mode="floor")
+
+
+@operation("dist")
+def _dist(input: Any, other: Any, p: Any = 2) -> Any:
+    return _norm(_sub(input, other), p)
 
 
 @operation("div", "divide", "true_divide")
 def _div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     if is_sparse(other) or (isinstance(other, Tensor) and other.ndim):
         raise RuntimeError("[div] of sparse tensors: by a number alone; use .to_dense()")
-    return with_values(input, _core.div(values(input), other, rounding_mode=rounding_mode))
+    whole = coalesced(input) if rounding_mode else input
+    return with_values(whole, _core.div(values(whole), other, rounding_mode=rounding_mode))
 
 
 @operation("zeros_like", "empty_like")
@@ -216,7 +236,6 @@ for _name, _function in {
     "sub_": lambda self, other, *, alpha=1: _in_place_add(self, other, alpha=-alpha),
     "mul_": lambda self, other: _replaced(self, _mul(self, other)),
     "div_": lambda self, other: _replaced(self, _div(self, other)),
-    "neg_": lambda self: _replaced(self, operations["neg"](self)),
     "copy_": lambda self, source, non_blocking=False: _replaced(self, source),
 }.items():
     operation(_name)(_function)

@@ -31,7 +31,19 @@ def _shapes(op: str, a: Tensor, b: Tensor, fit: bool) -> None:
         raise RuntimeError(f"[{op}] {a.dtype} and {b.dtype}; convert one of them")
 
 
-@operation("__matmul__", "matmul", "mv", "bmm")
+@operation("mv")
+def _mv(input: Any, vec: Any) -> Any:
+    _shapes("mv", input, vec, (input.ndim, vec.ndim) == (2, 1) and input.shape[1] == vec.shape[0])
+    return matmul(input, vec)
+
+
+@operation("bmm")
+def _bmm(input: Any, mat2: Any) -> Any:
+    _shapes("bmm", input, mat2, input.ndim == mat2.ndim == 3)
+    return matmul(input, mat2)
+
+
+@operation("__matmul__", "matmul")
 def matmul(input: Any, mat2: Any) -> Any:
     """A @ B, of which one is sparse: dense where the other is not."""
     a, b = input, mat2

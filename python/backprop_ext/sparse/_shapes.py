@@ -48,6 +48,14 @@ def _transpose(input: SparseTensor, dim0: int, dim1: int) -> Any:
     return _permute(input, order)
 
 
+@operation("movedim", "moveaxis")
+def _movedim(input: SparseTensor, source: int, destination: int) -> Any:
+    order = [*range(input.ndim)]
+    moved = order.pop(axis("movedim", input, source))
+    order.insert(axis("movedim", input, destination), moved)
+    return _permute(input, order)
+
+
 @operation("t")
 def _t(input: SparseTensor) -> Any:
     if input.ndim > 2:
@@ -67,6 +75,8 @@ def _unsqueeze(input: SparseTensor, dim: int) -> Any:
 
 
 def _all_sparse(op: str, tensors: Sequence[Tensor]) -> None:
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"[{op}] a tensor; pass a list or tuple of tensors")
     if not all(is_sparse(t) for t in tensors):
         raise RuntimeError(f"[{op}] sparse and dense tensors; convert them to one layout")
 
@@ -93,6 +103,16 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
         parts.append(moved)
     shape = [*first.shape[:at], shift, *first.shape[at + 1 :]]
     return sparse(_core.cat([values(t) for t in tensors]), _core.cat(parts, 1), shape)
+
+
+@operation("vstack", "row_stack")
+def _vstack(tensors: Sequence[Tensor]) -> Any:
+    return _cat(tensors, 0)
+
+
+@operation("hstack", "column_stack")
+def _hstack(tensors: Sequence[Tensor]) -> Any:
+    return _cat(tensors, 1)
 
 
 @operation("stack")

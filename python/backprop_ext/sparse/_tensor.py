@@ -2,7 +2,7 @@
 
 A sparse tensor is the tensor of its values with coordinates hung on it (cpp/autograd/sparse.h), so
 its gradient has its coordinates too. What an operation does with it stands in `_layouts.py`,
-`_shapes.py`, `_arithmetic.py` and `_products.py`, found by the operation's name; any other raises
+`_shapes.py`, `_arithmetic.py` and `_products.py`, found by the operation; any other raises
 and never looks at the values alone.
 """
 
@@ -30,8 +30,8 @@ __all__ = [
     "values",
 ]
 
-# What an operation does where an operand is sparse, by its name.
-operations: dict[str, Callable[..., Any]] = {}
+# What an operation does where an operand is sparse: function, method and the like, each by itself.
+operations: dict[Any, Callable[..., Any]] = {}
 
 
 def is_sparse(value: Any) -> bool:
@@ -87,6 +87,8 @@ def coalesced(t: SparseTensor) -> SparseTensor:
 
 
 def axis(op: str, t: Tensor, dim: int) -> int:
+    if not isinstance(dim, int):
+        raise TypeError(f"[{op}] {dim=} is a {type(dim).__name__}; pass a whole number")
     if not -t.ndim <= dim < max(t.ndim, 1):
         raise IndexError(f"[{op}] dimension {dim} of a tensor with {t.ndim}; count from there")
     return dim % max(t.ndim, 1)
@@ -102,11 +104,13 @@ def without(indices: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def operation(*names: str) -> Callable[[Any], Any]:
-    """Enters a function under these names, as a method too."""
+    """Enters a function for the operations of these names, and as methods."""
 
     def enter(function: Any) -> Any:
         for name in names:
-            operations[name] = function
+            for home in (_core, _core._nn, _core._special, Tensor):
+                if hasattr(home, name):
+                    operations[getattr(home, name)] = function
             if name not in vars(SparseTensor):
                 setattr(SparseTensor, name, function)
         return function
@@ -132,12 +136,11 @@ class SparseTensor(Tensor):
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """What `operations` has for func, or NotImplementedError."""
-        name = getattr(func, "__name__", str(func))
-        if name in operations:
-            return operations[name](*args, **(kwargs or {}))
+        if func in operations:
+            return operations[func](*args, **(kwargs or {}))
         given = [*args, *(kwargs or {}).values()]
         flat = [v for one in given for v in (one if isinstance(one, (list, tuple)) else [one])]
-        refuse(name, next(v for v in flat if is_sparse(v)))
+        refuse(getattr(func, "__name__", str(func)), next(v for v in flat if is_sparse(v)))
 
     @property
     def shape(self) -> Size:
