@@ -27,7 +27,7 @@ alias = torch.nn
 alias.Linear(1, 1).to_sparse()
 nn.Linears(2)
 optim.SGD.nothing
-torch.sparse_coo_tensor(
+torch.sparse_bsr_tensor(
     torch.ones(2))
 np.stft
 nn = None
@@ -42,11 +42,11 @@ def test_the_doctor_reads_a_script() -> None:
         (12, "Tensor.to_mkldnn"),
         (16, "torch.nn.Linears"),
         (17, "torch.optim.SGD.nothing"),
-        (18, "torch.sparse_coo_tensor"),
+        (18, "torch.sparse_bsr_tensor"),
     ]
     reasons = {f.name: f.reason for f in findings}
     missing = "torch has it, backprop_ext does not (yet)"
-    assert reasons["torch.sparse_coo_tensor"].startswith(missing)
+    assert reasons["torch.sparse_bsr_tensor"].startswith(missing)
     assert reasons["torch.nn.Linears"] == "torch has none either; did you mean 'Linear'?"
     assert used > 8
 
@@ -76,7 +76,7 @@ def test_the_doctors_exit_codes(tmp_path: Any, capsys: Any) -> None:
 @pytest.mark.parametrize(
     "take",
     [
-        lambda: bx.sparse_coo_tensor,
+        lambda: bx.sparse_bsr_tensor,
         lambda: bx.ones(1).to_mkldnn,
         lambda: bx.Tensor.to_mkldnn,
         lambda: bx.nn.Parameter().to_mkldnn,

@@ -181,7 +181,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
             f"[dirac_] a kernel has 3, 4 or 5 dimensions, the tensor has {tensor.ndim}"
         )
     outputs, inputs, *window = tensor.shape
-    if outputs % groups:
+    if groups < 1 or outputs % groups:
         raise ValueError(f"[dirac_] {outputs} output channels do not divide into {groups} groups")
     own = outputs // groups
     middle = tuple(length // 2 for length in window)
