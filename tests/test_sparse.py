@@ -391,6 +391,12 @@ def test_in_place() -> None:
     x = bx.tensor(D)
     x.add_(some(), alpha=2).sub_(some())
     np.testing.assert_allclose(x, D + A)
+    constant, ones = some(), bx.ones(3, 1, dtype=bx.float64)
+    np.testing.assert_allclose(constant @ ones, A.sum(1, keepdims=True))
+    constant._values().mul_(2)
+    np.testing.assert_allclose(constant @ ones, 2 * A.sum(1, keepdims=True))
+    constant.mul_(3)
+    np.testing.assert_allclose(constant @ ones, 6 * A.sum(1, keepdims=True))
     with pytest.raises(RuntimeError, match="in place"):
         some(requires_grad=True).mul_(2)
     with pytest.raises(TypeError, match="items"):

@@ -226,6 +226,7 @@ def _replaced(t: Any, by: Any) -> Any:
         )
     if t.requires_grad and is_grad_enabled():
         raise RuntimeError("[sparse] a tensor that requires grad is not written in place")
+    t.__dict__.pop("_in_order", None)
     _core._set_sparse(t, values(by).to(t.dtype), *coordinates(by)[::2])
     return t
 

@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SparseTensor",
+    "axis",
     "coalesced",
     "coordinates",
     "is_sparse",
-    "operations",
+    "operation",
+    "places",
+    "refuse",
     "sparse",
     "values",
+    "with_values",
+    "without",
 ]
 
 # What an operation does where an operand is sparse: function, method and the like, each by itself.
@@ -63,7 +68,12 @@ def coordinates(t: Tensor) -> tuple[Tensor, Size, bool, bool]:
 
 
 def places(indices: Tensor, size: Sequence[int]) -> Tensor:
-    """The row-major numbers of the places in the sparse dimensions: (n,)."""
+    """The row-major numbers of the places in the sparse dimensions: (n,).
+
+    RuntimeError where they are more than int64 counts.
+    """
+    if prod(size[: len(indices)]) > 2**63 - 1:
+        raise RuntimeError(f"[sparse] size {tuple(size)} has more than 2^63 places; split it")
     flat = _core.zeros(indices.shape[1], dtype=_core.int64)
     for row, length in zip(indices, size, strict=False):
         flat = flat * length + row
@@ -75,6 +85,9 @@ def coalesced(t: SparseTensor) -> SparseTensor:
     indices, size, already, _ = coordinates(t)
     if already:
         return t
+    kept: tuple[int, SparseTensor] | None = t.__dict__.get("_in_order")
+    if kept and kept[0] == t._version:  # a constant matrix is put in order once, not in every step
+        return kept[1]
     unique, at = _core.unique(places(indices, size), return_inverse=True)
     total = _core.zeros(len(unique), *t.shape[len(indices) :], dtype=t.dtype)
     rows = []
@@ -83,10 +96,14 @@ def coalesced(t: SparseTensor) -> SparseTensor:
         rows.append(rest % max(length, 1))
         rest = rest // max(length, 1)
     ordered = _core.stack(rows[::-1]) if rows else indices.new_zeros(0, len(unique))
-    return sparse(total.index_add(0, at, values(t)), ordered, size, True)
+    found = sparse(total.index_add(0, at, values(t)), ordered, size, True)
+    if not t.requires_grad:
+        t.__dict__["_in_order"] = (t._version, found)
+    return found
 
 
 def axis(op: str, t: Tensor, dim: int) -> int:
+    """A dimension counted from the front. TypeError, or IndexError where it is out of range."""
     if not isinstance(dim, int):
         raise TypeError(f"[{op}] {dim=} is a {type(dim).__name__}; pass a whole number")
     if not -t.ndim <= dim < max(t.ndim, 1):
@@ -95,10 +112,12 @@ def axis(op: str, t: Tensor, dim: int) -> int:
 
 
 def with_values(t: Tensor, new: Tensor) -> SparseTensor:
+    """Other values at the same coordinates."""
     return sparse(new, *coordinates(t))
 
 
 def without(indices: Tensor, dims: Sequence[int]) -> Tensor:
+    """The indices along all other dimensions."""
     keep = [d for d in range(len(indices)) if d not in dims]
     return indices[_core.tensor(keep, dtype=_core.int64)]
 
