@@ -232,6 +232,42 @@ def test_a_gradient_of_a_sparse_result_may_be_of_either_layout() -> None:
         (2 * s).backward(bx.ones(3, dtype=bx.float64))
 
 
+def test_a_function_of_ones_own_takes_and_keeps_sparse_tensors() -> None:
+    class Product(bx.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, a: bx.Tensor, b: bx.Tensor) -> bx.Tensor:
+            ctx.save_for_backward(a, b)
+            return a @ b
+
+        @staticmethod
+        def backward(ctx: Any, g: bx.Tensor) -> Any:
+            a, b = ctx.saved_tensors
+            assert a.is_sparse
+            return (g @ b.t()).sparse_mask(a), a.t() @ g
+
+    g = bx.tensor(np.arange(16.0).reshape(4, 4))
+    for scale in (1, 2):
+        leaf = some().coalesce().requires_grad_()
+        x = bx.tensor(D.T, requires_grad=True)
+        Product.apply(leaf if scale == 1 else leaf * scale, x).backward(g)
+        np.testing.assert_allclose(shown(leaf.grad), scale * (g.numpy() @ D) * (A != 0))
+        np.testing.assert_allclose(x.grad, scale * A.T @ g.numpy())
+
+
+def test_hooks_may_change_the_layout_of_a_gradient() -> None:
+    x = bx.tensor(D, requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda g: g.to_sparse())
+    y.pow(2).sum().backward()
+    np.testing.assert_allclose(x.grad, 8 * D)
+    s = some().coalesce().requires_grad_()
+    t = s * 2
+    t.retain_grad()
+    (t * t).sum().backward()
+    np.testing.assert_allclose(shown(t.grad), 4 * A)
+    np.testing.assert_allclose(shown(bx.autograd.grad((t * t).sum(), t)[0]), 4 * A)
+
+
 def test_a_gradient_goes_through_a_dense_tensor() -> None:
     x = bx.tensor(D, requires_grad=True)
     (x.to_sparse() @ bx.tensor(D.T)).sum().backward()

@@ -48,6 +48,12 @@ void add_gradient(Tensor& sum, Tensor g) {
   }
 }
 
+/// The gradient of a sparse tensor's values, at its coordinates.
+Tensor placed_as(const Tensor& t, const Tensor& g) {
+  const Coordinates* at = coordinates(t);
+  return at && !coordinates(g) && g.shape() == t.shape() ? sparse(g, *at) : g;
+}
+
 class Pass;
 thread_local Pass* current = nullptr;
 std::atomic<int64_t> passes{0};
@@ -189,8 +195,8 @@ class Pass {
     for (Tensor& g : entry.grads) any = any || g.defined();
     if (!any) return;
     auto* leaf = dynamic_cast<AccumulateGrad*>(&node);
-    for (Tensor& g : entry.grads)
-      if (g.defined()) fit_sparseness(g, leaf);
+    for (Tensor& g : entry.grads)  // only a leaf may have a sparse one
+      if (g.defined()) g = leaf ? placed_as(leaf->leaf, g) : to_dense(g);
     run_hooks(node, leaf, entry);
     for (const auto& [nr, position] : entry.captures)
       if (!leaf || !options_.accumulate) capture(entry.grads[static_cast<int>(nr)], position);
@@ -240,14 +246,6 @@ class Pass {
     }
   }
 
-  /// A leaf has a sparse gradient where it is sparse, or was looked up so; any other node a dense
-  /// one, of the values where its result is sparse.
-  static void fit_sparseness(Tensor& g, const AccumulateGrad* leaf) {
-    const Coordinates* of_leaf = leaf ? coordinates(leaf->leaf) : nullptr;
-    if (of_leaf && !coordinates(g)) g = sparse(g, *of_leaf);
-    else if (!leaf) g = to_dense(g);
-  }
-
   void run_hooks(Node& node, AccumulateGrad* leaf, Entry& entry) {
     if (leaf) {
       auto* extras = static_cast<LeafExtras*>(leaf->leaf->extras.get());
@@ -259,6 +257,8 @@ class Pass {
       for (TensorImpl* t : node.hooks->retaining)
         if (const Tensor& g = entry.grads[static_cast<int>(t->output_nr)]; g.defined())
           add_to_grad(Tensor(Ref<TensorImpl>(t)), g, false);
+      for (Tensor& g : entry.grads)
+        if (g.defined()) g = to_dense(g);  // a hook may have made it sparse
     }
   }
 
@@ -295,7 +295,7 @@ class Pass {
     if (!g.defined()) return;
     const auto at = static_cast<size_t>(position);
     if (options_.accumulate) add_to_grad((*inputs_)[at], g, false);
-    else results_[at] = g;
+    else results_[at] = placed_as((*inputs_)[at], g);
   }
 
   void accumulate(AccumulateGrad& node, Entry& entry) {
@@ -312,7 +312,8 @@ class Pass {
 
   /// .grad += g; the first gradient is kept as it is where nobody else holds it.
   void add_to_grad(const Tensor& t, Tensor g, bool may_take) {
-    const bool sparse = coordinates(g) || (t->grad && coordinates(Tensor(t->grad)));
+    if (coordinates(t)) g = placed_as(t, g);
+    const bool sparse = coordinates(g) || (t->grad && coordinates(*t->grad));
     if (sparse && observer)
       fail_runtime("backward",
                    "a sparse gradient in a captured step, whose shapes are fixed; pass "

@@ -1,12 +1,18 @@
 #include "autograd/saved_tensor.h"
 
-#include "autograd/node.h"
+#include "autograd/sparse.h"
 #include "core/thread_local.h"
 
 namespace bx {
 
 namespace {
 thread_local PackTensor pack_tensor BX_FAST_TLS = nullptr;
+
+/// Without the graph, sparse where t is.
+Tensor alone(const Tensor& t) {
+  const Coordinates* at = coordinates(t);
+  return at ? sparse(detached(t), *at) : detached(t);
+}
 }  // namespace
 
 void set_pack_tensor(PackTensor pack) { pack_tensor = pack; }
@@ -21,7 +27,7 @@ SavedTensor::SavedTensor(const Tensor& t, bool own_output)
     held_ = packed;
     return;
   }
-  tensor_ = own_output ? detached(t).ref() : t.ref();
+  tensor_ = own_output ? alone(t).ref() : t.ref();
   held_ = t->storage;
   version_ = t->storage->version();
   moves_ = tensor_->moves;
@@ -60,7 +66,7 @@ Tensor SavedTensor::unpack(const Node& owner) const {
     t->output_nr = tensor_->output_nr;
   }
   if (!own_output_) return t;
-  Tensor output = detached(t);
+  Tensor output = alone(t);
   output->grad_fn = Ref<Object>(const_cast<Node*>(&owner));
   output->output_nr = output_nr_;
   return output;

@@ -7,9 +7,10 @@
 namespace bx {
 
 /// Null for a dense tensor.
-inline const Coordinates* coordinates(const Tensor& t) {
-  return t->extras ? static_cast<const LeafExtras&>(*t->extras).coordinates.get() : nullptr;
+inline const Coordinates* coordinates(const TensorImpl& t) {
+  return t.extras ? static_cast<const LeafExtras&>(*t.extras).coordinates.get() : nullptr;
 }
+inline const Coordinates* coordinates(const Tensor& t) { return coordinates(*t.impl()); }
 /// The shape that the user sees.
 inline const Dims& whole_shape(const Tensor& t) {
   const Coordinates* at = coordinates(t);

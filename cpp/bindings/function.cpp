@@ -1,4 +1,5 @@
 // Operations whose derivative is written in Python: torch.autograd.Function on the tape.
+#include "autograd/sparse.h"
 #include "bindings/python.h"
 #include "ops/ops.h"
 
@@ -18,6 +19,7 @@ struct Endpoint {
   int edge = -1;  // -1: no tensor
   Dims shape;
   DType dtype = DType::Float32;
+  std::optional<Coordinates> at;  // of a sparse one
 };
 
 /// Holds the context, which holds what forward left there; it goes with the graph.
@@ -95,17 +97,18 @@ void FunctionNode::give(const Backward& call, size_t position, py::handle value)
                  "; return a Tensor or None");
   if (!call.wants(argument.edge)) return;
   Tensor g = tensor_of(value.ptr());
-  if (!(g.shape() == argument.shape)) {
+  if (!(whole_shape(g) == argument.shape)) {
     bool fits = g.dim() >= argument.shape.size();
     for (int d = 1; fits && d <= argument.shape.size(); ++d)
       fits = argument.shape[argument.shape.size() - d] == g.size(-d) ||
              argument.shape[argument.shape.size() - d] == 1;
     if (!fits)
       fail_runtime(name_.c_str(), "function ", name_, " returned an invalid gradient at index ",
-                   position, " - got ", g.shape(), " but expected shape compatible with ",
+                   position, " - got ", whole_shape(g), " but expected shape compatible with ",
                    argument.shape, "; return a gradient of the argument's shape");
     g = sum_to_size(g, argument.shape);
   }
+  if (argument.at) g = values_at(g, *argument.at);
   call.give(argument.edge, to(g, argument.dtype));
 }
 
@@ -118,7 +121,8 @@ bool is_among(const Tensor& t, const py::tuple& list) {
 Endpoint endpoint_of(py::handle value, int edge) {
   if (!is_tensor(value.ptr())) return {};
   const Tensor t = tensor_of(value.ptr());
-  return {edge, t.shape(), t.dtype()};
+  const Coordinates* at = coordinates(t);
+  return {edge, whole_shape(t), t.dtype(), at ? std::optional(*at) : std::nullopt};
 }
 
 /// A node for a forward pass that has run without recording, where some argument needs it.

@@ -30,7 +30,7 @@ std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& 
            "; the group's params must be Tensors");
     const Tensor& t = tensor_of(param.ptr());
     if (!t->grad) continue;
-    if (coordinates(Tensor(t->grad))) {
+    if (coordinates(*t->grad)) {
       sparse.append(param);
       continue;
     }
