@@ -20,7 +20,7 @@ LeafExtras* leaf_extras(TensorImpl& t) { return static_cast<LeafExtras*>(t.extra
 uint64_t Node::next_number() { return last_number.fetch_add(1, std::memory_order_relaxed) + 1; }
 
 bool grad_enabled() { return grad_mode; }
-void set_grad_enabled(bool enabled) { grad_mode = enabled; }
+void set_grad_enabled(bool enabled) { grad_mode = enabled && !inference; }
 
 TensorImpl::~TensorImpl() {
   if (!retains_grad || !grad_fn) return;
@@ -85,9 +85,19 @@ Tensors run_node(Node& node, const Tensors& grads) {
   return results;
 }
 
+void check_not_inference(const Tensor& t) {
+  if (t->storage->is_inference() && !inference)
+    fail_runtime("requires_grad", "a tensor of shape ", t.shape(),
+                 " that was made in inference_mode() is to require a gradient; clone() it first");
+}
+
 void check_inplace(const char* op, const Tensor& t) {
   if (watch.enabled) [[unlikely]]
     watch.writes(op, t);
+  if (t->storage->is_inference() && !inference) [[unlikely]]
+    fail_runtime(op, "a tensor of shape ", t.shape(),
+                 " that was made in inference_mode() is written in place outside of it; clone() it "
+                 "first, or use no_grad()");
   if (grad_enabled() && requires_grad(t)) {
     if (t->leaf_requires_grad && !t->grad_fn)
       fail_runtime(op, "a leaf tensor", name_for_error(t), " that requires grad (shape ", t.shape(),

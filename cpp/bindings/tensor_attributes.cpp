@@ -76,6 +76,7 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
                    "only tensors of floating-point type can require gradients, "
                    "this is ",
                    name_of(t.dtype()), "; convert it with .float()");
+    if (wanted) check_not_inference(t);
     t->leaf_requires_grad = wanted;
     return 0;
   });

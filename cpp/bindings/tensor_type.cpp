@@ -93,7 +93,7 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     if (n == 0) t = empty({0}, default_dtype());
     else if (all_sizes) t = empty(sizes, default_dtype());
     else if (n == 1 && is_tensor(PyTuple_GET_ITEM(args, 0)))
-      t = detach(tensor_of(PyTuple_GET_ITEM(args, 0)));
+      t = detached(tensor_of(PyTuple_GET_ITEM(args, 0)));
     else if (n == 1 && !PySequence_Check(PyTuple_GET_ITEM(args, 0)))
       fail_type("Tensor", "data is a ", Py_TYPE(PyTuple_GET_ITEM(args, 0))->tp_name,
                 "; pass sizes or a sequence of numbers, or use tensor(data)");
@@ -150,6 +150,7 @@ void bind_tensor(py::module_& m) {
           fail_runtime("Parameter",
                        "only tensors of floating-point type can require gradients, this is ",
                        name_of(t.dtype()), "; convert it with .float()");
+        if (requires_grad) check_not_inference(t);
         Tensor own = detached(t);
         own->storage = make<Storage>(t->storage);
         own->leaf_requires_grad = requires_grad;

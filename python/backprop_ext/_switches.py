@@ -37,6 +37,11 @@ __all__ = [
     "use_deterministic_algorithms",
 ]
 
+_BACKENDS = {
+    *("aot_eager", "aot_eager_decomp_partition", "aot_eager_default_partitioner", "aot_ts"),
+    *("cudagraphs", "eager", "eager_debug", "eager_noexcept", "inductor", "openxla"),
+    *("openxla_eval", "pre_dispatch_eager", "ts", "tvm"),
+}
 _state: dict[str, Any] = {
     "deterministic": False,
     "warn_only": False,
@@ -221,12 +226,15 @@ def get_num_interop_threads() -> int:
 def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
     """The model itself, with one warning: there is no compiler. A decorator without a model.
 
-    AssertionError for what cannot be called.
+    AssertionError for what cannot be called, RuntimeError for a backend that PyTorch has not.
 
     Source of the signature: PyTorch's torch.compile, whose options are accepted.
     """
     if model is not None and not callable(model):
         raise AssertionError(f"[compile] {type(model).__name__} cannot be called; pass a module")
+    backend = options.get("backend")
+    if isinstance(backend, str) and backend not in _BACKENDS:
+        raise RuntimeError(f"[compile] Invalid backend: {backend!r}; leave it out")
     if not _state["compile"]:
         _state["compile"] = True
         warnings.warn(

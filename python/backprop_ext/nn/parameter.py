@@ -16,7 +16,7 @@ __all__ = ["Buffer", "Parameter", "UninitializedParameter"]
 def _values(op: str, data: Tensor | None) -> Tensor:
     if data is None:
         return _core.empty(0)
-    return the_tensor(op, data, "data").detach()
+    return the_tensor(op, data, "data")
 
 
 class Parameter(Tensor):
