@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <string_view>
 
 #include "autograd/anomaly.h"
 #include "autograd/engine.h"
@@ -91,6 +92,16 @@ void check_not_inference(const Tensor& t) {
                  " that was made in inference_mode() is to require a gradient; clone() it first");
 }
 
+namespace {
+
+/// Of unbind, split or chunk, whose views PyTorch does not let be written.
+bool is_one_of_several(const Node& node) {
+  const std::string_view name = node.label();
+  return name == "UnbindBackward0" || name == "SplitBackward0" || name == "SplitWithSizesBackward0";
+}
+
+}  // namespace
+
 void check_inplace(const char* op, const Tensor& t) {
   if (watch.enabled) [[unlikely]]
     watch.writes(op, t);
@@ -106,6 +117,11 @@ void check_inplace(const char* op, const Tensor& t) {
       fail_runtime(op, "a view of a leaf tensor", name_for_error(Tensor(t->view_base)),
                    " that requires grad (shape ", t->view_base->shape,
                    ") is written in place; do it under no_grad(), or on .data");
+    if (t->view_base && t->grad_fn && is_one_of_several(static_cast<Node&>(*t->grad_fn)))
+      fail_runtime(op, "a view of shape ", t.shape(), " that ",
+                   static_cast<Node&>(*t->grad_fn).name(),
+                   " made beside others is modified inplace; write x[i] += 1 on the tensor itself, "
+                   "or out of place");
   }
   for (int d = 0; d < t.dim(); ++d)
     if (t.strides()[d] == 0 && t.shape()[d] > 1 && t.numel() > 0)
