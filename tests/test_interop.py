@@ -237,3 +237,8 @@ def test_a_device_is_a_name_and_tensors_go_to_the_cpu_only() -> None:
     for wrong in ("gpu", "cuda:x", "cuda:"):
         with pytest.raises(RuntimeError, match="pass one of cpu, cuda"):
             bx.device(wrong, 0)
+
+
+def test_a_tensor_of_a_tensor_is_a_copy_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match=r"\[tensor\].*clone"):
+        assert bx.tensor(bx.ones(2, requires_grad=True) * 2).requires_grad is False

@@ -34,7 +34,12 @@ int set_data(PyObject* self, PyObject* value, void*) {
   });
 }
 
-PyObject* grad(const Tensor& t) { return wrap(Tensor(t->grad)); }
+PyObject* grad(const Tensor& t) {
+  if (!t->grad && !t->retains_grad && grad_fn(t)) [[unlikely]]
+    warn("grad", "the result of an operation, of shape ", t.shape(),
+         ", keeps no gradient; call retain_grad() on it first, or look at a leaf");
+  return wrap(Tensor(t->grad));
+}
 
 int set_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
