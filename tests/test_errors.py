@@ -180,7 +180,7 @@ BACKWARD_MISTAKES: list[tuple[Any, type[Exception], tuple[str, ...]]] = [
     (lambda x: x.detach().sum().backward(), RuntimeError, ("does not require grad",)),
     (lambda x: (x * 2).backward(ones(3)), RuntimeError, ("(3,)", "(2,)")),
     (lambda x: (x * 2).backward(2.0), TypeError, ("float", "Tensor")),
-    (lambda x: bx.autograd.backward([x.sum()], [None, None]), RuntimeError, ("1 outputs", "2")),
+    (lambda x: bx.autograd.backward([x.sum(), x], [None]), RuntimeError, ("2 outputs", "1")),
     (lambda x: x.sum().backward(inputs=[]), RuntimeError, ("empty",)),
     (lambda x: bx.autograd.grad(x.sum(), [ones(1)]), RuntimeError, ("input 0", "require grad")),
     (lambda x: x.numpy(), RuntimeError, ("[numpy]", "requires grad", "detach()")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from typing import Any
 
@@ -432,6 +433,32 @@ def test_checkpoint_keeps_only_the_arguments_and_checks_the_second_pass() -> Non
         checkpoint(lambda t: t * 2, x)
     with pytest.raises(ValueError, match="use_reentrant=True"):
         checkpoint(lambda t, a: t * a, x, use_reentrant=True, a=2)
+
+
+def test_inference_mode_is_of_its_thread_and_of_a_generators_own_code() -> None:
+    seen: list[bool] = []
+
+    @bx.inference_mode()
+    def rows() -> Any:
+        yield bx.ones(1)
+        seen.append(bx.is_inference_mode_enabled())
+        yield bx.ones(1)
+
+    for row in rows():
+        seen.append(row.is_inference() and not bx.is_inference_mode_enabled())
+    with bx.inference_mode():
+        thread = threading.Thread(target=lambda: seen.append(not bx.ones(1).is_inference()))
+        thread.start()
+        thread.join()
+        with bx.enable_grad():
+            kept = bx.ones(2, requires_grad=True) * 2
+    assert seen == [True] * 4
+    assert kept.is_inference() and not kept.requires_grad
+    copy = kept.clone().requires_grad_()
+    (copy * copy).sum().backward()
+    assert copy.grad is not None
+    with pytest.raises(RuntimeError, match=r"inference_mode.*clone"):
+        copy * kept
 
 
 def test_inference_mode_and_gradcheck_errors() -> None:

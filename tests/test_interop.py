@@ -215,7 +215,7 @@ def test_fork_rng() -> None:
 def test_a_device_is_a_name_and_tensors_go_to_the_cpu_only() -> None:
     cuda = bx.device("cuda:1")
     assert (cuda.type, cuda.index, str(cuda)) == ("cuda", 1, "cuda:1")
-    assert cuda == bx.device("cuda", 1) == bx.device(1) != bx.device("cuda")
+    assert cuda == bx.device("cuda", 1) != bx.device("cuda")
     assert repr(bx.device("cuda")) == "device(type='cuda')"
     # As libraries choose: ask for a GPU, and take the CPU where there is none.
     wanted = bx.device("cuda")
@@ -237,3 +237,8 @@ def test_a_device_is_a_name_and_tensors_go_to_the_cpu_only() -> None:
     for wrong in ("gpu", "cuda:x", "cuda:"):
         with pytest.raises(RuntimeError, match="pass one of cpu, cuda"):
             bx.device(wrong, 0)
+
+
+def test_a_tensor_of_a_tensor_is_a_copy_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match=r"\[tensor\].*clone"):
+        assert bx.tensor(bx.ones(2, requires_grad=True) * 2).requires_grad is False

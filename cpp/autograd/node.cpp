@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <string_view>
 
 #include "autograd/anomaly.h"
 #include "autograd/engine.h"
@@ -20,7 +21,7 @@ LeafExtras* leaf_extras(TensorImpl& t) { return static_cast<LeafExtras*>(t.extra
 uint64_t Node::next_number() { return last_number.fetch_add(1, std::memory_order_relaxed) + 1; }
 
 bool grad_enabled() { return grad_mode; }
-void set_grad_enabled(bool enabled) { grad_mode = enabled; }
+void set_grad_enabled(bool enabled) { grad_mode = enabled && !inference; }
 
 TensorImpl::~TensorImpl() {
   if (!retains_grad || !grad_fn) return;
@@ -85,9 +86,29 @@ Tensors run_node(Node& node, const Tensors& grads) {
   return results;
 }
 
+void check_not_inference(const Tensor& t) {
+  if (t->storage->is_inference() && !inference)
+    fail_runtime("requires_grad", "a tensor of shape ", t.shape(),
+                 " that was made in inference_mode() is to require a gradient; clone() it first");
+}
+
+namespace {
+
+/// Of unbind, split or chunk, whose views PyTorch does not let be written.
+bool is_one_of_several(const Node& node) {
+  const std::string_view name = node.label();
+  return name == "UnbindBackward0" || name == "SplitBackward0" || name == "SplitWithSizesBackward0";
+}
+
+}  // namespace
+
 void check_inplace(const char* op, const Tensor& t) {
   if (watch.enabled) [[unlikely]]
     watch.writes(op, t);
+  if (t->storage->is_inference() && !inference) [[unlikely]]
+    fail_runtime(op, "a tensor of shape ", t.shape(),
+                 " that was made in inference_mode() is written in place outside of it; clone() it "
+                 "first, or use no_grad()");
   if (grad_enabled() && requires_grad(t)) {
     if (t->leaf_requires_grad && !t->grad_fn)
       fail_runtime(op, "a leaf tensor", name_for_error(t), " that requires grad (shape ", t.shape(),
@@ -96,6 +117,11 @@ void check_inplace(const char* op, const Tensor& t) {
       fail_runtime(op, "a view of a leaf tensor", name_for_error(Tensor(t->view_base)),
                    " that requires grad (shape ", t->view_base->shape,
                    ") is written in place; do it under no_grad(), or on .data");
+    if (t->view_base && t->grad_fn && is_one_of_several(static_cast<Node&>(*t->grad_fn)))
+      fail_runtime(op, "a view of shape ", t.shape(), " that ",
+                   static_cast<Node&>(*t->grad_fn).name(),
+                   " made beside others is modified inplace; write x[i] += 1 on the tensor itself, "
+                   "or out of place");
   }
   for (int d = 0; d < t.dim(); ++d)
     if (t.strides()[d] == 0 && t.shape()[d] > 1 && t.numel() > 0)

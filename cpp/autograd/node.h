@@ -179,6 +179,8 @@ void rebase_history(const Tensor& t, const Ref<Node>& node);
 /// runs, nothing is freed and no `.grad` changes. RuntimeError for a wrong count or shape.
 Tensors run_node(Node& node, const Tensors& grads);
 
+/// RuntimeError where t was made in inference_mode and is to require a gradient outside of it.
+void check_not_inference(const Tensor& t);
 /// Checks that t may be written in place; `op` names the caller. Bumps nothing yet.
 void check_inplace(const char* op, const Tensor& t);
 /// RuntimeError where two tensors without gaps share a part of their memory, of which one is

@@ -19,10 +19,18 @@ void set_pack_tensor(PackTensor pack) { pack_tensor = pack; }
 
 SavedTensor::SavedTensor(const Tensor& t, bool own_output)
     : own_output_(own_output), output_nr_(t->output_nr) {
+  if (t->storage->is_inference()) [[unlikely]]
+    fail_runtime("backward", "a tensor of shape ", t->shape,
+                 " that was made in inference_mode() would be kept for a gradient; clone() it "
+                 "first, or use no_grad()");
   if (pack_tensor) [[unlikely]] {
     const Edge edge = own_output ? Edge{} : gradient_edge(t);
     GradMode off(false);
-    const Ref<PackedTensor> packed = pack_tensor(own_output ? detached(t) : t);
+    const uint32_t version = t->storage->version();
+    const Ref<PackedTensor> packed = pack_tensor(detached(t));
+    if (t->storage->version() != version)
+      fail_runtime("saved_tensors_hooks", "the pack hook wrote into its tensor, of shape ",
+                   t->shape, ", which is needed as it is; work on a clone()");
     packed->edge = edge;
     held_ = packed;
     return;

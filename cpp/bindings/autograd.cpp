@@ -49,9 +49,11 @@ NodeHook python_node_hook(py::object callable, bool both) {
         both ? (*hook)(tuple_of(changeable), tuple_of(outputs)) : (*hook)(tuple_of(outputs));
     if (result.is_none()) return;
     if (is_tensor(result.ptr())) result = py::make_tuple(result);
-    if (!py::isinstance<py::tuple>(result) || py::len(result) != changeable.size())
-      fail_runtime("backward", "a hook of a node returned ", Py_TYPE(result.ptr())->tp_name,
-                   " for ", changeable.size(), " gradients; return None, or a tuple of as many");
+    const bool is_tuple = py::isinstance<py::tuple>(result);
+    if (!is_tuple || py::len(result) != changeable.size())
+      fail(is_tuple ? ErrorKind::Runtime : ErrorKind::Type, "backward",
+           "a hook of a node returned ", Py_TYPE(result.ptr())->tp_name, " for ", changeable.size(),
+           " gradients; return None, or a tuple of as many");
     const py::tuple tuple(result);
     for (size_t i = 0; i < changeable.size(); ++i)
       changeable[i] = tuple[i].is_none() ? Tensor() : py::cast<Tensor>(tuple[i]);
@@ -165,11 +167,11 @@ py::tuple next_functions(const Node& node) {
   return result;
 }
 
-/// What switches something on: a bool or a whole number, as PyTorch's backward takes it.
+/// What switches something on: a bool or a byte, as PyTorch's backward takes it.
 bool is_on(const char* name, py::handle given) {
-  if (PyBool_Check(given.ptr()) || is_numpy_scalar(given.ptr())) return is_true(given.ptr());
-  const auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
-  if (whole) return is_true(whole.ptr());
+  unsigned char on = 0;
+  if (PyArg_Parse(given.ptr(), "b", &on)) return on;
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) throw py::error_already_set();
   PyErr_Clear();
   fail_type("backward", name, "=", std::string(py::repr(given)), "; pass True or False");
 }
@@ -303,6 +305,11 @@ void bind_autograd(py::module_& m) {
   m.def("_is_grad_enabled", &grad_enabled, "Whether operations are recorded on this thread.");
   m.def("_set_grad_enabled", &set_grad_enabled, py::arg("enabled"),
         "Turns recording on or off on this thread.");
+  m.def(
+      "_is_inference_mode", [] { return inference; }, "Whether this thread is in inference_mode.");
+  m.def(
+      "_set_inference_mode", [](bool on) { inference = on; }, py::arg("on"),
+      "Puts this thread into inference_mode, or out of it.");
   anomaly.recorded = &note_recorded;
   anomaly.failed = &report_failed;
   m.def(

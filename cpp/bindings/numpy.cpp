@@ -219,6 +219,10 @@ void bind_numpy(py::module_& m) {
                         const py::bool_& requires_grad, const py::bool_& pin_memory) {
     require_cpu(device);
     if (pin_memory) refuse_to_pin();
+    if (is_tensor(data.ptr()))
+      warn("tensor",
+           "the data is a tensor already; write data.detach().clone(), or clone() to keep "
+           "its graph");
     Tensor t = tensor_from_data(data, dtype);
     if (requires_grad && !is_differentiable(t.dtype()))
       fail_runtime("tensor", "only tensors of floating-point type can require gradients, this is ",

@@ -37,7 +37,12 @@ int set_data(PyObject* self, PyObject* value, void*) {
   });
 }
 
-PyObject* grad(const Tensor& t) { return wrap(Tensor(t->grad)); }
+PyObject* grad(const Tensor& t) {
+  if (!t->grad && !t->retains_grad && grad_fn(t)) [[unlikely]]
+    warn("grad", "the result of an operation, of shape ", t.shape(),
+         ", keeps no gradient; call retain_grad() on it first, or look at a leaf");
+  return wrap(Tensor(t->grad));
+}
 
 int set_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&]() -> int {
@@ -79,6 +84,7 @@ int set_requires_grad(PyObject* self, PyObject* value, void*) {
                    "only tensors of floating-point type can require gradients, "
                    "this is ",
                    name_of(t.dtype()), "; convert it with .float()");
+    if (wanted) check_not_inference(t);
     t->leaf_requires_grad = wanted;
     return 0;
   });

@@ -59,6 +59,7 @@ PyObject* entry(const char* op, const Tensor& t, const Dims& values, PyObject* a
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &dim))
     throw py::error_already_set();
   if (dim != Py_None) {
+    if (PyBool_Check(dim)) fail_type(op, "dim must be an int, not a bool");
     int overflow = 0;
     const int64_t axis = PyLong_AsLongLongAndOverflow(dim, &overflow);
     if (overflow)
@@ -199,6 +200,8 @@ PyMethodDef tensor_methods[] = {
     {"ndimension", no_args<dimensions>, METH_NOARGS, "The number of dimensions."},
     {"numel", no_args<elements>, METH_NOARGS, "The number of elements."},
     {"nelement", no_args<elements>, METH_NOARGS, "The number of elements."},
+    {"is_inference", no_args<[](const Tensor& t) { return from_bool(t->storage->is_inference()); }>,
+     METH_NOARGS, "Whether it was made in inference_mode."},
     {"element_size", no_args<item_size>, METH_NOARGS, "Bytes per element."},
     {"data_ptr", no_args<address>, METH_NOARGS, "The address of the first element."},
     {"storage_offset", no_args<[](const Tensor& t) { return PyLong_FromLongLong(t->offset); }>,

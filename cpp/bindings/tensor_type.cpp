@@ -96,7 +96,7 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     else if (all_sizes) t = empty(sizes, default_dtype());
     else if (n == 1 && is_tensor(PyTuple_GET_ITEM(args, 0))) {
       require_dense("Tensor", tensor_of(PyTuple_GET_ITEM(args, 0)));
-      t = detach(tensor_of(PyTuple_GET_ITEM(args, 0)));
+      t = detached(tensor_of(PyTuple_GET_ITEM(args, 0)));
     } else if (n == 1 && !PySequence_Check(PyTuple_GET_ITEM(args, 0)))
       fail_type("Tensor", "data is a ", Py_TYPE(PyTuple_GET_ITEM(args, 0))->tp_name,
                 "; pass sizes or a sequence of numbers, or use tensor(data)");
@@ -154,6 +154,7 @@ void bind_tensor(py::module_& m) {
           fail_runtime("Parameter",
                        "only tensors of floating-point type can require gradients, this is ",
                        name_of(t.dtype()), "; convert it with .float()");
+        if (requires_grad) check_not_inference(t);
         Tensor own = detached(t);
         own->storage = make<Storage>(t->storage);
         own->leaf_requires_grad = requires_grad;

@@ -9,6 +9,9 @@
 
 namespace bx {
 
+/// Whether this thread is in inference_mode: what it makes meanwhile stays outside of graphs.
+inline thread_local bool inference BX_FAST_TLS = false;
+
 class Storage final : public Object {
  public:
   /// Owned, uninitialised.
@@ -19,11 +22,13 @@ class Storage final : public Object {
   Storage(void* data, int64_t bytes, std::function<void()> owner_gone)
       : data_(data), bytes_(bytes), borrowed_(true), owner_gone_(std::move(owner_gone)) {}
 
-  /// The same memory with a version counter of its own: what `.data` hands out.
+  /// The same memory with a version counter of its own, which may be written: what `.data` hands
+  /// out.
   explicit Storage(const Ref<Storage>& original)
       : data_(original->fixed()),
         bytes_(original->bytes_),
         borrowed_(true),
+        inference_(false),
         root_(original->root()) {}
 
   ~Storage() override {
@@ -60,6 +65,9 @@ class Storage final : public Object {
   /// A recording that was going on in another thread when this was made, or 0.
   uint32_t made_beside() const { return made_beside_; }
 
+  /// Made in inference_mode.
+  bool is_inference() const { return inference_; }
+
   /// Counts in-place writes, so that a saved tensor can tell that it is stale.
   uint32_t version() const { return version_; }
   void bump_version() { ++version_; }
@@ -78,6 +86,7 @@ class Storage final : public Object {
   const uint32_t made_beside_ = bx::made_beside();
   bool borrowed_ = false;
   bool fixed_ = false;
+  const bool inference_ = bx::inference;
   std::function<void()> owner_gone_;
   Ref<Storage> root_;
 };

@@ -38,7 +38,11 @@ Tensor contiguous(const Tensor& t, MemoryFormat format) {
   return clone(t, format);
 }
 
-Tensor detach(const Tensor& t) { return detached(t); }
+Tensor detach(const Tensor& t) {
+  Tensor out = detached(t);
+  if (t->storage->is_inference()) out->storage = make<Storage>(t->storage);  // it may be written
+  return out;
+}
 
 namespace {
 

@@ -12,7 +12,7 @@ namespace {
 
 void check_probability(const char* op, double p) {
   if (!(p >= 0 && p <= 1))
-    fail_value(op, "dropout probability has to be between 0 and 1, but got ", p);
+    fail_runtime(op, "dropout probability has to be between 0 and 1, but got ", p);
 }
 
 /// One draw per channel: dimensions 0 and 1.

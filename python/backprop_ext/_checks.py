@@ -8,7 +8,11 @@ from typing import Any
 from . import _core
 from ._core import Tensor
 
-__all__ = ["the_bool", "the_dim", "the_dims", "the_number", "the_tensor", "whole"]
+__all__ = ["WrongKindError", "the_bool", "the_dim", "the_dims", "the_number", "the_tensor", "whole"]
+
+
+class WrongKindError(TypeError, AttributeError):
+    """What has neither the type nor the attributes that are needed; PyTorch meets either first."""
 
 
 def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:

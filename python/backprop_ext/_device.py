@@ -8,12 +8,14 @@ from typing import Final
 __all__ = ["CPU", "device", "no_gpu", "on_cpu"]
 
 _TYPES: Final = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "xla", "meta")
+_BY_NAME: Final = ("cuda", "xpu", "mtia")  # where PyTorch asserts that it was compiled with them
 
 
 class device:  # noqa: N801 (PyTorch's name)
     """The name of a place, as "cpu" or "cuda:0". Tensors can only be on the CPU.
 
-    Raises RuntimeError for a name that PyTorch does not know, or two indices.
+    Raises RuntimeError for a name that PyTorch does not know, for two indices, and for a number
+    alone: that names an accelerator, and there is none.
     Source: PyTorch's torch.device.
     """
 
@@ -24,7 +26,11 @@ class device:  # noqa: N801 (PyTorch's name)
             known = (str, int, device) if what == "type" else (int, NoneType)
             if isinstance(value, bool) or not isinstance(value, known):
                 raise TypeError(f"[device] {what}={value!r}; pass a name, as 'cpu', or a number")
-        name = f"cuda:{type}" if isinstance(type, int) else str(type)
+        if isinstance(type, int):
+            raise RuntimeError(
+                f"[device] {type} names an accelerator, and cpu is what there is; write 'cpu'"
+            )
+        name = str(type)
         kind, colon, number = name.partition(":")
         if kind not in _TYPES or (colon and (index is not None or not number.isdecimal())):
             raise RuntimeError(
@@ -63,13 +69,11 @@ class device:  # noqa: N801 (PyTorch's name)
 def on_cpu(place: str | int | device, kind: type[Exception] = AssertionError) -> None:
     """Raises where a tensor is to go to another place than the CPU.
 
-    `kind` for a GPU by name, by default as from a PyTorch that was built without, else
-    RuntimeError.
+    `kind` for a GPU, by default as from a PyTorch that was built without, else RuntimeError.
     """
     found = device(place)
     if found.type != "cpu" or found.index not in (None, 0):
-        named = found.type == "cuda" and not isinstance(place, int)
-        raise (kind if named else RuntimeError)(
+        raise (kind if found.type in _BY_NAME else RuntimeError)(
             f"[device] {found} was asked for, cpu is what there is: "
             "this package runs on the CPU only; drop the device or write device('cpu')"
         )

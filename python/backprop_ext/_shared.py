@@ -223,8 +223,8 @@ def is_signed(input: Tensor) -> bool:
 
 
 def is_inference(input: Tensor) -> bool:
-    """False: what inference_mode makes may enter a graph later."""
-    return False
+    """Whether it was made in inference_mode."""
+    return input.is_inference()
 
 
 def is_nonzero(input: Tensor) -> bool:

@@ -37,6 +37,12 @@ __all__ = [
     "use_deterministic_algorithms",
 ]
 
+_MODES = ("default", "lite", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+_BACKENDS = {
+    *("aot_eager", "aot_eager_decomp_partition", "aot_eager_default_partitioner", "aot_ts"),
+    *("cudagraphs", "eager", "eager_debug", "eager_noexcept", "inductor", "openxla"),
+    *("openxla_eval", "pre_dispatch_eager", "ts", "tvm"),
+}
 _state: dict[str, Any] = {
     "deterministic": False,
     "warn_only": False,
@@ -218,15 +224,35 @@ def get_num_interop_threads() -> int:
     return 1
 
 
-def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
+def compile(
+    model: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = None,
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    name: str | None = None,
+    disable: bool = False,
+    recompile_limit: int | None = None,
+    isolate_recompiles: bool = False,
+    shapes_spec: Any = None,
+) -> Any:
     """The model itself, with one warning: there is no compiler. A decorator without a model.
 
-    AssertionError for what cannot be called.
+    AssertionError for what cannot be called, RuntimeError for a backend or a mode that PyTorch has
+    not, and for a mode beside options.
 
     Source of the signature: PyTorch's torch.compile, whose options are accepted.
     """
     if model is not None and not callable(model):
         raise AssertionError(f"[compile] {type(model).__name__} cannot be called; pass a module")
+    if isinstance(backend, str) and backend not in _BACKENDS:
+        raise RuntimeError(f"[compile] Invalid backend: {backend!r}; leave it out")
+    if mode is not None and options is not None:
+        raise RuntimeError(f"[compile] {mode=} and {options=}; pass one of them")
+    if backend in (None, "inductor") and mode not in (None, *_MODES):
+        raise RuntimeError(f"[compile] {mode=} is none of {_MODES}; leave it out")
     if not _state["compile"]:
         _state["compile"] = True
         warnings.warn(

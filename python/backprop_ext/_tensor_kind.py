@@ -66,7 +66,7 @@ for _name in (
     setattr(Tensor, _name, property(lambda self: False, doc="Always False."))
 
 
-for _name in ("is_inference", "is_conj", "is_neg", "is_shared", "is_distributed"):
+for _name in ("is_conj", "is_neg", "is_shared", "is_distributed"):
     setattr(Tensor, _name, lambda self: False)
 
 

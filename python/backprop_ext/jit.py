@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ._core import Tensor
 from ._names import missing_from
 from .nn.modules.module import Module
 
@@ -70,8 +71,11 @@ def script(obj: Any, *args: Any, **options: Any) -> Any:
 
 
 def trace(func: Any, example_inputs: Any = None, *args: Any, **options: Any) -> Any:
-    """func itself, not run on the examples: its `if` and loops stay alive."""
-    return _callable("trace", func)
+    """func itself, after a run on the examples: its `if` and loops stay alive."""
+    _callable("trace", func)
+    if isinstance(example_inputs, (Tensor, tuple, list)):
+        func(*((example_inputs,) if isinstance(example_inputs, Tensor) else example_inputs))
+    return func
 
 
 def trace_module(mod: Any, inputs: Any, *args: Any, **options: Any) -> Any:

@@ -12,9 +12,9 @@ has, are in `_saved_objects`. Tensors that share storage, or are one object, do 
 from __future__ import annotations
 
 import os
+import pickle
 from base64 import b64decode, b64encode
 from io import BytesIO
-from pickle import HIGHEST_PROTOCOL
 from types import MethodType
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -76,7 +76,7 @@ _CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (list, tuple, set
 def save(
     obj: object,
     f: File,
-    pickle_module: Any = None,
+    pickle_module: Any = pickle,
     pickle_protocol: int | None = 2,
     _use_new_zipfile_serialization: bool = True,
     _disable_byteorder_record: bool = False,
@@ -93,10 +93,12 @@ def save(
     its name, ValueError for a container that contains itself, AttributeError for what is no file,
     RuntimeError for a path to no directory.
     """
+    if not hasattr(pickle_module, "Pickler"):
+        raise AttributeError(f"[save] {pickle_module=}; leave it out")
     if pickle_protocol is not None and not hasattr(pickle_protocol, "__index__"):
         raise TypeError(f"[save] {pickle_protocol=}; pass an int, or leave it out")
-    if (pickle_protocol or 0) > HIGHEST_PROTOCOL:
-        raise ValueError(f"[save] {pickle_protocol=}; pass {HIGHEST_PROTOCOL} or less")
+    if (pickle_protocol or 0) > pickle.HIGHEST_PROTOCOL:
+        raise ValueError(f"[save] {pickle_protocol=}; pass {pickle.HIGHEST_PROTOCOL} or less")
     if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
         raise AttributeError(f"[save] f is a {type(f).__name__}; pass a path or a file to write to")
     writer = _Writer()

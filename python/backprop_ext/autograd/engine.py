@@ -154,6 +154,11 @@ def seed(op: str, output: Tensor, given: Tensor | None) -> Tensor:
             f"[{op}] a gradient is a Tensor or None, this one is a {type(given).__name__}; "
             "wrap it in tensor()"
         )
+    if given.is_complex() != output.is_complex():
+        raise RuntimeError(
+            f"[{op}] the gradient is {given.dtype}, the output {output.dtype}; make both complex, "
+            "or both real"
+        )
     if given.shape != output.shape:
         raise RuntimeError(
             f"[{op}] the gradient has shape {tuple(given.shape)}, the output "
@@ -173,15 +178,16 @@ def _only_tensors(op: str, inputs: tuple[Tensor, ...]) -> None:
 
 
 def seeds(op: str, roots: tuple[Tensor, ...], given: Gradients) -> tuple[Tensor, ...]:
-    """The seed of each output. Raises RuntimeError for another number of gradients."""
+    """The seed of each output; one more is not looked at. RuntimeError for too few."""
     for root in roots:
         if not isinstance(root, Tensor):
             raise AssertionError(f"[{op}] an output is a {type(root).__name__}; pass tensors")
     if given is None:
         given = (None,) * len(roots)
     grads = (given,) if isinstance(given, Tensor) else tuple(given)
-    if len(grads) != len(roots):
+    found = tuple(seed(op, root, g) for root, g in zip(roots, grads, strict=False))
+    if len(found) < len(roots):
         raise RuntimeError(
             f"[{op}] {len(roots)} outputs and {len(grads)} gradients; pass one for each, or None"
         )
-    return tuple(seed(op, root, g) for root, g in zip(roots, grads, strict=True))
+    return found

@@ -64,6 +64,8 @@ class FunctionCtx:
             return self._saved
         return tuple(self._link.saved_tensors())
 
+    saved_variables = saved_tensors  # as they were called before PyTorch 0.4
+
     def _backward(self, *grads: Tensor | None) -> Any:
         return self._function.backward(self, *grads)
 

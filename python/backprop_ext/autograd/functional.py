@@ -192,15 +192,13 @@ def _outputs(op: str, func: Callable[..., Any], xs: Sequence[Tensor]) -> tuple[T
 
 
 def _tensors(op: str, what: str, values: Any) -> Tensors:
-    several = (values,) if isinstance(values, Tensor) else values
-    if not isinstance(several, (tuple, list)):
-        raise TypeError(
-            f"[{op}] {what} is a {type(values).__name__}; pass a Tensor or a tuple of Tensors"
-        )
+    several = values if isinstance(values, tuple) else (values,)
     for value in several:
         if not isinstance(value, Tensor):
-            raise TypeError(f"[{op}] {what} is a {type(value).__name__}; a Tensor is needed")
-    return tuple(several)
+            raise TypeError(
+                f"[{op}] {what} is a {type(value).__name__}; pass a Tensor or a tuple of Tensors"
+            )
+    return several
 
 
 def _check_scalar(op: str, ys: Tensors) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from .._core import _is_grad_enabled, _set_grad_enabled
+from .._core import (
+    _is_grad_enabled,
+    _is_inference_mode,
+    _set_grad_enabled,
+    _set_inference_mode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -22,8 +26,6 @@ __all__ = [
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 _Self = TypeVar("_Self", bound="_GradMode")
-
-_local = threading.local()
 
 _GENERATOR = 0x20  # inspect.CO_GENERATOR, without the import
 
@@ -46,15 +48,22 @@ class _GradMode:
     def __exit__(self, *exception: object) -> None:
         _set_grad_enabled(self._earlier)
 
+    def clone(self) -> _GradMode:
+        """Another context of this mode."""
+        return type(self)()
+
     def __call__(self, function: _F) -> _F:
-        mode = self._mode
         if getattr(getattr(function, "__code__", None), "co_flags", 0) & _GENERATOR:
 
             @wraps(function)
             def generate(*args: Any, **kwargs: Any) -> Any:
-                return _drive(function(*args, **kwargs), mode)
+                return _drive(function(*args, **kwargs), self.clone)
 
             return generate  # type: ignore[return-value]
+        return self._around(function)
+
+    def _around(self, function: _F) -> _F:
+        mode = self._mode
 
         @wraps(function)
         def in_mode(*args: Any, **kwargs: Any) -> Any:
@@ -68,18 +77,17 @@ class _GradMode:
         return in_mode  # type: ignore[return-value]
 
 
-def _drive(inner: Generator[Any, Any, Any], mode: bool) -> Generator[Any, Any, Any]:
-    """Run a generator's own code in `mode`, and what happens between its yields outside."""
+def _drive(
+    inner: Generator[Any, Any, Any], mode: Callable[[], _GradMode]
+) -> Generator[Any, Any, Any]:
+    """Run a generator's own code in a mode, and what happens between its yields outside."""
     resume, argument = inner.send, None
     while True:
-        earlier = _is_grad_enabled()
-        _set_grad_enabled(mode)
         try:
-            item = resume(argument)
+            with mode():
+                item = resume(argument)
         except StopIteration as stop:
             return stop.value
-        finally:
-            _set_grad_enabled(earlier)
         try:
             resume, argument = inner.send, (yield item)
         except BaseException as error:
@@ -135,6 +143,9 @@ class set_grad_enabled(_GradMode):  # noqa: N801 (PyTorch's name)
         # The constructor has switched already: what it found is what __exit__ puts back.
         _set_grad_enabled(self._mode)
 
+    def clone(self) -> set_grad_enabled:
+        return type(self)(self._mode)
+
     def __call__(self, function: _F) -> _F:
         _set_grad_enabled(self._earlier)
         return super().__call__(function)
@@ -145,14 +156,14 @@ class set_grad_enabled(_GradMode):  # noqa: N801 (PyTorch's name)
 
 def is_inference_mode_enabled() -> bool:
     """True inside inference_mode()."""
-    return getattr(_local, "inference", False)
+    return _is_inference_mode()
 
 
 class inference_mode(_GradMode):  # noqa: N801 (PyTorch's name)
-    """no_grad by another name; inference_mode(False) records again.
+    """no_grad whose results stay outside of graphs for good; inference_mode(False) records again.
 
-    `with inference_mode():`, `@inference_mode()` or `@inference_mode`. Unlike PyTorch's, the
-    results may enter a graph later.
+    `with inference_mode():`, `@inference_mode()` or `@inference_mode`. RuntimeError where a result
+    is written in place, requires a gradient or is kept for one outside; a clone() of it may.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.inference_mode
     """
 
@@ -160,18 +171,31 @@ class inference_mode(_GradMode):  # noqa: N801 (PyTorch's name)
 
     def __new__(cls, mode: Any = True) -> Any:
         """The mode, or a decorated function."""
+        if not isinstance(mode, bool):
+            return cls()(mode)
         new = super().__new__(cls)
         new._mode = not mode
-        return new(mode) if callable(mode) else new
+        return new
 
     def __init__(self, mode: Any = True) -> None:
         """All is done by __new__."""
 
     def __enter__(self) -> None:
+        self._inference = _is_inference_mode()
+        _set_inference_mode(not self._mode)
         super().__enter__()
-        self._inference = is_inference_mode_enabled()
-        _local.inference = not self._mode
 
     def __exit__(self, *exception: object) -> None:
-        _local.inference = self._inference
+        _set_inference_mode(self._inference)
         super().__exit__(*exception)
+
+    def clone(self) -> inference_mode:
+        return type(self)(not self._mode)
+
+    def _around(self, function: _F) -> _F:
+        @wraps(function)
+        def in_mode(*args: Any, **kwargs: Any) -> Any:
+            with self.clone():
+                return function(*args, **kwargs)
+
+        return in_mode  # type: ignore[return-value]

@@ -92,7 +92,8 @@ def seed_all() -> None:
 
 
 def synchronize(device: Any = None) -> None:
-    """Nothing: operations are done when they return."""
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
 
 
 def empty_cache() -> None:

@@ -61,6 +61,8 @@ def _gamma(a: float) -> float:
 
 
 def _gammas(a: Tensor) -> Array:
+    if not a.is_floating_point():
+        raise NotImplementedError(f"[gamma] not implemented for {a.dtype}; pass floats")
     smallest = finfo(_core.float64).tiny
     return np.reshape([max(_gamma(v), smallest) for v in a.double().flatten().tolist()], a.shape)
 
@@ -183,10 +185,11 @@ def _fraction(a: Array, b: Array, x: Array) -> Array:
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """How many of `count` trials of probability `prob` succeed.
 
-    Raises RuntimeError for two dtypes. Source: Hormann, J. Stat. Comput. Simul. 46 (1993), BTRS.
+    Raises RuntimeError for two dtypes, ValueError for integers.
+    Source: Hormann, J. Stat. Comput. Simul. 46 (1993), BTRS.
     """
     if count.dtype != prob.dtype or not count.is_floating_point():
-        raise RuntimeError(
+        raise (RuntimeError if count.is_floating_point() else ValueError)(
             f"[binomial] count is {count.dtype}, prob {prob.dtype}; pass one floating-point dtype"
         )
     n, p = _core.broadcast_tensors(count, prob)

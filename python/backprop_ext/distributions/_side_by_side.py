@@ -69,6 +69,11 @@ class CatTransform(_SideBySide):
     ) -> None:
         super().__init__(tseq, dim, cache_size)
         self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        if len(self.lengths) != len(self.transforms):
+            raise AssertionError(
+                f"[CatTransform] {len(self.lengths)} lengths and {len(self.transforms)} transforms;"
+                " pass one for each"
+            )
 
     @property
     def event_dim(self) -> int:

@@ -37,7 +37,7 @@ class Categorical(WithLogits):
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
         ((name, given),) = self._one_of(probs, logits).items()
-        if given.ndim < 1:
+        if given.dim() < 1:
             raise ValueError(f"[Categorical] {name} is 0-d; pass one number for each class")
         if probs is not None:
             self.probs = given / given.sum(-1, keepdim=True)

@@ -39,9 +39,11 @@ class ContinuousBernoulli(WithLogits):
     ) -> None:
         shape = self._broadcast(**self._one_of(probs, logits))
         self._lims = lims
-        super().__init__(shape, validate_args=validate_args)
         if probs is not None:
+            if validate_args:  # else what lies outside is clamped, as in PyTorch
+                self._check("parameter probs", constraints.unit_interval, self.probs)
             self.probs = clamp_probs(self.probs)
+        super().__init__(shape, validate_args=validate_args)
 
     @lazy_property
     def probs(self) -> Tensor:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import update_wrapper
 from math import sqrt
-from numbers import Number
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import _core
@@ -60,7 +59,7 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     Raises ValueError for what is neither a number nor a tensor.
     """
     for value in values:
-        if not isinstance(value, (Tensor, Number)):
+        if not isinstance(value, (Tensor, float, int)):
             raise ValueError(
                 f"[broadcast_all] a parameter is a {type(value).__name__}; pass numbers or tensors"
             )

@@ -6,28 +6,34 @@ import warnings
 
 from .._core import Tensor
 
-__all__ = ["reduction_of", "weighted_loss"]
+__all__ = ["reduction_named", "reduction_of", "weighted_loss"]
 
 
-def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+def reduction_named(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """`reduction`, unless size_average or reduce are given: they had its place before PyTorch 1.0.
 
-    Raises RuntimeError for a tensor (a loss called while it is made), ValueError when the result is
-    none of "none", "mean" and "sum".
+    Raises RuntimeError for a tensor of several elements: a loss called while it is made.
     """
-    if isinstance(size_average, Tensor) or isinstance(reduce, Tensor):
+    if size_average is None and reduce is None:
+        return reduction
+    if any(isinstance(given, Tensor) and given.numel() != 1 for given in (size_average, reduce)):
         raise RuntimeError(
             "[loss] a tensor stands where options of the loss do; make the loss first, then call "
             "it: loss_fn = nn.MSELoss(); loss_fn(input, target)"
         )
-    if size_average is not None or reduce is not None:
-        whole, mean = (given is None or given for given in (reduce, size_average))
-        reduction = "none" if not whole else "mean" if mean else "sum"
-        warnings.warn(
-            f"[loss] size_average={size_average} and reduce={reduce} are out of date; "
-            f"write reduction={reduction!r}",
-            stacklevel=3,
-        )
+    whole, mean = (given is None or given for given in (reduce, size_average))
+    reduction = "none" if not whole else "mean" if mean else "sum"
+    warnings.warn(
+        f"[loss] size_average={size_average} and reduce={reduce} are out of date; "
+        f"write reduction={reduction!r}",
+        stacklevel=3,
+    )
+    return reduction
+
+
+def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """As reduction_named; ValueError when it is none of "none", "mean" and "sum"."""
+    reduction = reduction_named(size_average, reduce, reduction)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(
             f"[loss] reduction={reduction!r} is not one of 'none', 'mean', 'sum'; take one"

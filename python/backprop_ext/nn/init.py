@@ -199,19 +199,18 @@ def sparse_(
 ) -> Tensor:
     """x ~ N(0, std^2), with ceil(sparsity * rows) elements of every column 0.
 
-    Raises ValueError unless x is 2-D, and for a share beyond 1. Source: Martens, Deep learning via
+    Raises ValueError unless x is 2-D. Source: Martens, Deep learning via
     Hessian-free optimization, ICML 2010. The places are drawn from the default generator, as in
     PyTorch.
     """
     if tensor.ndim != 2:
         raise ValueError(f"[sparse_] a matrix is needed, the tensor has {tensor.ndim} dimensions")
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"[sparse_] sparsity is {sparsity}; it is a share of the rows, 0 to 1")
     rows, columns = tensor.shape
+    zeros = ceil(sparsity * rows)
     with no_grad():
         tensor.normal_(0, std, generator=generator)
         for column in range(columns):
-            tensor[_core.randperm(rows)[: ceil(sparsity * rows)], column] = 0
+            tensor[_core.randperm(rows)[:zeros], column] = 0
     return tensor
 
 

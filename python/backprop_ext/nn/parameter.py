@@ -8,6 +8,7 @@ from .. import _core
 from .._checks import the_tensor
 from .._core import Tensor
 from .._overrides import DisableTorchFunctionSubclass, disabled
+from .._tensor import _with_class
 from .._tensor_str import plain_types, tensor_str
 
 __all__ = ["Buffer", "Parameter", "UninitializedParameter"]
@@ -16,7 +17,7 @@ __all__ = ["Buffer", "Parameter", "UninitializedParameter"]
 def _values(op: str, data: Tensor | None) -> Tensor:
     if data is None:
         return _core.empty(0)
-    return the_tensor(op, data, "data").detach()
+    return the_tensor(op, data, "data")
 
 
 class Parameter(Tensor):
@@ -34,6 +35,12 @@ class Parameter(Tensor):
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         """All is done in __new__."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """On storage of its own, without its grad and attributes, as in PyTorch."""
+        if id(self) not in memo:
+            memo[id(self)] = _with_class(type(self), self.detach().clone(), self.requires_grad)
+        return memo[id(self)]  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + tensor_str(self)

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._checks import the_bool
-from .._core import Tensor, _update, _update_rules
+from .._core import Tensor, _recording, _update, _update_rules
 from ..autograd.grad_mode import enable_grad
 from .optimizer import Optimizer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Compiled(Optimizer):
     """An optimizer whose rule is a row of cpp/formulas/update.h, found by the name in `_rule`.
 
-    The settings are read from the groups at every step. `foreach`, `fused` and `capturable` change
+    The settings are read from the groups at every step. `foreach` and `fused` change
     nothing: a group is always one compiled call.
     """
 
@@ -42,8 +42,18 @@ class Compiled(Optimizer):
                 loss = closure()
         rule = _update_rules[self._rule]
         for group in self.param_groups:
+            if group.get("capturable"):
+                refuse_to_be_captured(self._rule, group)
             _update(rule, group, self.state)
         return loss
+
+
+def refuse_to_be_captured(op: str, group: dict[str, Any]) -> None:
+    """AssertionError, as PyTorch's on the CPU, unless `torch.compile` has the step."""
+    if not _recording() and any(p.grad is not None for p in group["params"]):
+        raise AssertionError(
+            f"[{op}] capturable=True is for CUDA graphs, the parameters are on the CPU; drop it"
+        )
 
 
 def check_modes(op: str, defaults: dict[str, Any]) -> None:
@@ -81,8 +91,12 @@ def between(op: str, least: float, most: float, **settings: Number) -> None:
 def the_number(op: str, name: str, value: Any) -> None:
     """TypeError for what is no number; of a tensor that is none PyTorch's classes."""
     if not isinstance(value, Tensor):
-        if not hasattr(value, "__float__"):
-            raise TypeError(f"[{op}] {name}={value!r} is a {type(value).__name__}; pass a number")
+        try:
+            float(value * 1.0)  # a Decimal has no product with a float
+        except TypeError:
+            raise TypeError(
+                f"[{op}] {name}={value!r} is a {type(value).__name__}; pass a number"
+            ) from None
     elif value.is_complex() and name != "lr":
         raise NotImplementedError(f"[{op}] {name} is {value.dtype}; pass a real number")
     elif value.numel() != 1:

@@ -66,7 +66,7 @@ class Adafactor(_ByParameter):
     ) -> None:
         at_least("Adafactor", lr=lr, weight_decay=weight_decay)
         at_least("Adafactor", 1.0, d=d)
-        if not beta2_decay <= 0 or eps[1] < 0 or (eps[0] is not None and eps[0] < 0):
+        if not beta2_decay <= 0 or (eps[0] is not None and eps[0] < 0) or eps[1] < 0:
             raise ValueError(
                 f"[Adafactor] beta2_decay={beta2_decay} and eps={eps}; pass a decay of 0 or less, "
                 "and eps of 0 or more"

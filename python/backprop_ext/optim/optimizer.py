@@ -9,6 +9,7 @@ from functools import wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from .._checks import WrongKindError
 from .._core import Tensor, _host_call, _recording
 from ..nn.modules._hooks import RemovableHandle
 from ..nn.modules._tree import changes
@@ -271,7 +272,7 @@ class Optimizer:
         Raises ValueError, and changes nothing, when the groups have other sizes.
         """
         if not isinstance(state_dict, Mapping):
-            raise AttributeError(
+            raise WrongKindError(
                 f"[load_state_dict] a {type(state_dict).__name__} is no dict; pass what "
                 "state_dict() returned, or load() of it"
             )

@@ -87,7 +87,7 @@ def checkpoint(
                 "context_fn; pass use_reentrant=False"
             )
         return _Reentrant.apply(function, preserve_rng_state, *args)
-    if determinism_check not in ("default", "none"):
+    if determinism_check not in {"default", "none"}:
         raise ValueError(f"[checkpoint] {determinism_check=}; pass 'default' or 'none'")
     first, again = context_fn()
     frame = _Frame(

@@ -42,6 +42,7 @@ class Hooked:
     _backward_pre_hooks: dict[Any, Hook]
     # Whether one of them was ever filled: the one thing that a call looks at.
     _hooked: bool
+    _is_full_backward_hook: bool | None = None
     _state_dict_hooks: dict[Any, Any]
     _state_dict_pre_hooks: dict[Any, Any]
     _load_state_dict_pre_hooks: dict[Any, Any]
@@ -92,9 +93,22 @@ class Hooked:
 
         Both are tuples, of the positional arguments and of the outputs, None where no gradient is.
         """
-        return self._add(self._backward_hooks, Hook(hook), prepend)
+        return self._add_backward(hook, prepend, True)
 
-    register_backward_hook = register_full_backward_hook
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """The old name of register_full_backward_hook. RuntimeError for a module with both."""
+        return self._add_backward(hook, False, False)
+
+    def _add_backward(
+        self, hook: Callable[..., Any], prepend: bool, is_full: bool
+    ) -> RemovableHandle:
+        if self._is_full_backward_hook is (not is_full):
+            raise RuntimeError(
+                "[register_backward_hook] the module has full and other backward hooks; register "
+                "full ones"
+            )
+        self._is_full_backward_hook = is_full
+        return self._add(self._backward_hooks, Hook(hook), prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """hook(module, prefix, keep_vars) before state_dict()."""

@@ -29,7 +29,7 @@ __all__ = [
     "ConvTranspose3d",
 ]
 
-_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+_PADDING_MODES = {"zeros", "reflect", "replicate", "circular"}
 
 
 class _ConvNd(Module):
@@ -65,12 +65,12 @@ class _ConvNd(Module):
                 raise ValueError(
                     f"[{op}] {name}={count} is no multiple of groups={groups}; make it one"
                 )
-        if padding_mode not in _PADDING_MODES:
-            raise ValueError(
-                f"[{op}] padding_mode={padding_mode!r} is none of {_PADDING_MODES}; take one"
-            )
         if self._transposed and padding_mode != "zeros":
             raise ValueError(f"[{op}] padding_mode={padding_mode!r}; only 'zeros' is supported")
+        if padding_mode not in _PADDING_MODES:
+            raise ValueError(
+                f"[{op}] padding_mode={padding_mode!r} is not in {sorted(_PADDING_MODES)}; take one"
+            )
         self.kernel_size = per_dimension(kernel_size, dims)
         self.stride = per_dimension(numbers["stride"], dims)
         self.dilation = per_dimension(numbers["dilation"], dims)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ... import _core
+from ... import _core, _switches
 from ..._core import Tensor
 from ..._device import no_gpu, on_cpu
 from . import _state
@@ -196,7 +196,8 @@ class Module(Hooked, Tree):
         return self._apply(_core.empty_like)
 
     def compile(self, *args: Any, **options: Any) -> None:
-        """Nothing, as `torch.compile`: there is no compiler."""
+        """Nothing, as `torch.compile`, whose options are checked: there is no compiler."""
+        _switches.compile(self, *args, **options)
 
     def cuda(self: _M, device: Device = None) -> _M:
         """Raises AssertionError: there is no GPU."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..._checks import the_dim
+from ..._checks import the_dim, whole
 
 if TYPE_CHECKING:
     from ..._core import Tensor
@@ -14,7 +14,7 @@ __all__ = ["length_except", "matrix_of", "normalized"]
 
 def length_except(weight: Tensor, dim: int) -> Tensor:
     """The Euclidean length along all dimensions but `dim`, which are kept; all of them for -1."""
-    if dim == -1:
+    if whole(dim) == -1:
         return weight.norm(2.0)
     kept = the_dim("weight_norm", dim, weight.ndim, dim) % weight.ndim
     others = [d for d in range(weight.ndim) if d != kept]

@@ -130,6 +130,8 @@ def orthogonal(
     if kind is None:
         kind = "matrix_exp" if weight.shape[-2] == weight.shape[-1] else "householder"
     if kind not in MAPS:
-        raise ValueError(f"[orthogonal] orthogonal_map={kind!r} is not one of {sorted(MAPS)}")
+        raise (ValueError if isinstance(kind, str) else TypeError)(
+            f"[orthogonal] orthogonal_map={kind!r} is not one of {sorted(MAPS)}"
+        )
     parametrization = _Orthogonal(weight.shape, kind, use_trivialization)
     return register_parametrization(module, name, parametrization, unsafe=True)

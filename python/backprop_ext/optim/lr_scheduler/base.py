@@ -6,6 +6,7 @@ import warnings
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from ..._checks import WrongKindError
 from ..._core import Tensor, _host_call, _recording
 from ..optimizer import Optimizer
 
@@ -68,7 +69,7 @@ class LRScheduler:
 
     def _attach(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(
+            raise WrongKindError(
                 f"[{type(self).__name__}] a {type(optimizer).__name__} is no Optimizer; "
                 "pass the optimizer first"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from ..._checks import WrongKindError
 from .base import LRScheduler, entries
 from .plateau import ReduceLROnPlateau
 
@@ -22,12 +23,12 @@ class _Several(LRScheduler):
 
     def _hold(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
         op = type(self).__name__
-        self._schedulers = [*schedulers]
-        if not self._schedulers:
+        if not len(schedulers):
             raise ValueError(f"[{op}] schedulers is empty; pass one or more")
+        self._schedulers = [*schedulers]
         for index, scheduler in enumerate(self._schedulers):
             if not hasattr(scheduler, "optimizer"):
-                raise TypeError(
+                raise WrongKindError(
                     f"[{op}] scheduler {index} is a {type(scheduler).__name__}, which has no "
                     "optimizer; pass schedulers"
                 )

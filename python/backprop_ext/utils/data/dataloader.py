@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
+from operator import index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -36,9 +37,9 @@ class DataLoader(Generic[T_co]):
     """Iterates over a dataset in batches.
 
     `num_workers` threads load `prefetch_factor` batches each ahead (PyTorch has processes there);
-    `pin_memory` and `multiprocessing_context` are accepted and change nothing. Each pass draws a
-    base seed from `generator`, and with `shuffle` another one, as PyTorch does. Raises ValueError
-    for arguments that exclude one another, and what the dataset raises.
+    `pin_memory` warns that there is no GPU, `multiprocessing_context` changes nothing. Each pass
+    draws a base seed from `generator`, and with `shuffle` another one, as PyTorch does. Raises
+    ValueError for arguments that exclude one another, and what the dataset raises.
     Source: PyTorch's torch.utils.data.DataLoader.
     """
 
@@ -143,14 +144,20 @@ class _Batches(Iterator[Any]):
         if order is None:
             order = iter(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
         base_seed = 0 if loader._workers else _core._draw_seed(loader.generator)
-        if loader.timeout and not loader.num_workers:
+        count = index(loader.num_workers) if loader.num_workers else 0
+        if loader.timeout and not count:
             raise AssertionError(f"[DataLoader] {loader.timeout=} without workers; pass 0")
-        if gather or not loader.num_workers:
+        if loader.pin_memory:
+            warnings.warn(
+                "[DataLoader] pin_memory=True, but no accelerator is found; leave it out",
+                stacklevel=3,
+            )
+        if gather or not count:
             fetch = gather or _fetch_from(loader)(loader.dataset)
             self._batches: Iterator[Any] = _fetched(fetch, order)
             return
         workers = loader._workers or Workers(
-            loader.num_workers,
+            count,
             loader.dataset,
             _fetch_from(loader),
             loader.worker_init_fn,
@@ -158,7 +165,7 @@ class _Batches(Iterator[Any]):
         )
         if loader.persistent_workers:
             workers.persistent, loader._workers = True, workers
-        ahead = (loader.prefetch_factor or 1) * loader.num_workers
+        ahead = (loader.prefetch_factor or 1) * count
         self._batches = workers.run(order, ahead, loader.timeout or None, loader.in_order)
 
     def __iter__(self) -> Iterator[Any]:
@@ -235,8 +242,8 @@ def _gather(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
             chosen = numbers if isinstance(numbers, Tensor) else _places(numbers)
             if chosen.ndim == 0:
                 raise TypeError(f"[DataLoader] a batch is {numbers!r}; a batch_sampler gives lists")
-        index = chosen if rows is None else rows[chosen]
-        return [t[index] for t in tensors]
+        places = chosen if rows is None else rows[chosen]
+        return [t[places] for t in tensors]
 
     return gather
 
@@ -277,8 +284,6 @@ def _check_numbers(
     for name, value in (("num_workers", num_workers), ("timeout", timeout)):
         if value < 0:
             raise ValueError(f"[DataLoader] {name}={value}; 0 or more is needed")
-    if not hasattr(num_workers, "__index__"):
-        raise TypeError(f"[DataLoader] {num_workers=}; pass an int")
     if prefetch_factor is not None and num_workers == 0:
         raise ValueError(f"[DataLoader] {prefetch_factor=} without workers; set num_workers")
     if prefetch_factor is not None and prefetch_factor < 0:
