@@ -30,6 +30,7 @@ EXPRESSIONS = [
     "torch.is_signed(w), torch.is_signed(w > 0), w.is_signed()",
     "w.is_nonzero() if w.numel() == 1 else w.is_same_size(w)",
     "w.is_inference(), w.is_conj(), w.is_neg(), w.is_shared()",
+    "setattr(v, '_grad', v + 1) or v.grad",
     "w._is_view(), w[0]._is_view(), w.t()._is_view(), (w + 1)._is_view()",
     "(w[None] @ w.mT[None])._is_view(), (w[None] @ v)._is_view(), (w[0] @ w.mT)._is_view()",
     "nn.functional.linear(w[None], w)._is_view(), torch.kron(w, w)._is_view()",
