@@ -65,8 +65,11 @@ def test_what_is_shared() -> None:
     assert not x.is_shared()
     assert x.share_memory_() is x
     assert x.is_shared()
-    assert x.is_leaf and x.requires_grad and x.tolist() == [1, 2]
-    assert x[1:].is_shared() and x.detach().is_shared()
+    assert x.is_leaf
+    assert x.requires_grad
+    assert x.tolist() == [1, 2]
+    assert x[1:].is_shared()
+    assert x.detach().is_shared()
     for other in (x.clone(), x + 0, copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
         assert not other.is_shared()
         assert other.tolist() == [1, 2]
