@@ -85,3 +85,9 @@ def test_node_of_a_function_says_where_pytorch_has_it() -> None:
     assert re.fullmatch(
         r"<torch\.autograd\.function\.DoubleBackward object at 0x[0-9a-f]+>", repr(node)
     )
+
+
+@pytest.mark.parametrize("walk", ["parameters", "named_parameters", "children", "named_modules"])
+def test_walks_over_a_module_print_as_its_own(walk: str) -> None:
+    shown = repr(getattr(bx.nn.Linear(1, 1), walk)())
+    assert shown.startswith(f"<generator object Module.{walk} at 0x")
