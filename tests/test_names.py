@@ -25,6 +25,7 @@ EXPRESSIONS = [
     "torch.range(0, 1, 0.3)",
     "torch.range(1, 4)",
     "torch.range(3, 0, -1)",
+    "torch.range(-3, 3, 0.1)",
     "torch.range(0, 3, dtype=torch.int64)",
     "torch.get_device(w)",
     "torch.is_signed(w), torch.is_signed(w > 0), w.is_signed()",
