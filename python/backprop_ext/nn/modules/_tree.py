@@ -57,7 +57,7 @@ class Members(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         self[name]
-        delattr(self._owner, name)
+        Tree.__delattr__(self._owner, name)  # one of a subclass may have called this
 
     def _now(self) -> dict[str, Any]:
         return {name: self._owner.__dict__[name] for name in self}
