@@ -223,6 +223,28 @@ def test_lazy_layer_becomes_the_eager_one(lazy: str, eager: str, shape: tuple[in
     assert type(made[0][0]) is type(made[1][0])
 
 
+@pytest.mark.parametrize(
+    ("lazy", "shape"),
+    [
+        ("LazyConv2d(4, 3)", (2, 4, 5, 5)),
+        ("LazyLinear(3, bias=False)", (2, 5)),
+        ("LazyBatchNorm1d()", (3, 4)),
+        ("LazyBatchNorm1d(affine=False)", (3, 4)),
+    ],
+)
+def test_lazy_layer_keeps_the_state_that_it_was_given(lazy: str, shape: tuple[int, ...]) -> None:
+    first, second = (eval(f"nn.{lazy}", {"nn": nn}) for _ in range(2))
+    x = bx.randn(*shape)
+    first(x)
+    assert second.has_uninitialized_params()
+    second.load_state_dict(first.state_dict())
+    assert not second.has_uninitialized_params()
+    assert bx.equal(second.eval()(x), first.eval()(x))
+    assert type(second) is type(first)
+    for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        assert bx.equal(a, b)
+
+
 def test_gumbel_softmax_is_one_hot_with_the_soft_gradient() -> None:
     x = bx.zeros(5, 3, requires_grad=True)
     bx.manual_seed(1)

@@ -172,3 +172,39 @@ def test_complex_systems_are_solved(shape: tuple[int, ...]) -> None:
 def test_bad_call_says_what_is_wrong(call: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^\[\w+\] "):
         call()
+
+
+def _general(kind: int, n: int, draw: np.random.RandomState) -> Any:
+    a = draw.randn(n, n)
+    return [
+        a,
+        a + a.T,
+        np.tril(a),
+        a * (draw.rand(n, n) < 0.4),
+        a * 10.0 ** draw.randint(-4, 5, (n, 1)),
+        np.round(a),
+        np.diag(np.ones(n - 1), -1) + np.outer(np.arange(n) == 0, a[0]),
+    ][kind]
+
+
+@pytest.mark.parametrize("kind", range(7))
+def test_eig_of_many_shapes_of_matrices(kind: int) -> None:
+    draw = np.random.RandomState(kind)
+    for n in (1, 2, 3, 5, 8, 40):
+        a = _general(kind, n, draw)
+        values, vectors = (t.numpy() for t in bx.linalg.eig(bx.tensor(a)))
+        np.testing.assert_allclose(a @ vectors, vectors * values, atol=1e-10 * np.abs(a).max())
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=0), 1)
+        np.testing.assert_allclose(values.sum(), np.trace(a), atol=1e-9 * np.abs(a).max())
+
+
+def test_eigenvalues_come_in_the_order_of_lapack() -> None:
+    a = bx.tensor([[1, 0.2, 0.1, 0.3], [0.2, 3, 0.1, 0.2], [0.1, 0.1, 5, 0.4], [0.3, 0.2, 0.4, 8]])
+    values, vectors = bx.linalg.eig(a)
+    expected = [0.9677243, 8.0756018, 3.0052421, 4.9514315]
+    np.testing.assert_allclose(values.real.numpy(), expected, rtol=1e-5)
+    assert [x > 0 for x in vectors.real[0].tolist()] == [True, False, True, False]
+    lower = bx.linalg.eigvals(bx.tensor([[1.0, 0, 0], [2, 3, 0], [4, 5, 6]]))
+    assert lower.real.tolist() == [6, 3, 1]
+    turning = bx.linalg.eigvals(bx.tensor([[0.0, 1, 0], [-1, 0, 0], [0, 0, 2]]))
+    assert turning.tolist() == [1j, -1j, 2]

@@ -239,3 +239,23 @@ def test_averaged_models() -> None:
     assert average.n_averaged.item() == 4
     assert average(bx.ones(1, 2)).shape == (1, 1)
     assert "n_averaged" in average.state_dict()
+
+
+def test_a_step_of_ones_own_is_the_first_one_too() -> None:
+    class Halving(bx.optim.lr_scheduler.LRScheduler):
+        steps = 0
+
+        def get_lr(self) -> list[float]:
+            return [base / 2**self.steps for base in self.base_lrs]
+
+        def step(self, epoch: int | None = None) -> None:
+            self.last_epoch += 1
+            self.steps += 1
+            for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+                group["lr"] = lr
+
+    optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=1.0)
+    scheduler = Halving(optimizer)
+    assert (scheduler.steps, scheduler.last_epoch, optimizer.param_groups[0]["lr"]) == (1, 0, 0.5)
+    scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == 0.25

@@ -329,3 +329,17 @@ def test_a_module_that_hands_names_on_takes_the_one_it_hands_them_to() -> None:
             return getattr(self.inner, name)
 
     assert Wrapped(nn.Linear(2, 3)).in_features == 2
+
+
+def test_a_delattr_of_ones_own_may_delete_in_the_dict_of_parameters() -> None:
+    class Watched(nn.Linear):
+        def __delattr__(self, name: str) -> None:
+            if name in self._parameters:
+                del self._parameters[name]
+            else:
+                super().__delattr__(name)
+
+    layer = Watched(2, 1)
+    del layer.bias
+    assert not hasattr(layer, "bias")
+    assert [name for name, _ in layer.named_parameters()] == ["weight"]

@@ -245,3 +245,19 @@ def test_empty_has_the_size_and_type_asked_for(name: str) -> None:
     else:
         like = bx.empty_like(bx.zeros(2, 3, dtype=bx.int32))
         assert (tuple(like.shape), like.dtype) == ((2, 3), bx.int32)
+
+
+def test_arange_counts_in_registers() -> None:
+    """As PyTorch does: each group of 32 bytes from its own first value, the rest from the start."""
+    x = bx.arange(-3, 3.1, 0.1)
+    assert float(x[30]) == pytest.approx(-2.3841858e-08, rel=1e-6)
+    assert "-2.3842e-08" in repr(x)
+    assert abs(float(bx.arange(-3, 0.1, 0.1)[30])) < 1e-15
+    pytest.importorskip("torch")
+    import torch
+
+    for dtype in ("float32", "float64"):
+        for start, step, count in ((-8, 0.1, 160), (0.5, -0.37, 61), (1, 0.01, 1000), (2, 0.3, 5)):
+            args = (start, start + step * (count - 0.5), step)
+            theirs = torch.arange(*args, dtype=getattr(torch, dtype))
+            assert bx.arange(*args, dtype=getattr(bx, dtype)).tolist() == theirs.tolist()

@@ -73,3 +73,21 @@ def test_addresses_are_only_in_what_has_no_value() -> None:
     node = (bx.ones(1, requires_grad=True) * 2).grad_fn
     assert re.fullmatch(r"<MulBackward0 object at 0x[0-9a-f]+>", repr(node))
     assert repr(bx.add) == "<operation add>"
+
+
+def test_node_of_a_function_says_where_pytorch_has_it() -> None:
+    class Double(bx.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+    node = Double.apply(bx.ones(1, requires_grad=True)).grad_fn
+    assert re.fullmatch(
+        r"<torch\.autograd\.function\.DoubleBackward object at 0x[0-9a-f]+>", repr(node)
+    )
+
+
+@pytest.mark.parametrize("walk", ["parameters", "named_parameters", "children", "named_modules"])
+def test_walks_over_a_module_print_as_its_own(walk: str) -> None:
+    shown = repr(getattr(bx.nn.Linear(1, 1), walk)())
+    assert shown.startswith(f"<generator object Module.{walk} at 0x")

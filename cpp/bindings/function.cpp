@@ -281,7 +281,11 @@ void bind_function(py::module_& m) {
       .def_property_readonly("saved_tensors", &FunctionNode::saved_tensors,
                              "What forward gave to save_for_backward.")
       .def("__getattr__", &FunctionNode::attribute, py::arg("name"),
-           "What forward set on its context, which in PyTorch is the node itself.");
+           "What forward set on its context, which in PyTorch is the node itself.")
+      .def("__repr__", [](const py::object& self) {
+        return str("<torch.autograd.function.", self.cast<const Node&>().name(), " object at ",
+                   static_cast<void*>(self.ptr()), ">");
+      });
   m.def("_record_function", &record_function, py::arg("name"), py::arg("context"), py::arg("args"),
         py::arg("outputs"), py::arg("saved"), py::arg("dirty"), py::arg("fixed"),
         py::arg("materialize"), "Enters a call of a Function into the tape; returns its results.");

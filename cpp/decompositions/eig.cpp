@@ -1,8 +1,5 @@
 // Eigenvalues and vectors of general matrices, matrix by matrix, always in double precision.
-#include <Eigen/Eigenvalues>
-#include <complex>
-
-#include "decompositions/batch.h"
+#include "decompositions/schur.h"
 
 namespace bx::decompositions {
 
@@ -10,14 +7,16 @@ namespace {
 
 using Matrix = Columns<double>;
 
-/// The largest element of each vector is made real, as LAPACK does.
-void turn(Columns<std::complex<double>>& vectors) {
+/// The largest element of each vector is made real; it keeps its sign, in double precision only
+/// where its real part was the larger one, as LAPACK's rotations do.
+void turn(Columns<std::complex<double>>& vectors, bool single) {
   for (Eigen::Index j = 0; j < vectors.cols(); ++j) {
     Eigen::Index largest = 0;
     vectors.col(j).cwiseAbs2().maxCoeff(&largest);
     const std::complex<double> z = vectors(largest, j);
     if (z.imag() == 0) continue;
-    vectors.col(j) *= std::conj(z) / std::abs(z);
+    const bool negative = z.real() < 0 && (single || std::abs(z.real()) > std::abs(z.imag()));
+    vectors.col(j) *= std::conj(z) / (negative ? -std::abs(z) : std::abs(z));
     vectors(largest, j).imag(0);
   }
 }
@@ -28,16 +27,20 @@ void run(const View* out, const View* in, const Params& params, FaultInfo*) {
   const Batch<std::complex<T>> values(out[0]), vectors(out[1]);
   auto* info = static_cast<int32_t*>(out[2].data);
   a.each([&](int64_t i) {
-    const Matrix m = a[i].template cast<double>();
+    constexpr bool single = std::is_same_v<T, float>;
+    Matrix t = a[i].template cast<double>(), q;
     info[i] = 1;
-    if (!m.allFinite()) return;
-    const Eigen::EigenSolver<Matrix> solver(m, params.i[0] != 0);
-    if (solver.info() != Eigen::Success) return;
+    if (!t.allFinite()) return;
+    const Balance balanced = balance(t);
+    Eigen::VectorXcd found_values;
+    if (!schur(t, q, balanced, found_values, single)) return;
     info[i] = 0;
-    values[i] = solver.eigenvalues().transpose().template cast<std::complex<T>>();
+    values[i] = found_values.transpose().template cast<std::complex<T>>();
     if (!params.i[0]) return;
-    Columns<std::complex<double>> found = solver.eigenvectors();
-    turn(found);
+    Columns<std::complex<double>> found = q * triangular_vectors(t, found_values);
+    balanced.undo(found);
+    found.colwise().normalize();
+    turn(found, single);
     vectors[i] = found.template cast<std::complex<T>>();
   });
 }

@@ -96,11 +96,19 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   Tensor out = empty({n}, t);
   visit(t, [&](auto zero) {
     using T = decltype(zero);
-    // Of integers, start and step are whole too.
-    using Exact = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
-    for (int64_t i = 0; i < n; ++i)
-      out.data<T>()[i] =
-          static_cast<T>(static_cast<Exact>(a) + static_cast<Exact>(i) * static_cast<Exact>(s));
+    T* const to = out.data<T>();
+    if constexpr (std::is_floating_point_v<T>) {
+      // PyTorch's way: pairs of registers of 32 bytes each count from their first value.
+      constexpr int64_t lanes = 32 / sizeof(T);
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t lane = i < n - n % (2 * lanes) ? i % lanes : 0;
+        const T base = static_cast<T>(std::fma(s, static_cast<double>(i - lane), a));
+        to[i] = static_cast<T>(std::fma(s, static_cast<double>(lane), double{base}));
+      }
+    } else {  // start and step are whole too
+      for (int64_t i = 0; i < n; ++i)
+        to[i] = static_cast<T>(static_cast<int64_t>(a) + i * static_cast<int64_t>(s));
+    }
   });
   return out;
 }

@@ -91,7 +91,15 @@ Result padded(const Network& net, const Tensor& input, const Tensor& h, const Te
   for (int64_t t = 1; t <= time; ++t) steps.begin.push_back(t * batch);
   Result r = network(net, reshape(x, {time * batch, x.size(2)}), steps, h, c, weights);
   r.out = view(r.out, {time, batch, r.out.size(1)});
-  if (batch_first) r.out = transpose(r.out, 0, 1);
+  // PyTorch's names: an LSTM in float32 without projections is one operation of another library.
+  const bool one = net.kind == Cell::Lstm && x.dtype() == DType::Float32 && h.size(2) == c.size(2);
+  named(net.bidirectional ? "CatBackward0"
+        : one             ? "MkldnnRnnLayerBackward0"
+                          : "StackBackward0",
+        r.out);
+  if (batch_first)
+    r.out = named(net.kind == Cell::Lstm ? "TransposeBackward0" : "TransposeBackward1",
+                  transpose(r.out, 0, 1));
   return r;
 }
 
@@ -117,7 +125,9 @@ Result packed(const Network& net, const Tensor& data, const Tensor& batch_sizes,
   if (steps.rows() != data.size(0))
     fail_runtime(op, "batch_sizes add up to ", steps.rows(), ", the data has ", data.size(0),
                  " rows; they must be equal");
-  return network(net, data, steps, h, c, weights);
+  Result r = network(net, data, steps, h, c, weights);
+  if (!net.bidirectional) r.out = unsafe_view("CatBackward0", view(r.out, r.out.shape()));
+  return r;
 }
 
 Tensors results(const Result& r) {

@@ -53,8 +53,10 @@ def range(start: float = 0, end: float = 0, step: float = 1, **options: Any) -> 
     warnings.warn("[range] deprecated: it holds its end; use arange", UserWarning, stacklevel=2)
     if step == 0 or (end - start) / step < 0:
         raise RuntimeError(f"[range] from {start} to {end} in steps of {step}; turn the step round")
-    options.setdefault("dtype", _core.get_default_dtype())
-    return _core.arange(int((end - start) / step) + 1, **options) * step + start
+    dtype = options.pop("dtype", None) or _core.get_default_dtype()
+    exact = _core.float64 if dtype.is_floating_point else dtype
+    places = _core.arange(int((end - start) / step) + 1, dtype=exact, **options)
+    return (places * step + start).to(dtype)
 
 
 def _new(self: Tensor, *args: Any) -> Tensor:

@@ -66,8 +66,11 @@ for _name in (
     setattr(Tensor, _name, property(lambda self: False, doc="Always False."))
 
 
-for _name in ("is_conj", "is_neg", "is_shared", "is_distributed"):
+for _name in ("is_conj", "is_neg", "is_distributed"):
     setattr(Tensor, _name, lambda self: False)
+
+
+setattr(Tensor, "_grad", Tensor.grad)  # noqa: B010
 
 
 @method("is_signed")
@@ -135,11 +138,22 @@ def _get_device(self: Tensor) -> int:
 
 @method("share_memory_")
 def _share_memory_(self: Tensor) -> Tensor:
-    """Raises NotImplementedError: another process would write to a copy, unseen."""
-    raise NotImplementedError(
-        "[share_memory_] processes have no memory in common here, what another one writes would "
-        "be lost; run the workers as threads, or send tensors through a Queue"
-    )
+    """Moves self to memory that other processes see and write too, and returns it.
+
+    What was made of it before, views too, stays on the memory where it was.
+    """
+    from ._process_memory import share
+
+    share(self)
+    return self
+
+
+@method("is_shared")
+def _is_shared(self: Tensor) -> bool:
+    """Whether share_memory_ has moved its memory."""
+    from ._process_memory import is_shared
+
+    return is_shared(self)
 
 
 @method("pin_memory")

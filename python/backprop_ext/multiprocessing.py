@@ -1,4 +1,5 @@
-"""Python's multiprocessing, and spawn. Tensors are sent as copies: no memory is shared.
+"""Python's multiprocessing, and spawn. Tensors are sent as copies, unless share_memory_ has
+moved them.
 
 Source of the names: https://docs.pytorch.org/docs/stable/multiprocessing.html
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ... import _core
 from ..._core import Tensor
 from ...autograd.grad_mode import no_grad
 from ..parameter import Parameter
@@ -110,7 +111,9 @@ def load_own(
             missing.append(key)
             continue
         new = state[key]
-        lazy = hasattr(value, "materialize")
+        lazy = hasattr(value, "materialize") or (
+            value.shape == (0,) and hasattr(module, "has_uninitialized_params")
+        )
         if not isinstance(new, Tensor):
             faults.append(
                 f'While copying the parameter named "{key}", expected torch.Tensor from checkpoint '
@@ -198,6 +201,8 @@ def _put(owner: Module, name: str, old: Any, new: Tensor, assign: bool) -> None:
     if not assign:
         if hasattr(old, "materialize"):
             old.materialize(new.shape)
+        elif old.shape != new.shape:  # a buffer of a lazy layer
+            old.data = _core.empty_like(new, dtype=old.dtype)
         old.copy_(new)
     elif not isinstance(old, Parameter):
         setattr(owner, name, new)

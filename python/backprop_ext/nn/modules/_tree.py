@@ -8,16 +8,20 @@ twice.
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._core import Tensor
 from ..._core import _module_changes as changes
 from ..parameter import Buffer, Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .module import Module
 
 __all__ = ["BUFFER", "MODULE", "PARAMETER", "TRANSIENT", "Members", "Tree", "changes"]
+
+_W = TypeVar("_W", bound="Callable[..., Iterator[Any]]")
 
 PARAMETER: Final = "parameter"
 BUFFER: Final = "buffer"
@@ -53,7 +57,7 @@ class Members(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         self[name]
-        delattr(self._owner, name)
+        Tree.__delattr__(self._owner, name)  # one of a subclass may have called this
 
     def _now(self) -> dict[str, Any]:
         return {name: self._owner.__dict__[name] for name in self}
@@ -95,6 +99,12 @@ def _members(*kinds: str) -> Any:
         changes.count += 1
 
     return property(get, replace)
+
+
+def _printed(walk: _W) -> _W:
+    """A generator that prints as PyTorch's: <generator object Module.parameters at 0x..>."""
+    walk.__qualname__ = f"Module.{walk.__name__}"
+    return walk
 
 
 class Tree:
@@ -219,6 +229,7 @@ class Tree:
     _buffers: MutableMapping[str, Any] = _members(BUFFER, TRANSIENT)
     _modules: MutableMapping[str, Any] = _members(MODULE)
 
+    @_printed
     def named_modules(
         self, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
@@ -234,10 +245,13 @@ class Tree:
                 path = f"{prefix}.{name}" if prefix else name
                 yield from child.named_modules(seen, path, remove_duplicate)
 
+    @_printed
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below it, each once, or under each of its names."""
-        return (m for _, m in self.named_modules(remove_duplicate=remove_duplicate))
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
+            yield module
 
+    @_printed
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module) directly below, each once."""
         seen = set()
@@ -246,9 +260,11 @@ class Tree:
                 seen.add(child)
                 yield name, child
 
+    @_printed
     def children(self) -> Iterator[Module]:
         """The modules directly below, each once."""
-        return (child for _, child in self.named_children())
+        for _, child in self.named_children():
+            yield child
 
     def _named_members(
         self, members: str, prefix: str, recurse: bool, remove_duplicate: bool
@@ -263,25 +279,31 @@ class Tree:
                     seen.add(id(value))
                     yield (f"{path}.{name}" if path else name), value
 
+    @_printed
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """(dotted name, parameter) of this module and, with `recurse`, of all below it."""
-        return self._named_members("_parameters", prefix, recurse, remove_duplicate)
+        yield from self._named_members("_parameters", prefix, recurse, remove_duplicate)
 
+    @_printed
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, each once: what an optimizer is given."""
-        return (value for _, value in self.named_parameters(recurse=recurse))
+        for _, value in self.named_parameters(recurse=recurse):
+            yield value
 
+    @_printed
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """(dotted name, buffer) of this module and, with `recurse`, of all below it."""
-        return self._named_members("_buffers", prefix, recurse, remove_duplicate)
+        yield from self._named_members("_buffers", prefix, recurse, remove_duplicate)
 
+    @_printed
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, each once."""
-        return (value for _, value in self.named_buffers(recurse=recurse))
+        for _, value in self.named_buffers(recurse=recurse):
+            yield value
 
     def get_submodule(self, target: str) -> Module:
         """The module of a dotted name; "" is this one. Raises AttributeError."""

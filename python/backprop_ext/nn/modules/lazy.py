@@ -50,8 +50,10 @@ class _Lazy(Module):
                 setattr(self, name, UninitializedParameter(dtype=parameter.dtype))
 
     def has_uninitialized_params(self) -> bool:
-        """Whether a parameter still waits for its shape."""
-        return any(isinstance(p, UninitializedParameter) for p in self._parameters.values())
+        """Whether a parameter or a buffer still waits for its shape."""
+        return any(isinstance(p, UninitializedParameter) for p in self._parameters.values()) or any(
+            b is not None and b.shape == (0,) for b in self._buffers.values()
+        )
 
     def reset_parameters(self) -> None:
         """Draw the parameters, once they have a shape."""
@@ -61,7 +63,8 @@ class _Lazy(Module):
         raise NotImplementedError(f"[{type(self).__name__}] names no shapes; define _shapes")
 
     def forward(self, input: Tensor, *rest: Any, **named: Any) -> Any:
-        for name, shape in self._shapes(input).items():
+        shapes, waiting = self._shapes(input), self.has_uninitialized_params()
+        for name, shape in shapes.items() if waiting else ():
             tensor = getattr(self, name)
             if isinstance(tensor, UninitializedParameter):
                 tensor.materialize(shape)
@@ -69,7 +72,8 @@ class _Lazy(Module):
                 tensor.data = _core.empty(shape, dtype=tensor.dtype)
         self.__class__ = self._mature
         layer: Any = self
-        layer.reset_parameters()
+        if waiting:  # otherwise a state_dict was loaded
+            layer.reset_parameters()
         return layer.forward(input, *rest, **named)
 
 

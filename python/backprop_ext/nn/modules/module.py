@@ -175,6 +175,10 @@ class Module(Hooked, Tree):
 
         return self if dtype is None and memory_format is None else self._apply(moved)
 
+    def share_memory(self: _M) -> _M:
+        """Moves parameters and buffers to memory that processes have in common."""
+        return self._apply(lambda t: t.share_memory_())
+
     def float(self: _M) -> _M:
         """Parameters and buffers of real floats as float32."""
         return self._apply(lambda t: t.float() if t.is_floating_point() else t)
