@@ -170,8 +170,11 @@ void rebase_history(const Tensor& t, const Ref<Node>& node);
 /// runs, nothing is freed and no `.grad` changes. RuntimeError for a wrong count or shape.
 Tensors run_node(Node& node, const Tensors& grads);
 
-/// Checks that t may be written in place; `op` names the caller. Bumps nothing yet.
-void check_inplace(const char* op, const Tensor& t);
+/// Whether several elements share one memory location, as those of expanded tensors do.
+bool repeats_elements(const Tensor& t);
+/// Checks that t may be written in place; `op` names the caller. Bumps nothing yet. `repeats`: with
+/// a warning, also where elements share memory.
+void check_inplace(const char* op, const Tensor& t, bool repeats = false);
 /// RuntimeError where two tensors without gaps share a part of their memory, of which one is
 /// written and the other read: what is read would hang on the order of the writes. `wholly`: also
 /// where they share all of it, element by element.

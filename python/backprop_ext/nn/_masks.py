@@ -24,7 +24,7 @@ __all__ = [
 
 
 def _drop(op: str, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
-    if not 0.0 <= the_number(op, p, "p") <= 1.0:
+    if the_number(op, p, "p") < 0.0 or p > 1.0:
         raise ValueError(f"[{op}] p={p} is outside [0, 1]; pass the probability of a zero")
     drop = getattr(_core, op)
     if not (inplace and training):

@@ -6,14 +6,13 @@ import warnings
 
 from .._core import Tensor
 
-__all__ = ["reduction_of", "weighted_loss"]
+__all__ = ["reduction_of", "the_reduction", "weighted_loss"]
 
 
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """`reduction`, unless size_average or reduce are given: they had its place before PyTorch 1.0.
 
-    Raises RuntimeError for a tensor (a loss called while it is made), ValueError when the result is
-    none of "none", "mean" and "sum".
+    Raises RuntimeError for a tensor (a loss called while it is made).
     """
     if isinstance(size_average, Tensor) or isinstance(reduce, Tensor):
         raise RuntimeError(
@@ -28,6 +27,11 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
             f"write reduction={reduction!r}",
             stacklevel=3,
         )
+    return reduction
+
+
+def the_reduction(reduction: str) -> str:
+    """reduction; ValueError where it is none of "none", "mean" and "sum"."""
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(
             f"[loss] reduction={reduction!r} is not one of 'none', 'mean', 'sum'; take one"
@@ -39,7 +43,7 @@ def weighted_loss(
     op: str, each: Tensor, input: Tensor, weight: Tensor, reduction: str, total: int | None = None
 ) -> Tensor:
     """each * weight, as it is, as its sum, or as its sum divided by `total`, the sum of weights."""
-    reduction = reduction_of(None, None, reduction)
+    reduction = the_reduction(reduction)
     if weight.shape != input.shape:
         raise ValueError(
             f"[{op}] the weight has shape {tuple(weight.shape)}, the input {tuple(input.shape)}; "

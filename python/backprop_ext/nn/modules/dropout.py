@@ -27,7 +27,7 @@ class _DropoutNd(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not 0.0 <= p <= 1.0:
+        if p < 0.0 or p > 1.0:
             raise ValueError(
                 f"[{type(self).__name__}] p={p} is outside [0, 1]; pass the probability of a zero"
             )

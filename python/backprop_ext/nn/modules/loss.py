@@ -42,10 +42,7 @@ class _Loss(Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
-        if reduction == "batchmean" and isinstance(self, KLDivLoss):
-            self.reduction = reduction
-        else:
-            self.reduction = reduction_of(size_average, reduce, reduction)
+        self.reduction = reduction_of(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):
