@@ -114,7 +114,7 @@ OTHER_NODES = {  # made of other operations here, or with a target that requires
     "gru_cell", "linalg.multi_dot", "linalg.tensorinv", "linalg.vander", "lstm", "lstm_cell",
     "nn.instance_norm", "nn.scaled_dot_product_attention",
     "nn.soft_margin_loss", "rnn_relu", "rnn_relu_cell",
-    "rnn_tanh", "rnn_tanh_cell", "special.ndtr", "stft", "trapezoid",
+    "rnn_tanh", "rnn_tanh_cell", "special.ndtr", "stft", "trapezoid", "unsafe_split",
 }  # fmt: skip
 
 
