@@ -114,6 +114,9 @@ struct Indexed {
       view = unsqueeze(view, dim_);
       add_tensor(full_int({1}, part == Py_True, DType::Bool));
     } else if (is_tensor(part) && tensor_of(part).dim() == 0 && !is_mask(tensor_of(part).dtype())) {
+      if (!is_integral(tensor_of(part).dtype()))
+        fail_index("index", "an index tensor is ", name_of(tensor_of(part).dtype()),
+                   "; expected int64, int32 or bool");
       view = select_axis(view, dim_, number_index(part));
     } else if (is_index_data(part)) {
       add_tensor(index_tensor(part));

@@ -256,9 +256,9 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& min,
   for (const Bound* bound : {&low, &high})
     if (*bound) all[count++] = (*bound)->tensor;
   const DType dtype = result_type(all, count);
-  if (dtype == DType::Bool) require_number_type("clamp", t);
   if (const auto range = number_bounds(low, high, dtype)) {
     const Tensor x = to(t, dtype);
+    require_number_type("clamp", x);
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range->data());
   }
   if (!high) return named("ClampBackward0", apply<formulas::ClampMin>(t, low->tensor));

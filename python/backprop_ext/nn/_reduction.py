@@ -12,9 +12,9 @@ __all__ = ["reduction_of", "the_reduction", "weighted_loss"]
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """`reduction`, unless size_average or reduce are given: they had its place before PyTorch 1.0.
 
-    Raises RuntimeError for a tensor (a loss called while it is made).
+    Raises RuntimeError for tensors of several elements (a loss called while it is made).
     """
-    if isinstance(size_average, Tensor) or isinstance(reduce, Tensor):
+    if any(isinstance(t, Tensor) and t.numel() != 1 for t in (size_average, reduce)):
         raise RuntimeError(
             "[loss] a tensor stands where options of the loss do; make the loss first, then call "
             "it: loss_fn = nn.MSELoss(); loss_fn(input, target)"

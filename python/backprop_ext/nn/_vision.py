@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import floor, isfinite
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -117,16 +117,16 @@ def interpolate(
 
 def _spread(name: str, value: Any, dims: int) -> Sequence[Any]:
     number = isinstance(value, Tensor) and name == "size" and value.numel() == 1
-    several = isinstance(value, Iterable) and not number
+    several = isinstance(value, (list, tuple))
     values = list(value) if several else [value] * dims
-    if (isinstance(value, Tensor) and not number) or not all(
-        hasattr(v, "__float__") for v in values
-    ):
-        raise TypeError(f"[interpolate] {name}={value!r}; pass a number, or one for each dimension")
     if several and len(values) != dims:
         raise ValueError(
             f"[interpolate] {name}={tuple(values)} for {dims} spatial dimensions; pass {dims}"
         )
+    if (isinstance(value, Tensor) and not number) or not all(
+        hasattr(v, "__float__") for v in values
+    ):
+        raise TypeError(f"[interpolate] {name}={value!r}; pass a number, or one for each dimension")
     return values
 
 
