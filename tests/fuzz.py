@@ -19,7 +19,9 @@ import numpy as np
 import backprop_ext as bx
 
 # AssertionError: PyTorch's answer to "cuda" where there is no GPU.
-ALLOWED = (TypeError, RuntimeError, ValueError, IndexError, BufferError, AssertionError)
+ALLOWED = (
+    TypeError, RuntimeError, ValueError, IndexError, BufferError, AssertionError, OverflowError,
+)  # fmt: skip
 HUGE = 10**15  # elements that no machine has room for
 
 

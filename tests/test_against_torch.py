@@ -112,9 +112,9 @@ NODE_ROWS = [row for row in ROWS if row.order >= 1 and not row.name.endswith("_"
 OTHER_NODES = {  # made of other operations here, or with a target that requires grad there
     "chain_matmul", "combinations", "fft.fft", "fft.ifft", "fft.rfft2", "fft.rfftn", "gru",
     "gru_cell", "linalg.multi_dot", "linalg.tensorinv", "linalg.vander", "lstm", "lstm_cell",
-    "nn.instance_norm", "nn.max_unpool1d", "nn.scaled_dot_product_attention",
+    "nn.instance_norm", "nn.scaled_dot_product_attention",
     "nn.soft_margin_loss", "rnn_relu", "rnn_relu_cell",
-    "rnn_tanh", "rnn_tanh_cell", "special.ndtr", "stft", "trapezoid",
+    "rnn_tanh", "rnn_tanh_cell", "special.ndtr", "stft", "trapezoid", "unsafe_split",
 }  # fmt: skip
 
 

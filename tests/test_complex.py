@@ -183,7 +183,7 @@ def test_errors_of_values_and_types(call: Callable[[], Any], match: str) -> None
         lambda z: z < z, lambda z: z >= 1, lambda z: z.max(), lambda z: z.sort(), bx.relu,
         lambda z: z // 2, lambda z: z % 2, bx.floor, bx.round, lambda z: z.clamp(0, 1), bx.erf,
         lambda z: bx.maximum(z, z), lambda z: z.median(), bx.atan2, lambda z: z & z,
-        lambda z: z.argmax(), lambda z: z.topk(1), lambda z: z.cummax(0), bx.logsumexp,
+        lambda z: z.argmax(), lambda z: z.topk(1), lambda z: z.cummax(0),
         lambda z: bx.nn.functional.gelu(z), lambda z: z.softmax(0), lambda z: z.amax(),
     ],
 )  # fmt: skip
@@ -413,6 +413,35 @@ def test_einsum(equation: str, shapes: Any) -> None:
     close(bx.einsum(equation, *map(bx.tensor, arrays)), np.einsum(equation, *arrays))
     inputs = [leaf(*s, seed=i) for i, s in enumerate(shapes)]
     assert gradcheck(lambda *x: bx.einsum(equation, *x), inputs, fast_mode=True)
+
+
+LOG_SUMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "logsumexp": (lambda z: bx.logsumexp(z, 1), lambda z: np.log(np.exp(z).sum(1))),
+    "logcumsumexp": (lambda z: bx.logcumsumexp(z, 1), lambda z: np.log(np.exp(z).cumsum(1))),
+    "logaddexp": (lambda z: bx.logaddexp(z, z * 2), lambda z: np.log(np.exp(z) + np.exp(z * 2))),
+    "sinc": (bx.sinc, lambda z: np.sin(np.pi * z) / (np.pi * z)),
+}
+
+
+@pytest.mark.parametrize("name", LOG_SUMS)
+def test_logarithms_of_sums_and_sinc(name: str) -> None:
+    function, reference = LOG_SUMS[name]
+    z = draw(3, 5)
+    close(bx.exp(function(bx.tensor(z))), np.exp(reference(z)))
+    assert gradcheck(function, [leaf(3, 5)], fast_mode=True)
+
+
+def test_logarithms_of_sums_do_not_overflow() -> None:
+    z = bx.tensor([300 + 3j, 300 + 3j, -1000 + 1j], dtype=bx.complex128)
+    close(bx.logsumexp(z, 0), np.asarray(300 + np.log(2) + 3j))
+    close(bx.logcumsumexp(z, 0), np.asarray([300 + 3j, *[300 + np.log(2) + 3j] * 2]))
+    assert bx.logaddexp(z[2], z[2] - 1e300).item() == z[2].item()
+
+
+def test_evenly_spaced_complex_numbers() -> None:
+    close(bx.linspace(0, 2 + 4j, 3, dtype=bx.complex128), np.asarray([0, 1 + 2j, 2 + 4j]))
+    close(bx.logspace(0, 1j, 3, dtype=bx.complex128), 10.0 ** np.asarray([0, 0.5j, 1j]))
+    assert bx.linspace(0, 1j, 2).dtype == bx.complex64
 
 
 MOVED: dict[str, Callable[[Any], Any]] = {

@@ -99,7 +99,6 @@ MISTAKES: list[tuple[Any, type[Exception], tuple[str, ...]]] = [
     (lambda a: a[2], IndexError, ("index 2", "dimension 0", "size 2", "-2 to 1")),
     (lambda a: a[0, -4], IndexError, ("index -4", "dimension", "size 3")),
     (lambda a: a[0, 0, 0], IndexError, ("too many indices", "2", "3")),
-    (lambda a: a[..., ...], IndexError, ("ellipsis",)),
     (lambda a: a[1.5], (IndexError, TypeError), ("integers", "float")),
     (lambda a: a[::-1], ValueError, ("step -1", "flip()")),
     (lambda a: a[::0], ValueError, ("step 0",)),
@@ -113,7 +112,7 @@ MISTAKES: list[tuple[Any, type[Exception], tuple[str, ...]]] = [
     (lambda a: a.__setitem__(a > 0, ones(5)), RuntimeError, ("[index_put_]", "(5,)", "(6,)")),
     (lambda a: a.__delitem__(0), TypeError, ("deleting",)),
     (lambda a: a.index_select(0, bx.tensor([2])), IndexError, ("index 2", "size 2")),
-    (lambda a: a[10**30], IndexError, ("out of",)),
+    (lambda a: a[10**30], ValueError, ("int64",)),
     (lambda a: bx.tensor(1.0)[0], IndexError, ("0-d", "item()")),
     # numbers from tensors
     (lambda a: a.item(), RuntimeError, ("[item]", "(2, 3)", "6")),

@@ -267,6 +267,40 @@ def test_gumbel_softmax_draws_torchs_numbers() -> None:
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
 
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_lp_pooling_is_a_root_of_a_mean_of_powers(dims: int) -> None:
+    bx.manual_seed(0)
+    x = bx.rand(2, 3, *[5] * dims, dtype=bx.float64)
+    lp, mean = getattr(F, f"lp_pool{dims}d"), getattr(F, f"avg_pool{dims}d")
+    assert_same(lp(x, 3, 2).numpy(), ((mean(x**3, 2) * 2**dims) ** (1 / 3)).numpy(), 1e-12)
+    expected = (mean(x**2, 3, 2, 0, True) * 3**dims) ** 0.5
+    assert_same(lp(x, 2.0, 3, 2, True).numpy(), expected.numpy(), 1e-12)
+    assert bx.autograd.gradcheck(lambda v: lp(v, 3, 2), (x[:1].clone().requires_grad_(),))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_unpooling_puts_maxima_back(dims: int) -> None:
+    bx.manual_seed(0)
+    x = bx.rand(2, 3, *[5] * dims)
+    top, places = getattr(F, f"max_pool{dims}d")(x, 2, return_indices=True)
+    back = getattr(F, f"max_unpool{dims}d")(top, places, 2, output_size=x.shape)
+    assert back.shape == x.shape
+    assert (back[back != 0].sort().values == top.flatten().sort().values).all()
+    assert (x[back != 0] == back[back != 0]).all()
+    with pytest.raises(ValueError, match="between"):
+        getattr(F, f"max_unpool{dims}d")(top, places, 2, output_size=[9] * dims)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_local_response_norm_divides_by_neighbours(size: int) -> None:
+    bx.manual_seed(0)
+    x = bx.rand(2, 5, 3, 2, dtype=bx.float64)
+    squares = np.pad(x.numpy() ** 2, [(0, 0), (size // 2, (size - 1) // 2), (0, 0), (0, 0)])
+    mean = sum(squares[:, i : i + 5] for i in range(size)) / size
+    expected = x.numpy() / (2 + 0.5 * mean) ** 0.75
+    assert_same(F.local_response_norm(x, size, 0.5, 0.75, 2.0).numpy(), expected, 1e-12)
+
+
 def _images(*shape: int) -> bx.Tensor:
     return bx.zeros(*shape)
 
@@ -292,7 +326,7 @@ ERRORS: list[tuple[Any, type[Exception], str]] = [
     (lambda: F.fold(_images(1, 4, 5), 4, 2), RuntimeError, "columns"),
     (lambda: F.pixel_shuffle(_images(1, 3, 2, 2), 2), RuntimeError, "upscale_factor=2"),
     (lambda: F.glu(_images(3)), RuntimeError, "even"),
-    (lambda: F.max_unpool1d(bx.ones(1, 1, 1), bx.tensor([[[9]]]), 2), (IndexError), "9"),
+    (lambda: F.max_unpool1d(bx.ones(1, 1, 1), bx.tensor([[[9]]]), 2), RuntimeError, "9"),
     (lambda: nn.BatchNorm2d(3)(_images(2, 3)), ValueError, "4 dimensions"),
     (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2"),
     (lambda: nn.Conv2d(3, 4, 3, stride=2, padding="same"), ValueError, "stride"),

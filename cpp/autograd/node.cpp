@@ -94,15 +94,27 @@ void check_not_inference(const Tensor& t) {
 
 namespace {
 
-/// Of unbind, split or chunk, whose views PyTorch does not let be written.
-bool is_one_of_several(const Node& node) {
-  const std::string_view name = node.label();
-  return name == "UnbindBackward0" || name == "SplitBackward0" || name == "SplitWithSizesBackward0";
+/// PyTorch writes through none of several views that one call makes, nor through views of them.
+void require_single_view(const char* op, const Tensor& t) {
+  const Ref<Node> base = grad_fn(Tensor(t->view_base)), last = grad_fn(t);
+  for (const Node* node = last.get(); node && node != base.get();
+       node = node->edges.size() ? node->edges[0].node.get() : nullptr) {
+    const std::string_view name = node->label();
+    if (name == "SplitBackward0" || name == "SplitWithSizesBackward0" || name == "UnbindBackward0")
+      fail_runtime(op, "a view of shape ", t.shape(), ", one of several that ", name,
+                   " belongs to, is written in place; write x[k] or a slice of x instead");
+  }
 }
 
 }  // namespace
 
-void check_inplace(const char* op, const Tensor& t) {
+bool repeats_elements(const Tensor& t) {
+  for (int d = 0; d < t.dim(); ++d)
+    if (t.strides()[d] == 0 && t.shape()[d] > 1 && t.numel() > 0) return true;
+  return false;
+}
+
+void check_inplace(const char* op, const Tensor& t, bool repeats) {
   if (watch.enabled) [[unlikely]]
     watch.writes(op, t);
   if (t->storage->is_inference() && !inference) [[unlikely]]
@@ -117,17 +129,14 @@ void check_inplace(const char* op, const Tensor& t) {
       fail_runtime(op, "a view of a leaf tensor", name_for_error(Tensor(t->view_base)),
                    " that requires grad (shape ", t->view_base->shape,
                    ") is written in place; do it under no_grad(), or on .data");
-    if (t->view_base && t->grad_fn && is_one_of_several(static_cast<Node&>(*t->grad_fn)))
-      fail_runtime(op, "a view of shape ", t.shape(), " that ",
-                   static_cast<Node&>(*t->grad_fn).name(),
-                   " made beside others is modified inplace; write x[i] += 1 on the tensor itself, "
-                   "or out of place");
+    if (t->view_base) require_single_view(op, t);
   }
-  for (int d = 0; d < t.dim(); ++d)
-    if (t.strides()[d] == 0 && t.shape()[d] > 1 && t.numel() > 0)
-      fail_runtime(op, "an expanded tensor of shape ", t.shape(),
-                   " is written in place, but several elements share one memory location; "
-                   "clone() it first");
+  if (!repeats_elements(t)) return;
+  const std::string text = str("an expanded tensor of shape ", t.shape(),
+                               " is written in place, but several elements share one memory "
+                               "location; clone() it first");
+  if (!repeats) fail_runtime(op, text);
+  warn(op, text);
 }
 
 namespace {

@@ -181,8 +181,11 @@ Tensors run_node(Node& node, const Tensors& grads);
 
 /// RuntimeError where t was made in inference_mode and is to require a gradient outside of it.
 void check_not_inference(const Tensor& t);
-/// Checks that t may be written in place; `op` names the caller. Bumps nothing yet.
-void check_inplace(const char* op, const Tensor& t);
+/// Whether several elements share one memory location, as those of expanded tensors do.
+bool repeats_elements(const Tensor& t);
+/// Checks that t may be written in place; `op` names the caller. Bumps nothing yet. `repeats`: with
+/// a warning, also where elements share memory.
+void check_inplace(const char* op, const Tensor& t, bool repeats = false);
 /// RuntimeError where two tensors without gaps share a part of their memory, of which one is
 /// written and the other read: what is read would hang on the order of the writes. `wholly`: also
 /// where they share all of it, element by element.

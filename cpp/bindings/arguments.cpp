@@ -17,9 +17,9 @@ const char* type_name(const Argument& a) {
     case ArgType::Bool: return "bool";
     case ArgType::Int: return "int";
     case ArgType::Float: return "float";
-    case ArgType::Sizes: return "tuple of ints";
-    case ArgType::Dims:
-    case ArgType::Ints: return "int or tuple of ints";
+    case ArgType::Sizes:
+    case ArgType::Ints: return "tuple of ints";
+    case ArgType::Dims: return "int or tuple of ints";
     case ArgType::DType: return "dtype";
     case ArgType::Format: return "memory_format";
     case ArgType::String: return "str";

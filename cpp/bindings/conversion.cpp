@@ -44,6 +44,13 @@ bool whole_numbers(PyObject* o, List& out) {
   return true;
 }
 
+/// No whole number: ValueError for one that int64 does not hold.
+bool no_number(const Argument& a, PyObject* o) {
+  if (PyLong_Check(o) && !PyBool_Check(o))
+    fail_value("argument", a.name, "=", std::string(py::str(o)), " does not fit into int64");
+  return false;
+}
+
 /// A 0-d tensor that may stand for a number: what requires a gradient would lose it.
 bool is_number_like(PyObject* o) {
   return is_tensor(o) && tensor_of(o).dim() == 0 && !requires_grad(tensor_of(o));
@@ -103,7 +110,8 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
           return true;
         }
         out = is_floating(t.dtype()) ? Scalar{Scalar::Float, 0, item_double(t)}
-                                     : Scalar{Scalar::Int, item_int(t), item_double(t)};
+                                     : Scalar{t.dtype() == DType::Bool ? Scalar::Bool : Scalar::Int,
+                                              item_int(t), item_double(t)};
         return true;
       }
       return false;
@@ -113,20 +121,25 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
         if (truth < 0) throw py::error_already_set();
         out = truth != 0;
       } else if (!PyBool_Check(o)) {
-        const auto s = scalar_from(o);
-        if (!s || s->kind != Scalar::Bool) return false;
-        out = s->i != 0;
+        return false;
       } else {
         out = o == Py_True;
       }
       return true;
     case ArgType::Int: {
       int64_t i = 0;
-      if (!whole_number(o, i) || (is_tensor(o) && tensor_of(o).dim() > 0)) return false;
+      if (!whole_number(o, i)) return no_number(a, o);
+      if (is_tensor(o) && tensor_of(o).dim() > 0) return false;
       out = i;
       return true;
     }
     case ArgType::Float:
+      if (PyLong_Check(o) && !PyBool_Check(o)) {
+        const double d = PyLong_AsDouble(o);
+        if (PyErr_Occurred()) throw py::error_already_set();
+        out = d;
+        return true;
+      }
       if (const auto s = scalar_from(o); s && s->kind != Scalar::Complex) {
         out = s->as_double();
         return true;
@@ -141,11 +154,12 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       [[fallthrough]];
     case ArgType::Dims: {
       Dims dims;
-      if (!whole_numbers(o, dims)) return false;
+      if (!whole_numbers(o, dims)) return a.type == ArgType::Dims && no_number(a, o);
       out = dims;
       return true;
     }
     case ArgType::Ints: {
+      if (int64_t one = 0; whole_number(o, one)) return false;
       Ints numbers;
       if (!whole_numbers(o, numbers)) return false;
       out = std::move(numbers);

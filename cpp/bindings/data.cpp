@@ -34,7 +34,7 @@ struct Leaf {
 /// A leaf of nested data as a number with its type (a Python float has the default type); for
 /// anything else PyTorch's class of error. `first`: no leaf came before; `typed`: a dtype is given.
 Leaf leaf(PyObject* o, int depth, bool first, bool typed) {
-  if (const auto s = scalar_from(o)) {
+  if (const auto s = scalar_from(o, PyExc_ValueError)) {
     const auto own = is_numpy_scalar(o) ? dtype_of_scalar(o) : std::nullopt;
     return {*s, own.value_or(s->kind == Scalar::Complex ? complex_of(default_dtype())
                              : s->kind == Scalar::Float ? default_dtype()
@@ -123,15 +123,17 @@ bool is_sequence(PyObject* o) {
   return PySequence_Size(o) >= 0 || (PyErr_Clear(), false);
 }
 
-std::optional<Scalar> scalar_from(PyObject* o) {
+std::optional<Scalar> scalar_from(PyObject* o, PyObject* overflow) {
   if (PyFloat_Check(o)) return Scalar{Scalar::Float, 0, PyFloat_AS_DOUBLE(o)};
   if (PyBool_Check(o)) return Scalar{Scalar::Bool, o == Py_True, static_cast<double>(o == Py_True)};
   if (PyLong_Check(o)) {
     const int64_t i = PyLong_AsLongLong(o);
     if (i == -1 && PyErr_Occurred()) {
       PyErr_Clear();
-      fail_value("tensor", "overflow: the whole number ", std::string(py::str(o)),
-                 " does not fit into int64; use a float");
+      const std::string text = str("[tensor] overflow: the whole number ", std::string(py::str(o)),
+                                   " does not fit into int64; use a float");
+      PyErr_SetString(overflow, text.c_str());
+      throw py::error_already_set();
     }
     return Scalar{Scalar::Int, i, static_cast<double>(i)};
   }
@@ -144,7 +146,7 @@ std::optional<Scalar> scalar_from(PyObject* o) {
   if (PyIndex_Check(o)) {
     const py::object i = py::reinterpret_steal<py::object>(PyNumber_Index(o));
     if (!i) throw py::error_already_set();
-    return scalar_from(i.ptr());
+    return scalar_from(i.ptr(), overflow);
   }
   if (std::string(name).find("complex64") != std::string::npos) {
     const Py_complex z = PyComplex_AsCComplex(o);

@@ -13,7 +13,10 @@ bool is_index_data(PyObject* o) {
 
 Tensor index_tensor(PyObject* o) {
   Tensor t = is_tensor(o) ? tensor_of(o) : tensor_from_data(o, std::nullopt);
-  if (!is_tensor(o) && t.numel() == 0) t = to(t, DType::Int64);  // [] selects nothing
+  // [] selects nothing; floats in a list are cut off, as in PyTorch.
+  const bool list = PyList_Check(o) || PyTuple_Check(o);
+  if (!is_tensor(o) && (t.numel() == 0 || (list && is_floating(t.dtype()))))
+    t = to(t, DType::Int64);
   return t;
 }
 
@@ -46,7 +49,7 @@ int64_t number_index(PyObject* o) {
   const int64_t value = PyLong_AsLongLong(i.ptr());
   if (value == -1 && PyErr_Occurred()) {
     PyErr_Clear();
-    fail_index("index", "index ", std::string(py::str(o)), " is out of range");
+    fail_value("index", "index ", std::string(py::str(o)), " does not fit into int64");
   }
   return value;
 }
@@ -88,12 +91,8 @@ struct Indexed {
   void add_parts(PyObject* key) {
     const int full = view.dim();
     const Py_ssize_t n = PyTuple_GET_SIZE(key);
-    int used = 0, ellipses = 0;
-    for (Py_ssize_t i = 0; i < n; ++i) {
-      used += consumes(PyTuple_GET_ITEM(key, i));
-      ellipses += PyTuple_GET_ITEM(key, i) == Py_Ellipsis;
-    }
-    if (ellipses > 1) fail_index("index", ellipses, " times an ellipsis ('...'); write it once");
+    int used = 0;
+    for (Py_ssize_t i = 0; i < n; ++i) used += consumes(PyTuple_GET_ITEM(key, i));
     if (used > full)
       fail_index("index", "too many indices for a tensor of dimension ", full, ": ", used,
                  "; leave some out, or unsqueeze() it");
@@ -115,6 +114,9 @@ struct Indexed {
       view = unsqueeze(view, dim_);
       add_tensor(full_int({1}, part == Py_True, DType::Bool));
     } else if (is_tensor(part) && tensor_of(part).dim() == 0 && !is_mask(tensor_of(part).dtype())) {
+      if (!is_integral(tensor_of(part).dtype()))
+        fail_index("index", "an index tensor is ", name_of(tensor_of(part).dtype()),
+                   "; expected int64, int32 or bool");
       view = select_axis(view, dim_, number_index(part));
     } else if (is_index_data(part)) {
       add_tensor(index_tensor(part));
@@ -170,7 +172,7 @@ PyObject* get_item(const Tensor& t, PyObject* key) {
 void set_item(const Tensor& t, PyObject* key, PyObject* value) {
   Tensor source;
   if (is_tensor(value)) source = tensor_of(value);
-  else if (const auto s = scalar_from(value)) source = wrapped_scalar(*s, &t);
+  else if (const auto s = scalar_from(value, PyExc_ValueError)) source = wrapped_scalar(*s, &t);
   else
     fail_type("index", "a ", Py_TYPE(value)->tp_name,
               " cannot be assigned to a part of a tensor; wrap it in tensor()");

@@ -34,12 +34,10 @@ void warn_of_older(const Operation& op, const Overload& overload) {
   if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw py::error_already_set();
 }
 
-/// out=: the result written into a given tensor, which takes its shape if it was empty.
-void write_out(const Operation& operation, const Tensor& out, const Tensor& result) {
+/// out=: the result written into a given tensor, which takes its shape; `warns` where it had
+/// elements.
+void write_out(const Operation& operation, const Tensor& out, const Tensor& result, bool warns) {
   const char* op = operation.name.c_str();
-  if (out.numel() != 0 && !(out.shape() == result.shape()))
-    fail_runtime(op, "out has shape ", out.shape(), ", the result ", result.shape(),
-                 "; give one of that shape, or an empty one");
   if (grad_enabled() && (requires_grad(result) || requires_grad(out)))
     fail_runtime(op,
                  "out= does not support automatic differentiation, but one "
@@ -47,13 +45,14 @@ void write_out(const Operation& operation, const Tensor& out, const Tensor& resu
   if (operation.widens ? !can_store(result.dtype(), out.dtype()) : result.dtype() != out.dtype())
     fail_runtime(op, "the result is ", name_of(result.dtype()), ", which out, ",
                  name_of(out.dtype()), ", cannot hold; give one of the result's type");
-  if (out.numel() == result.numel() && out.shape() == result.shape()) {
-    copy_(out, result);
-    return;
+  if (!(out.shape() == result.shape())) {
+    check_inplace(op, out);
+    if (warns && out.numel() > 0)
+      warn(op, "out has shape ", out.shape(), " and is resized to that of the result, ",
+           result.shape(), "; give one of that shape, or an empty one");
+    resize_(op, out, result.shape());
   }
-  const Tensor fresh = to(result.same_as(out) ? clone(result) : result, out.dtype());
-  const Tensor own = fresh.same_as(result) ? clone(fresh) : fresh;
-  out->move_to(own->storage, own->offset, own->shape, own->strides, own->dtype);
+  copy_(out, result);
 }
 
 PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
@@ -79,11 +78,23 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
       if (all.size() != arguments.out.size())
         fail_type(op.name.c_str(), all.size(), " results, but out has ", arguments.out.size(),
                   " tensors; give one for each");
-      for (const Value& v : arguments.values)
-        if (const auto* read = std::get_if<Tensor>(&v))
-          for (const Tensor& out : arguments.out)  // a smaller one is written when all is read
-            if (out.numel() >= read->numel()) require_apart(op.name.c_str(), out, *read);
-      for (size_t k = 0; k < all.size(); ++k) write_out(op, arguments.out[k], all[k]);
+      bool reads = false;
+      const auto apart = [&](const Tensor& read, bool wholly) {
+        if (read->is_wrapped_number) return;
+        reads = true;
+        for (size_t k = 0; k < all.size(); ++k) {
+          const Tensor& out = arguments.out[k];  // a smaller one is written when all is read
+          if (out.numel() >= read.numel())
+            require_apart(op.name.c_str(), out, read, wholly || !(out.shape() == all[k].shape()));
+        }
+      };
+      for (const Value& v : arguments.values) {
+        if (const auto* read = std::get_if<Tensor>(&v)) apart(*read, false);
+        if (const auto* list = std::get_if<Tensors>(&v))
+          for (const Tensor& read : *list)
+            if (read.defined()) apart(read, true);
+      }
+      for (size_t k = 0; k < all.size(); ++k) write_out(op, arguments.out[k], all[k], reads);
       result = one.empty() ? Value(arguments.out) : Value(arguments.out[0]);
     }
     if (arguments.requires_grad) {

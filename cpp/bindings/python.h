@@ -60,7 +60,7 @@ auto guarded(F f) noexcept -> decltype(f()) {
 }
 
 /// A Python or NumPy number, if it is one.
-std::optional<Scalar> scalar_from(PyObject* o);
+std::optional<Scalar> scalar_from(PyObject* o, PyObject* overflow = PyExc_OverflowError);
 /// That number as a wrapped tensor, in `like`'s type where that is a floating-point one.
 Tensor wrapped_scalar(const Scalar& s, const Tensor* like);
 /// A tensor from anything array-like: numbers, nested sequences, arrays, tensors. Always a copy.

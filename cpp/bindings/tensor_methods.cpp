@@ -58,6 +58,7 @@ PyObject* entry(const char* op, const Tensor& t, const Dims& values, PyObject* a
   static const char* names[] = {"dim", nullptr};
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", const_cast<char**>(names), &dim))
     throw py::error_already_set();
+  if (PyBool_Check(dim)) fail_type(op, "dim is a bool; pass an int");
   if (dim != Py_None) {
     if (PyBool_Check(dim)) fail_type(op, "dim must be an int, not a bool");
     int overflow = 0;

@@ -30,18 +30,19 @@ void copy_rolled(const Tensor& out, const Tensor& in, const Dims& shifts, int ax
   copy_rolled(piece(out, axis, 0, s), piece(in, axis, n - s, s), shifts, axis + 1);
 }
 
-Tensor roll(const Tensor& t, const Dims& shifts, const Dims& axes) {
+Tensor roll(const Tensor& t, const Dims& shifts, const OptDims& dims) {
+  const Dims axes = dims.value_or(Dims{});
   if (axes.empty() && shifts.size() == 1)
-    return named("RollBackward0", reshape(roll(reshape(t, {-1}), shifts, {0}), t.shape()));
+    return named("RollBackward0", reshape(roll(reshape(t, {-1}), shifts, Dims{0}), t.shape()));
   if (axes.size() != shifts.size() || shifts.empty())
     fail_runtime("roll", "shifts ", shifts, " and dims ", axes,
                  " differ in number; give one shift for each dimension");
+  if (t.numel() == 0) return clone(t);
   Dims total(t.dim(), 0);
   for (int k = 0; k < axes.size(); ++k) {
     if (t.dim() == 0)
       fail_index("roll", "dimension ", axes[k], " of a 0-d tensor; there is none to roll along");
     const int a = wrap_axis("roll", axes[k], t.dim());
-    if (t.shape()[a] == 0) continue;
     const int64_t n = t.shape()[a];
     total[a] = ((total[a] + shifts[k]) % n + n) % n;
   }

@@ -2,6 +2,7 @@
 // polar form. What is not holomorphic is made of operations on the parts.
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "autograd/views.h"
 #include "ops/ops.h"
@@ -144,6 +145,10 @@ Tensor of_complex(const PointwiseOp& op, const Tensor& z) {
     // The root of z^2 - 1 has another sign where z lies to the left.
     case formulas::row_index<formulas::Acosh>:
       return named("AcoshBackward0", log(z + sqrt(z - 1.) * sqrt(z + 1.)));
+    case formulas::row_index<formulas::Sinc>: {
+      const Tensor angle = select(z == 0., 1., z * std::numbers::pi);
+      return named("SincBackward0", select(z == 0., 1., sin(angle) / angle));
+    }
     case formulas::row_index<formulas::Softsign>: return z / (magnitude(z) + 1.);
     case formulas::row_index<formulas::Tanhshrink>: return z - tanh(z);
     case formulas::row_index<formulas::IsReal>: return imag(detach(z)) == 0.;

@@ -284,14 +284,20 @@ Tensor fold_columns(const Tensor& columns, const ConvGeometry& g, const Dims& im
 
 ConvGeometry window_geometry(const char* op, const Dims& image, const Dims& kernel_size,
                              const Dims& dilation, const Dims& padding, const Dims& stride) {
+  for (const Dims& given : {kernel_size, dilation, padding, stride}) {
+    require_extents(op, "one of its settings ", given);
+    if (given.size() != 2)
+      fail_runtime(op, "kernel_size=", kernel_size, ", dilation=", dilation, ", padding=", padding,
+                   ", stride=", stride, "; each has two numbers, or is one");
+  }
   ConvGeometry g;
   g.batch = image[0];
   g.in_channels = image[1];
   set_extents(g.in, image, 2, 2);
-  set_extents(g.window, per_dimension(op, "kernel_size", kernel_size, 2), 0, 2);
-  set_extents(g.dilation, per_dimension(op, "dilation", dilation, 2), 0, 2);
-  set_extents(g.padding, per_dimension(op, "padding", padding, 2), 0, 2);
-  set_extents(g.stride, per_dimension(op, "stride", stride, 2), 0, 2);
+  set_extents(g.window, kernel_size, 0, 2);
+  set_extents(g.dilation, dilation, 0, 2);
+  set_extents(g.padding, padding, 0, 2);
+  set_extents(g.stride, stride, 0, 2);
   for (int d = 1; d < 3; ++d) {
     if (g.window[d] < 1 || g.stride[d] < 1 || g.dilation[d] < 1 || g.padding[d] < 0)
       fail_runtime(op, "kernel_size=", kernel_size, ", dilation=", dilation, ", padding=", padding,
@@ -309,6 +315,7 @@ ConvGeometry window_geometry(const char* op, const Dims& image, const Dims& kern
 
 Tensor unfold_blocks(const Tensor& input, const Dims& kernel_size, const Dims& dilation,
                      const Dims& padding, const Dims& stride) {
+  wrap_axis("unfold", 1, input.dim());
   return batched("unfold", input, 2, [&](const Tensor& x) {
     return unfold_windows(
         x, window_geometry("unfold", x.shape(), kernel_size, dilation, padding, stride));
@@ -318,8 +325,10 @@ Tensor unfold_blocks(const Tensor& input, const Dims& kernel_size, const Dims& d
 Tensor fold(const Tensor& input, const Dims& output_size, const Dims& kernel_size,
             const Dims& dilation, const Dims& padding, const Dims& stride) {
   return batched("fold", input, 1, [&](const Tensor& x) {
-    const Dims size = per_dimension("fold", "output_size", output_size, 2);
-    const int64_t taps = per_dimension("fold", "kernel_size", kernel_size, 2).product();
+    if (output_size.size() != 2)
+      fail_runtime("fold", "output_size=", output_size, "; expected two numbers, or one");
+    const Dims& size = output_size;
+    const int64_t taps = kernel_size.product();
     if (taps < 1 || x.size(1) % taps != 0)
       fail_runtime("fold", "the input has ", x.size(1), " rows, no multiple of the ", taps,
                    " elements of a window; pass the columns that unfold made");
@@ -354,10 +363,10 @@ void register_conv(Registry& r) {
   register_convs<1>(r);
   register_convs<2>(r);
   register_convs<3>(r);
-  r.nn("unfold", "input, kernel_size, dilation=1, padding=0, stride=1", unfold_blocks,
+  r.nn("im2col", "input, kernel_size, dilation, padding, stride", unfold_blocks,
        "Every window of an image as a column: input (N, C, H, W) or (C, H, W), result (N, C "
        "kernel, windows).");
-  r.nn("fold", "input, output_size, kernel_size, dilation=1, padding=0, stride=1", fold,
+  r.nn("col2im", "input, output_size, kernel_size, dilation, padding, stride", fold,
        "Adds columns back onto the windows they came from, the transpose of unfold.");
 }
 

@@ -113,15 +113,12 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   return out;
 }
 
-Tensor linspace(const Operand& first, const Operand& last, int64_t steps, OptDType dtype) {
-  const Scalar start = number_of("linspace", first), end = number_of("linspace", last);
-  if (steps < 0) fail_runtime("linspace", "the number of steps is ", steps, "; pass 0 or more");
-  const DType t = dtype.value_or(default_dtype());
+/// `steps` numbers from a to b: PyTorch's way, from both ends, so that the last value is exact.
+Tensor line(double first, double last, int64_t steps, DType t) {
   Tensor out = empty({steps}, t);
   visit(t, [&](auto zero) {
     using T = decltype(zero);
-    // PyTorch's way: from both ends, so that the last value is exact.
-    const T a = convert<T>(start.as_double()), b = convert<T>(end.as_double());
+    const T a = convert<T>(first), b = convert<T>(last);
     using F = std::conditional_t<std::is_floating_point_v<T>, T, double>;
     const F step =
         steps > 1 ? (static_cast<F>(b) - static_cast<F>(a)) / static_cast<F>(steps - 1) : F(0);
@@ -135,6 +132,22 @@ Tensor linspace(const Operand& first, const Operand& last, int64_t steps, OptDTy
   });
   return out;
 }
+
+}  // namespace
+
+Tensor linspace(const Operand& first, const Operand& last, int64_t steps, OptDType dtype) {
+  const Scalar start = number_of("linspace", first), end = number_of("linspace", last);
+  if (steps < 0) fail_runtime("linspace", "the number of steps is ", steps, "; pass 0 or more");
+  const bool complex = start.kind == Scalar::Complex || end.kind == Scalar::Complex;
+  const DType t = dtype.value_or(complex ? complex_of(default_dtype()) : default_dtype());
+  if (!is_complex(t)) return line(start.as_double(), end.as_double(), steps, t);
+  const auto real = [](const Scalar& s) { return s.kind == Scalar::Int ? double(s.i) : s.d; };
+  return joined(stack(
+      {line(real(start), real(end), steps, real_of(t)), line(start.im, end.im, steps, real_of(t))},
+      -1));
+}
+
+namespace {
 
 Tensor eye(int64_t n, int64_t m, OptDType dtype) {
   if (n < 0 || m < 0) fail_runtime("eye", "sizes ", n, " and ", m, "; sizes are 0 or more");

@@ -207,8 +207,8 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
   const char* op = kOp;
   const Reduction reduction = parse_reduction(op, reduction_name);
   if (log_probs.dim() != 3 && log_probs.dim() != 2)
-    fail_runtime(op, "log_probs have shape ", log_probs.shape(),
-                 "; expected (time, batch, classes) or (time, classes)");
+    fail(log_probs.dim() ? ErrorKind::Runtime : ErrorKind::Index, op, "log_probs have shape ",
+         log_probs.shape(), "; expected (time, batch, classes) or (time, classes)");
   if (!is_floating(log_probs.dtype()))
     fail(ErrorKind::NotImplemented, op, "log_probs are ", name_of(log_probs.dtype()),
          "; expected floats");

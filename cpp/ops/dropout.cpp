@@ -81,7 +81,8 @@ void rrelu_kernel(const View* out, const View* in, const Params& params, FaultIn
 }
 
 /// y = x above 0, r x at or below it: r drawn for every element in training, else the middle.
-Tensor rrelu(const Tensor& t, double lower, double upper, bool training, Generator* g) {
+Tensor rrelu(const Tensor& t, const Scalar& from, const Scalar& to, bool training, Generator* g) {
+  const double lower = from.as_double(), upper = to.as_double();
   if (!(lower <= upper))
     fail_runtime("rrelu", "lower ", lower, " and upper ", upper, "; lower must not exceed upper");
   require_float("rrelu", t.dtype());

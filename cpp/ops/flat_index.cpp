@@ -96,6 +96,8 @@ Tensor masked_fill_as(const char* op, const Tensor& self, const Tensor& mask, co
     fail_runtime(op, "the value is ", name_of(value.dtype()), ", the tensor ",
                  name_of(self.dtype()), ", which cannot hold it; pass its real part");
   const Tensor number = fitted(op, value, self.dtype());
+  if (inplace && repeats_elements(self))  // place by place, lest one False undo another's True
+    return index_put_(self, {expand(mask, self.shape())}, number, false);
   const Target target(op, self, inplace);
   {
     GradMode off(false);
@@ -139,7 +141,8 @@ Tensor masked_scatter(const Tensor& given, const Tensor& mask, const Tensor& sou
   return out;
 }
 
-/// The place in a tensor of `shape` of each index into its elements, one tensor per dimension.
+/// The place in a tensor of `shape` of each index into its elements, one tensor per dimension;
+/// what lies outside of it wraps around.
 Tensors unravel_index(const Tensor& indices, const Dims& shape) {
   if (!is_integral(indices.dtype()))
     fail_type("unravel_index", "indices are ", name_of(indices.dtype()), "; expected int64");
@@ -148,25 +151,14 @@ Tensors unravel_index(const Tensor& indices, const Dims& shape) {
     if (size < 0 || __builtin_mul_overflow(n, size, &n))
       fail_value("unravel_index", "shape is ", shape, "; sizes are 0 or more, and their product ",
                  "fits into 64 bits");
-  const Tensor flat = contiguous(to(indices, DType::Int64));
-  const int64_t count = flat.numel();
-  Dims all{static_cast<int64_t>(shape.size())};
-  for (int64_t size : indices.shape()) all.push_back(size);
-  const Tensor places = empty(all, DType::Int64);
-  launch_host("unravel_index", places, flat,
-              [=](const kernels::View* to, const kernels::View* from) {
-                for (int64_t i = 0; i < count; ++i) {
-                  int64_t rest = static_cast<const int64_t*>(from[0].data)[i];
-                  if (rest < 0 || rest >= n)
-                    fail_value("unravel_index", "index ", rest, " is outside of the ", n,
-                               " elements of shape ", shape);
-                  for (int d = shape.size() - 1; d >= 0; --d) {
-                    static_cast<int64_t*>(to[0].data)[d * count + i] = rest % shape[d];
-                    rest /= shape[d];
-                  }
-                }
-              });
-  return unbind(places, 0);
+  Tensors places(static_cast<size_t>(shape.size()));
+  Tensor rest = to(indices, DType::Int64);
+  for (int d = shape.size() - 1; d >= 0; --d) {
+    const Tensor size = full_int({}, shape[d], DType::Int64);
+    places[static_cast<size_t>(d)] = apply<formulas::Remainder>(rest, size);
+    rest = apply<formulas::FloorDivide>(rest, size);
+  }
+  return places;
 }
 
 }  // namespace

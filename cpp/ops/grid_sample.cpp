@@ -107,6 +107,9 @@ Tensor grid_sample(const Tensor& input, const Tensor& grid, const std::string& m
   else if (padding_mode == "reflection") padding = Padding::Reflection;
   else if (padding_mode != "zeros")
     fail_value(op, "padding_mode='", padding_mode, "'; expected 'zeros', 'border' or 'reflection'");
+  if (input.dim() == 0 || grid.dim() == 0)
+    fail_index(op, "the input has shape ", input.shape(), ", the grid ", grid.shape(),
+               "; a batch comes first");
   const int dims = input.dim() - 2;
   if ((dims != 2 && dims != 3) || grid.dim() != input.dim() || grid.size(-1) != dims ||
       grid.size(0) != input.size(0))

@@ -12,28 +12,32 @@ IndexRules rules(const char* op, IndexRules r) {
   return r;
 }
 
-/// A list of indices, and what it selects along an axis of a tensor, as scatter wants it.
+/// A list of indices, and what it selects along an axis of a tensor.
 struct Slices {
   int axis;
-  Tensor index;  // int64, expanded over the other dimensions
-  Dims shape;    // of what is selected
+  Tensor list;
+  Dims shape;  // of what is selected
 
-  Slices(const IndexRules& rules, const Tensor& t, int64_t dim, const Tensor& list) {
-    axis = wrap_axis(rules.op, dim, t.dim());
+  /// `scalar`: the error where a 0-d tensor meets another number of indices than one, if it is one.
+  Slices(const char* op, const Tensor& t, int64_t dim, const Tensor& given,
+         std::optional<ErrorKind> scalar)
+      : list(given) {
+    axis = wrap_axis(op, dim, t.dim());
     if (list.dim() > 1)
-      fail_index(rules.op, "the index has shape ", list.shape(), "; expected one dimension");
-    const Tensor at = checked_index(rules, list, t.dim() ? t.shape()[axis] : 1);
+      fail_index(op, "the index has shape ", list.shape(), "; expected one dimension");
+    if (scalar && t.dim() == 0 && list.numel() != 1)
+      fail(*scalar, op, list.numel(), " indices for a 0-d tensor; expected one");
     shape = t.shape();
-    if (t.dim() == 0) {
-      if (at.numel() != 1)
-        fail_runtime(rules.op, at.numel(), " indices for a 0-d tensor; expected one");
-      index = reshape(at, {});
-      return;
-    }
-    shape[axis] = at.numel();
+    if (t.dim()) shape[axis] = list.numel();
+  }
+
+  /// The indices as scatter wants them: in range, int64, expanded over the other dimensions.
+  Tensor index(const IndexRules& rules, const Tensor& t) const {
+    const Tensor at = checked_index(rules, list, t.dim() ? t.shape()[axis] : 1);
+    if (t.dim() == 0) return at.numel() == 1 ? reshape(at, {}) : at;
     Dims line(t.dim(), 1);
     line[axis] = at.numel();
-    index = expand(reshape(at, line), shape);
+    return expand(reshape(at, line), shape);
   }
 
   /// A source must have exactly the selected shape.
@@ -55,8 +59,9 @@ struct Slices {
 };
 
 Tensor index_select(const Tensor& t, int64_t dim, const Tensor& list) {
-  const Slices s(rules("index_select", kIndexError), t, dim, list);
-  return gather_as("IndexSelectBackward0", t, s.axis, s.index);
+  const Slices s("index_select", t, dim, list, ErrorKind::Runtime);
+  const Tensor at = s.index(rules("index_select", kIndexError), t);
+  return gather_as("IndexSelectBackward0", t, s.axis, at);
 }
 
 template <bool Inplace>
@@ -64,19 +69,23 @@ Tensor index_add(const Tensor& self, int64_t dim, const Tensor& list, const Tens
                  const Scalar& alpha) {
   const char* op = Inplace ? "index_add_" : "index_add";
   const ErrorKind outside = self.dim() > 1 ? ErrorKind::Runtime : ErrorKind::Index;
-  const Slices s({op, ErrorKind::Runtime, outside}, self, dim, list);
+  const Slices s(op, self, dim, list, ErrorKind::Index);
   s.require(op, self, source, ErrorKind::Runtime);
-  return scatter_as(op, "IndexAddBackward0", Inplace, self, s.axis, s.index,
+  const Tensor at = s.index({op, ErrorKind::Runtime, outside}, self);
+  return scatter_as(op, "IndexAddBackward0", Inplace, self, s.axis, at,
                     reshape(scaled(source, alpha), s.shape), ScatterMode::Add);
 }
 
 template <bool Inplace>
 Tensor index_copy(const Tensor& self, int64_t dim, const Tensor& list, const Tensor& source) {
   const char* op = Inplace ? "index_copy_" : "index_copy";
-  const Slices s({op, ErrorKind::Runtime, ErrorKind::Index, false, false}, self, dim, list);
+  const Slices s(op, self, dim, list, ErrorKind::Index);
+  if (source.dim() == 0 && list.numel() != 1)
+    fail_index(op, list.numel(), " indices for a 0-d source; expected one");
   s.require(op, self, source, ErrorKind::Index);
-  return scatter_as(op, "IndexCopyBackward0", Inplace, self, s.axis, s.index,
-                    reshape(source, s.shape), ScatterMode::Set);
+  const Tensor at = s.index({op, ErrorKind::Runtime, ErrorKind::Index, false, false}, self);
+  return scatter_as(op, "IndexCopyBackward0", Inplace, self, s.axis, at, reshape(source, s.shape),
+                    ScatterMode::Set);
 }
 
 template <bool Inplace>
@@ -87,16 +96,17 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& list, Operand v
                  "; expected a number or a 0-d tensor");
   if (list.dim() > 1)
     fail_runtime(op, "the index has shape ", list.shape(), "; expected one dimension, flatten it");
-  const Slices s({op, ErrorKind::Index, ErrorKind::Index, true, false}, self, dim, list);
+  const Slices s(op, self, dim, list, std::nullopt);
+  const Tensor at = s.index({op, ErrorKind::Index, ErrorKind::Index, true, false}, self);
   const Tensor number = fitted(op, value.tensor, self.dtype());
-  const Target target(op, self, Inplace);
+  const Target target(op, self, Inplace, true);
   const auto write = [axis = s.axis](const Tensor& out, const Tensor& index, const Tensor& x) {
     launch_scatter("index_fill", out, axis, index, expand(detached(x), index.shape()),
                    ScatterMode::Set);
   };
-  write(target.out(), s.index, number);
+  write(target.out(), at, number);
   Recorder r{&target.before(), &number};
-  if (r) r.save(s.index);
+  if (r) r.save(at);
   const char* node = value.tensor->is_wrapped_number ? "IndexFillBackward0" : "IndexFillBackward1";
   return target.done(r, node, [write](const Backward& b) {
     // Every place counts once, however often it is named.
@@ -115,9 +125,10 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& list, const T
   if (reduce != "prod" && reduce != "mean" && reduce != "amax" && reduce != "amin")
     fail_runtime(op, "reduce='", reduce,
                  "' is none of 'prod', 'mean', 'amax', 'amin'; use one of them");
-  const Slices s(rules(op, kIndexError), self, dim, list);
+  const Slices s(op, self, dim, list, ErrorKind::Index);
   s.require(op, self, source, ErrorKind::Runtime);
-  return scatter_reduce_as(op, "IndexReduceBackward0", Inplace, self, s.axis, s.index,
+  const Tensor at = s.index(rules(op, kIndexError), self);
+  return scatter_reduce_as(op, "IndexReduceBackward0", Inplace, self, s.axis, at,
                            reshape(source, s.shape), reduce, include_self);
 }
 

@@ -201,7 +201,7 @@ Tensor index(const Tensor& t, const Tensors& indices) {
 Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& value,
                   bool accumulate) {
   if (selects_nothing(indices)) return copy_(self, value);
-  check_inplace("index_put_", self);
+  check_inplace("index_put_", self, true);
   if (value.dim() > 0) require_apart("index_put_", self, value, true);
   const Selection s("index_put_", self, indices);
   const Tensor source = value->storage->root() == self->storage->root() ? clone(value) : value;

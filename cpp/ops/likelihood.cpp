@@ -135,7 +135,8 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const std::optio
   const char* op = "cross_entropy";
   const Reduction reduction = parse_reduction(op, reduction_name(size_average, reduce, given));
   if (input.dim() == 0)
-    fail_runtime(op, "input is 0-d; expected (classes) or (batch, classes, ...)");
+    fail(target.dim() ? ErrorKind::Index : ErrorKind::Runtime, op,
+         "input is 0-d; expected (classes) or (batch, classes, ...)");
   if (smoothing < 0 || smoothing > 1)
     fail_runtime(op, "label_smoothing is ", smoothing, "; expected 0 to 1");
   const int axis = input.dim() == 1 ? 0 : 1;

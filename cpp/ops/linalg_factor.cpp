@@ -51,8 +51,12 @@ Tensor lu_backward(const Tensor& packed, const Tensor& rows, const Tensor& g) {
 }
 
 Tensors lu_parts(const Tensor& packed, const Tensor& pivots, bool want_factors, bool want_pivots) {
-  check_matrices("lu_unpack", packed);
+  if (packed.dim() < 2)
+    fail_runtime("lu_unpack", "LU_data has shape ", packed.shape(), "; expected matrices");
   const int64_t m = packed.size(-2), k = rank_bound(packed);
+  if (want_pivots && pivots.dim() && pivots.size(-1) < k)
+    fail_runtime("lu_unpack", pivots.size(-1), " pivots for matrices of ", packed.shape(),
+                 "; expected ", k);
   Tensors out(3, empty({0}, packed.dtype()));
   if (want_pivots) {
     const Tensor rows = permutation_of(pivots, m);

@@ -127,8 +127,8 @@ Tensor batch_total(const Tensor& a, const Tensor& b) {
 
 void check_batches(const char* op, const Tensor& a, const Tensor& b) {
   if (a.dim() != 3 || b.dim() != 3)
-    fail(b.dim() < 3 ? ErrorKind::Index : ErrorKind::Runtime, op, a.shape(), " @ ", b.shape(),
-         "; expected two batches of matrices");
+    fail(a.dim() < 2 || b.dim() < 3 ? ErrorKind::Index : ErrorKind::Runtime, op, a.shape(), " @ ",
+         b.shape(), "; expected two batches of matrices");
   if (a.size(0) != b.size(0))
     fail_runtime(op, a.shape(), " @ ", b.shape(), ": batches of ", a.size(0), " and ", b.size(0),
                  "; make them equal");

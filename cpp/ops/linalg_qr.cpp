@@ -53,6 +53,7 @@ Tensor product_of_reflections(const Tensor& packed, const Tensor& tau, int64_t c
 
 /// The same recorded, reflection by reflection.
 Tensor householder_product(const Tensor& a, const Tensor& tau) {
+  if (tau.dim() == 0) fail_index("householder_product", "the factors have no dimension");
   check_matrices("householder_product", a);
   const int64_t m = a.size(-2), n = a.size(-1), k = tau.dim() ? tau.size(-1) : 0;
   if (tau.dim() != a.dim() - 1 || m < n || k > n || !(tau.shape() == joined(batch_of(a), {k})))
@@ -74,6 +75,7 @@ Tensor householder_product(const Tensor& a, const Tensor& tau) {
 }
 
 Tensor ormqr(const Tensor& a, const Tensor& tau, const Tensor& other, bool left, bool transposed) {
+  if (tau.dim() == 0) fail_index("ormqr", "the factors have no dimension");
   check_matrices("ormqr", a);
   check_matrices("ormqr", other);
   const int64_t m = a.size(-2);

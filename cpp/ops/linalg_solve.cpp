@@ -106,6 +106,7 @@ Tensor lu_solve(const Tensor& packed, const Tensor& pivots, const Tensor& b, boo
                 bool transposed) {
   check_square("lu_solve", packed);
   check_matrices("lu_solve", b);
+  if (pivots.dim() == 0) fail_index("lu_solve", "the pivots have no dimension");
   if (!left) return mT(lu_solve(packed, pivots, mT(b), true, !transposed));
   if (b.size(-2) != packed.size(-1))
     fail_runtime("lu_solve", "matrices of shape ", packed.shape(), " and right-hand sides of ",

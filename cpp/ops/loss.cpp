@@ -162,13 +162,14 @@ void check_probabilities(const char* name, const Tensor& t) {
                  "logits as input");
 }
 
-Tensor bce(const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
+Tensor bce(const Tensor& input, const Tensor& target, std::optional<Tensor> weight,
            const Legacy& size_average, const Legacy& reduce, const std::string& reduction) {
   if (input.shape() == target.shape()) {
     check_probabilities("input", input);
     check_probabilities("target", target);
     if (weight) require_like_input("binary_cross_entropy", input, *weight, input.dtype());
   }
+  if (weight && is_floating(weight->dtype())) weight = to(*weight, input.dtype());
   return weighted_bce(pointwise_op(formulas::row_index<formulas::BinaryCrossEntropy>), input,
                       target, weight, reduction_name(size_average, reduce, reduction));
 }
@@ -179,8 +180,8 @@ Tensor bce_with_logits(const Tensor& logits, const Tensor& target, std::optional
                        std::optional<Tensor> pos_weight) {
   const std::string reduction = reduction_name(size_average, reduce, given);
   const auto& op = pointwise_op(formulas::row_index<formulas::BinaryCrossEntropyWithLogits>);
-  require_float(op.name, logits.dtype());
   require_shape(op.name, logits, target);
+  require_float(op.name, logits.dtype());
   if (!is_floating(target.dtype()))
     fail_runtime(op.name, "target is ", name_of(target.dtype()),
                  "; expected probabilities of 0 to 1 as floats; use .float()");

@@ -33,8 +33,11 @@ Tensor hinge_embedding(const Tensor& input, const Tensor& target, double margin,
                        const Legacy& size_average, const Legacy& reduce, const std::string& given) {
   const char* op = "hinge_embedding_loss";
   if (reduction_name(size_average, reduce, given) == "mean") require_float(op, input.dtype());
-  const Tensor each =
-      select(target != 1., hinge(margin - input), 0.) + select(target != -1., input, 0.);
+  const bool whole = !is_differentiable(input.dtype());
+  const double bound = whole ? std::trunc(margin) : margin;
+  const Tensor loss =
+      select(target != 1., hinge(bound - input), 0.) + select(target != -1., input, 0.);
+  const Tensor each = whole ? to(loss, input.dtype()) : loss;
   return finish(op, each, size_average, reduce, given);
 }
 
@@ -247,9 +250,9 @@ void register_margin(Registry& r) {
        "plus eps.");
   r.nn("poisson_nll_loss",
        "input, target, log_input=True, full=False, ?size_average=None, eps=1e-08, ?reduce=None, "
-       "?reduction='mean'",
+       "reduction='mean'",
        poisson_nll, "e^input - target input, or input - target log(input + eps).");
-  r.nn("gaussian_nll_loss", "input, target, var, ?full=False, eps=1e-06, ?reduction='mean'",
+  r.nn("gaussian_nll_loss", "input, target, var, ?full=False, eps=1e-06, reduction='mean'",
        gaussian_nll, "(log v + (input - target)^2 / v) / 2 with v = max(var, eps).");
   r.nn("multi_margin_loss",
        "input, target, p=1, margin=1.0, weight=None, ?size_average=None, ?reduce=None, "
@@ -260,7 +263,7 @@ void register_margin(Registry& r) {
        "input, target, ?size_average=None, ?reduce=None, ?reduction='mean'", multilabel_margin,
        "sum of max(0, 1 - input[y] + input[j]) / classes over the targets y and other classes j.");
   r.nn("multilabel_soft_margin_loss",
-       "input, target, weight=None, ?size_average=None, ?reduce=None, ?reduction='mean'",
+       "input, target, weight=None, ?size_average=None, ?reduce=None, reduction='mean'",
        multilabel_soft_margin,
        "Mean over classes of the binary cross entropy of sigmoid(input) and target.");
 }

@@ -163,9 +163,15 @@ Tensor linear(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
                  ": the last dimension of the input must be in_features, ", w.size(1),
                  "; reshape the input");
   if (bias && bias->dim() > 1 && bias->size(-1) == w.size(0) && bias->numel() == w.size(0))
-    return linear(x, w, reshape(*bias, {-1}));  // (1, out_features), as PyTorch takes it
-  if (bias && !(bias->shape() == Dims{w.size(0)}))
+    return linear(x, w, reshape(*bias, {-1}));  // (1, out_features)
+  if (bias && !(bias->shape() == Dims{w.size(0)})) {
+    const Tensor y = linear(x, w, std::nullopt);  // PyTorch takes what broadcasts to the result
+    require_same_type("linear", y, *bias);
+    const int64_t last = bias->dim() ? bias->size(-1) : 1;
+    if (bias->dim() <= y.dim() && (last == 1 || last == w.size(0)))
+      if (const Tensor out = y + *bias; out.shape() == y.shape()) return out;
     fail_runtime("linear", "bias has shape ", bias->shape(), "; expected ", Dims{w.size(0)});
+  }
   const Tensor* b = bias ? &*bias : nullptr;
   if (x.dim() == 2) return linear_matrix(x, w, b);
   Dims shape = x.shape();

@@ -49,7 +49,8 @@ Tensor empty_permuted(const Dims& size, const Dims& layout, OptDType dtype) {
   return empty_strided(size, stride, dtype.value_or(default_dtype()));
 }
 
-/// New sizes over the same memory; where that is too small, over a longer copy of it.
+}  // namespace
+
 Tensor resize_(const char* op, const Tensor& self, const Dims& size) {
   if (requires_grad(self))
     fail_runtime(op, "a tensor of shape ", self.shape(),
@@ -59,6 +60,9 @@ Tensor resize_(const char* op, const Tensor& self, const Dims& size) {
   const int64_t unit = size_of(self.dtype());
   const int64_t have = self->storage->bytes() - self->offset * unit;
   const bool grows = fresh.numel() * unit > have;
+  if (grows && self->storage->is_borrowed() && self->storage->root_address() == self->storage.get())
+    fail_runtime(op, "the memory of a tensor of shape ", self.shape(),
+                 " is another library's and cannot grow to ", size, "; clone() it first");
   if (grows && have > 0) std::memcpy(fresh.raw(), self.raw(), static_cast<size_t>(have));
   self->move_to(grows ? fresh->storage : self->storage, grows ? 0 : self->offset, size,
                 contiguous_strides(size), self.dtype());
@@ -66,11 +70,16 @@ Tensor resize_(const char* op, const Tensor& self, const Dims& size) {
   return self;
 }
 
+namespace {
+
 Tensor logspace(const Operand& first, const Operand& last, int64_t steps, double base,
                 OptDType dtype) {
   const Scalar start = number_of("logspace", first), end = number_of("logspace", last);
   if (steps < 0) fail_runtime("logspace", "the number of steps is ", steps, "; pass 0 or more");
-  Tensor out = empty({steps}, dtype.value_or(default_dtype()));
+  const bool complex = start.kind == Scalar::Complex || end.kind == Scalar::Complex;
+  const DType type = dtype.value_or(complex ? complex_of(default_dtype()) : default_dtype());
+  if (is_complex(type)) return exp(linspace(first, last, steps, type) * std::log(base));
+  Tensor out = empty({steps}, type);
   visit(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     // The exponents are rounded as linspace's are: from both ends, in the tensor's type.

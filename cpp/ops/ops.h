@@ -85,6 +85,8 @@ inline Tensor zeros(const Dims& shape, DType dtype) { return full_int(shape, 0, 
 Tensor number_as(const Scalar& number, DType dtype);
 /// A number, or a 0-d tensor as one; RuntimeError for more dimensions.
 Scalar number_of(const char* op, const Operand& operand);
+/// Evenly spaced numbers, both ends included; `logspace`'s exponents.
+Tensor linspace(const Operand& first, const Operand& last, int64_t steps, OptDType dtype);
 Tensor arange_int(int64_t start, int64_t end, int64_t step);
 
 // copy.cpp -----------------------------------------------------------------------------------
@@ -105,6 +107,10 @@ Tensor copy_(const Tensor& self, const Tensor& source, const char* node = "CopyB
 Tensor unwritten(const Tensor& self, bool beside = false);
 Tensor fill_(const Tensor& self, const Tensor& value);
 Tensor zero_(const Tensor& self);
+
+// memory.cpp ---------------------------------------------------------------------------------
+/// New sizes over the same memory; where that is too small, over a longer copy of it.
+Tensor resize_(const char* op, const Tensor& self, const Dims& size);
 
 // shape.cpp: views ---------------------------------------------------------------------------
 Tensor reshape(const Tensor& t, const Dims& shape);
@@ -158,6 +164,10 @@ Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim
 Tensor std_deviation(const Tensor& t, const OptDims& axes, double correction, bool keepdim);
 /// Undoes broadcasting: sums t down to `shape`.
 Tensor sum_to_size(const Tensor& t, const Dims& shape);
+
+// statistics.cpp -----------------------------------------------------------------------------
+/// log(e^a + e^b) without overflow.
+Tensor logaddexp(const Tensor& a, const Tensor& b);
 
 // scan.cpp -----------------------------------------------------------------------------------
 /// Sums of the elements up to each, or from each on where `reverse`.

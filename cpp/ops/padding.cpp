@@ -209,7 +209,7 @@ void register_padding(Registry& r) {
        "Elements added before and after dimensions, pairs from the last dimension on; a negative "
        "number cuts off. Filled with value, mirrored at the edge ('reflect'), with the edge "
        "('replicate'), or from the other side ('circular').");
-  r.function("constant_pad_nd", "input, pad, value=0", pad_constant,
+  r.function("constant_pad_nd", "input, *pad, value=0", pad_constant,
              "`value` added before and after dimensions, pairs from the last dimension on.");
 }
 

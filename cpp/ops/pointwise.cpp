@@ -335,6 +335,10 @@ Tensor pointwise_inplace(const PointwiseOp& op, const Tensor* in, const double* 
   const Tensor& self = in[0];
   check_inplace(op.name, self);
   for (int k = 1; k < op.inputs; ++k) require_apart(op.name, self, in[k]);
+  if (is_complex(self.dtype())) [[unlikely]]
+    if (const Tensor y = of_complex(op, unwritten(self, wants_recording(op, in)));
+        y.defined() && is_complex(y.dtype()))
+      return copy_(self, y);
   Prepared p(op, in);
   if (!(p.shape == self.shape()))
     fail_runtime(op.name, "output shape ", p.shape, " does not fit into the tensor of shape ",

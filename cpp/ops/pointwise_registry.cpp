@@ -38,19 +38,31 @@ void check_values(const PointwiseOp& op, const Tensor* in, const double* p) {
                  ", whose quotient is no integer; convert one of them with .float()");
 }
 
+/// Whether PyTorch reads a row's numbers as Scalars: a complex one is a RuntimeError, not a
+/// TypeError.
+bool takes_scalars(const PointwiseOp& op) {
+  return op.inputs == 3 || (op.face != Face::Tensor && op.face != Face::Hidden &&
+                            op.row != formulas::row_index<formulas::Hardtanh>);
+}
+
 /// A row as a registry entry: its tensors, its scalars, and for nn.functional the flag `inplace`.
 /// A number may stand for the inputs in the bits of `numbers`.
 Overload row_overload(const PointwiseOp& op, Form form, unsigned numbers = 0) {
   Overload o;
   for (int k = 0; k < op.inputs; ++k)
     o.arguments.emplace_back(numbers >> k & 1u ? ArgType::Operand : ArgType::Tensor);
-  for (int k = 0; k < op.params; ++k) o.arguments.emplace_back(ArgType::Float);
+  const bool scalars = takes_scalars(op);
+  for (int k = 0; k < op.params; ++k)
+    o.arguments.emplace_back(scalars ? ArgType::Scalar : ArgType::Float);
   if (form == Form::InplaceFlag) o.arguments.emplace_back(ArgType::Bool);
-  o.call = [&op, form](Value* v) -> Value {
+  o.call = [&op, form, scalars](Value* v) -> Value {
     Tensor in[3];
     double params[kMaxRowParams] = {};
     for (int k = 0; k < op.inputs; ++k) in[k] = std::get<Tensor>(v[k]);
-    for (int k = 0; k < op.params; ++k) params[k] = std::get<double>(v[op.inputs + k]);
+    for (int k = 0; k < op.params; ++k) {
+      const Value& number = v[op.inputs + k];
+      params[k] = scalars ? std::get<Scalar>(number).as_double() : std::get<double>(number);
+    }
     check_values(op, in, params);
     const bool inplace = form == Form::Inplace ||
                          (form == Form::InplaceFlag && std::get<bool>(v[op.inputs + op.params]));
@@ -200,20 +212,25 @@ void make_alike(Bound& low, Bound& high) {
                              : wrapped_number(item_int(t), DType::Int64);
 }
 
-/// Both bounds where they are numbers, infinite where there is none.
-std::optional<std::array<double, 2>> number_bounds(const Bound& low, const Bound& high) {
+/// Both bounds where they are numbers, in the type of the result; infinite where there is none.
+std::optional<std::array<double, 2>> number_bounds(const Bound& low, const Bound& high,
+                                                   DType dtype) {
   if (!low && !high)
     fail_runtime("clamp", "at least one of min and max must be given; both are None");
   auto is_number = [](const Bound& b) { return !b || b->tensor->is_wrapped_number; };
   if (!is_number(low) || !is_number(high)) return std::nullopt;
   constexpr double inf = std::numeric_limits<double>::infinity();
-  return std::array{low ? item_double(low->tensor) : -inf, high ? item_double(high->tensor) : inf};
+  const auto bound = [dtype](const Bound& b, double none) {
+    if (!b) return none;
+    return item_double(is_differentiable(dtype) ? b->tensor : fitted("clamp", b->tensor, dtype));
+  };
+  return std::array{bound(low, -inf), bound(high, inf)};
 }
 
 Tensor clamp_inplace(const Tensor& t, const Bound& min, const Bound& max) {
   Bound low = min, high = max;
   make_alike(low, high);
-  const auto range = is_floating(t.dtype()) ? number_bounds(low, high) : std::nullopt;
+  const auto range = is_floating(t.dtype()) ? number_bounds(low, high, t.dtype()) : std::nullopt;
   if (range)
     return pointwise_inplace(pointwise_op(formulas::row_index<formulas::Clamp>), &t, range->data());
   check_inplace("clamp_", t);
@@ -234,14 +251,14 @@ Tensor clamp(const Tensor& t, const std::optional<Operand>& min,
              const std::optional<Operand>& max) {
   Bound low = min, high = max;
   make_alike(low, high);
-  if (const auto range = number_bounds(low, high)) {
-    const bool widen =
-        !is_differentiable(t.dtype()) &&
-        ((low && is_floating(low->tensor.dtype())) || (high && is_floating(high->tensor.dtype())));
-    const DType dtype = widen                      ? default_dtype()
-                        : t.dtype() == DType::Bool ? DType::Int64
-                                                   : t.dtype();
+  Tensor all[3] = {t};
+  int count = 1;
+  for (const Bound* bound : {&low, &high})
+    if (*bound) all[count++] = (*bound)->tensor;
+  const DType dtype = result_type(all, count);
+  if (const auto range = number_bounds(low, high, dtype)) {
     const Tensor x = to(t, dtype);
+    require_number_type("clamp", x);
     return pointwise(pointwise_op(formulas::row_index<formulas::Clamp>), &x, range->data());
   }
   if (!high) return named("ClampBackward0", apply<formulas::ClampMin>(t, low->tensor));
@@ -295,8 +312,9 @@ void register_pointwise(Registry& r) {
   register_scaled<Sub>(r, false);
   register_scaled<Add>(r, true);
   register_scaled<Sub>(r, true);
-  const int special[] = {row_index<Add>,   row_index<Sub>,  row_index<PowScalar>, row_index<Pow>,
-                         row_index<Clamp>, row_index<Gelu>, row_index<GeluTanh>,  row_index<Where>};
+  const int special[] = {row_index<Add>,      row_index<Sub>,   row_index<PowScalar>,
+                         row_index<Pow>,      row_index<Clamp>, row_index<Gelu>,
+                         row_index<GeluTanh>, row_index<Where>, row_index<Logaddexp>};
   for (int row = 0; row < kRowCount; ++row) {
     const PointwiseOp& op = pointwise_op(row);
     const bool is_loss = row >= row_index<MseLoss>;
@@ -332,6 +350,8 @@ void register_pointwise(Registry& r) {
         return select(condition_of(c), a, b.tensor);
       },
       where_doc);
+  r.both("logaddexp", "input, other", logaddexp, pointwise_op(row_index<Logaddexp>).doc);
+  r.widens("logaddexp");
   r.both("prelu", "input, weight", prelu, pointwise_op(row_index<Prelu>).doc);
   r.nn("glu", "input, dim=-1", glu, "y = a sigmoid(b), a and b the halves of dimension dim.");
   r.nn(

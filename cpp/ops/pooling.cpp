@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/resample.h"
+#include "ops/scatter.h"
 #include "ops/windows.h"
 
 namespace bx {
@@ -231,6 +232,7 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
                 const Dims& padding, bool ceil_mode, bool count_include_pad,
                 std::optional<int64_t> divisor_override) {
   const char* op = kAvgPool[N - 1];
+  if constexpr (N == 2) wrap_axis(op, -3, x.dim());
   check_pooled(op, x, N);
   const PoolLayout l = pool_layout(op, N, kernel_size, stride, padding, {1});
   if (divisor_override && *divisor_override == 0)
@@ -288,50 +290,19 @@ Tensor adaptive_avg_pool(const Tensor& x, const Dims& output_size) {
   return resample(op, kAdaptiveAvgNodes[N - 1], x, how);
 }
 
-constexpr const char* kLpPool[] = {"lp_pool1d", "lp_pool2d", "lp_pool3d"};
-/// (sum over the window of x^p)^(1/p), the sum as an average times the window's size.
-template <int N>
-Tensor lp_pool(const Tensor& given, const Scalar& norm, const Dims& kernel_size,
-               const OptDims& stride, bool ceil_mode) {
-  const double norm_type = norm.as_double();
-  if (norm_type == 0) fail_runtime(kLpPool[N - 1], "norm_type is 0; pass 1, 2 or another");
-  const bool widens = norm.kind == Scalar::Float && !is_differentiable(given.dtype());
-  const Tensor x = widens ? to(given, default_dtype()) : given;
-  const Tensor mean = avg_pool<N>(pow(x, norm_type), kernel_size, stride, {0}, ceil_mode, true, {});
-  const Dims size = per_dimension(kLpPool[N - 1], "kernel_size", kernel_size, N);
-  const Tensor positive = sign(mean) * apply<formulas::Relu>(abs(mean));
-  return pow(positive * static_cast<double>(size.product()), 1. / norm_type);
-}
-
 constexpr const char* kUnpool[] = {"max_unpool1d", "max_unpool2d", "max_unpool3d"};
 template <int N>
-Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& kernel_size,
-                  const OptDims& stride, const Dims& padding, const OptDims& output_size) {
+Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& output_size) {
   const char* op = kUnpool[N - 1];
-  const PoolLayout l = pool_sizes(op, N, kernel_size, stride, padding, {1});
-  if (x.dim() < N) check_pooled(op, x, N);
-  Dims shape = x.shape();
-  for (int d = 0; d < N; ++d) {
-    const int at = x.dim() - N + d;
-    const int64_t usual = (x.size(at) - 1) * l.stride[d] + l.kernel[d] - 2 * l.padding[d];
-    shape[at] = usual;
-    if (!output_size) continue;
-    if (output_size->size() != N && output_size->size() != N + 2)
-      fail_value(op, "output_size=", *output_size, "; expected ", N, " or ", N + 2, " numbers");
-    const int64_t wanted = (*output_size)[output_size->size() - N + d];
-    if (wanted <= usual - l.stride[d] || wanted >= usual + l.stride[d])
-      fail_value(op, "output_size=", *output_size, ": dimension ", d, " must lie between ",
-                 usual - l.stride[d] + 1, " and ", usual + l.stride[d] - 1);
-    shape[at] = wanted;
-  }
   check_pooled(op, x, N);
-  check_windows(op, l);
-  if (indices.dtype() != DType::Int64)
-    fail_runtime(op, "indices are ", name_of(indices.dtype()), "; expected int64");
+  const Dims size = per_dimension(op, "output_size", output_size, N);
+  Dims shape = x.shape();
+  for (int d = 0; d < N; ++d) shape[x.dim() - N + d] = size[d];
   if (!(indices.shape() == x.shape()))
     fail_runtime(op, "indices have shape ", indices.shape(), ", the input ", x.shape(),
                  "; they must be equal");
-  return plane_scatter(op, x, indices, shape, N, false);
+  const IndexRules rules{op, ErrorKind::Runtime, ErrorKind::Runtime, false, false};
+  return plane_scatter(op, x, checked_index(rules, indices, size.product()), shape, N, false);
 }
 
 template <int N>
@@ -357,10 +328,9 @@ void register_pools(Registry& r) {
          avg_pool<N>, "The mean of every window; padding counts as zeros, or not at all.");
   r.nn(kAdaptiveAvg[N - 1], "input, output_size", adaptive_avg_pool<N>,
        "Means over windows that split the input evenly: o * in // out to ceil((o + 1) in / out).");
-  r.nn(kLpPool[N - 1], "input, norm_type, kernel_size, stride=None, ceil_mode=False", lp_pool<N>,
-       "(sum of x^p over every window)^(1 / p).");
-  r.nn(kUnpool[N - 1], "input, indices, kernel_size, stride=None, padding=0, output_size=None",
-       max_unpool<N>, "Zeros with the maxima at the places that max_pool found.");
+  static constexpr const char* unpool[] = {"max_unpool1d_to", "max_unpool2d_to", "max_unpool3d_to"};
+  r.nn(unpool[N - 1], "input, indices, output_size", max_unpool<N>,
+       "Zeros with the maxima at the places that max_pool found.");
 }
 
 }  // namespace

@@ -267,7 +267,6 @@ const Registry& registry() {
     register_resample(*r);
     register_grid_sample(*r);
     register_embedding(*r);
-    register_normalization(*r);
     register_channel_norm(*r);
     register_row_norm(*r);
     register_image(*r);
@@ -282,7 +281,8 @@ const Registry& registry() {
     r->widens(
         "add sub subtract square logical_not pow clamp clamp_min clamp_max clip div divide "
         "true_divide floor_divide float_power ldexp lerp logit mvlgamma polygamma outer ger kron "
-        "addr cumsum cumprod sum prod mean nansum nanmean std var logsumexp max min cat stack "
+        "addr cumsum cumprod sum prod mean nansum nanmean std var logsumexp max min cat "
+        "stack "
         "hstack vstack row_stack dstack column_stack normal bernoulli cholesky cholesky_inverse "
         "cholesky_solve matrix_power linalg.cond linalg.matrix_power linalg.matrix_rank "
         "linalg.pinv linalg.tensorinv linalg.tensorsolve linalg.householder_product");

@@ -302,7 +302,6 @@ void register_pooling(Registry&);
 void register_resample(Registry&);
 void register_grid_sample(Registry&);
 void register_embedding(Registry&);
-void register_normalization(Registry&);
 void register_channel_norm(Registry&);
 void register_row_norm(Registry&);
 void register_image(Registry&);

@@ -234,6 +234,9 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
   if (row->dims && row->dims != dims)
     fail(ErrorKind::NotImplemented, op, "mode='", mode, "' takes ", row->dims + 2,
          " dimensions, the input has shape ", x.shape(), "; take another mode");
+  if (bytes && row->dims % 2)
+    fail(ErrorKind::NotImplemented, op, "mode='", mode,
+         "' not implemented for uint8; convert it with .float()");
   if (antialias && row->dims != 2)
     fail_value(op, "antialias=True with mode='", mode, "'; it takes bilinear or bicubic");
   const double scales[] = {scale0, scale1, scale2};

@@ -74,9 +74,22 @@ DType sum_type(const Tensor& t, OptDType dtype) {
   return dtype.value_or(is_differentiable(t.dtype()) ? t.dtype() : DType::Int64);
 }
 
+/// What 1, 2, 4, ... elements up to each combine to, recorded as they are made.
+Tensor by_doubling(const char* op, const char* node, const Tensor& t, int64_t axis,
+                   Tensor (*combine)(const Tensor&, const Tensor&)) {
+  const int a = wrap_axis(op, axis, t.dim());
+  Tensor y = t.dim() ? t : clone(t);
+  const int64_t n = t.dim() ? t.shape()[a] : 1;
+  for (int64_t k = 1; k < n; k *= 2)
+    y = cat({slice(y, a, 0, k, 1), combine(slice(y, a, k, n, 1), slice(y, a, 0, n - k, 1))}, a);
+  return named(node, y.same_as(t) ? clone(t) : y);
+}
+
 /// With a_k = e^(y_k - y_{k+1}), at most 1: r_k = g_k + a_k r_{k+1}, dx_k = e^(x_k - y_k) r_k.
 Tensor logcumsumexp(const Tensor& given, int64_t axis) {
   constexpr double inf = std::numeric_limits<double>::infinity();
+  if (is_complex(given.dtype()))
+    return by_doubling("logcumsumexp", "LogcumsumexpBackward0", given, axis, &logaddexp);
   require_float("logcumsumexp", given.dtype());
   const Tensor& t = given;
   Tensor y = run_scan("logcumsumexp", Id::LogCumSumExp, {t}, axis, false)[0];
@@ -115,16 +128,6 @@ std::pair<Tensor, Tensor> cumextreme(const char* op, const char* node, Id id, co
   return {both[0], both[1]};
 }
 
-/// Products of 1, 2, 4, ... elements up to each, recorded as they are made.
-Tensor cumprod_by_doubling(const Tensor& t, int64_t axis) {
-  const int a = wrap_axis("cumprod", axis, t.dim());
-  Tensor y = t.dim() ? t : clone(t);
-  const int64_t n = t.dim() ? t.shape()[a] : 1;
-  for (int64_t k = 1; k < n; k *= 2)
-    y = cat({slice(y, a, 0, k, 1), slice(y, a, k, n, 1) * slice(y, a, 0, n - k, 1)}, a);
-  return named("CumprodBackward0", y.same_as(t) ? clone(t) : y);
-}
-
 }  // namespace
 
 Tensor cumsum(const Tensor& t, int64_t axis, bool reverse) {
@@ -141,7 +144,9 @@ Tensor cumsum(const Tensor& t, int64_t axis, bool reverse) {
 
 /// dx_i is the product before i times s_i = g_i + x_{i+1} s_{i+1}, what follows i.
 Tensor cumprod(const Tensor& t, int64_t axis, bool reverse) {
-  if (is_complex(t.dtype()) && !reverse) return cumprod_by_doubling(t, axis);
+  if (is_complex(t.dtype()) && !reverse)
+    return by_doubling("cumprod", "CumprodBackward0", t, axis,
+                       [](const Tensor& a, const Tensor& b) { return a * b; });
   Tensor y = in_int32(
       t, [&](const Tensor& x) { return run_scan("cumprod", Id::CumProd, {x}, axis, reverse)[0]; });
   if (Recorder r{&t}; r)

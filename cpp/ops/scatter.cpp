@@ -29,8 +29,10 @@ int64_t size_along(const Tensor& t, int axis) { return t.dim() ? t.shape()[axis]
 Tensor cropped(const char* op, const Tensor& src, const Tensor& index) {
   const int64_t n = index.numel();
   if (n > 0 && std::max(src.dim(), 1) != std::max(index.dim(), 1))
-    fail_runtime(op, "the index has shape ", index.shape(), ", src ", src.shape(),
-                 "; they must have the same number of dimensions");
+    fail(
+        src.numel() && src.dim() && src.dim() < index.dim() ? ErrorKind::Index : ErrorKind::Runtime,
+        op, "the index has shape ", index.shape(), ", src ", src.shape(),
+        "; they must have the same number of dimensions");
   const auto too_small = [&](int d) {
     fail_runtime(op, "the index's shape ", index.shape(), " exceeds the shape of src, ",
                  src.shape(), ", at dimension ", d, "; pass a larger src");

@@ -343,7 +343,13 @@ void register_shape(Registry& r) {
       "squeeze", "input, dim", [](const Tensor& t, const Dims& dim) { return squeeze(t, dim); },
       "");
   r.both("unsqueeze", "input, dim", unsqueeze, "With a new dimension of size 1, as a view.");
-  r.both("movedim", "input, source, destination", movedim, "Dimensions moved, as a view.");
+  r.both(
+      "movedim", "input, source, destination",
+      [](const Tensor& t, int64_t source, int64_t destination) {
+        return movedim(t, Dims{source}, Dims{destination});
+      },
+      "Dimensions moved, as a view.");
+  r.both("movedim", "input, *source, *destination", movedim, "");
   r.alias("movedim", {"moveaxis"});
   r.both("flatten", "input, start_dim=0, end_dim=-1", flatten, "Dimensions start to end joined.");
   r.both("unflatten", "input, dim, *sizes", unflatten, "One dimension split into several.");

@@ -44,7 +44,7 @@ Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
                   const Tensor x = is_differentiable(t.dtype()) ? t : to(t, default_dtype());
                   constexpr double kNothing = -std::numeric_limits<double>::infinity();
                   const Tensor top =
-                      x.numel() ? extreme("logsumexp", "", Id::Max, x, axes, true)
+                      x.numel() ? extreme("logsumexp", "", Id::Max, real(x), axes, true)
                                 : full(reduced_shape(t.shape(), bits, true), kNothing, x.dtype());
                   const Tensor shift =
                       select(abs(top) == std::numeric_limits<double>::infinity(), 0., top);
@@ -52,11 +52,19 @@ Tensor logsumexp(const Tensor& t, const Dims& axes, bool keepdim) {
                   return reshape(log(total) + shift, reduced_shape(t.shape(), bits, keepdim));
                 }),
                 [=](const Tensor& x, const Tensor& y, const Tensor& g) {
-                  return unreduce(g, x.shape(), bits) * exp(x - unreduce(y, x.shape(), bits));
+                  return unreduce(g, x.shape(), bits) * conj(exp(x - unreduce(y, x.shape(), bits)));
                 });
 }
 
 }  // namespace
+
+Tensor logaddexp(const Tensor& a, const Tensor& b) {
+  const Tensor in[] = {a, b};
+  const DType type = result_type(in, 2);
+  if (!is_complex(type)) return apply<formulas::Logaddexp>(a, b);
+  const Dims shape = broadcast_shapes("logaddexp", a.shape(), b.shape());
+  return logsumexp(stack({expand(to(a, type), shape), expand(to(b, type), shape)}, 0), {0}, false);
+}
 
 Tensor var(const Tensor& t, const OptDims& axes, double correction, bool keepdim) {
   const uint32_t bits = axis_bits("var", axes, t.dim());

@@ -111,7 +111,8 @@ void register_quantile(Registry& r, const char* name, const char* doc) {
 }
 
 /// Slices along dim scaled down to norm `maxnorm` where they are longer.
-Tensor renorm(const Tensor& t, const Scalar& p, int64_t dim, double maxnorm) {
+Tensor renorm(const Tensor& t, const Scalar& p, int64_t dim, const Scalar& bound) {
+  const double maxnorm = bound.as_double();
   if (t.dim() < 2)
     fail_runtime("renorm", "input has shape ", t.shape(), "; parts need 2 dimensions or more");
   const int axis = wrap_axis("renorm", dim, t.dim());

@@ -8,15 +8,17 @@ namespace bx {
 /// An op that writes a tensor or part of it: self, or a copy of it.
 class Target {
  public:
-  /// Checks that self may be written where `inplace`; nothing is written yet.
-  Target(const char* op, const Tensor& self, bool inplace) : inplace_(inplace) {
+  /// Checks that self may be written where `inplace`; nothing is written yet. `repeats`: also where
+  /// elements share memory.
+  Target(const char* op, const Tensor& self, bool inplace, bool repeats = false)
+      : inplace_(inplace) {
     if (!inplace) {
       before_ = self;
       GradMode off(false);
       out_ = clone(self);
       return;
     }
-    check_inplace(op, self);
+    check_inplace(op, self, repeats);
     out_ = self;
     before_ = detached(self);
     if (grad_enabled() && is_differentiable(self.dtype())) {

@@ -104,7 +104,8 @@ void add_copies(Registry& r, std::initializer_list<const char*> names) {
 
 void add_apart(Registry& r, std::initializer_list<const char*> names) {
   for (const char* name : names) {
-    const Operation& op = registered(r, name);
+    Operation op = registered(r, name);
+    op.overloads.resize(1);  // PyTorch's takes no list of sizes
     add_variant(
         r, op, Place::Both, str("unsafe_", name),
         str("Pieces with memory of their own, where ", name, " gives views. ", op.doc),

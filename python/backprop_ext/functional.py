@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -25,8 +25,6 @@ from ._core import (
 from ._size import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ._core import Tensor
 
 __all__ = [
@@ -57,14 +55,14 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     """
     views = []
     for s in shapes:
-        if not isinstance(s, (int, Iterable)):
+        if not isinstance(s, (int, Sequence)):
             raise RuntimeError(f"[broadcast_shapes] {s!r} is no shape; pass ints or tuples of them")
         sizes = (s,) if isinstance(s, int) else tuple(s)
         if not all(isinstance(n, int) for n in sizes):
             raise TypeError(f"[broadcast_shapes] {s!r} is no shape; pass ints or tuples of them")
         if any(n < 0 for n in sizes):
             raise ValueError(f"[broadcast_shapes] {sizes} has a negative size; pass 0 or more")
-        views.append(_core.empty(()).expand(sizes))
+        views.append(_core.empty(()).expand([int(n) for n in sizes]))
     return _core.broadcast_tensors(*views)[0].shape if views else Size()
 
 

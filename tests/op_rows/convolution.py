@@ -151,15 +151,17 @@ ROWS = [
         for d in (1, 2, 3)
     ),
     row(
-        "nn.unfold", _unfold,
-        case(Real((2, 3, 5, 4)), 2),
-        case(Real((2, 1, 5, 4)), [3, 2], 1, [1, 0], [2, 1]),
-        case(Real((2, 5, 4)), (2, 2), dilation=2),
+        "nn.im2col", _unfold,
+        case(Real((2, 3, 5, 4)), [2, 2], [1, 1], [0, 0], [1, 1]),
+        case(Real((2, 1, 5, 4)), [3, 2], [1, 1], [1, 0], [2, 1]),
+        case(Real((2, 5, 4)), (2, 2), (2, 2), (0, 0), (1, 1)),
+        torch=False,
     ),
     row(
-        "nn.fold", _fold,
-        case(Real((2, 8, 12)), (5, 4), 2),
-        case(Real((2, 12, 9)), [5, 4], [3, 2], padding=1, stride=2),
-        case(Real((4, 6)), (5, 4), 2, dilation=2),
+        "nn.col2im", _fold,
+        case(Real((2, 8, 12)), (5, 4), (2, 2), (1, 1), (0, 0), (1, 1)),
+        case(Real((2, 12, 9)), [5, 4], [3, 2], [1, 1], [1, 1], [2, 2]),
+        case(Real((4, 6)), (5, 4), (2, 2), (2, 2), (0, 0), (1, 1)),
+        torch=False,
     ),
 ]  # fmt: skip

@@ -198,8 +198,8 @@ VIEWS = [
         case(x(5, 2), (1, 4)),
         case(x(5, 2), [2, 0, 3]),
         case(x(20), [1] * 20),
-        aliases=("unsafe_split",),
     ),
+    _rows("unsafe_split", _split, case(x(5, 2), 2), case(x(2, 5), 2, 1)),
     _rows(
         "chunk",
         _chunk,

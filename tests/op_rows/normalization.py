@@ -61,15 +61,6 @@ def _rms_norm(x: Any, shape: Any, w: Any = None, eps: Any = None) -> Any:
     return _scaled(x, 0, mean, w, None, eps)
 
 
-def _local_response(
-    x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Any:
-    pad = [(0, 0), (size // 2, (size - 1) // 2)] + [(0, 0)] * (x.ndim - 2)
-    squares = np.pad(x * x, pad)
-    mean = sum(squares[:, i : i + x.shape[1]] for i in range(size)) / size
-    return x / (k + alpha * mean) ** beta
-
-
 def _norm(x: Any, p: float, axis: int, keepdims: bool) -> Any:
     return np.linalg.norm(x, p, axis, keepdims)
 
@@ -177,10 +168,6 @@ ROWS = [
     row(
         "nn.rms_norm", _rms_norm,
         case(IMAGE, (5,)), case(IMAGE, (4, 5), Real((4, 5)), 0.1), **LOOSE,
-    ),
-    row(
-        "nn.local_response_norm", _local_response,
-        case(IMAGE, 2), case(Real((2, 5, 3, 2)), 3, 0.5, 0.75, 2.0), **LOOSE,
     ),
     row("cosine_similarity", _cosine, case(IMAGE, IMAGE), case(IMAGE, Real((5,)), dim=-1), **LOOSE),
     row(

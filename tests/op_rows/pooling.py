@@ -110,30 +110,12 @@ def _avg_pool(dims: int) -> Any:
     return reference
 
 
-def _lp_pool(dims: int) -> Any:
-    def reference(
-        x: Any, p: float, kernel: Any, stride: Any = None, ceil_mode: bool = False
-    ) -> Any:
-        mean = _avg_pool(dims)(x**p, kernel, stride, 0, ceil_mode)
-        return (mean * prod(_numbers(kernel, dims))) ** (1 / p)
-
-    return reference
-
-
 def _unpool(dims: int) -> Any:
-    def reference(
-        x: Any, places: Any, kernel: Any, stride: Any = None, padding: Any = 0, size: Any = None
-    ) -> Any:
-        k, s, p, _ = _layout(dims, kernel, stride, padding, 1)
-        usual = [
-            (n - 1) * si + ki - 2 * pi
-            for n, ki, si, pi in zip(x.shape[-dims:], k, s, p, strict=True)
-        ]
-        out = usual if size is None else list(size)[-dims:]
+    def reference(x: Any, places: Any, size: Any) -> Any:
         lead = x.shape[:-dims]
-        y = np.zeros((*lead, prod(out)))
+        y = np.zeros((*lead, prod(size)))
         np.put_along_axis(y, places.reshape(*lead, -1), x.reshape(*lead, -1), -1)
-        return y.reshape(*lead, *out)
+        return y.reshape(*lead, *size)
 
     return reference
 
@@ -181,7 +163,6 @@ def _avg_cases(dims: int) -> tuple[Case, ...]:
 
 def _rows(dims: int) -> list[Row]:
     batch, single = _images(dims)
-    positive = Real((2, 2, *SIZE[dims]), 0.2, 2)
     small = (2, 2, *[2] * dims)
     places = _Places(small, dims).array()
     even = tuple(case(x, size) for x in (batch, single) for size in (1, 2, [3] * dims))
@@ -191,13 +172,9 @@ def _rows(dims: int) -> list[Row]:
         row(f"nn.avg_pool{dims}d", _avg_pool(dims), *_avg_cases(dims)),
         row(f"nn.adaptive_avg_pool{dims}d", _adaptive(dims, _mean_over), *even),
         row(
-            f"nn.lp_pool{dims}d", _lp_pool(dims),
-            case(positive, 2.0, 2), case(positive, 3.0, 3, 2, True),
-            rtol=5e-6,
-        ),
-        row(
-            f"nn.max_unpool{dims}d", _unpool(dims),
-            case(Real(small), places, 2), case(Real(small), places, 2, None, 0, [5] * dims),
+            f"nn.max_unpool{dims}d_to", _unpool(dims),
+            case(Real(small), places, [4] * dims), case(Real(small), places, [5] * dims),
+            torch=False,
         ),
     ]  # fmt: skip
 

@@ -77,7 +77,7 @@ ROWS = [
     _float("copysign", np.copysign, OFF_ZERO, OFF_ZERO),
     _float("nextafter", np.nextafter, ANY, ANY, order=1, whole_dtypes=()),
     _float("hypot", np.hypot, OFF_ZERO, OFF_ZERO, whole_dtypes=()),
-    _float("logaddexp", np.logaddexp, WIDE, WIDE, whole_dtypes=()),
+    _float("logaddexp", np.logaddexp, WIDE, WIDE, whole_dtypes=(), inplace=False),
     _float("logaddexp2", np.logaddexp2, WIDE, WIDE, whole_dtypes=()),
     pointwise("fmax", np.fmax, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL),
     pointwise("fmin", np.fmin, ANY, ANY, inplace=True, whole_dtypes=WITH_BOOL),

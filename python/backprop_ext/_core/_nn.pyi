@@ -199,20 +199,20 @@ def conv_transpose3d(
     groups: _int = 1,
     dilation: _int | Sequence[_int] = 1,
 ) -> Tensor: ...
-def unfold(
+def im2col(
     input: Tensor,
     kernel_size: _int | Sequence[_int],
-    dilation: _int | Sequence[_int] = 1,
-    padding: _int | Sequence[_int] = 0,
-    stride: _int | Sequence[_int] = 1,
+    dilation: _int | Sequence[_int],
+    padding: _int | Sequence[_int],
+    stride: _int | Sequence[_int],
 ) -> Tensor: ...
-def fold(
+def col2im(
     input: Tensor,
     output_size: _int | Sequence[_int],
     kernel_size: _int | Sequence[_int],
-    dilation: _int | Sequence[_int] = 1,
-    padding: _int | Sequence[_int] = 0,
-    stride: _int | Sequence[_int] = 1,
+    dilation: _int | Sequence[_int],
+    padding: _int | Sequence[_int],
+    stride: _int | Sequence[_int],
 ) -> Tensor: ...
 def max_pool1d_with_indices(
     input: Tensor,
@@ -234,20 +234,8 @@ def avg_pool1d(
     count_include_pad: _bool = True,
 ) -> Tensor: ...
 def adaptive_avg_pool1d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
-def lp_pool1d(
-    input: Tensor,
-    norm_type: _Operand,
-    kernel_size: _int | Sequence[_int],
-    stride: _int | Sequence[_int] | None = None,
-    ceil_mode: _bool = False,
-) -> Tensor: ...
-def max_unpool1d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: _int | Sequence[_int],
-    stride: _int | Sequence[_int] | None = None,
-    padding: _int | Sequence[_int] = 0,
-    output_size: _int | Sequence[_int] | None = None,
+def max_unpool1d_to(
+    input: Tensor, indices: Tensor, output_size: _int | Sequence[_int]
 ) -> Tensor: ...
 def max_pool2d_with_indices(
     input: Tensor,
@@ -270,20 +258,8 @@ def avg_pool2d(
     divisor_override: _int | None = None,
 ) -> Tensor: ...
 def adaptive_avg_pool2d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
-def lp_pool2d(
-    input: Tensor,
-    norm_type: _Operand,
-    kernel_size: _int | Sequence[_int],
-    stride: _int | Sequence[_int] | None = None,
-    ceil_mode: _bool = False,
-) -> Tensor: ...
-def max_unpool2d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: _int | Sequence[_int],
-    stride: _int | Sequence[_int] | None = None,
-    padding: _int | Sequence[_int] = 0,
-    output_size: _int | Sequence[_int] | None = None,
+def max_unpool2d_to(
+    input: Tensor, indices: Tensor, output_size: _int | Sequence[_int]
 ) -> Tensor: ...
 def max_pool3d_with_indices(
     input: Tensor,
@@ -306,20 +282,8 @@ def avg_pool3d(
     divisor_override: _int | None = None,
 ) -> Tensor: ...
 def adaptive_avg_pool3d(input: Tensor, output_size: _int | Sequence[_int]) -> Tensor: ...
-def lp_pool3d(
-    input: Tensor,
-    norm_type: _Operand,
-    kernel_size: _int | Sequence[_int],
-    stride: _int | Sequence[_int] | None = None,
-    ceil_mode: _bool = False,
-) -> Tensor: ...
-def max_unpool3d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: _int | Sequence[_int],
-    stride: _int | Sequence[_int] | None = None,
-    padding: _int | Sequence[_int] = 0,
-    output_size: _int | Sequence[_int] | None = None,
+def max_unpool3d_to(
+    input: Tensor, indices: Tensor, output_size: _int | Sequence[_int]
 ) -> Tensor: ...
 def resize(
     input: Tensor,
@@ -362,9 +326,6 @@ def embedding_bag(
     sparse: _bool = False,
 ) -> Tensor: ...
 def one_hot(tensor: Tensor, num_classes: _int = -1) -> Tensor: ...
-def local_response_norm(
-    input: Tensor, size: _int, alpha: _Operand = 1e-4, beta: _Operand = 0.75, k: _Operand = 1.0
-) -> Tensor: ...
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -546,6 +507,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "celu",
     "channel_shuffle",
+    "col2im",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -558,7 +520,6 @@ __all__ = [
     "elu",
     "embedding",
     "embedding_bag",
-    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -570,24 +531,21 @@ __all__ = [
     "hardtanh",
     "hinge_embedding_loss",
     "huber_loss",
+    "im2col",
     "instance_norm",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
     "linear",
-    "local_response_norm",
     "logsigmoid",
-    "lp_pool1d",
-    "lp_pool2d",
-    "lp_pool3d",
     "margin_ranking_loss",
     "max_pool1d_with_indices",
     "max_pool2d_with_indices",
     "max_pool3d_with_indices",
-    "max_unpool1d",
-    "max_unpool2d",
-    "max_unpool3d",
+    "max_unpool1d_to",
+    "max_unpool2d_to",
+    "max_unpool3d_to",
     "mish",
     "mse_loss",
     "multi_margin_loss",
@@ -615,5 +573,4 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "triplet_margin_loss",
-    "unfold",
 ]

@@ -36,7 +36,7 @@ def triplet_margin_with_distance_loss(
     With `swap`, d(a, n) is at most d(p, n). Raises ValueError for a margin that is not positive,
     RuntimeError for other numbers of dimensions. Source: Balntas et al., BMVC 2016.
     """
-    _reduction.reduction_of(None, None, reduction)
+    _reduction.the_reduction(reduction)
     if margin <= 0:
         raise ValueError(
             f"[triplet_margin_with_distance_loss] margin={margin} must be greater than 0"

@@ -6,34 +6,32 @@ import warnings
 
 from .._core import Tensor
 
-__all__ = ["reduction_named", "reduction_of", "weighted_loss"]
+__all__ = ["reduction_of", "the_reduction", "weighted_loss"]
 
 
-def reduction_named(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
     """`reduction`, unless size_average or reduce are given: they had its place before PyTorch 1.0.
 
-    Raises RuntimeError for a tensor of several elements: a loss called while it is made.
+    Raises RuntimeError for tensors of several elements (a loss called while it is made).
     """
-    if size_average is None and reduce is None:
-        return reduction
-    if any(isinstance(given, Tensor) and given.numel() != 1 for given in (size_average, reduce)):
+    if any(isinstance(t, Tensor) and t.numel() != 1 for t in (size_average, reduce)):
         raise RuntimeError(
             "[loss] a tensor stands where options of the loss do; make the loss first, then call "
             "it: loss_fn = nn.MSELoss(); loss_fn(input, target)"
         )
-    whole, mean = (given is None or given for given in (reduce, size_average))
-    reduction = "none" if not whole else "mean" if mean else "sum"
-    warnings.warn(
-        f"[loss] size_average={size_average} and reduce={reduce} are out of date; "
-        f"write reduction={reduction!r}",
-        stacklevel=3,
-    )
+    if size_average is not None or reduce is not None:
+        whole, mean = (given is None or given for given in (reduce, size_average))
+        reduction = "none" if not whole else "mean" if mean else "sum"
+        warnings.warn(
+            f"[loss] size_average={size_average} and reduce={reduce} are out of date; "
+            f"write reduction={reduction!r}",
+            stacklevel=3,
+        )
     return reduction
 
 
-def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """As reduction_named; ValueError when it is none of "none", "mean" and "sum"."""
-    reduction = reduction_named(size_average, reduce, reduction)
+def the_reduction(reduction: str) -> str:
+    """reduction; ValueError where it is none of "none", "mean" and "sum"."""
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(
             f"[loss] reduction={reduction!r} is not one of 'none', 'mean', 'sum'; take one"
@@ -45,7 +43,7 @@ def weighted_loss(
     op: str, each: Tensor, input: Tensor, weight: Tensor, reduction: str, total: int | None = None
 ) -> Tensor:
     """each * weight, as it is, as its sum, or as its sum divided by `total`, the sum of weights."""
-    reduction = reduction_of(None, None, reduction)
+    reduction = the_reduction(reduction)
     if weight.shape != input.shape:
         raise ValueError(
             f"[{op}] the weight has shape {tuple(weight.shape)}, the input {tuple(input.shape)}; "

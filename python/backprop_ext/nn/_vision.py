@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import floor, isfinite
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -10,99 +10,64 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._checks import the_number, the_tensor
 from .._core import Tensor, _nn, cosine_similarity, pairwise_distance
+from ._sizes import per_dimension
 
 if TYPE_CHECKING:
     Sizes = int | Sequence[int]
 
 __all__ = [
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
     "cosine_similarity",
     "embedding_bag",
+    "fold",
     "gumbel_softmax",
     "interpolate",
-    "max_pool1d",
-    "max_pool2d",
-    "max_pool3d",
+    "local_response_norm",
     "pairwise_distance",
+    "unfold",
     "upsample",
     "upsample_bilinear",
     "upsample_nearest",
 ]
 
 
-def _max_pool(function: Any, dims: int) -> Any:
-    def max_pool(
-        input: Tensor,
-        kernel_size: Sizes,
-        stride: Sizes | None = None,
-        padding: Sizes = 0,
-        dilation: Sizes = 1,
-        ceil_mode: bool = False,
-        return_indices: bool = False,
-    ) -> Any:
-        """The maximum of every window; with return_indices also its place in the flattened input.
-
-        input (N, C, ...) or (C, ...). The gradient goes to the first maximum. Raises RuntimeError
-        for windows that do not fit, or padding over half of one.
-        """
-        both = function(input, kernel_size, stride, padding, dilation, ceil_mode)
-        return tuple(both) if return_indices else both[0]
-
-    max_pool.__name__ = max_pool.__qualname__ = f"max_pool{dims}d"
-    return max_pool
+def unfold(
+    input: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+) -> Tensor:
+    """Every window of an image as a column: (N, C, H, W) or (C, H, W) as (N, C kernel, windows)."""
+    settings = (kernel_size, dilation, padding, stride)
+    return _nn.im2col(input, *(per_dimension(given, 2) for given in settings))
 
 
-max_pool1d = _max_pool(_nn.max_pool1d_with_indices, 1)
-max_pool2d = _max_pool(_nn.max_pool2d_with_indices, 2)
-max_pool3d = _max_pool(_nn.max_pool3d_with_indices, 3)
+def fold(
+    input: Tensor,
+    output_size: Sizes,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
+) -> Tensor:
+    """Adds columns back onto the windows they came from, the transpose of unfold."""
+    settings = (output_size, kernel_size, dilation, padding, stride)
+    return _nn.col2im(input, *(per_dimension(given, 2) for given in settings))
 
 
-def _whole_size(input: Tensor, output_size: Any, dims: int) -> Any:
-    """One size for all dimensions, or one for each: the input's own where that is None."""
-    if not isinstance(output_size, (tuple, list)):
-        return output_size
-    sizes = list(output_size)
-    if not all(s is None or hasattr(s, "__index__") for s in sizes):
-        raise TypeError(f"[adaptive_pool{dims}d] output_size={output_size}; pass whole numbers")
-    if len(sizes) != dims:
-        raise RuntimeError(
-            f"[adaptive_pool{dims}d] output_size={output_size}; expected one number, or {dims}"
-        )
-    if the_tensor(f"adaptive_pool{dims}d", input).ndim <= len(sizes):
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """y = x / (k + alpha mean(x^2))^beta, the mean over `size` neighbouring channels.
+
+    Raises ValueError for fewer than three dimensions. Source: Krizhevsky et al., NeurIPS 2012.
+    """
+    if the_tensor("local_response_norm", input).ndim < 3:
         raise ValueError(
-            f"[adaptive_pool{dims}d] {len(sizes)} output sizes for an input of shape "
-            f"{tuple(input.shape)}; (C, ...) or (N, C, ...) is needed"
+            f"[local_response_norm] the input has shape {tuple(input.shape)}; expected (N, C, ...)"
         )
-    return [input.shape[d - len(sizes)] if size is None else size for d, size in enumerate(sizes)]
-
-
-def _adaptive_max_pool(function: Any, dims: int) -> Any:
-    def adaptive_max_pool(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-        """Maxima over windows that split the input evenly; None keeps a dimension's size."""
-        both = function(input, _whole_size(input, output_size, dims))
-        return tuple(both) if return_indices else both[0]
-
-    adaptive_max_pool.__name__ = adaptive_max_pool.__qualname__ = f"adaptive_max_pool{dims}d"
-    return adaptive_max_pool
-
-
-adaptive_max_pool1d = _adaptive_max_pool(_nn.adaptive_max_pool1d_with_indices, 1)
-adaptive_max_pool2d = _adaptive_max_pool(_nn.adaptive_max_pool2d_with_indices, 2)
-adaptive_max_pool3d = _adaptive_max_pool(_nn.adaptive_max_pool3d_with_indices, 3)
-
-
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """Means over windows that split the image evenly; None keeps a dimension's size."""
-    return _nn.adaptive_avg_pool2d(input, _whole_size(input, output_size, 2))
-
-
-def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
-    """Means over windows that split the volume evenly; None keeps a dimension's size."""
-    return _nn.adaptive_avg_pool3d(input, _whole_size(input, output_size, 3))
+    if input.numel() == 0:
+        return input
+    lines = (input * input).flatten(2).unsqueeze(1)
+    lines = _nn.pad(lines, (0, 0, size // 2, (size - 1) // 2))
+    mean = _nn.avg_pool2d(lines, (size, 1), 1).view(input.shape)
+    return input / (mean * alpha + k).pow(beta)
 
 
 def interpolate(
@@ -152,16 +117,16 @@ def interpolate(
 
 def _spread(name: str, value: Any, dims: int) -> Sequence[Any]:
     number = isinstance(value, Tensor) and name == "size" and value.numel() == 1
-    several = isinstance(value, Iterable) and not number
+    several = isinstance(value, (list, tuple))
     values = list(value) if several else [value] * dims
-    if (isinstance(value, Tensor) and not number) or not all(
-        hasattr(v, "__float__") for v in values
-    ):
-        raise TypeError(f"[interpolate] {name}={value!r}; pass a number, or one for each dimension")
     if several and len(values) != dims:
         raise ValueError(
             f"[interpolate] {name}={tuple(values)} for {dims} spatial dimensions; pass {dims}"
         )
+    if (isinstance(value, Tensor) and not number) or not all(
+        hasattr(v, "__float__") for v in values
+    ):
+        raise TypeError(f"[interpolate] {name}={value!r}; pass a number, or one for each dimension")
     return values
 
 

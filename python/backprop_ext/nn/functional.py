@@ -13,11 +13,12 @@ from .. import _core
 from .._checks import the_tensor
 from .._core import _nn, prelu, sigmoid, tanh
 from .._core._nn import *  # noqa: F403 (every registered op that lives here)
-from . import _attention, _fractional_pool, _losses, _masks, _vision
+from . import _attention, _fractional_pool, _losses, _masks, _pooling, _vision
 from ._attention import *  # noqa: F403
 from ._fractional_pool import *  # noqa: F403
 from ._losses import *  # noqa: F403
 from ._masks import *  # noqa: F403
+from ._pooling import *  # noqa: F403
 from ._reduction import reduction_of, weighted_loss
 from ._vision import *  # type: ignore[assignment]  # noqa: F403
 
@@ -46,7 +47,7 @@ __all__ = [
     "tanh",
     "threshold_",
 ]
-for _part in (_nn, _attention, _fractional_pool, _losses, _masks, _vision):
+for _part in (_nn, _attention, _fractional_pool, _losses, _masks, _pooling, _vision):
     __all__ += _part.__all__
 
 
@@ -116,6 +117,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     Raises RuntimeError for shapes that differ in `...`, or do not fit the weight.
     """
     shapes = [tuple(the_tensor("bilinear", t).shape) for t in (input1, input2, weight)]
+    if weight.ndim < 2:
+        raise IndexError(f"[bilinear] weight has shape {shapes[2]}; expected (k, i, j)")
     if weight.ndim != 3 or shapes[2] != (weight.shape[0], *shapes[0][-1:], *shapes[1][-1:]):
         raise RuntimeError(
             f"[bilinear] inputs of shapes {shapes[0]} and {shapes[1]}, weight of {shapes[2]}; "
@@ -129,6 +132,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     given = [input1, input2, weight]
     if bias is not None:
         given.append(the_tensor("bilinear", bias, "bias"))
+        if bias.ndim == 0:
+            raise IndexError("[bilinear] bias has no dimension; expected (k,)")
         if bias.shape != weight.shape[:1]:
             raise RuntimeError(
                 f"[bilinear] bias has shape {tuple(bias.shape)}; expected {tuple(weight.shape[:1])}"

@@ -49,16 +49,18 @@ def _window(
     requires_grad: bool = False,
 ) -> Tensor:
     """function(k, N) at k = 0 ... M - 1, computed in double."""
+    if the_number(op, count, "M") < 0:
+        raise ValueError(f"[{op}] M is {count}; a window has 0 points or more")
+    dtype = dtype or _core.get_default_dtype()
+    if not isinstance(dtype, _core.dtype) or not dtype.is_floating_point:
+        raise ValueError(f"[{op}] dtype is {dtype}; expected torch.float32 or torch.float64")
+    if count == 0:  # then nothing else is looked at, as in PyTorch
+        return _core.empty((0,), dtype=dtype, device=device, requires_grad=requires_grad)
     points = whole(int(count) if isinstance(count, bool) else count)
     if points is None or not isinstance(requires_grad, bool):
         raise TypeError(
             f"[{op}] M={count!r} and requires_grad={requires_grad!r}; pass an int and a bool"
         )
-    if points < 0:
-        raise ValueError(f"[{op}] M is {points}; a window has 0 points or more")
-    dtype = dtype or _core.get_default_dtype()
-    if not isinstance(dtype, _core.dtype) or not dtype.is_floating_point:
-        raise ValueError(f"[{op}] dtype is {dtype}; expected torch.float32 or torch.float64")
     if points == 1:
         values = np.ones(1)
     else:
@@ -67,17 +69,17 @@ def _window(
 
 
 def _cosines(k: NDArray[Any], n: int, a: Iterable[float]) -> NDArray[Any]:
-    terms = [(-1) ** i * c * np.cos(2 * pi * i * k / (n - 1)) for i, c in enumerate(a)]
-    return np.sum(terms, 0) if len(k) else k
-
-
-def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:
-    """w_k = sum_i (-1)^i a_i cos(2 pi i x_k)."""
     if not hasattr(a, "__iter__"):
         raise TypeError(f"[general_cosine] a={a!r}; pass a list of numbers")
     a = [the_number("general_cosine", c, "a") for c in a]
     if not a:
         raise ValueError("[general_cosine] no coefficients a; pass one or more")
+    terms = [(-1) ** i * c * np.cos(2 * pi * i * k / (n - 1)) for i, c in enumerate(a)]
+    return np.asarray(np.sum(terms, 0))
+
+
+def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: Any) -> Tensor:
+    """w_k = sum_i (-1)^i a_i cos(2 pi i x_k)."""
     return _window("general_cosine", M, sym, lambda k, n: _cosines(k, n, a), **options)
 
 

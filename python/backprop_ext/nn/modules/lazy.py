@@ -95,7 +95,8 @@ class _LazyConv(_Lazy):
     """A convolution with in_channels of its first input."""
 
     def __init__(self, out_channels: int, kernel_size: Sizes, *rest: Any, **options: Any) -> None:
-        super().__init__(0, out_channels, kernel_size, *rest, **options)  # type: ignore[call-arg]
+        super().__init__(0, 0, kernel_size, *rest, **options)  # type: ignore[call-arg]
+        self.out_channels = out_channels
         self._forget()
 
     def _shapes(self, input: Tensor) -> dict[str, tuple[int, ...]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _core
 from .. import functional as F
-from .._reduction import reduction_named
+from .._reduction import reduction_of
 from .linear import Linear
 from .module import Module
 
@@ -42,7 +42,7 @@ class _Loss(Module):
         reduction: str = "mean",
     ) -> None:
         super().__init__()
-        self.reduction = reduction_named(size_average, reduce, reduction)
+        self.reduction = reduction_of(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):

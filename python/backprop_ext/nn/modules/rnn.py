@@ -30,6 +30,17 @@ def _reset(module: Module, hidden_size: int) -> None:
         init.uniform_(weight, -bound, bound)
 
 
+def _pair(name: str, hx: Any) -> list[Any]:
+    """h and c."""
+    for k in range(2):
+        if len(hx) <= k:
+            raise IndexError(f"[{name}] hx holds {len(hx)} tensors; pass two, (h, c)")
+        the_tensor(name, hx[k], "hx")
+    if len(hx) > 2:
+        raise RuntimeError(f"[{name}] hx holds {len(hx)} tensors; pass two, (h, c)")
+    return list(hx)
+
+
 class RNNBase(Module):
     """What the networks share: weights weight_ih_l0, ..., bias_hh_l1_reverse, and the shapes.
 
@@ -160,10 +171,11 @@ class RNNBase(Module):
                 f"[{name}] input.size(-1) must be equal to input_size. Expected "
                 f"{self.input_size}, got {data.shape[-1]}; the last dimension holds the features"
             )
-        count = 1 if isinstance(hx, Tensor) else len(hx) if isinstance(hx, (tuple, list)) else 2
-        if lstm and count != 2:
-            raise RuntimeError(f"[{name}] hx holds {count} tensors; pass two, (h, c)")
-        states: list[Any] = [None] * (1 + lstm) if hx is None else list(hx) if lstm else [hx]
+        if lstm and isinstance(hx, Tensor):
+            raise RuntimeError(f"[{name}] hx is a Tensor; pass two, (h, c)")
+        states: list[Any] = [hx]
+        if lstm:
+            states = [None, None] if hx is None else _pair(name, hx)
         single = not packed and data.ndim == 2
         if hx is not None and not packed:
             for state in states:
@@ -383,7 +395,7 @@ class LSTMCell(RNNCellBase):
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
         if isinstance(hx, Tensor):
             raise TypeError("[LSTMCell] hx is a Tensor; pass the pair (h, c)")
-        h, c = self._run(input, hx, 2)
+        h, c = self._run(input, None if hx is None else _pair("LSTMCell", hx), 2)
         return h, c
 
 
