@@ -453,7 +453,8 @@ def test_inference_mode_is_of_its_thread_and_of_a_generators_own_code() -> None:
         with bx.enable_grad():
             kept = bx.ones(2, requires_grad=True) * 2
     assert seen == [True] * 4
-    assert kept.is_inference() and not kept.requires_grad
+    assert kept.is_inference()
+    assert not kept.requires_grad
     copy = kept.clone().requires_grad_()
     (copy * copy).sum().backward()
     assert copy.grad is not None

@@ -247,9 +247,9 @@ void register_margin(Registry& r) {
        "plus eps.");
   r.nn("poisson_nll_loss",
        "input, target, log_input=True, full=False, ?size_average=None, eps=1e-08, ?reduce=None, "
-       "?reduction='mean'",
+       "reduction='mean'",
        poisson_nll, "e^input - target input, or input - target log(input + eps).");
-  r.nn("gaussian_nll_loss", "input, target, var, ?full=False, eps=1e-06, ?reduction='mean'",
+  r.nn("gaussian_nll_loss", "input, target, var, ?full=False, eps=1e-06, reduction='mean'",
        gaussian_nll, "(log v + (input - target)^2 / v) / 2 with v = max(var, eps).");
   r.nn("multi_margin_loss",
        "input, target, p=1, margin=1.0, weight=None, ?size_average=None, ?reduce=None, "
@@ -260,7 +260,7 @@ void register_margin(Registry& r) {
        "input, target, ?size_average=None, ?reduce=None, ?reduction='mean'", multilabel_margin,
        "sum of max(0, 1 - input[y] + input[j]) / classes over the targets y and other classes j.");
   r.nn("multilabel_soft_margin_loss",
-       "input, target, weight=None, ?size_average=None, ?reduce=None, ?reduction='mean'",
+       "input, target, weight=None, ?size_average=None, ?reduce=None, reduction='mean'",
        multilabel_soft_margin,
        "Mean over classes of the binary cross entropy of sigmoid(input) and target.");
 }
