@@ -249,9 +249,10 @@ def gradgradcheck(
             "[gradgradcheck] check_rev_over_rev=False leaves nothing to check; drop it"
         )
     args: list[Any] = [*inputs] if isinstance(inputs, (list, tuple)) else [inputs]
-    count, places = len(args), _places(args)
+    count = len(args)
     with no_grad():
         outputs = _outputs(func, args)
+    places = _places(args)
     if grad_outputs is None:
         draw = np.random.default_rng(0)
         seeds = [_like(draw.standard_normal(_reals(out).size), out) for out in outputs]

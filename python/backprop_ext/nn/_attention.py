@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._checks import the_number, the_tensor
 from .._core import _nn
+from ._masks import dropout
 
 if TYPE_CHECKING:
     from .._core import Tensor
@@ -189,7 +190,7 @@ def multi_head_attention_forward(
     if need_weights:
         scores = (q * (1.0 / sqrt(size))) @ k.transpose(-2, -1)
         attention = _core.softmax(scores if mask is None else scores + mask, -1)
-        attention = _core.dropout(attention, p, True)
+        attention = dropout(attention, p)
         out = attention @ v
         attention = attention.mean(1) if average_attn_weights else attention
     else:
