@@ -136,7 +136,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
     case ArgType::Float:
       if (PyLong_Check(o) && !PyBool_Check(o)) {
         const double d = PyLong_AsDouble(o);
-        if (PyErr_Occurred()) throw py::error_already_set();
+        if (d == -1. && PyErr_Occurred()) throw py::error_already_set();
         out = d;
         return true;
       }

@@ -51,6 +51,8 @@ void write_out(const Operation& operation, const Tensor& out, const Tensor& resu
       warn(op, "out has shape ", out.shape(), " and is resized to that of the result, ",
            result.shape(), "; give one of that shape, or an empty one");
     resize_(op, out, result.shape());
+    if (is_dense(result))  // laid out as the result, as in PyTorch
+      out->move_to(out->storage, out->offset, result.shape(), result.strides(), out.dtype());
   }
   copy_(out, result);
 }

@@ -285,7 +285,7 @@ Tensor fold_columns(const Tensor& columns, const ConvGeometry& g, const Dims& im
 ConvGeometry window_geometry(const char* op, const Dims& image, const Dims& kernel_size,
                              const Dims& dilation, const Dims& padding, const Dims& stride) {
   for (const Dims& given : {kernel_size, dilation, padding, stride}) {
-    require_extents(op, "one of its settings ", given);
+    require_extents(op, "a setting", given);
     if (given.size() != 2)
       fail_runtime(op, "kernel_size=", kernel_size, ", dilation=", dilation, ", padding=", padding,
                    ", stride=", stride, "; each has two numbers, or is one");

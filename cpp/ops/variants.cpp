@@ -105,7 +105,9 @@ void add_copies(Registry& r, std::initializer_list<const char*> names) {
 void add_apart(Registry& r, std::initializer_list<const char*> names) {
   for (const char* name : names) {
     Operation op = registered(r, name);
-    op.overloads.resize(1);  // PyTorch's takes no list of sizes
+    if (op.overloads.size() > 1)  // of split: PyTorch's unsafe_split takes no list of sizes
+      std::erase_if(op.overloads,
+                    [](const Overload& o) { return o.arguments[1].type == ArgType::Ints; });
     add_variant(
         r, op, Place::Both, str("unsafe_", name),
         str("Pieces with memory of their own, where ", name, " gives views. ", op.doc),
