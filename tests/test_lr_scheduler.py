@@ -259,3 +259,9 @@ def test_a_step_of_ones_own_is_the_first_one_too() -> None:
     assert (scheduler.steps, scheduler.last_epoch, optimizer.param_groups[0]["lr"]) == (1, 0, 0.5)
     scheduler.step()
     assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+@pytest.mark.parametrize("name", bx.optim.lr_scheduler.__all__)
+def test_schedulers_are_of_the_module_they_are_found_in(name: str) -> None:
+    schedulers = bx.optim.lr_scheduler
+    assert getattr(schedulers, name).__module__ == schedulers.__name__

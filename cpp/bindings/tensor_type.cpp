@@ -78,8 +78,12 @@ int set_attr(PyObject* o, PyObject* name, PyObject* value) {
 /// torch.Tensor(sizes...) or torch.Tensor(data): float32, as of old.
 PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return guarded([&]() -> PyObject* {
-    if (kwargs && PyDict_Size(kwargs))
-      fail_type("Tensor", "takes no keyword arguments; use tensor(data, dtype=...)");
+    if (kwargs) {
+      PyObject* const device = PyDict_GetItemString(kwargs, "device");
+      if (PyDict_Size(kwargs) > (device ? 1 : 0))
+        fail_type("Tensor", "takes no keyword argument but device; use tensor(data, dtype=...)");
+      if (device) require_cpu(device);
+    }
     const Py_ssize_t n = PyTuple_GET_SIZE(args);
     Dims sizes;
     bool all_sizes = true;

@@ -1,5 +1,5 @@
-// The double-shift QR algorithm. [Francis 1961; Ahues and Tisseur 1997; LAPACK's dgebal, dlahqr,
-// dlanv2 and dtrevc]
+// The double-shift QR algorithm. [Francis 1961; Ahues and Tisseur 1997; LAPACK's dlahqr, dlanv2 and
+// dtrevc]
 #include "decompositions/schur.h"
 
 #include <Eigen/Eigenvalues>
@@ -22,23 +22,6 @@ struct Precision {
 template <class T>
 constexpr Precision kOf{std::numeric_limits<T>::epsilon(),
                         std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon()};
-
-bool zero_row(const Matrix& a, Index row, Index first, Index last) {
-  for (Index i = first; i <= last; ++i)
-    if (i != row && a(row, i) != 0) return false;
-  return true;
-}
-
-bool zero_column(const Matrix& a, Index column, Index first, Index last) {
-  for (Index i = first; i <= last; ++i)
-    if (i != column && a(i, column) != 0) return false;
-  return true;
-}
-
-void exchange(Matrix& a, Index i, Index k) {
-  a.col(i).swap(a.col(k));
-  a.row(i).swap(a.row(k));
-}
 
 /// Where a subdiagonal element in rows first + 1 .. last is negligible, or first.
 Index small_below(const Matrix& h, Index first, Index last, Index low, Index high, Precision of) {
@@ -172,51 +155,6 @@ void split(Matrix& h, Matrix& q, Index i) {
 }
 
 }  // namespace
-
-Balance balance(Matrix& a) {
-  const Index n = a.rows();
-  Balance b{0, n - 1, std::vector<double>(static_cast<size_t>(n), 1)};
-  auto scale = [&](Index i) -> double& { return b.scale[static_cast<size_t>(i)]; };
-  for (Index j = b.last; j >= 0; --j)
-    if (zero_row(a, j, 0, b.last)) {
-      scale(b.last) = static_cast<double>(j);
-      exchange(a, j, b.last);
-      if (b.last == 0) return b;
-      j = b.last--;
-    }
-  for (Index j = b.first; j <= b.last; ++j)
-    if (zero_column(a, j, b.first, b.last)) {
-      scale(b.first) = static_cast<double>(j);
-      exchange(a, j, b.first);
-      j = b.first++;
-    }
-  const Index size = b.last - b.first + 1;
-  for (bool again = true; again;) {
-    again = false;
-    for (Index i = b.first; i <= b.last; ++i) {
-      const double column = a.col(i).segment(b.first, size).norm();
-      const double row = a.row(i).segment(b.first, size).norm();
-      if (column == 0 || row == 0) continue;
-      double f = 1, c = column, r = row;
-      while (c < r / 2 && f < 1e100) f *= 2, c *= 2, r /= 2;
-      while (c / 2 >= r && f > 1e-100) f /= 2, c /= 2, r *= 2;
-      if (c + r >= 0.95 * (column + row)) continue;
-      again = true;
-      scale(i) *= f;
-      a.row(i) /= f;
-      a.col(i) *= f;
-    }
-  }
-  return b;
-}
-
-void Balance::undo(Columns<std::complex<double>>& vectors) const {
-  auto other = [&](Index i) { return static_cast<Index>(scale[static_cast<size_t>(i)]); };
-  for (Index i = first; i <= last && first < last; ++i)
-    vectors.row(i) *= scale[static_cast<size_t>(i)];
-  for (Index i = first - 1; i >= 0; --i) vectors.row(i).swap(vectors.row(other(i)));
-  for (Index i = last + 1; i < vectors.rows(); ++i) vectors.row(i).swap(vectors.row(other(i)));
-}
 
 bool schur(Matrix& h, Matrix& q, const Balance& range, Eigen::VectorXcd& values, bool single) {
   const Precision of = single ? kOf<float> : kOf<double>;

@@ -202,7 +202,10 @@ void register_cell(Registry& r, const char* name, const char* doc) {
       name, "input, hx, w_ih, w_hh, b_ih=None, b_hh=None",
       [](const Tensor& x, const Tensor& h, const Tensor& w_ih, const Tensor& w_hh,
          const std::optional<Tensor>& b_ih, const std::optional<Tensor>& b_hh) {
-        return single(kind, x, h, {}, w_ih, w_hh, b_ih, b_hh).out;
+        constexpr auto last = kind == Cell::Tanh   ? "TanhBackward0"
+                              : kind == Cell::Relu ? "ReluBackward0"
+                                                   : "AddBackward0";
+        return named(last, single(kind, x, h, {}, w_ih, w_hh, b_ih, b_hh).out);
       },
       doc);
 }
@@ -236,7 +239,8 @@ void register_recurrent(Registry& r) {
          const std::optional<Tensor>& b_ih, const std::optional<Tensor>& b_hh) {
         const auto [h, c] = lstm_states(hx);
         const Result result = single(Cell::Lstm, x, h, c, w_ih, w_hh, b_ih, b_hh);
-        return std::pair{result.out, result.c};
+        return std::pair{named("MulBackward0", result.out),
+                         unsafe_view("AddBackward0", view(result.c, result.c.shape()))};
       },
       "One step of lstm: (h, c).");
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._core import Tensor
+from ._device import on_cpu
 from ._size import Size
 from ._tensor import is_tensor
 
@@ -26,11 +27,13 @@ __all__ = [
 ]
 
 
-def _made(args: tuple[Any, ...], dtype: Any) -> Tensor:
+def _made(args: tuple[Any, ...], dtype: Any, device: Any = None) -> Tensor:
     """A tensor of data, or an uninitialized one of a size given as numbers or as a Size.
 
     TypeError for a tensor of another type, and for one number that is no size.
     """
+    if device is not None:
+        on_cpu(device)
     if len(args) == 1 and isinstance(args[0], Size):
         return _core.empty(args[0], dtype=dtype)
     if not args or all(type(size) is int for size in args):
@@ -59,9 +62,9 @@ def range(start: float = 0, end: float = 0, step: float = 1, **options: Any) -> 
     return (places * step + start).to(dtype)
 
 
-def _new(self: Tensor, *args: Any) -> Tensor:
+def _new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
     """T(2, 3) or T(data), T being the type of self: see new_empty and new_tensor."""
-    return _made(args, self.dtype)
+    return _made(args, self.dtype, device)
 
 
 _new.__name__ = "new"
@@ -82,8 +85,8 @@ class _TypedTensor(type):
 
     dtype: Any
 
-    def __call__(cls, *args: Any) -> Tensor:
-        return _made(args, cls.dtype)
+    def __call__(cls, *args: Any, device: Any = None) -> Tensor:
+        return _made(args, cls.dtype, device)
 
     def __instancecheck__(cls, obj: object) -> bool:
         return isinstance(obj, Tensor) and obj.dtype == cls.dtype

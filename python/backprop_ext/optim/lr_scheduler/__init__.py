@@ -42,3 +42,6 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+for _name in __all__:  # in PyTorch they are of this module, and scripts ask scheduler.__module__
+    globals()[_name].__module__ = __name__
