@@ -18,9 +18,10 @@ import numpy as np
 
 import backprop_ext as bx
 
-# AssertionError: PyTorch's answer to "cuda" where there is no GPU.
+# AssertionError: PyTorch's answer to "cuda" where there is no GPU; ZeroDivisionError: to a norm of 0.
 ALLOWED = (
     TypeError, RuntimeError, ValueError, IndexError, BufferError, AssertionError, OverflowError,
+    ZeroDivisionError,
 )  # fmt: skip
 HUGE = 10**15  # elements that no machine has room for
 
