@@ -18,7 +18,7 @@ import numpy as np
 
 import backprop_ext as bx
 
-# AssertionError: PyTorch's answer to "cuda" where there is no GPU; ZeroDivisionError: to a norm of 0.
+# AssertionError: PyTorch's answer to "cuda" without a GPU; ZeroDivisionError: to a norm of 0.
 ALLOWED = (
     TypeError, RuntimeError, ValueError, IndexError, BufferError, AssertionError, OverflowError,
     ZeroDivisionError,

@@ -60,7 +60,6 @@ PyObject* entry(const char* op, const Tensor& t, const Dims& values, PyObject* a
     throw py::error_already_set();
   if (PyBool_Check(dim)) fail_type(op, "dim is a bool; pass an int");
   if (dim != Py_None) {
-    if (PyBool_Check(dim)) fail_type(op, "dim must be an int, not a bool");
     int overflow = 0;
     const int64_t axis = PyLong_AsLongLongAndOverflow(dim, &overflow);
     if (overflow)
