@@ -48,6 +48,11 @@ void add_gradient(Tensor& sum, Tensor g) {
   }
 }
 
+void make_dense(Tensor& g) {
+  if (g.defined() && coordinates(g)) [[unlikely]]
+    g = to_dense(g);
+}
+
 /// The gradient of a sparse tensor's values, at its coordinates.
 Tensor placed_as(const Tensor& t, const Tensor& g) {
   const Coordinates* at = coordinates(t);
@@ -118,7 +123,7 @@ class Pass {
     } else if (const Coordinates* at = coordinates(root)) {
       g = values_at(g, *at);
     } else {
-      g = to_dense(g);
+      make_dense(g);
     }
     first_ = first_ && !edge.node->ran;
     if (is_complex(g.dtype()) && !is_complex(root.dtype()))
@@ -195,8 +200,10 @@ class Pass {
     for (Tensor& g : entry.grads) any = any || g.defined();
     if (!any) return;
     auto* leaf = dynamic_cast<AccumulateGrad*>(&node);
-    for (Tensor& g : entry.grads)  // only a leaf may have a sparse one
-      if (g.defined()) g = leaf ? placed_as(leaf->leaf, g) : to_dense(g);
+    // Only a leaf may have a sparse gradient.
+    if (!leaf)
+      for (Tensor& g : entry.grads) make_dense(g);
+    else if (coordinates(leaf->leaf)) entry.grads[0] = placed_as(leaf->leaf, entry.grads[0]);
     run_hooks(node, leaf, entry);
     for (const auto& [nr, position] : entry.captures)
       if (!leaf || !options_.accumulate) capture(entry.grads[static_cast<int>(nr)], position);
@@ -257,8 +264,7 @@ class Pass {
       for (TensorImpl* t : node.hooks->retaining)
         if (const Tensor& g = entry.grads[static_cast<int>(t->output_nr)]; g.defined())
           add_to_grad(Tensor(Ref<TensorImpl>(t)), g, false);
-      for (Tensor& g : entry.grads)
-        if (g.defined()) g = to_dense(g);  // a hook may have made it sparse
+      for (Tensor& g : entry.grads) make_dense(g);  // a hook may have made it sparse
     }
   }
 
@@ -327,7 +333,7 @@ class Pass {
       const bool take = options_.create_graph || (may_take && is_sole_owner(g));
       if (!take) {
         GradMode off(false);
-        g = coordinates(g) ? bx::sparse(clone(g), *coordinates(g)) : clone(g);
+        g = with_coordinates_of(g, clone(g));
       }
       t->grad = g.ref();
     } else if (sparse) {

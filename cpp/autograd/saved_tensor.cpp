@@ -9,10 +9,7 @@ namespace {
 thread_local PackTensor pack_tensor BX_FAST_TLS = nullptr;
 
 /// Without the graph, sparse where t is.
-Tensor alone(const Tensor& t) {
-  const Coordinates* at = coordinates(t);
-  return at ? sparse(detached(t), *at) : detached(t);
-}
+Tensor alone(const Tensor& t) { return with_coordinates_of(t, detached(t)); }
 }  // namespace
 
 void set_pack_tensor(PackTensor pack) { pack_tensor = pack; }

@@ -8,15 +8,6 @@ namespace bx {
 
 namespace {
 
-/// The same elements as another tensor, which is no view of it: of the same node, but for a leaf.
-Tensor another(const Tensor& t) {
-  const Ref<Node> node = grad_fn(t);
-  if (!node || !grad_enabled()) return unsafe_view("AliasBackward0", reshape(t, t.shape()));
-  const Tensor out = detached(t);
-  set_history(out, node, t->output_nr);
-  return out;
-}
-
 /// The indices along each dimension.
 Tensors places(const Coordinates& at) {
   Tensors out;
@@ -37,7 +28,7 @@ void require_dense(const char* op, const Tensor& t) {
 }
 
 Tensor sparse(const Tensor& values, Coordinates at) {
-  Tensor out = another(values);
+  Tensor out = values_of(values);
   auto extras = std::make_unique<LeafExtras>();
   extras->coordinates = std::make_unique<const Coordinates>(std::move(at));
   out->extras = std::move(extras);
@@ -53,7 +44,18 @@ void set_sparse(const Tensor& t, const Tensor& values, const Tensor& indices, bo
   t->move_to(values->storage, values->offset, values.shape(), values.strides(), values.dtype());
 }
 
-Tensor values_of(const Tensor& t) { return another(t); }
+Tensor with_coordinates_of(const Tensor& t, const Tensor& values) {
+  const Coordinates* at = coordinates(t);
+  return at ? sparse(values, *at) : values;
+}
+
+Tensor values_of(const Tensor& t) {
+  const Ref<Node> node = grad_fn(t);
+  if (!node || !grad_enabled()) return unsafe_view("AliasBackward0", reshape(t, t.shape()));
+  const Tensor out = detached(t);
+  set_history(out, node, t->output_nr);
+  return out;
+}
 
 Tensor values_at(const Tensor& t, const Coordinates& at) { return index(to_dense(t), places(at)); }
 

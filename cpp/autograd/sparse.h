@@ -22,9 +22,11 @@ void require_dense(const char* op, const Tensor& t);
 
 /// The values at their coordinates, on the values' memory and in their graph.
 Tensor sparse(const Tensor& values, Coordinates at);
+/// Values at the coordinates of t; the values themselves where it is dense.
+Tensor with_coordinates_of(const Tensor& t, const Tensor& values);
 /// A sparse tensor takes other values, at other indices, in place.
 void set_sparse(const Tensor& t, const Tensor& values, const Tensor& indices, bool coalesced);
-/// The values of a sparse tensor, as a dense one.
+/// The values of a sparse tensor, as a dense one: of the same node, but for a leaf.
 Tensor values_of(const Tensor& t);
 /// What a tensor of the whole shape has at the coordinates.
 Tensor values_at(const Tensor& t, const Coordinates& at);

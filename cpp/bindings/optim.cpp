@@ -13,7 +13,7 @@ struct Stepped {
   UpdateItem item;
 };
 
-/// sparse_step of _compiled.py: the step of parameters whose gradient is sparse.
+/// _sparse_step of optim/sparse_adam.py: the step of parameters whose gradient is sparse.
 py::handle sparse_step;
 
 /// One step of the parameters of a group that have a gradient; those with a dense one are returned.
