@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import backprop_ext as bx
+from backprop_ext._bits import as_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,8 +23,16 @@ def tensors(result: Any) -> list[bx.Tensor]:
 
 
 def arrays(result: Any) -> list[Array]:
-    """The same as NumPy arrays."""
-    return [t.detach().numpy() for t in tensors(result)]
+    """The same as NumPy arrays, bfloat16 as float32."""
+    return [as_values(t) for t in tensors(result)]
+
+
+def rounded_to_bfloat16(x: Array) -> Array:
+    """float32 rounded to 8 digits, ties to even, by integer arithmetic."""
+    x = x.astype(np.float32)
+    bits = x.view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16
+    return np.where(np.isnan(x), x, rounded.astype(np.uint32).view(np.float32))
 
 
 def assert_same(actual: Array, expected: Array, rtol: float, atol: float = 0.0) -> None:

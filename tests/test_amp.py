@@ -1,4 +1,4 @@
-"""Mixed precision where there is one precision: nothing changes, and the scaler scales."""
+"""Mixed precision: where there is no GPU nothing changes, and the scaler scales."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from backprop_ext import nn
 
 def test_autocast_warns_and_changes_nothing() -> None:
     x = bx.ones(2, 2)
-    for device, missing in (("cuda", "GPU"), ("cpu", "bfloat16")):
-        with pytest.warns(UserWarning, match=f"there is no {missing} here"):
-            block = bx.autocast(device)
+    for device, dtype, missing in (
+        ("cuda", None, "GPU here"),
+        ("cpu", bx.float64, "product in torch.float64"),
+    ):
+        with pytest.warns(UserWarning, match=f"there is no {missing}"):
+            block = bx.autocast(device, dtype)
         with block:
             assert (x @ x).dtype == bx.float32
     with warnings.catch_warnings():

@@ -305,7 +305,7 @@ def test_pytorchs_file_runs_nothing(function: Any, capsys: Any) -> None:
         # a storage that is not there, and one that is too short
         b"\x80\x02(U\x07storagectorch\nFloatStorage\nU\x019U\x03cpuK\x04tQ.",
         b"\x80\x02(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuJ\xff\xff\xff\x7ftQ.",
-        b"\x80\x02(U\x07storagectorch\nHalfStorage\nU\x010U\x03cpuK\x04tQ.",
+        b"\x80\x02(U\x07storagectorch\nComplexHalfStorage\nU\x010U\x03cpuK\x04tQ.",
         b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}b.garbage"[:-8] + b"K\x01\x85R.",
         b"\x80\x02K\x01Q.",
     ],
@@ -357,7 +357,7 @@ def test_pytorchs_files_are_read(tmp_path: Any) -> None:
     assert tuple(again["empty"].shape) == (0, 3)
     assert again["plain"][:5] == obj["plain"][:5]
     assert again["dtype"] is bx.float64
-    for value in (torch.ones(1, dtype=torch.float16), torch.ones(1).to_sparse()):
+    for value in (torch.ones(1, dtype=torch.complex32), torch.ones(1).to_sparse()):
         torch.save(value, path)
         with pytest.raises(RuntimeError, match=r"it holds a .* can be read"):
             bx.load(path)

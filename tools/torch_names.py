@@ -52,6 +52,8 @@ NAMESPACES: Final = (
     "torch.distributions.kl",
     "torch.distributions.transforms",
     "torch.distributions.utils",
+    "torch.cpu",
+    "torch.cpu.amp",
     "torch.cuda",
     "torch.cuda.amp",
     "torch.amp",

@@ -23,7 +23,8 @@ void check_nan(Node& node, const Tensor* results, int count) {
   GradMode off(false);
   for (int i = 0; i < count; ++i) {
     if (!results[i].defined() || !is_differentiable(results[i].dtype())) continue;
-    const Tensor t = contiguous(in_reals(results[i]));
+    const Tensor reals = in_reals(results[i]);
+    const Tensor t = contiguous(to(reals, wide_of(reals.dtype())));
     if (!(t.dtype() == DType::Float64 ? has_nan<double>(t) : has_nan<float>(t))) continue;
     anomaly.failed(node);
     fail_runtime("backward", "Function '", node.name(), "' returned nan values in its ", i,

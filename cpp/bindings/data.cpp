@@ -169,14 +169,15 @@ Tensor wrapped_scalar(const Scalar& s, const Tensor* like) {
 
 Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype) {
   const Flattened flat(data, dtype.has_value());
-  Tensor out = empty(flat.shape, dtype.value_or(flat.dtype.value_or(default_dtype())));
-  if (flat.dtype && is_complex(*flat.dtype) && !is_complex(out.dtype()))
-    fail_type("tensor", "a complex number for ", name_of(out.dtype()), "; pass its real part");
+  const DType type = dtype.value_or(flat.dtype.value_or(default_dtype()));
+  Tensor out = empty(flat.shape, wide_of(type));
+  if (flat.dtype && is_complex(*flat.dtype) && !is_complex(type))
+    fail_type("tensor", "a complex number for ", name_of(type), "; pass its real part");
   visit_all(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = out.data<T>();
     for (const Scalar& s : flat.values) {
-      if constexpr (is_integral(bx::dtype_of<T>())) require_fits("tensor", s, out.dtype());
+      if constexpr (is_integral(bx::dtype_of<T>())) require_fits("tensor", s, type);
       if constexpr (is_complex(bx::dtype_of<T>()))
         if (s.kind == Scalar::Complex) {
           *to++ = {s.d, s.im};
@@ -185,7 +186,7 @@ Tensor tensor_from_sequence(PyObject* data, std::optional<DType> dtype) {
       *to++ = s.kind >= Scalar::Float ? static_cast<T>(s.as_double()) : static_cast<T>(s.i);
     }
   });
-  return out;
+  return to(out, type);
 }
 
 }  // namespace bx

@@ -42,7 +42,7 @@ struct DLManagedTensorVersioned {
 
 constexpr int32_t kCpu = 1;
 constexpr uint64_t kReadOnly = 1, kCopied = 2;
-enum Code : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kComplex = 5, kBool = 6 };
+enum Code : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBFloat = 4, kComplex = 5, kBool = 6 };
 
 template <class Managed>
 struct Names;
@@ -63,11 +63,12 @@ struct Loan {
   Managed managed{};
 
   explicit Loan(const Tensor& t) : tensor(t), shape(t.shape()), strides(t.strides()) {
-    const uint8_t code = is_complex(t.dtype())       ? kComplex
-                         : is_floating(t.dtype())    ? kFloat
-                         : t.dtype() == DType::Bool  ? kBool
-                         : t.dtype() == DType::UInt8 ? kUInt
-                                                     : kInt;
+    const uint8_t code = is_complex(t.dtype())          ? kComplex
+                         : t.dtype() == DType::BFloat16 ? kBFloat
+                         : is_floating(t.dtype())       ? kFloat
+                         : t.dtype() == DType::Bool     ? kBool
+                         : t.dtype() == DType::UInt8    ? kUInt
+                                                        : kInt;
     t->storage->fixed();
     note_read(t);
     managed.tensor = {t.raw(),
@@ -105,11 +106,15 @@ py::object lend(const Tensor& t, bool copied) {
 
 DType dtype_of(const DLDataType& d) {
   if (d.lanes == 1) {
+    if (d.code == kFloat && d.bits == 16) return DType::Float16;
+    if (d.code == kBFloat && d.bits == 16) return DType::BFloat16;
     if (d.code == kFloat && d.bits == 32) return DType::Float32;
     if (d.code == kFloat && d.bits == 64) return DType::Float64;
     if (d.code == kUInt && d.bits == 8) return DType::UInt8;
     if (d.code == kComplex && d.bits == 64) return DType::Complex64;
     if (d.code == kComplex && d.bits == 128) return DType::Complex128;
+    if (d.code == kInt && d.bits == 8) return DType::Int8;
+    if (d.code == kInt && d.bits == 16) return DType::Int16;
     if (d.code == kInt && d.bits == 32) return DType::Int32;
     if (d.code == kInt && d.bits == 64) return DType::Int64;
     if (d.code == kBool && d.bits == 8) return DType::Bool;
@@ -117,8 +122,8 @@ DType dtype_of(const DLDataType& d) {
   fail_type(
       "from_dlpack", "elements of DLPack type ", int{d.code}, " with ", int{d.bits}, " bits, ",
       d.lanes,
-      " lanes; supported are complex128, complex64, float64, float32, int64, int32, uint8 and "
-      "bool; convert them");
+      " lanes; supported are complex128, complex64, float64, float32, float16, bfloat16, int64, "
+      "int32, int16, int8, uint8 and bool; convert them");
 }
 
 template <class Managed>

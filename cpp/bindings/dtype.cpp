@@ -5,15 +5,12 @@
 namespace bx {
 
 namespace {
-/// A type of PyTorch's that no tensor here has: a name, to compare with and to pass on.
+/// An unsigned type of PyTorch's that no tensor here has: a name, to compare with and to pass on.
 struct NameOnly {
   const char* name;
   int64_t itemsize;
-  bool is_floating;
 };
-constexpr NameOnly kNamesOnly[] = {
-    {"bfloat16", 2, true}, {"float16", 2, true}, {"int16", 2, false}, {"int8", 1, false},
-    {"uint16", 2, false},  {"uint32", 4, false}, {"uint64", 8, false}};
+constexpr NameOnly kNamesOnly[] = {{"uint16", 2}, {"uint32", 4}, {"uint64", 8}};
 
 struct PyDType {
   DType value = DType::Float32;
@@ -36,23 +33,19 @@ std::optional<DType> dtype_from(PyObject* o) {
   if (py::isinstance<PyDType>(o)) {
     const auto& type = py::handle(o).cast<const PyDType&>();
     fail(ErrorKind::NotImplemented, "dtype", "no tensor here is ", type.name(), "; take ",
-         type.other->is_floating    ? "float32"
-         : type.other->itemsize < 4 ? "int32"
-                                    : "int64");
+         type.other->itemsize < 4 ? "int32" : "int64");
   }
   return std::nullopt;
 }
 
 void bind_dtype(py::module_& m) {
   py::class_<PyDType> type(m, "dtype", "The type of a tensor's elements.");
-  type.def_property_readonly(
-          "is_floating_point",
-          [](const PyDType& d) { return d.other ? d.other->is_floating : is_floating(d.value); })
+  type.def_property_readonly("is_floating_point",
+                             [](const PyDType& d) { return !d.other && is_floating(d.value); })
       .def_property_readonly("is_complex",
                              [](const PyDType& d) { return !d.other && is_complex(d.value); })
-      .def_property_readonly(
-          "is_signed",
-          [](const PyDType& d) { return d.other ? *d.other->name != 'u' : is_signed(d.value); })
+      .def_property_readonly("is_signed",
+                             [](const PyDType& d) { return !d.other && is_signed(d.value); })
       .def_property_readonly(
           "itemsize",
           [](const PyDType& d) { return d.other ? d.other->itemsize : size_of(d.value); })

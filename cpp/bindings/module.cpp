@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
   bx::bind_tensor(m);         // the type Tensor: operators, attributes, short methods
   bx::bind_operations(m);     // the registry: functions and methods of every operation
   bx::bind_overrides(m);      // classes with a __torch_function__ of their own
+  bx::bind_autocast(m);       // blocks of narrow products
   bx::bind_numpy(m);          // tensor(), from_numpy(), Tensor.numpy()
   bx::bind_dlpack(m);         // tensors to and from other libraries
   bx::bind_autograd(m);       // nodes, hooks, grad mode, backward

@@ -16,9 +16,11 @@ std::optional<DType> dtype_of_array(const py::dtype& d) {
     case 'b': return DType::Bool;
     case 'u': return d.itemsize() == 1 ? std::optional(DType::UInt8) : std::nullopt;
     case 'i':
-      if (d.itemsize() == 4) return DType::Int32;
-      return d.itemsize() == 8 ? std::optional(DType::Int64) : std::nullopt;
+      if (d.itemsize() == 1) return DType::Int8;
+      if (d.itemsize() == 2) return DType::Int16;
+      return d.itemsize() == 4 ? DType::Int32 : DType::Int64;
     case 'f':
+      if (d.itemsize() == 2) return DType::Float16;
       if (d.itemsize() == 4) return DType::Float32;
       return d.itemsize() == 8 ? std::optional(DType::Float64) : std::nullopt;
     case 'c':
@@ -31,16 +33,16 @@ std::optional<DType> dtype_of_array(const py::dtype& d) {
 bool is_native(const py::dtype& d) { return py::bool_(d.attr("isnative")); }
 
 [[noreturn]] void reject_dtype(const char* op, const py::dtype& d) {
-  fail_type(
-      op, "can't convert a NumPy array of type ", std::string(py::str(d)),
-      "; supported are complex128, complex64, float64, float32, int64, int32, uint8 and bool; "
-      "use array.astype(...)");
+  fail_type(op, "can't convert a NumPy array of type ", std::string(py::str(d)),
+            "; supported are complex128, complex64, float64, float32, float16, int64, int32, "
+            "int16, int8, "
+            "uint8 and bool; use array.astype(...)");
 }
 
 py::dtype numpy_dtype(DType t) {
-  if (t == DType::Complex64) return py::dtype::of<std::complex<float>>();
-  if (t == DType::Complex128) return py::dtype::of<std::complex<double>>();
-  return visit(t, [](auto zero) { return py::dtype::of<decltype(zero)>(); });
+  if (t == DType::BFloat16)
+    fail_type("numpy", "NumPy has no bfloat16; convert the tensor, e.g. with .float()");
+  return py::dtype(name_of(t));
 }
 
 /// The array itself, or one whose layout and byte order a tensor can take.
@@ -86,6 +88,9 @@ const char* buffer_format(DType t) {
   switch (t) {
     case DType::Bool: return "?";
     case DType::UInt8: return "B";
+    case DType::Int8: return "b";
+    case DType::Int16: return "h";
+    case DType::Float16: return "e";
     case DType::Int32: return "i";
     case DType::Int64: return sizeof(long) == 8 ? "l" : "q";
     case DType::Float32: return "f";
@@ -106,6 +111,8 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     };
     if (coordinates(t)) return refuse("[buffer] the tensor is sparse; use tensor.to_dense()");
     if (requires_grad(t)) return refuse("[buffer] the tensor requires grad; use tensor.detach()");
+    if (t.dtype() == DType::BFloat16)
+      return refuse("[buffer] no format stands for bfloat16; use tensor.float()");
     auto shown = std::make_unique<Export>();
     shown->storage = t->storage;
     for (int d = 0; d < t.dim(); ++d) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "bindings/autocast.h"
 #include "bindings/overrides.h"
 #include "ops/ops.h"
 
@@ -72,6 +73,8 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
     }
     const Overload& overload = *chosen;
     if (overload.older) warn_of_older(op, overload);
+    if (autocast_type != DType::Float32) [[unlikely]]
+      autocast(op, arguments);
     Value result = overload.call(arguments.values);
     if (!arguments.out.empty()) {
       Tensors one;

@@ -96,6 +96,7 @@ void bind_dtype(py::module_& m);
 void bind_memory_format(py::module_& m);
 void bind_tensor(py::module_& m);
 void bind_operations(py::module_& m);
+void bind_autocast(py::module_& m);
 void bind_numpy(py::module_& m);
 void bind_dlpack(py::module_& m);
 void bind_autograd(py::module_& m);

@@ -1,5 +1,6 @@
 // Tensor's short methods that are not operations: numbers out, sizes, conversion.
 #include "bindings/python.h"
+#include "core/narrow.h"
 #include "core/observer.h"
 #include "ops/ops.h"
 
@@ -8,6 +9,11 @@ namespace bx {
 namespace {
 
 PyObject* number(const Tensor& t, const void* at) {
+  if (is_narrow(t.dtype())) {
+    const Tensor wide = empty({}, wide_of(t.dtype()));
+    widen(t.dtype(), at, 1, wide.raw(), 1);
+    return number(wide, wide.raw());
+  }
   return visit_all(t.dtype(), [&](auto zero) -> PyObject* {
     using T = decltype(zero);
     const T value = *static_cast<const T*>(at);

@@ -1,4 +1,5 @@
 // Tensor's operators in CPython's number slots: no argument parsing, no overload chains.
+#include "bindings/autocast.h"
 #include "bindings/python.h"
 #include "ops/ops.h"
 
@@ -53,7 +54,9 @@ PyObject* inplace_power_slot(PyObject* a, PyObject* b, PyObject*) {
 PyObject* matmul_slot(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
     if (scalar_from(a) || scalar_from(b)) Py_RETURN_NOTIMPLEMENTED;
-    return binary(a, b, &matmul);
+    return binary(a, b, [](const Tensor& x, const Tensor& y) {
+      return autocast_type == DType::Float32 ? matmul(x, y) : matmul(lowered(x), lowered(y));
+    });
   });
 }
 template <class Row>

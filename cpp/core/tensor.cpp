@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/narrow.h"
+
 namespace bx {
 
 void TensorImpl::move_to(Ref<Storage> memory, int64_t first, const Dims& sizes, const Dims& steps,
@@ -56,10 +58,18 @@ Tensor empty(const Dims& shape, DType dtype) {
 
 void require_room(const Dims& shape, DType dtype) { empty(shape, dtype); }
 
+Tensor widened(const Tensor& t) {
+  note_read(t);
+  Tensor wide = empty(t.shape(), wide_of(t.dtype()));
+  widen(t.dtype(), t.raw(), 1, wide.raw(), t.numel());
+  return wide;
+}
+
 namespace {
 
 template <class V>
-Tensor wrap(V value, DType dtype) {
+Tensor wrap(V value, DType type) {
+  const DType dtype = wide_of(type);
   Tensor t = empty({}, dtype);
   t->is_wrapped_number = true;
   visit_all(dtype,
@@ -79,6 +89,7 @@ V item(const Tensor& t) {
                    "j, where a real one is needed; take .real, .imag or .abs()");
     return static_cast<V>(z.re);
   }
+  if (is_narrow(t.dtype())) return item<V>(widened(t));
   return visit(t.dtype(), [&](auto zero) { return static_cast<V>(*t.data<decltype(zero)>()); });
 }
 

@@ -152,7 +152,10 @@ Tensor empty(const Dims& shape, DType dtype);
 /// RuntimeError unless a tensor of this shape can be held: asked before a long walk over it.
 void require_room(const Dims& shape, DType dtype);
 
-/// A 0-d tensor holding a Python scalar.
+/// A contiguous tensor of a narrow type in the wide one, for the host to look at.
+Tensor widened(const Tensor& t);
+
+/// A 0-d tensor holding a Python scalar; beside a narrow type one of the wide type.
 Tensor wrapped_number(double value, DType dtype);
 Tensor wrapped_number(int64_t value, DType dtype);
 Tensor wrapped_number(Complex<double> value, DType dtype);

@@ -41,10 +41,4 @@ struct Batch {
   int64_t count, rows, cols;
 };
 
-/// The kernel of one of the two types.
-inline Kernel choose(const char* name, DType dtype, kernels::GeneralFn of_float,
-                     kernels::GeneralFn of_double) {
-  return {name, nullptr, dtype == DType::Float32 ? of_float : of_double};
-}
-
 }  // namespace bx::decompositions

@@ -8,6 +8,13 @@ namespace bx::decompositions {
 
 using kernels::Kernel;
 
+/// The kernel of one of the two types; for others there is none.
+inline Kernel choose(const char* name, DType dtype, kernels::GeneralFn of_float,
+                     kernels::GeneralFn of_double) {
+  if (!is_wide_float(dtype)) return {name};
+  return {name, nullptr, dtype == DType::Float32 ? of_float : of_double};
+}
+
 /// out0 [B, n, n] = L with L L^T = in0, of which the lower triangle (upper with i[0]) is read;
 /// out1 [B] int32 = 0, or the order of the first leading minor that is not positive.
 Kernel cholesky(DType dtype);

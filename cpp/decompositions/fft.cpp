@@ -223,17 +223,16 @@ void lines_to_real(const View* out, const View* in, const Params& params, FaultI
   });
 }
 
-Kernel of(const char* name, DType dtype, kernels::GeneralFn of_float,
-          kernels::GeneralFn of_double) {
-  return {name, nullptr, real_of(dtype) == DType::Float32 ? of_float : of_double};
-}
-
 }  // namespace
 
-Kernel fft(DType dtype) { return of("fft", dtype, &complex_lines<float>, &complex_lines<double>); }
-Kernel rfft(DType dtype) { return of("rfft", dtype, &real_lines<float>, &real_lines<double>); }
+Kernel fft(DType dtype) {
+  return choose("fft", real_of(dtype), &complex_lines<float>, &complex_lines<double>);
+}
+Kernel rfft(DType dtype) {
+  return choose("rfft", real_of(dtype), &real_lines<float>, &real_lines<double>);
+}
 Kernel irfft(DType dtype) {
-  return of("irfft", dtype, &lines_to_real<float>, &lines_to_real<double>);
+  return choose("irfft", real_of(dtype), &lines_to_real<float>, &lines_to_real<double>);
 }
 
 }  // namespace bx::decompositions

@@ -87,6 +87,7 @@ void fill_type(Entries entries) {
 void fill_embedding(Entries entries) {
   fill_type<float>(entries);
   fill_type<double>(entries);
+  share_with_narrow(entries, Id::RowGather, &row_gather<int16_t>, {1, 2});
 }
 
 }  // namespace bx::kernels

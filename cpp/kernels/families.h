@@ -92,4 +92,16 @@ inline void share_with_bool(Entries entries, std::initializer_list<Id> ids) {
   for (Id id : ids) share_with_bool(entries[static_cast<int>(id)]);
 }
 
+/// Kernels that only move elements serve narrow types by their bits: uint8's those of 8, and one
+/// for int16_t those of 16.
+inline void share_with_narrow(Entries entries, Id id, GeneralFn of_16_bits, Rows rows = {}) {
+  Kernel* row = entries[static_cast<int>(id)];
+  const char* name = row[static_cast<int>(DType::Float32)].name;
+  row[static_cast<int>(DType::Int8)] = row[static_cast<int>(DType::UInt8)];
+  for (DType t : {DType::Int16, DType::Float16, DType::BFloat16})
+    row[static_cast<int>(t)] = {name, nullptr, of_16_bits, rows};
+  for (DType t : {DType::Int8, DType::Int16, DType::Float16, DType::BFloat16})
+    row[static_cast<int>(t)].takes_narrow = true;
+}
+
 }  // namespace bx::kernels

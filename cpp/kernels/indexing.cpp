@@ -109,6 +109,8 @@ void fill_indexing(Entries entries) {
     enter<T>(entries, Id::IndexAdd, "index_add", &index_put<T, true>);
   });
   share_with_bool(entries, {Id::Index, Id::IndexPut});
+  share_with_narrow(entries, Id::Index, &index<int16_t>);
+  share_with_narrow(entries, Id::IndexPut, &index_put<int16_t, false>);
   enter<bool>(entries, Id::IndexAdd, "index_add", &index_put<bool, true>);
 }
 

@@ -96,6 +96,7 @@ void fill_scatter(Entries entries) {
     enter<T>(entries, Id::Scatter, "scatter", &scatter<T>);
   });
   share_with_bool(entries, {Id::Gather});
+  share_with_narrow(entries, Id::Gather, &gather<int16_t>);
   enter<bool>(entries, Id::Scatter, "scatter", &scatter<bool>);
 }
 

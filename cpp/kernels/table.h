@@ -8,7 +8,7 @@
 
 namespace bx::kernels {
 
-inline constexpr int kAbi = 5;
+inline constexpr int kAbi = 6;
 
 /// Up to this many inputs and outputs per kernel.
 inline constexpr int kMaxOperands = 8;
@@ -83,6 +83,10 @@ struct Kernel {
   PointwiseFn tree = nullptr;    // which this one joins,
   GeneralFn pieces = nullptr;    // of one over rows, straight_rows at a time into as many rows,
   GeneralFn stack = nullptr;     // which this one joins.
+  /// In the column of a narrow type: operands are widened for it.
+  bool widened = false;
+  /// Takes narrow operands as they are.
+  bool takes_narrow = false;
 };
 
 /// Kernels that are not rows; each one's contract stands where it is implemented.

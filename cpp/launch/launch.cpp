@@ -4,6 +4,7 @@
 
 #include "core/inline_vector.h"
 #include "launch/isa.h"
+#include "launch/narrow.h"
 #include "launch/pointwise_driver.h"
 
 namespace bx {
@@ -126,6 +127,14 @@ void report_fault(const char* op, const FaultInfo& fault) {
 
 void launch(const char* op, const Kernel& kernel, const Operands& outputs, const Operands& inputs,
             const Params& params, const Owner& owner) {
+  if (!kernel.pointwise && !kernel.general) [[unlikely]] {
+    const DType dtype = inputs.size() ? inputs[inputs.size() - 1].dtype : outputs[0].dtype;
+    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
+         is_complex(dtype) ? "; take .real, .imag or .abs()" : "; convert it, e.g. with .float()");
+  }
+  if ((!kernel.pointwise || kernel.widened) && !kernel.takes_narrow && any_narrow(outputs, inputs))
+      [[unlikely]]
+    return launch_widened(op, kernel, outputs, inputs, params, owner);
   if (launch_listener) launch_listener->launching(op, kernel, outputs, inputs, params, owner);
   FaultInfo fault;
   int64_t work = 0;
@@ -135,7 +144,7 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
   }
   if (kernel.pointwise) {
     launch_pointwise(op, kernel, outputs, inputs, params, &fault);
-  } else if (kernel.general) {
+  } else {
     for (int k = 0; k < inputs.size(); ++k) work += inputs[k].shape.product();
     if (work < kLongKernel) {
       View out[kernels::kMaxOperands], in[kernels::kMaxOperands];
@@ -145,10 +154,6 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
     } else {
       launch_long(kernel, outputs, inputs, params, &fault);
     }
-  } else {
-    const DType dtype = inputs.size() ? inputs[inputs.size() - 1].dtype : outputs[0].dtype;
-    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
-         is_complex(dtype) ? "; take .real, .imag or .abs()" : "; convert it, e.g. with .float()");
   }
   if (fault.fault != kernels::Fault::None) report_fault(op, fault);
 }

@@ -60,6 +60,13 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
       mask->dtype() != DType::Float32)
     fail_runtime(op, "attn_mask is ", name_of(mask->dtype()), ", query ", name_of(query.dtype()),
                  "; expected bool or the same type");
+  if (is_narrow(query.dtype())) {
+    const auto wide = [](const Tensor& t) { return to(t, wide_of(t.dtype())); };
+    const OptTensor wide_mask = mask ? OptTensor(wide(*mask)) : mask;
+    return to(
+        attention(wide(query), wide(key), wide(value), wide_mask, p, is_causal, scale, enable_gqa),
+        query.dtype());
+  }
   const Tensor k = enable_gqa ? repeat_heads(key, query.size(-3)) : key;
   const Tensor v = enable_gqa ? repeat_heads(value, query.size(-3)) : value;
   const double factor =

@@ -185,6 +185,13 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                   const std::optional<Tensor>& bias, bool training, double momentum, double eps) {
   const char* op = "batch_norm";
   require_float(op, x.dtype());
+  if (is_narrow(x.dtype()))
+    return normalized_wide(op, "NativeBatchNormBackward0", x,
+                           {weight, bias, running_mean, running_var},
+                           [&](const Tensor& t, const NormTensors& with) {
+                             return batch_norm(t, with.running_mean, with.running_var, with.weight,
+                                               with.bias, training, momentum, eps);
+                           });
   Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   if (x.dim() == 1 && x.numel() == 0) {  // nothing to normalise
     const Tensor y = w.defined() ? x * select_axis(w, 0, 0) : clone(x);
@@ -232,6 +239,11 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const std::optional<Tenso
                   const std::optional<Tensor>& bias, double eps) {
   const char* op = "group_norm";
   require_float(op, x.dtype());
+  if (is_narrow(x.dtype()))
+    return normalized_wide(op, "NativeGroupNormBackward0", x, {weight, bias, {}, {}},
+                           [&](const Tensor& t, const NormTensors& with) {
+                             return group_norm(t, num_groups, with.weight, with.bias, eps);
+                           });
   if (x.dim() < 2)
     fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
   const int64_t images = x.size(0), channels = x.size(1);
@@ -260,6 +272,13 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
                      double eps) {
   const char* op = "instance_norm";
   require_float(op, x.dtype());
+  if (is_narrow(x.dtype()))
+    return normalized_wide(
+        op, "NativeBatchNormBackward0", x, {weight, bias, running_mean, running_var},
+        [&](const Tensor& t, const NormTensors& with) {
+          return instance_norm(t, with.running_mean, with.running_var, with.weight, with.bias,
+                               use_input_stats, momentum, eps);
+        });
   if (x.dim() < 2)
     fail(use_input_stats ? ErrorKind::Value : ErrorKind::Runtime, op, "the input has shape ",
          x.shape(), "; expected (N, C, ...)");

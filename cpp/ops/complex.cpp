@@ -48,7 +48,7 @@ Tensor magnitude(const Tensor& z) {
 }
 
 void require_real_pair(const char* op, const Tensor& a, const Tensor& b) {
-  if (!is_floating(a.dtype()) || a.dtype() != b.dtype())
+  if (!is_wide_float(a.dtype()) || a.dtype() != b.dtype())
     fail_runtime(op, "inputs are ", name_of(a.dtype()), " and ", name_of(b.dtype()),
                  "; expected two of float32, or two of float64");
 }
@@ -87,7 +87,7 @@ Tensor view_as_real(const Tensor& z) {
 }
 
 Tensor view_as_complex(const Tensor& pairs) {
-  if (!is_floating(pairs.dtype()))
+  if (!is_wide_float(pairs.dtype()))
     fail_runtime("view_as_complex", "input is ", name_of(pairs.dtype()),
                  "; expected float32 or float64");
   if (pairs.dim() == 0 || pairs.shape().back() != 2)

@@ -182,8 +182,12 @@ void register_copy(Registry& r) {
       "Conversion to another element type; the tensor itself where nothing changes.");
   for (auto [name, dtype] : {std::pair{"float", DType::Float32},
                              {"double", DType::Float64},
+                             {"half", DType::Float16},
+                             {"bfloat16", DType::BFloat16},
                              {"long", DType::Int64},
                              {"int", DType::Int32},
+                             {"short", DType::Int16},
+                             {"char", DType::Int8},
                              {"byte", DType::UInt8},
                              {"cfloat", DType::Complex64},
                              {"cdouble", DType::Complex128},

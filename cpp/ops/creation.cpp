@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/narrow.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -31,8 +32,9 @@ Tensor full_int(const Dims& shape, int64_t value, DType dtype) {
 Tensor number_as(const Scalar& s, DType dtype) {
   if (s.kind == Scalar::Complex && is_complex(dtype))
     return wrapped_number(Complex<double>(s.d, s.im), dtype);
-  return s.kind >= Scalar::Float ? wrapped_number(s.as_double(), dtype)
-                                 : wrapped_number(s.i, dtype);
+  return to(
+      s.kind >= Scalar::Float ? wrapped_number(s.as_double(), dtype) : wrapped_number(s.i, dtype),
+      dtype);
 }
 
 Scalar number_of(const char* op, const Operand& operand) {
@@ -92,6 +94,7 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
       fail_value("arange", "the step, ", s, ", is 0 as an int64; pass 1 or more, or another dtype");
     return arange_int(static_cast<int64_t>(a), static_cast<int64_t>(b), step_cut);
   }
+  if (is_narrow(t)) return to(arange(start, end, step, wide_of(t)), t);
   const auto n = static_cast<int64_t>(std::ceil((b - a) / s));
   Tensor out = empty({n}, t);
   visit(t, [&](auto zero) {
@@ -113,8 +116,25 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, OptDTy
   return out;
 }
 
+/// line() of float16 and bfloat16, which PyTorch rounds after each operation.
+Tensor narrow_line(double first, double last, int64_t steps, DType t) {
+  const auto round = [t](double x) { return rounded(t, static_cast<float>(x)); };
+  const float a = round(first), b = round(last);
+  const float step = steps > 1 ? round(round(b - a) / static_cast<float>(steps - 1)) : 0.f;
+  const Tensor out = empty({steps}, DType::Float32);
+  for (int64_t i = 0; i < steps; ++i) {
+    const bool from_start = i < steps / 2 || steps == 1;
+    const auto count = static_cast<float>(from_start ? i : steps - 1 - i);
+    const float way = round(step * round(count));
+    out.data<float>()[i] = from_start ? round(a + way) : round(b - way);
+  }
+  return to(out, t);
+}
+
 /// `steps` numbers from a to b: PyTorch's way, from both ends, so that the last value is exact.
 Tensor line(double first, double last, int64_t steps, DType t) {
+  if (is_narrow_float(t)) return narrow_line(first, last, steps, t);
+  if (is_narrow(t)) return to(line(first, last, steps, wide_of(t)), t);
   Tensor out = empty({steps}, t);
   visit(t, [&](auto zero) {
     using T = decltype(zero);

@@ -209,9 +209,7 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
   if (log_probs.dim() != 3 && log_probs.dim() != 2)
     fail(log_probs.dim() ? ErrorKind::Runtime : ErrorKind::Index, op, "log_probs have shape ",
          log_probs.shape(), "; expected (time, batch, classes) or (time, classes)");
-  if (!is_floating(log_probs.dtype()))
-    fail(ErrorKind::NotImplemented, op, "log_probs are ", name_of(log_probs.dtype()),
-         "; expected floats");
+  require_wide_float(op, log_probs.dtype());
   const bool single = log_probs.dim() == 2;
   const Tensor scores = single ? unsqueeze(log_probs, 1) : log_probs;
   const int64_t batch = scores.size(1), classes = scores.size(2);

@@ -58,6 +58,7 @@ Tensor cdist(const Tensor& given1, const Tensor& given2, double p) {
   if (!is_floating(given1.dtype()) || given1.dtype() != given2.dtype())
     fail_runtime("cdist", "types ", name_of(given1.dtype()), " and ", name_of(given2.dtype()),
                  "; expected one floating-point type");
+  require_wide_float("cdist", given1.dtype());
   if (!(p >= 0)) fail_runtime("cdist", "p is ", p, "; norms need 0 or more");
   Dims batch1 = given1.shape(), batch2 = given2.shape();
   batch1.resize(given1.dim() - 2);

@@ -70,6 +70,13 @@ void require_float(const char* op, DType dtype) {
          "; use a floating-point type, e.g. with .float()");
 }
 
+void require_wide_float(const char* op, DType dtype) {
+  require_float(op, dtype);
+  if (is_narrow(dtype))
+    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(dtype),
+         "; convert it with .float()");
+}
+
 void require_every(const char* op, const Tensor& flags, ErrorKind kind, const char* otherwise) {
   const Tensor f = contiguous(flags);
   launch_host(op, {}, f, [=, n = f.numel()](const kernels::View*, const kernels::View* in) {
@@ -98,23 +105,19 @@ Tensor converted(const Tensor& t, DType dtype, MemoryFormat format = MemoryForma
 void require_fits(const char* op, const Scalar& number, DType dtype) {
   if (!is_integral(dtype)) {
     if (number.kind == Scalar::Complex) return;
-    constexpr double most = std::numeric_limits<float>::max();
-    const double x = number.as_double();
-    if (size_of(real_of(dtype)) == sizeof(float) && std::isfinite(x) && std::abs(x) > most)
+    const double most = largest_of(dtype), x = number.as_double();
+    if (std::isfinite(x) && std::abs(x) > most)
       fail_runtime(op, "the number ", x, " overflows in ", name_of(dtype), ", which holds up to ",
                    most, "; use another type, or infinity");
     return;
   }
-  visit(dtype, [&](auto zero) {
-    using Limits = std::numeric_limits<decltype(zero)>;
-    const auto least = static_cast<double>(Limits::lowest());
-    const auto most = static_cast<double>(Limits::max());
-    const double x = number.as_double();
-    const double lowest = number.kind == Scalar::Float ? least : std::min(least, -most);
-    if (!(x >= lowest && x <= most))
-      fail_runtime(op, "the number ", x, " does not fit into ", name_of(dtype), ", which holds ",
-                   +Limits::lowest(), " to ", +Limits::max(), "; use another type");
-  });
+  const auto least = static_cast<double>(least_of(dtype));
+  const auto most = static_cast<double>(most_of(dtype));
+  const double x = number.as_double();
+  const double lowest = number.kind == Scalar::Float ? least : std::min(least, -most);
+  if (!(x >= lowest && x <= most))
+    fail_runtime(op, "the number ", x, " does not fit into ", name_of(dtype), ", which holds ",
+                 least_of(dtype), " to ", most_of(dtype), "; use another type");
 }
 
 Tensor fitted(const char* op, const Tensor& value, DType dtype) {

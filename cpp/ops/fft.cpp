@@ -85,6 +85,7 @@ double scale_of(const char* op, const Norm& norm, int64_t n, bool inverse) {
 
 /// A floating-point or complex tensor; whole numbers are converted.
 Tensor prepared(const Tensor& t) {
+  if (is_floating(t.dtype())) require_wide_float("fft", t.dtype());
   return is_differentiable(t.dtype()) ? t : to(t, default_dtype());
 }
 Tensor prepared_complex(const Tensor& given) {

@@ -29,7 +29,7 @@ struct Selection {
     for (int d = 0; d < static_cast<int>(expanded.size()); ++d) {
       const Tensor& i = expanded[static_cast<size_t>(d)];
       if (!i.defined()) continue;
-      if (!is_integral(i.dtype()))
+      if (!is_integral(i.dtype()) || is_narrow(i.dtype()))
         fail_index(op, "an index tensor is ", name_of(i.dtype()),
                    "; expected int64, int32 or bool");
       shape = axes.empty() ? i.shape() : join_shapes(op, shape, i.shape());

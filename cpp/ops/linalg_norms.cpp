@@ -31,12 +31,13 @@ Tensor vector_norm(const char* op, const Tensor& given, double p, const OptDims&
       fail_runtime(op, "dimension ", d, " of shape ", t.shape(), " is empty: nothing has the norm ",
                    p, "; take another order");
   if (std::isinf(p)) return extreme(op, node, p > 0 ? Id::Max : Id::Min, abs(t), axes, keepdim);
-  const Tensor out = unrecorded([&] {
-    if (p == 0) return sum(to(t != 0., t.dtype()), axes, keepdim, std::nullopt);
-    if (p == 1) return sum(abs(t), axes, keepdim, std::nullopt);
-    if (p == 2) return sqrt(sum(t * t, axes, keepdim, std::nullopt));
-    return pow(sum(pow(abs(t), p), axes, keepdim, std::nullopt), 1. / p);
-  });
+  const auto of = [&](const Tensor& x) {
+    if (p == 0) return sum(to(x != 0., x.dtype()), axes, keepdim, std::nullopt);
+    if (p == 1) return sum(abs(x), axes, keepdim, std::nullopt);
+    if (p == 2) return sqrt(sum(x * x, axes, keepdim, std::nullopt));
+    return pow(sum(pow(abs(x), p), axes, keepdim, std::nullopt), 1. / p);
+  };
+  const Tensor out = unrecorded([&] { return in_wide(t, of); });
   if (Recorder r{&t}; r)
     r.save(t).save_output().done(node, out, [p, bits](const Backward& b) {
       const Tensor x = b.saved(0), upstream = unreduce(b.grad(), x.shape(), bits);

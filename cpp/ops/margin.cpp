@@ -135,7 +135,7 @@ Tensor gaussian_nll(const Tensor& input, Operand target, Operand given_var, bool
 
 /// input as [rows, classes], with the shape of one loss per row.
 std::pair<Tensor, Dims> as_rows(const char* op, const Tensor& input) {
-  require_float(op, input.dtype());
+  require_wide_float(op, input.dtype());
   if (input.dim() > 2 || (input.dim() == 2 && input.size(1) == 0) ||
       (input.dim() < 2 && input.numel() == 0))
     fail_runtime(op, "input has shape ", input.shape(),

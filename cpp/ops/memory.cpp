@@ -79,6 +79,7 @@ Tensor logspace(const Operand& first, const Operand& last, int64_t steps, double
   const bool complex = start.kind == Scalar::Complex || end.kind == Scalar::Complex;
   const DType type = dtype.value_or(complex ? complex_of(default_dtype()) : default_dtype());
   if (is_complex(type)) return exp(linspace(first, last, steps, type) * std::log(base));
+  if (is_narrow(type)) return to(logspace(first, last, steps, base, wide_of(type)), type);
   Tensor out = empty({steps}, type);
   visit(out.dtype(), [&](auto zero) {
     using T = decltype(zero);

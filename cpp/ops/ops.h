@@ -31,6 +31,8 @@ void require_storable(const char* op, DType result, DType target);
 void require_number_type(const char* op, const Tensor& t);
 /// NotImplementedError for other than floating-point types.
 void require_float(const char* op, DType dtype);
+/// NotImplementedError for other than float32 and float64.
+void require_wide_float(const char* op, DType dtype);
 /// An error of that kind where a flag is False, now and whenever a recording is replayed.
 void require_every(const char* op, const Tensor& flags, ErrorKind kind, const char* otherwise);
 /// t converted; of complex numbers the real parts, and a warning; RuntimeError for a Python number
@@ -45,6 +47,11 @@ Tensor fitted(const char* op, const Tensor& value, DType dtype);
 template <class F>
 Tensor in_int32(const Tensor& t, F f) {
   return t.dtype() == DType::UInt8 ? to(f(to(t, DType::Int32)), DType::UInt8) : f(t);
+}
+/// f(t); for a narrow type f computes in the wide one throughout, and is rounded once.
+template <class F>
+Tensor in_wide(const Tensor& t, F f) {
+  return is_narrow(t.dtype()) ? to(f(to(t, wide_of(t.dtype()))), t.dtype()) : f(t);
 }
 /// Whether tensors of the type select by what is not zero: bool, and as in PyTorch's past uint8.
 constexpr bool is_mask(DType dtype) { return dtype <= DType::UInt8; }

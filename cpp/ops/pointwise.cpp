@@ -132,7 +132,8 @@ class PointwiseNode final : public Node {
     if (reads & (2u << op_.inputs)) y = call.saved(op_.inputs);
     // In a formula two numbers may meet: neither may give way to the default type.
     for (Tensor& t : in)
-      if (t.defined() && t->is_wrapped_number && grad_enabled()) t = detached(t);
+      if (t.defined() && t->is_wrapped_number && grad_enabled())
+        t = is_narrow(g.dtype()) ? to(detached(t), g.dtype()) : detached(t);
     // kernels/rows_complex.cpp: the formulas take conjugates; the kernels take them themselves.
     if (is_complex(g.dtype()) && grad_enabled())
       for (Tensor* t : {&in[0], &in[1], &in[2], &y})
@@ -204,13 +205,17 @@ struct Prepared {
   Prepared(const PointwiseOp& op, const Tensor* given) : dtype(compute_dtype(op, given)) {
     check_types(op, given, dtype);
     shape = given[0].shape();
+    // The rows of arithmetic compute with the number itself beside a narrow type, as PyTorch's do.
+    const bool exact = is_narrow_float(dtype) && op.numbers == formulas::Numbers::Any;
     for (int k = 0; k < op.inputs; ++k) {
       const bool condition = op.masked && k == 0;
       if (condition && given[k].dtype() != DType::Bool)
         fail_runtime(op.name, "the condition is ", name_of(given[k].dtype()),
                      "; expected a bool tensor, e.g. x > 0");
       const DType wanted = condition ? DType::Bool : dtype;
-      in[k] = given[k].dtype() == wanted ? given[k] : to(given[k], wanted);
+      const bool as_it_is = given[k].dtype() == wanted || (exact && given[k]->is_wrapped_number &&
+                                                           given[k].dtype() == DType::Float32);
+      in[k] = as_it_is ? given[k] : to(given[k], wanted);
       if (k > 0 && !(given[k].shape() == shape))
         shape = broadcast_shapes(op.name, shape, given[k].shape());
     }

@@ -182,7 +182,7 @@ template <int N>
 Tensors max_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
                  const Dims& padding, const Dims& dilation, bool ceil_mode) {
   const char* op = kMaxPool[N - 1];
-  if (x.dtype() == DType::UInt8 || x.dtype() == DType::Int32) {
+  if (is_integral(x.dtype()) && x.dtype() != DType::Int64) {
     const Tensors found =
         max_pool<N>(to(x, DType::Int64), kernel_size, stride, padding, dilation, ceil_mode);
     return {to(found[0], x.dtype()), found[1]};
@@ -234,6 +234,7 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
   const char* op = kAvgPool[N - 1];
   if constexpr (N == 2) wrap_axis(op, -3, x.dim());
   check_pooled(op, x, N);
+  if (N == 3 && is_narrow(x.dtype())) require_wide_float(op, x.dtype());
   const PoolLayout l = pool_layout(op, N, kernel_size, stride, padding, {1});
   if (divisor_override && *divisor_override == 0)
     fail_runtime(op, "divisor_override=0; pass a number that can divide");

@@ -36,19 +36,18 @@ bool one_word(uint64_t range) { return range != 0 && range < uint64_t{1} << 28; 
 /// The largest of the whole numbers that a type holds without gaps.
 int64_t largest_whole(DType dtype) {
   switch (dtype) {
-    case DType::Bool: return 1;
-    case DType::UInt8: return std::numeric_limits<uint8_t>::max();
-    case DType::Int32: return std::numeric_limits<int32_t>::max();
-    case DType::Int64: return std::numeric_limits<int64_t>::max();
+    case DType::Float16: return int64_t{1} << 11;
+    case DType::BFloat16: return int64_t{1} << 8;
     case DType::Float32: return int64_t{1} << 24;
-    default: return int64_t{1} << 53;
+    case DType::Float64: return int64_t{1} << 53;
+    default: return most_of(dtype);
   }
 }
 
 /// RuntimeError where an integer type or bool does not hold a bound.
 void require_held(const char* op, DType dtype, int64_t first, int64_t last) {
   if (is_floating(dtype) || dtype == DType::Int64) return;
-  const int64_t most = largest_whole(dtype), least = is_signed(dtype) ? -most - 1 : 0;
+  const int64_t most = most_of(dtype), least = least_of(dtype);
   for (int64_t end : {first, last})
     if (end < least || end > most)
       fail_runtime(op, end, " is out of bounds for ", name_of(dtype), "; expected ", least, " to ",

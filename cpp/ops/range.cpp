@@ -38,8 +38,7 @@ Tensor logit(const Tensor& t, std::optional<double> eps) {
 Tensor nan_to_num(const Tensor& t, std::optional<double> nan, std::optional<double> posinf,
                   std::optional<double> neginf) {
   if (!is_floating(t.dtype())) return clone(t);
-  const double largest = t.dtype() == DType::Float32 ? std::numeric_limits<float>::max()
-                                                     : std::numeric_limits<double>::max();
+  const double largest = largest_of(t.dtype());
   const double values[] = {nan.value_or(0.), posinf.value_or(largest), neginf.value_or(-largest)};
   return pointwise(op_of<formulas::NanToNum>(), &t, values);
 }

@@ -258,7 +258,7 @@ Tensor resize(const Tensor& x, const Dims& size, const std::string& mode, bool a
     if (x.size(2 + d) < 1 || size[d] < 1)
       fail_runtime(op, "the input has shape ", x.shape(), ", the output the size ", size,
                    "; both must be positive");
-    const bool is_float = x.dtype() == DType::Float32;
+    const bool is_float = wide_of(x.dtype()) == DType::Float32;
     const auto table = antialias ? is_float ? &antialiased_table<float> : &antialiased_table<double>
                        : is_float ? &table_of<float>
                                   : &table_of<double>;

@@ -31,6 +31,11 @@ int64_t check_rows(const char* op, const Tensor& x, const Dims& shape, const Ten
 Tensor layer_norm(const Tensor& x, const Sizes& shape, const std::optional<Tensor>& weight,
                   const std::optional<Tensor>& bias, double eps) {
   const char* op = "layer_norm";
+  if (is_narrow_float(x.dtype()))
+    return normalized_wide(op, "NativeLayerNormBackward0", x, {weight, bias, {}, {}},
+                           [&](const Tensor& t, const NormTensors& with) {
+                             return layer_norm(t, shape, with.weight, with.bias, eps);
+                           });
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   const int64_t n = check_rows(op, x, shape, w, b), rows = n ? x.numel() / n : 0;
   auto as_rows = [rows, n](const Tensor& t) {
@@ -77,6 +82,11 @@ Tensor layer_norm(const Tensor& x, const Sizes& shape, const std::optional<Tenso
 
 Tensor rms_norm(const Tensor& x, const Sizes& shape, const std::optional<Tensor>& weight,
                 std::optional<double> eps) {
+  if (is_narrow_float(x.dtype()))
+    return normalized_wide("rms_norm", "MulBackward0", x, {weight, {}, {}, {}},
+                           [&](const Tensor& t, const NormTensors& with) {
+                             return rms_norm(t, shape, with.weight, eps);
+                           });
   const Tensor w = weight ? to(*weight, x.dtype()) : Tensor();
   if (x.dim() < shape.size() && (!weight || w.shape() == shape))
     fail_value("rms_norm", "input has shape ", x.shape(), "; normalized_shape=", shape,

@@ -16,10 +16,7 @@ Tensor identity_of(const std::string& reduce, DType dtype) {
     const double inf = std::numeric_limits<double>::infinity();
     return full({}, largest ? inf : -inf, dtype);
   }
-  return visit(dtype, [&](auto zero) {
-    using Limits = std::numeric_limits<decltype(zero)>;
-    return full_int({}, static_cast<int64_t>(largest ? Limits::max() : Limits::lowest()), dtype);
-  });
+  return full_int({}, largest ? most_of(dtype) : least_of(dtype), dtype);
 }
 
 ScatterMode mode_of(const std::string& reduce) {

@@ -58,9 +58,9 @@ Tensor quantile_ranks(const Tensor& sorted, const Tensor& q, bool skip_nan) {
 /// [Hyndman & Fan 1996, type 7]
 Tensor quantile(const char* op, const Tensor& t, const Tensor& q, std::optional<int64_t> dim,
                 bool keepdim, const std::string& interpolation, bool skip_nan) {
-  if (!is_floating(t.dtype()) || q.dtype() != t.dtype())
+  if (!is_wide_float(t.dtype()) || q.dtype() != t.dtype())
     fail_runtime(op, "input is ", name_of(t.dtype()), ", q ", name_of(q.dtype()),
-                 "; expected one floating-point type");
+                 "; expected float32 or float64 for both");
   if (q.dim() > 1) fail_runtime(op, "q has shape ", q.shape(), "; expected at most one dimension");
   if (t.numel() == 0) fail_runtime(op, "input of shape ", t.shape(), " has no elements");
   const int axis = dim ? wrap_axis(op, *dim, t.dim()) : 0;

@@ -91,7 +91,7 @@ void* StepScalars::of(double* counters, bool first) {
 }
 
 Tensor new_counter(const formulas::Counter& counter, const double* settings) {
-  Tensor t = empty({}, default_dtype());
+  Tensor t = empty({}, wide_of(default_dtype()));
   write_number(t, counter.like < 0 ? counter.start : settings[counter.like]);
   return t;
 }
@@ -111,9 +111,10 @@ void check_state(const UpdateRule& rule, const UpdateItem& item) {
   for (size_t k = 0; k < rule.slots.size(); ++k)
     if (item.slots[k].defined()) check_like(rule, rule.slots[k].name, item.slots[k], item.param);
   for (size_t k = 0; k < rule.counters.size(); ++k)
-    if (const Tensor& t = item.counters[k]; t.numel() != 1 || !is_floating(t.dtype()))
+    if (const Tensor& t = item.counters[k];
+        t.numel() != 1 || !is_floating(t.dtype()) || is_narrow(t.dtype()))
       fail_runtime(rule.name, rule.counters[k].name, " has shape ", t.shape(), " and type ",
-                   name_of(t.dtype()), "; it must be one floating-point number");
+                   name_of(t.dtype()), "; it must be one number of float32 or float64");
 }
 
 namespace {
@@ -163,8 +164,8 @@ void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& sca
 }
 
 bool ReadyUpdate::possible(const UpdateItem& item) {
-  if (item.first || !item.param.is_contiguous() || !item.grad.is_contiguous() ||
-      is_complex(item.param.dtype()))
+  if (item.first || is_narrow(item.param.dtype()) || !item.param.is_contiguous() ||
+      !item.grad.is_contiguous() || is_complex(item.param.dtype()))
     return false;
   return std::all_of(std::begin(item.slots), std::end(item.slots),
                      [](const Tensor& t) { return !t.defined() || t.is_contiguous(); });

@@ -36,12 +36,16 @@ from ._layout import (
     strided,
 )
 from ._legacy import (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
+    CharTensor,
     DoubleTensor,
     FloatTensor,
+    HalfTensor,
     IntTensor,
     LongTensor,
+    ShortTensor,
     range,
 )
 from ._lowrank import pca_lowrank, svd_lowrank
@@ -74,6 +78,7 @@ if TYPE_CHECKING:
     from . import amp as amp
     from . import backends as backends
     from . import compiler as compiler
+    from . import cpu as cpu
     from . import cuda as cuda
     from . import distributed as distributed
     from . import distributions as distributions
@@ -119,12 +124,16 @@ long = _core.int64
 short = _core.int16
 
 __all__ = [
+    "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
+    "CharTensor",
     "DoubleTensor",
     "FloatTensor",
+    "HalfTensor",
     "IntTensor",
     "LongTensor",
+    "ShortTensor",
     "Size",
     "Tensor",
     "TypedStorage",
@@ -205,6 +214,7 @@ _lazy = [
     "amp",
     "backends",
     "compiler",
+    "cpu",
     "cuda",
     "distributed",
     "distributions",
@@ -249,12 +259,16 @@ __getattr__ = missing_from(
 )
 # Types that scripts show: <class 'backprop_ext.Size'>, as PyTorch says <class 'torch.Size'>.
 for _type in (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
+    CharTensor,
     DoubleTensor,
     FloatTensor,
+    HalfTensor,
     IntTensor,
     LongTensor,
+    ShortTensor,
     Size,
     device,
     finfo,  # noqa: F405

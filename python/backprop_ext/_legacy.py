@@ -17,12 +17,16 @@ else:
     _Base = object
 
 __all__ = [
+    "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
+    "CharTensor",
     "DoubleTensor",
     "FloatTensor",
+    "HalfTensor",
     "IntTensor",
     "LongTensor",
+    "ShortTensor",
     "range",
 ]
 
@@ -92,6 +96,12 @@ class _TypedTensor(type):
         return isinstance(obj, Tensor) and obj.dtype == cls.dtype
 
 
+class BFloat16Tensor(_Base, metaclass=_TypedTensor):
+    """A tensor of bfloat16."""
+
+    dtype = _core.bfloat16
+
+
 class BoolTensor(_Base, metaclass=_TypedTensor):
     """A tensor of bool."""
 
@@ -102,6 +112,12 @@ class ByteTensor(_Base, metaclass=_TypedTensor):
     """A tensor of uint8."""
 
     dtype = _core.uint8
+
+
+class CharTensor(_Base, metaclass=_TypedTensor):
+    """A tensor of int8."""
+
+    dtype = _core.int8
 
 
 class DoubleTensor(_Base, metaclass=_TypedTensor):
@@ -116,6 +132,12 @@ class FloatTensor(_Base, metaclass=_TypedTensor):
     dtype = _core.float32
 
 
+class HalfTensor(_Base, metaclass=_TypedTensor):
+    """A tensor of float16."""
+
+    dtype = _core.float16
+
+
 class IntTensor(_Base, metaclass=_TypedTensor):
     """A tensor of int32."""
 
@@ -126,3 +148,9 @@ class LongTensor(_Base, metaclass=_TypedTensor):
     """A tensor of int64."""
 
     dtype = _core.int64
+
+
+class ShortTensor(_Base, metaclass=_TypedTensor):
+    """A tensor of int16."""
+
+    dtype = _core.int16

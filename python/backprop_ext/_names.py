@@ -28,13 +28,9 @@ __all__ = [
 
 # Element types that are not here, and what stands nearest: a type, then the method of that name.
 _KIN: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(["float16", "bfloat16", "half"], ("float32", "float")),
     **dict.fromkeys(["complex32", "chalf"], ("complex64", "cfloat")),
-    **dict.fromkeys(["uint16", "int8", "int16"], ("int32",)),
-    **dict.fromkeys(["char", "short"], ("int32", "int")),
+    "uint16": ("int32",),
     **dict.fromkeys(["uint32", "uint64"], ("int64",)),
-    **dict.fromkeys(["HalfTensor", "BFloat16Tensor"], ("FloatTensor",)),
-    **dict.fromkeys(["CharTensor", "ShortTensor"], ("IntTensor",)),
 }
 
 

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from . import _core
+from ._bits import as_bits, from_bits
 from ._core import Tensor
 from ._tensor import _rebuild
 from .nn.parameter import Parameter
@@ -61,12 +61,12 @@ def share(tensor: Tensor) -> None:
     """Moves the values; other tensors on the memory where they were stay there."""
     if is_shared(tensor):
         return
-    old = tensor.detach().numpy()
+    old = as_bits(tensor)
     descriptor = os.memfd_create("tensor")
     os.ftruncate(descriptor, max(old.nbytes, 1))
     values = _mapped(descriptor, old.shape, old.dtype)
     values[...] = old
-    tensor.data = _core.from_numpy(values)
+    tensor.data = from_bits(values, tensor.dtype)
 
 
 def _received(cls: type[Tensor], file: Any, layout: tuple[Any, ...], *rest: Any) -> Tensor:

@@ -91,12 +91,17 @@ class finfo(_Limits):  # noqa: N801 (PyTorch's name)
         kind = kind.to_real() if kind.is_complex else kind
         if not kind.is_floating_point:
             raise TypeError(f"[finfo] {kind} is no floating-point type; use iinfo")
-        limits = np.finfo(str(kind).removeprefix("torch."))
-        self.bits = int(limits.bits)
         self.dtype = str(kind).removeprefix("torch.")
-        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
-        self.tiny = self.smallest_normal = float(limits.smallest_normal)
-        self.resolution = float(str(limits.resolution))
+        self.bits = 8 * kind.itemsize
+        if kind is _core.bfloat16:  # float32 with 8 digits of 24
+            self.eps, self.max, self.resolution = 2.0**-7, (2 - 2.0**-7) * 2.0**127, 0.01
+            self.tiny = float(np.finfo(np.float32).smallest_normal)
+        else:
+            limits = np.finfo(self.dtype)
+            self.eps, self.max = float(limits.eps), float(limits.max)
+            self.tiny = float(limits.smallest_normal)
+            self.resolution = float(str(limits.resolution))
+        self.min, self.smallest_normal = -self.max, self.tiny
 
 
 class iinfo(_Limits):  # noqa: N801 (PyTorch's name)

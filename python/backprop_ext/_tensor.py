@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from . import _core
+from ._bits import as_bits, from_bits
 from ._checks import the_bool, the_tensor
 from ._core import Tensor
 from ._tensor_str import tensor_str
@@ -26,10 +27,14 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 _TYPE_NAMES = {
     _core.float32: "torch.FloatTensor",
     _core.float64: "torch.DoubleTensor",
+    _core.float16: "torch.HalfTensor",
+    _core.bfloat16: "torch.BFloat16Tensor",
     _core.complex64: "torch.ComplexFloatTensor",
     _core.complex128: "torch.ComplexDoubleTensor",
     _core.int32: "torch.IntTensor",
     _core.int64: "torch.LongTensor",
+    _core.int16: "torch.ShortTensor",
+    _core.int8: "torch.CharTensor",
     _core.uint8: "torch.ByteTensor",
     _core.bool: "torch.BoolTensor",
 }
@@ -168,13 +173,18 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
 def _reduce_ex(self: Tensor, protocol: Any) -> tuple[Any, ...]:
     """Pickled as its values: the graph and the hooks stay behind."""
     attributes = dict(getattr(self, "__dict__", {}))
-    return _rebuild, (type(self), self.detach().numpy(), self.requires_grad, attributes)
+    made_of = (type(self), as_bits(self), self.requires_grad, attributes)
+    return _rebuild, (*made_of, self.dtype) if self.dtype is _core.bfloat16 else made_of
 
 
 def _rebuild(
-    cls: type[Tensor], array: NDArray[Any], requires_grad: bool, attributes: dict[str, Any]
+    cls: type[Tensor],
+    array: NDArray[Any],
+    requires_grad: bool,
+    attributes: dict[str, Any],
+    dtype: Any = None,
 ) -> Tensor:
-    values = _core.from_numpy(array if array.flags.writeable else array.copy())
+    values = from_bits(array if array.flags.writeable else array.copy(), dtype)
     rebuilt = _with_class(cls, values, requires_grad)
     if attributes:
         rebuilt.__dict__.update(attributes)

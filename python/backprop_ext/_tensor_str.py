@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from . import _core
+from ._bits import as_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +97,7 @@ def tensor_str(self: Tensor) -> str:
     usual = (_core.int64, _core.bool, default.to_complex())
     if dtype != default and (empty or dtype not in usual):
         notes.append(f"dtype={dtype}")
-    text = prefix + ("[]" if empty else _values_str(self.detach().numpy(), len(prefix)))
+    text = prefix + ("[]" if empty else _values_str(as_values(self), len(prefix)))
     return _noted(text, notes + graph_notes(self), len(prefix))
 
 
@@ -116,7 +117,7 @@ def parts_str(parts: dict[str, Tensor], notes: list[str], new_line: bool) -> str
         if part.numel() == 0:
             lines.append(f"{text}[], size={tuple(part.shape)})")
         else:
-            lines.append(f"{text}{_values_str(part.detach().numpy(), indent + len(text))})")
+            lines.append(f"{text}{_values_str(as_values(part), indent + len(text))})")
     return _noted("tensor(" + f",\n{' ' * indent}".join(lines), notes, indent, new_line)
 
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from . import _core
+from ._bits import from_bits
 from ._device import device
 from ._named import exists
 from ._saved_objects import trusted
@@ -35,10 +36,14 @@ __all__ = ["is_torch_file", "read_torch_file"]
 _STORAGES = {
     "FloatStorage": "float32",
     "DoubleStorage": "float64",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
     "ComplexFloatStorage": "complex64",
     "ComplexDoubleStorage": "complex128",
     "IntStorage": "int32",
     "LongStorage": "int64",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
     "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }
@@ -74,7 +79,7 @@ class _Unpickler(pickle.Unpickler):
         self._storages: dict[str, Tensor] = {}
         order = f"{folder}byteorder"
         big = order in archive.namelist() and archive.read(order) == b"big"
-        self._order = ">" if big else "<"
+        self._order: Literal["<", ">"] = ">" if big else "<"
         self._known = self._names()
         self._weights_only = weights_only
 
@@ -113,14 +118,15 @@ class _Unpickler(pickle.Unpickler):
         """A storage: ("storage", its type, its key, its place, its number of elements)."""
         _, kind, key, _, count = pid
         if key not in self._storages:
-            dtype = np.dtype(kind())
+            name = kind()
+            dtype = np.dtype("int16" if name == "bfloat16" else name)  # its bits
             content = self._archive.read(f"{self._folder}data/{key}")
             if type(count) is not int or len(content) < count * dtype.itemsize:
-                raise ValueError(f"storage {key} has {len(content)} bytes for {count} {dtype}")
+                raise ValueError(f"storage {key} has {len(content)} bytes for {count} {name}")
             if dtype == np.bool_ and content.strip(b"\0\1"):
                 raise ValueError(f"storage {key} has a bool that is neither 0 nor 1")
             elements = np.frombuffer(content, dtype.newbyteorder(self._order), count)
-            self._storages[key] = _core.from_numpy(elements.astype(dtype))
+            self._storages[key] = from_bits(elements.astype(dtype), getattr(_core, name))
         return self._storages[key]
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Mixed precision, of which there is one precision here: autocast changes nothing.
+"""Mixed precision: blocks whose products compute in bfloat16 or float16, and scaled losses.
 
 Scripts that are written for GPUs run as PyTorch runs them where there is none: with a warning,
 and in float32. Source: https://docs.pytorch.org/docs/stable/amp.html
@@ -23,28 +23,40 @@ __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_av
 __getattr__ = missing_from("torch.amp", globals())
 
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
+_TYPES = (_core.bfloat16, _core.float16)
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """False: there is no float16 or bfloat16."""
-    return False
+    """Whether autocast does something there: on "cpu"."""
+    _require_device("is_autocast_available", device_type)
+    return device_type == "cpu"
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """False, in a block of autocast too: everything stays in float32."""
+    """Whether this is inside of a block of autocast that is for the device."""
+    return device_type == "cpu" and _core._get_autocast() != _core.float32
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """Whether this is inside of a block of autocast for the CPU."""
+    return is_autocast_enabled("cpu")
+
+
+def is_autocast_cache_enabled() -> bool:
+    """False: weights are cast at each use."""
     return False
 
 
-is_autocast_cpu_enabled = is_autocast_cache_enabled = is_autocast_enabled
-
-
 def get_autocast_dtype(device_type: str) -> _core.dtype:
-    """What autocast would take where PyTorch has it: bfloat16 on the CPU, float16 elsewhere.
+    """The type of the block, or what one has by default: bfloat16 on the CPU, float16 elsewhere.
 
     Raises RuntimeError for a device_type that PyTorch has not.
     """
     _require_device("get_autocast_dtype", device_type)
-    return _core.bfloat16 if device_type == "cpu" else _core.float16
+    if device_type != "cpu":
+        return _core.float16
+    now = _core._get_autocast()
+    return _core.bfloat16 if now == _core.float32 else now
 
 
 def _require_device(op: str, device_type: str) -> None:
@@ -63,10 +75,13 @@ def custom_bwd(bwd: Any = None, *, device_type: str = "cpu") -> Any:
 
 
 class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
-    """A `with` block or a decorator in which everything stays in its precision; enabled, it warns.
+    """A `with` block or a decorator in which products take and give `dtype`, on the CPU bfloat16.
 
+    Matrix products, linear layers and convolutions cast their inputs to it, losses and others that
+    want precision theirs to float32, all else computes in what it is given; float64 stays. Without
+    effect for another device than "cpu" or another dtype than bfloat16 and float16, with a warning.
     Raises ValueError for a device_type that is no string, RuntimeError for one that PyTorch has
-    not either.
+    not either. Source: PyTorch's torch.amp.autocast.
     """
 
     def __init__(
@@ -79,21 +94,36 @@ class autocast(ContextDecorator):  # noqa: N801 (PyTorch's name)
         if not isinstance(device_type, str):
             raise ValueError(f"[autocast] device_type is {device_type!r}; pass a string, as 'cpu'")
         _require_device("autocast", device_type)
-        self.device, self._dtype = device_type, dtype
-        if enabled:
+        self.device = device_type
+        self.fast_dtype = get_autocast_dtype(device_type) if dtype is None else dtype
+        if enabled and (missing := self._missing()):
             warnings.warn(
-                f"[autocast] there is no {'bfloat16' if device_type == 'cpu' else 'GPU'} here; "
-                "everything stays in float32, pass enabled=False",
+                f"[autocast] there is no {missing}; everything stays in float32, pass "
+                "enabled=False",
                 stacklevel=2,
             )
+            enabled = False
+        self._enabled = enabled
+        self._before: list[_core.dtype] = []
+
+    def _missing(self) -> str:
+        if self.device != "cpu":
+            return "GPU here"
+        if isinstance(self.fast_dtype, _core.dtype) and self.fast_dtype not in _TYPES:
+            return f"product in {self.fast_dtype}, but in bfloat16 and float16"
+        return ""
 
     def __enter__(self) -> autocast:
-        if not isinstance(self._dtype, (_core.dtype, type(None))):
-            raise TypeError(f"[autocast] dtype={self._dtype!r}; pass a dtype")
+        if not isinstance(self.fast_dtype, _core.dtype):
+            raise TypeError(f"[autocast] dtype={self.fast_dtype!r}; pass a dtype")
+        if self.device == "cpu":
+            now = self.fast_dtype if self._enabled else _core.float32
+            self._before.append(_core._set_autocast(now))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        return None
+        if self._before:
+            _core._set_autocast(self._before.pop())
 
 
 class GradScaler:

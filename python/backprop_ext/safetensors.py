@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from . import _core
+from ._bits import as_bits
 from ._core import Tensor
 from ._device import on_cpu
 
@@ -34,8 +35,12 @@ _NAMES = {
     _core.float64: "F64",
     _core.complex64: "C64",
     _core.float32: "F32",
+    _core.float16: "F16",
+    _core.bfloat16: "BF16",
     _core.int64: "I64",
     _core.int32: "I32",
+    _core.int16: "I16",
+    _core.int8: "I8",
     _core.uint8: "U8",
     _core.bool: "BOOL",
 }
@@ -87,8 +92,8 @@ def _parts(tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> list[
     parts: list[Any] = []
     end = 0
     for name in order:
-        t = tensors[name].detach()
-        array = t.numpy()
+        t = tensors[name]
+        array = as_bits(t)
         little = array if sys.byteorder == "little" else array.byteswap()
         parts.append(np.ascontiguousarray(little).reshape(-1).view(np.uint8).data)
         start, end = end, end + t.nbytes
@@ -162,13 +167,13 @@ def _tensors(stream: IO[bytes], size: int) -> dict[str, Tensor]:
 
 def _elements(stream: IO[bytes], dtype: Any, shape: list[int]) -> Tensor:
     t = _core.empty(tuple(shape), dtype=dtype)
-    array = t.numpy().reshape(-1).view(np.uint8)
+    array = as_bits(t).reshape(-1).view(np.uint8)
     if stream.readinto(array.data) != array.size:  # type: ignore[attr-defined]
         raise ValueError("the file ends early")
     if dtype == _core.bool and array.size and array.max() > 1:
         raise ValueError("a bool that is neither 0 nor 1")
     if sys.byteorder == "big":
-        t.numpy().byteswap(inplace=True)
+        as_bits(t).byteswap(inplace=True)
     return t
 
 

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from . import _core
+from ._bits import as_bits
 from ._core import Tensor
 from ._device import device, on_cpu
 from ._layout import strided
@@ -65,6 +66,10 @@ _DTYPES = {
     "float64": _core.float64,
     "complex64": _core.complex64,
     "complex128": _core.complex128,
+    "float16": _core.float16,
+    "bfloat16": _core.bfloat16,
+    "int8": _core.int8,
+    "int16": _core.int16,
     "int32": _core.int32,
     "int64": _core.int64,
     "uint8": _core.uint8,
@@ -274,6 +279,8 @@ def _layout(t: Tensor) -> dict[str, Any]:
         "offset": t.storage_offset(),
         "requires_grad": t.requires_grad,
     }
+    if t.dtype is _core.bfloat16:  # its storage holds the bits
+        entry["dtype"] = "bfloat16"
     return entry | ({"persistent": t.persistent} if isinstance(t, Buffer) else {})
 
 
@@ -289,7 +296,7 @@ def _span(tensors: list[Tensor]) -> tuple[int, NDArray[Any]]:
     first = min(tensors, key=lambda t: t.storage_offset())
     offset = first.storage_offset()
     stop = max(t.storage_offset() + _reach(list(t.shape), list(t.stride())) for t in tensors)
-    array = first.detach().numpy()
+    array = as_bits(first)
     run = np.lib.stride_tricks.as_strided(
         array, (max(0, stop - offset),), (array.itemsize,), writeable=False
     )
@@ -401,6 +408,8 @@ class _Reader:
         ):
             raise ValueError(f"tensor {index} does not fit its storage")
         found = storage.as_strided(tuple(shape), tuple(strides), offset)
+        if "dtype" in entry:
+            found = found.view(_DTYPES[entry["dtype"]])
         self._tensors[index] = _with_class(found, entry)
         return self._tensors[index]
 

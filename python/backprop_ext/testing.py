@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._bits import as_values
 from ._core import Tensor, tensor
 from ._test_tensor import make_tensor
 from .autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -27,6 +28,8 @@ __all__ = [
 
 # (rtol, atol) by dtype; other dtypes are compared exactly.
 _TOLERANCES = {
+    "float16": (1e-3, 1e-5),
+    "bfloat16": (1.6e-2, 1e-5),
     "float32": (1.3e-6, 1e-5),
     "float64": (1e-7, 1e-7),
     "complex64": (1.3e-6, 1e-5),
@@ -51,7 +54,7 @@ def assert_close(
     """|actual - expected| <= atol + rtol |expected|, elementwise, in tensors and containers.
 
     Without tolerances: 1.3e-6 and 1e-5 for float32 and complex64, 1e-7 and 1e-7 for float64 and
-    complex128, 0 for others.
+    complex128, 1e-3 and 1e-5 for float16, 1.6e-2 and 1e-5 for bfloat16, 0 for others.
     Raises AssertionError that tells the worst element, ValueError for one tolerance without the
     other, TypeError for types that cannot be compared.
     Source: https://docs.pytorch.org/docs/stable/testing.html
@@ -133,18 +136,25 @@ def _leaf_difference(
     if a.shape != e.shape:
         return f"shapes {a.shape} and {e.shape} differ{where}"
     is_tensor = isinstance(actual, Tensor)
-    if check_dtype and a.dtype != e.dtype:
-        return f"dtypes {a.dtype} and {e.dtype} differ{where}; cast one, or pass check_dtype=False"
+    dtypes = [_dtype_of(*pair) for pair in ((actual, a), (expected, e))]
+    if check_dtype and dtypes[0] != dtypes[1]:
+        return (
+            f"dtypes {dtypes[0]} and {dtypes[1]} differ{where}; cast one, or pass check_dtype=False"
+        )
     if check_stride and is_tensor and actual.stride() != expected.stride():
         return f"strides {actual.stride()} and {expected.stride()} differ{where}"
-    both = [_TOLERANCES.get(array.dtype.name, (0.0, 0.0)) for array in (a, e)]
+    both = [_TOLERANCES.get(dtype, (0.0, 0.0)) for dtype in dtypes]
     rtol, atol = tolerances or (max(t[0] for t in both), max(t[1] for t in both))
     return _worst(a, e, rtol, atol, equal_nan, where)
 
 
+def _dtype_of(obj: Any, array: Array) -> str:
+    return str(obj.dtype).removeprefix("torch.") if isinstance(obj, Tensor) else array.dtype.name
+
+
 def _array(obj: Any) -> Array | None:
     if isinstance(obj, Tensor):
-        return obj.detach().numpy()
+        return as_values(obj)
     numbers = (bool, int, float, complex, np.ndarray, np.generic)
     return np.asarray(obj) if isinstance(obj, numbers) else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numeric import rounded_to_bfloat16
 
 import backprop_ext as bx
 
@@ -145,9 +146,22 @@ CONVERSIONS = [
         ("long", "int64"),
         ("int", "int32"),
         ("byte", "uint8"),
+        ("half", "float16"),
+        ("short", "int16"),
+        ("char", "int8"),
         ("bool", "bool"),
     )
 ] + [
+    row(
+        "bfloat16",
+        rounded_to_bfloat16,
+        case(Real((3, 4), low=-4, high=4, whole=(-999, 999))),
+        case(Real((), low=1, high=4, whole=(1, 9))),
+        order=0,
+        result="float32",
+        whole_result="float32",
+        torch=False,
+    ),
     row(
         "_to_dtype",
         lambda a, dtype: a.astype(_numpy(dtype)),
@@ -156,7 +170,7 @@ CONVERSIONS = [
         result="float64",
         whole_result="float64",
         torch=False,
-    )
+    ),
 ]
 
 RANDOM = [

@@ -11,10 +11,11 @@ import torch
 import backprop_ext as bx
 
 DTYPES: Final = {getattr(torch, n): getattr(bx, n) for n in
-                 ("float32", "float64", "complex64", "complex128", "int64", "int32", "uint8",
-                  "bool")}  # fmt: skip
+                 ("float32", "float64", "complex64", "complex128", "int64", "int32", "int16",
+                  "int8", "uint8", "bool", "float16", "bfloat16")}  # fmt: skip
 SPARSE: Final = (torch.sparse_coo, torch.sparse_csr)
-TOLERANCE: Final = {"float32": (2e-4, 2e-5), "float64": (1e-7, 1e-9),
+TOLERANCE: Final = {"float16": (4e-3, 4e-3), "bfloat16": (3e-2, 3e-2),
+                    "float32": (2e-4, 2e-5), "float64": (1e-7, 1e-9),
                     "complex64": (2e-4, 2e-5), "complex128": (1e-7, 1e-9)}  # fmt: skip
 
 
@@ -74,7 +75,9 @@ def tensor(t: torch.Tensor) -> bx.Tensor:
         requires_grad, t = t.requires_grad, t.detach().resolve_conj().resolve_neg()
         return tensor(t.requires_grad_(requires_grad))
     whole = torch.empty(0, dtype=t.dtype).set_(t.untyped_storage()).clone()
-    made = bx.from_numpy(whole.numpy()).as_strided(t.shape, t.stride(), t.storage_offset())
+    bits = whole.view(torch.int16) if t.dtype is torch.bfloat16 else whole
+    flat = bx.from_numpy(bits.numpy()).view(DTYPES[t.dtype])
+    made = flat.as_strided(t.shape, t.stride(), t.storage_offset())
     return made.requires_grad_() if t.requires_grad else made
 
 
@@ -181,11 +184,14 @@ def difference_of_one(expected: Any, found: Any, shapes_only: bool) -> str | Non
         return f"{found.dtype}, PyTorch's {expected.dtype}"
     if shapes_only:
         return None
-    a = expected.detach().to_dense().numpy(force=True)
-    b = found.detach().to_dense().numpy()
+    dtype = f"{found.dtype}".removeprefix("torch.")
+    expected, found = expected.detach().to_dense(), found.detach().to_dense()
+    if dtype == "bfloat16":  # which NumPy has not
+        expected, found = expected.float(), found.float()
+    a, b = expected.numpy(force=True), found.numpy()
     if a.dtype.kind not in "fc":
         return None if np.array_equal(a, b) else f"{b.ravel()[:4]}, PyTorch {a.ravel()[:4]}"
-    relative, absolute = TOLERANCE[a.dtype.name]
+    relative, absolute = TOLERANCE[dtype]
     close = np.isclose(b, a, rtol=relative, atol=absolute, equal_nan=True)
     if close.all():
         return None

@@ -8,12 +8,16 @@ from .._device import on_cpu
 from .._names import keep_also, missing_from
 
 __all__ = [
+    "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
+    "CharTensor",
     "DoubleTensor",
     "FloatTensor",
+    "HalfTensor",
     "IntTensor",
     "LongTensor",
+    "ShortTensor",
     "current_device",
     "device_count",
     "empty_cache",
@@ -47,12 +51,16 @@ class _GpuTensor(type):
         raise TypeError(f"[cuda.{cls.__name__}] there is no GPU; use torch.{cls.__name__}")
 
 
+BFloat16Tensor = _GpuTensor("BFloat16Tensor", (), {})
 BoolTensor = _GpuTensor("BoolTensor", (), {})
 ByteTensor = _GpuTensor("ByteTensor", (), {})
+CharTensor = _GpuTensor("CharTensor", (), {})
 DoubleTensor = _GpuTensor("DoubleTensor", (), {})
 FloatTensor = _GpuTensor("FloatTensor", (), {})
+HalfTensor = _GpuTensor("HalfTensor", (), {})
 IntTensor = _GpuTensor("IntTensor", (), {})
 LongTensor = _GpuTensor("LongTensor", (), {})
+ShortTensor = _GpuTensor("ShortTensor", (), {})
 
 
 def is_available() -> bool:

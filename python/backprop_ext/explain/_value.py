@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from .._bits import as_values
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -60,7 +62,7 @@ class Value:
     @classmethod
     def of(cls, tensor: Tensor) -> Value:
         """The value that a tensor has now."""
-        return cls(tensor.detach().numpy(), str(tensor.dtype).removeprefix("torch."))
+        return cls(as_values(tensor), str(tensor.dtype).removeprefix("torch."))
 
     @property
     def size(self) -> int:

@@ -52,7 +52,7 @@ def _window(
     if the_number(op, count, "M") < 0:
         raise ValueError(f"[{op}] M is {count}; a window has 0 points or more")
     dtype = dtype or _core.get_default_dtype()
-    if not isinstance(dtype, _core.dtype) or not dtype.is_floating_point:
+    if dtype not in (_core.float32, _core.float64):
         raise ValueError(f"[{op}] dtype is {dtype}; expected torch.float32 or torch.float64")
     if count == 0:  # then nothing else is looked at, as in PyTorch
         return _core.empty((0,), dtype=dtype, device=device, requires_grad=requires_grad)

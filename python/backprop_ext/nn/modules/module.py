@@ -183,6 +183,14 @@ class Module(Hooked, Tree):
         """Parameters and buffers of real floats as float32."""
         return self._apply(lambda t: t.float() if t.is_floating_point() else t)
 
+    def half(self: _M) -> _M:
+        """Parameters and buffers of real floats as float16."""
+        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
+
+    def bfloat16(self: _M) -> _M:
+        """Parameters and buffers of real floats as bfloat16."""
+        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
+
     def double(self: _M) -> _M:
         """Parameters and buffers of real floats as float64."""
         return self._apply(lambda t: t.double() if t.is_floating_point() else t)

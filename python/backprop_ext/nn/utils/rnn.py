@@ -82,6 +82,10 @@ class PackedSequence(_Fields):
         """to(float32)."""
         return self.to(_core.float32)
 
+    def half(self) -> PackedSequence:
+        """to(float16)."""
+        return self.to(_core.float16)
+
     def long(self) -> PackedSequence:
         """to(int64)."""
         return self.to(_core.int64)
