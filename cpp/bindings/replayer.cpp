@@ -1,10 +1,11 @@
 // A captured function is called: what was called last is replayed without a Python frame, all else
 // goes to Captured._call.
+#include "bindings/python.h"
+
 #include <structmember.h>
 
 #include <cstring>
 
-#include "bindings/python.h"
 #include "capture/replay.h"
 
 namespace bx {
