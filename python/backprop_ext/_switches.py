@@ -32,6 +32,7 @@ __all__ = [
     "set_default_tensor_type",
     "set_deterministic_debug_mode",
     "set_float32_matmul_precision",
+    "set_flush_denormal",
     "set_num_interop_threads",
     "typename",
     "use_deterministic_algorithms",
@@ -194,6 +195,11 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
             f"[set_deterministic_debug_mode] {debug_mode!r}; 0, 1, 2, or one of {sorted(modes)}"
         )
     use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: the smallest numbers are kept as they are."""
+    return False
 
 
 def set_float32_matmul_precision(precision: str) -> None:

@@ -56,8 +56,8 @@ class _SpectralNorm:
 
 def _find(module: Module, kind: type, name: str) -> Any:
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook.run, kind) and hook.run.name == name:  # type: ignore[attr-defined]
-            return key, hook.run
+        if isinstance(hook, kind) and hook.name == name:  # type: ignore[attr-defined]
+            return key, hook
     return None
 
 

@@ -150,7 +150,7 @@ def remove(module: _M, name: str) -> _M:
 def is_pruned(module: Module) -> bool:
     """Whether a tensor of the module, or of one inside it, is pruned."""
     return any(
-        isinstance(hook.run, BasePruningMethod)
+        isinstance(hook, BasePruningMethod)
         for part in module.modules()
         for hook in part._forward_pre_hooks.values()
     )
