@@ -280,3 +280,10 @@ def test_misuse_of_dual_tensors_is_told() -> None:
             forward_ad.make_dual(x, x[:1])
         with pytest.raises(ValueError, match="int64 has no tangents"):
             forward_ad.make_dual(x.long(), x)
+
+
+def test_rows_of_a_jacobian_are_gradients_of_one_graph() -> None:
+    x = bx.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x.pow(2)
+    jacobian = bx.vmap(lambda v: bx.autograd.grad(y, x, v)[0])(bx.eye(3))
+    assert jacobian.tolist() == bx.diag(2 * x).tolist()

@@ -143,10 +143,10 @@ def is_complex(input: Tensor) -> bool:
 
 
 def typename(obj: Any) -> str:
-    """The name of an object's type, `torch.FloatTensor` for a tensor."""
+    """The name of a type, or of an object's; `torch.FloatTensor` for a tensor."""
     if isinstance(obj, Tensor):
         return str(obj.type())
-    kind = type(obj)
+    kind = obj if isinstance(obj, type) else type(obj)
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
