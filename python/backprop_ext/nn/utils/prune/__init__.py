@@ -51,6 +51,8 @@ __all__ = [
 ]
 
 __getattr__ = missing_from("torch.nn.utils.prune", globals())
+for _name in __all__[:8]:  # the classes, which print as PyTorch's
+    globals()[_name].__module__ = __name__
 
 
 def identity(module: _M, name: str) -> _M:
