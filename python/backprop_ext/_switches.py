@@ -24,6 +24,7 @@ __all__ = [
     "get_default_device",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
+    "has_cuda",
     "iinfo",
     "is_complex",
     "is_deterministic_algorithms_warn_only_enabled",
@@ -37,6 +38,8 @@ __all__ = [
     "typename",
     "use_deterministic_algorithms",
 ]
+
+has_cuda = False
 
 _MODES = ("default", "lite", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 _BACKENDS = {
