@@ -275,3 +275,19 @@ def test_gpu_that_is_not_there_says_so() -> None:
             kind(enable_timing=True)
     assert bx.set_flush_denormal(True) is False
     assert bx.is_storage(bx.ones(1).storage())
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda: bx.meshgrid(bx.ones(2), bx.ones(2)), UserWarning),
+        (lambda: nn.KLDivLoss()(bx.zeros(2, 2), bx.ones(2, 2)), UserWarning),
+        (lambda: bx.ones(1, 2, 3).T, UserWarning),
+        (lambda: nn.functional.upsample(bx.ones(1, 1, 2), 4), UserWarning),
+        (lambda: nn.functional.affine_grid(bx.ones(1, 2, 3), (1, 1, 2, 2)), UserWarning),
+        (lambda: nn.utils.weight_norm(nn.Linear(1, 1)), FutureWarning),
+    ],
+)
+def test_what_pytorch_warns_of(call: Any, kind: type[Warning]) -> None:
+    with pytest.warns(kind):
+        call()

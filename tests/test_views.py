@@ -14,7 +14,7 @@ VIEWS: dict[str, Any] = {
     "view": lambda t: t.view(-1),
     "view_as": lambda t: t.view_as(bx.zeros(24)),
     "t": lambda t: t[0].t(),
-    "T": lambda t: t.T,
+    "T": lambda t: t[0].T,
     "mT": lambda t: t.mT,
     "transpose": lambda t: t.transpose(0, 2),
     "permute": lambda t: t.permute(2, 0, 1),
