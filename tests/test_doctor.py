@@ -85,7 +85,7 @@ def test_the_doctors_exit_codes(tmp_path: Any, capsys: Any) -> None:
         lambda: bx.nn.CrossMapLRN2d,
         lambda: bx.cuda.nvtx,
         lambda: bx.onnx,
-        lambda: bx.utils.benchmark,
+        lambda: bx.utils.cpp_extension,
         lambda: bx.autograd.profiler_legacy,
     ],
 )

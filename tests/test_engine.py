@@ -257,6 +257,8 @@ def test_graph_is_visible_through_nodes() -> None:
     assert [n.name() for n, _ in node.next_functions] == ["AccumulateGrad", "AccumulateGrad"]
     assert node.next_functions[0][0].variable is x
     assert (x + bx.ones(1)).grad_fn.next_functions[1][0] is None
+    for scaled in (2 * x, x * 2, 2 + x):  # a number comes second, as in PyTorch
+        assert scaled.grad_fn.next_functions[0][0].variable is x
     assert x.grad_fn is None
     assert x.is_leaf
     assert not y.is_leaf

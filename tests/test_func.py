@@ -270,9 +270,9 @@ def test_misuse_of_dual_tensors_is_told() -> None:
     from backprop_ext.autograd import forward_ad
 
     x = bx.ones(2)
-    for call in (lambda: forward_ad.make_dual(x, x), lambda: forward_ad.unpack_dual(x)):
-        with pytest.raises(RuntimeError, match=r"use `with dual_level\(\):`"):
-            call()
+    with pytest.raises(RuntimeError, match=r"use `with dual_level\(\):`"):
+        forward_ad.make_dual(x, x)
+    assert forward_ad.unpack_dual(x) == (x, None)
     with forward_ad.dual_level():
         with pytest.raises(RuntimeError, match="levels do not nest"):
             forward_ad.enter_dual_level()
@@ -280,3 +280,10 @@ def test_misuse_of_dual_tensors_is_told() -> None:
             forward_ad.make_dual(x, x[:1])
         with pytest.raises(ValueError, match="int64 has no tangents"):
             forward_ad.make_dual(x.long(), x)
+
+
+def test_rows_of_a_jacobian_are_gradients_of_one_graph() -> None:
+    x = bx.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x.pow(2)
+    jacobian = bx.vmap(lambda v: bx.autograd.grad(y, x, v)[0])(bx.eye(3))
+    assert jacobian.tolist() == bx.diag(2 * x).tolist()

@@ -340,3 +340,16 @@ def test_error_says_what_and_the_cure(number: int) -> None:
     with pytest.raises(kind, match=text) as caught:
         call()
     assert str(caught.value).startswith("[")
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int32", "int64"])
+def test_images_of_whole_numbers_are_convolved(kind: str) -> None:
+    dtype = getattr(bx, kind)
+    image, weight = bx.arange(25).reshape(1, 1, 5, 5), bx.ones(1, 1, 3, 3)
+    bias = bx.tensor([200])
+    exact = F.conv2d(image.double(), weight.double(), bias.double(), stride=2, padding=1)
+    found = F.conv2d(image.to(dtype), weight.to(dtype), bias.to(dtype), stride=2, padding=1)
+    assert found.dtype == dtype
+    assert found.tolist() == exact.long().to(dtype).tolist()  # of a byte, modulo 256
+    cube = F.conv3d(image.to(dtype)[None], weight.to(dtype)[None])
+    assert cube.flatten().tolist() == [54, 63, 72, 99, 108, 117, 144, 153, 162]

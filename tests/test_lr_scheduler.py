@@ -265,3 +265,10 @@ def test_a_step_of_ones_own_is_the_first_one_too() -> None:
 def test_schedulers_are_of_the_module_they_are_found_in(name: str) -> None:
     schedulers = bx.optim.lr_scheduler
     assert getattr(schedulers, name).__module__ == schedulers.__name__
+
+
+def test_state_has_pytorchs_names() -> None:
+    torch = pytest.importorskip("torch")
+    for name in ("StepLR", "CosineAnnealingLR", "ExponentialLR", "LinearLR"):
+        states = [start(lib, name)[1].state_dict() for lib in (bx, torch)]
+        assert states[0] == states[1], name

@@ -254,3 +254,40 @@ def test_scalars_are_written_for_tensorboard(tmp_path: Any) -> None:
     (path,) = tmp_path.iterdir()
     values = [(v.tag, e.step) for e in EventFileLoader(str(path)).Load() for v in e.summary.value]
     assert values == [("loss", 7), ("weights", 8)]
+
+
+def test_forked_function_is_run_at_once() -> None:
+    assert jit.wait(jit.fork(same, bx.ones(2))).tolist() == [2.0, 2.0]
+
+
+def test_gpu_that_is_not_there_says_so() -> None:
+    assert (bx.cuda.get_rng_state_all(), bx.cuda.memory_stats()) == ([], {})
+    bx.cuda.set_rng_state_all([])
+    with bx.cuda.stream(None), bx.cuda.device(None), bx.cuda.device_of(bx.ones(1)):
+        pass
+    for asked in (bx.cuda.get_device_capability, bx.cuda.current_stream, bx.cuda.mem_get_info):
+        with pytest.raises(AssertionError, match="cuda"):
+            asked()
+    with pytest.raises(AssertionError, match="cuda"), bx.cuda.device(0):
+        pass
+    for kind in (bx.cuda.Event, bx.cuda.Stream):
+        with pytest.raises(RuntimeError, match="there is no GPU"):
+            kind(enable_timing=True)
+    assert bx.set_flush_denormal(True) is False
+    assert bx.is_storage(bx.ones(1).storage())
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda: bx.meshgrid(bx.ones(2), bx.ones(2)), UserWarning),
+        (lambda: nn.KLDivLoss()(bx.zeros(2, 2), bx.ones(2, 2)), UserWarning),
+        (lambda: bx.ones(1, 2, 3).T, UserWarning),
+        (lambda: nn.functional.upsample(bx.ones(1, 1, 2), 4), UserWarning),
+        (lambda: nn.functional.affine_grid(bx.ones(1, 2, 3), (1, 1, 2, 2)), UserWarning),
+        (lambda: nn.utils.weight_norm(nn.Linear(1, 1)), FutureWarning),
+    ],
+)
+def test_what_pytorch_warns_of(call: Any, kind: type[Warning]) -> None:
+    with pytest.warns(kind):
+        call()

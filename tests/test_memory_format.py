@@ -23,6 +23,7 @@ STRIDES: dict[str, tuple[int, ...]] = {
     "c.contiguous()": ROWS,
     "c.contiguous(memory_format=torch.channels_last)": LAST,
     "x.to(memory_format=torch.channels_last)": LAST,
+    "c.to(memory_format=torch.contiguous_format)": ROWS,
     "x.to(torch.float64, memory_format=torch.channels_last)": LAST,
     "c.to(torch.float64)": LAST,
     "c.to(torch.float32, copy=True)": LAST,

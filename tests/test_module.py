@@ -155,6 +155,26 @@ def test_hooks_see_and_change_inputs_and_outputs() -> None:
     assert layer(bx.tensor(1.0)).item() == 2
 
 
+def test_dicts_of_hooks_hold_the_functions_by_the_ids_of_their_handles() -> None:
+    layer = nn.Identity()
+    double = lambda m, args, kwargs, out: out * 2  # noqa: E731
+    handle = layer.register_forward_hook(double, with_kwargs=True)
+    assert dict(layer._forward_hooks) == {handle.id: double}
+    first = layer.register_forward_hook(lambda m, args, out: out + 1, prepend=True)
+    assert [*layer._forward_hooks] == [first.id, handle.id]
+    assert layer(bx.tensor(1.0)).item() == 4
+    assert copy.deepcopy(layer)(bx.tensor(1.0)).item() == 4
+    handle.remove()
+    assert layer(bx.tensor(1.0)).item() == 2
+    assert not layer._hook_options
+    assert ".utils.hooks.RemovableHandle object" in repr(handle)
+    assert type(bx.ones(1, requires_grad=True).register_hook(print)).__module__.endswith("hooks")
+    mine: dict[int, int] = {}
+    with bx.utils.hooks.RemovableHandle(mine) as own:
+        mine[own.id] = 3
+    assert mine == {}
+
+
 def test_sequential_is_a_list_of_modules() -> None:
     a, b, c = nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)
     net = nn.Sequential(a, b, c)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import pickle
 import subprocess
 import sys
 import warnings
@@ -253,3 +254,30 @@ def test_version_names_the_interface_and_this_package() -> None:
     interface, _, own = bx.__version__.partition("+bx")
     assert interface == "2.13.0"
     assert own == importlib.metadata.version("backprop_ext")
+
+
+def test_classes_say_the_modules_that_pytorch_keeps_them_in() -> None:
+    assert repr(type((bx.ones(1, requires_grad=True) * 2).grad_fn)) == "<class 'MulBackward0'>"
+    kinds = {
+        bx.nn.Flatten: "nn.modules.flatten",
+        bx.nn.MultiheadAttention: "nn.modules.activation",
+        bx.optim.AdamW: "optim.adamw",
+        bx.nn.utils.prune.L1Unstructured: "nn.utils.prune",
+        bx.distributions.ExpTransform: "distributions.transforms",
+        type(bx.ones(2).max(0)): "return_types",
+    }
+    for kind, module in kinds.items():
+        assert kind.__module__ == f"{bx.__name__}.{module}"
+    largest = bx.arange(3.0).topk(2)
+    assert repr(pickle.loads(pickle.dumps(largest))) == repr(largest)
+
+
+def test_tensors_are_laid_end_to_end_and_apart_again() -> None:
+    from backprop_ext._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+
+    parts = [bx.ones(2, 2), bx.zeros(3)]
+    flat = _flatten_dense_tensors(parts)
+    assert flat.tolist() == [1.0] * 4 + [0.0] * 3
+    again = _unflatten_dense_tensors(flat, parts)
+    assert [t.tolist() for t in again] == [t.tolist() for t in parts]
+    assert not bx.has_cuda

@@ -350,19 +350,6 @@ def test_files_and_copies(dtype: Any, tmp_path: Path) -> None:
     bx.testing.assert_close(loaded["part"], x[:, 1:])
 
 
-def test_a_view_as_another_type_shows_the_bits() -> None:
-    x = bx.tensor([1.0, -2.0])
-    assert x.view(bx.int32).tolist() == [0x3F800000, 0xC0000000 - 2**32]
-    assert x.view(bx.int16).tolist() == [0, 0x3F80, 0, 0xC000 - 2**16]
-    assert x.view(bx.float64).shape == (1,)
-    x.view(bx.int32)[0] = 0x40400000
-    assert x.tolist() == [3.0, -2.0]
-    with pytest.raises(RuntimeError, match=r"\[view\] float32 of shape \(3,\)"):
-        bx.ones(3).view(bx.float64)
-    with pytest.raises(RuntimeError, match="the last dimension must be dense"):
-        bx.ones(4, 4).T.view(bx.uint8)
-
-
 REFUSED: dict[str, Any] = {
     "inverse": lambda t: bx.linalg.inv(t),
     "svd": lambda t: bx.linalg.svd(t),

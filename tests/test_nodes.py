@@ -95,3 +95,18 @@ def same(ours: Any, theirs: Any) -> None:
     np.testing.assert_allclose(
         ours.detach().numpy(), theirs.numpy(force=True), rtol=2e-4, atol=2e-5, equal_nan=True
     )
+
+
+def test_node_shows_what_it_keeps_under_pytorchs_names() -> None:
+    x = bx.tensor([1.0, 2.0], requires_grad=True)
+    squared, grown = x.pow(2), x.exp()
+    assert squared.grad_fn._saved_self is x
+    assert bx.equal(grown.grad_fn._saved_result, grown)
+    y = bx.tensor([3.0, 4.0])
+    product = x * y
+    assert product.grad_fn._saved_other.tolist() == [3.0, 4.0]
+    with pytest.raises(AttributeError, match="'MulBackward0' object has no attribute 'qwerty'"):
+        product.grad_fn.qwerty  # noqa: B018
+    product.sum().backward()
+    with pytest.raises(RuntimeError, match="freed"):
+        product.grad_fn._saved_other  # noqa: B018

@@ -27,6 +27,8 @@ BY_PYTHON = ("bool", "einsum", "tensordot")
 # Defined by the memory, not by the values.
 LAYOUT_BOUND = ("view", "view_as", "view_copy", "as_strided", "as_strided_", "as_strided_copy",
                 "resize_", "resize_as_")  # fmt: skip
+# Rows leave out what is better passed.
+pytestmark = pytest.mark.filterwarnings("ignore:.(kl_div|grid_sample). ")
 NAN_IS_RIGHT = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, on empty means
 
 

@@ -73,3 +73,13 @@ def test_wrong_shapes_are_named() -> None:
         module(bx.zeros(5, 3, 8), bx.zeros(4, 2, 8))
     with pytest.raises(RuntimeError, match="d_model=8"):
         module(bx.zeros(5, 3, 7), bx.zeros(4, 3, 7))
+
+
+def test_fused_attention_takes_a_mask_beside_is_causal() -> None:
+    attend = bx.nn.functional.scaled_dot_product_attention
+    x = bx.randn(2, 1, 4, 3)
+    seen = bx.tensor([[True, True, False, True]] * 4)
+    both = attend(x, x, x, seen & bx.ones(4, 4, dtype=bx.bool).tril())
+    assert bx.equal(attend(x, x, x, seen, is_causal=True), both)
+    with pytest.raises(RuntimeError, match="should not be set when is_causal=True"):
+        attend(x[0], x[0], x[0], seen, is_causal=True)

@@ -14,7 +14,7 @@ VIEWS: dict[str, Any] = {
     "view": lambda t: t.view(-1),
     "view_as": lambda t: t.view_as(bx.zeros(24)),
     "t": lambda t: t[0].t(),
-    "T": lambda t: t.T,
+    "T": lambda t: t[0].T,
     "mT": lambda t: t.mT,
     "transpose": lambda t: t.transpose(0, 2),
     "permute": lambda t: t.permute(2, 0, 1),
@@ -207,3 +207,17 @@ def test_a_dimension_splits_into_any_number_of_pieces() -> None:
     t = bx.arange(20)
     assert [p.item() for p in t.split([1] * 20)] == list(range(20))
     assert [len(p) for p in bx.tensor_split(t, list(range(1, 20)))] == [1] * 20
+
+
+def test_memory_is_read_as_another_type() -> None:
+    x = bx.arange(4.0).reshape(2, 2)
+    bits = x.view(bx.int32)
+    assert bits.tolist() == x.numpy().view(np.int32).tolist()
+    bits[0, 0] = bits[1, 1]
+    assert x[0, 0].item() == 3.0
+    assert x.view(bx.uint8).shape == (2, 8)
+    assert x[1:].view(bx.float64).tolist() == x.numpy()[1:].view(np.float64).tolist()
+    assert bx.equal(x.view(bx.complex64), bx.view_as_complex(x.reshape(2, 1, 2)))
+    for wrong in (x.t(), bx.tensor(1.0), bx.ones(3)):
+        with pytest.raises(RuntimeError, match=r"\[view\] .* cannot be read as float64"):
+            wrong.view(bx.float64)

@@ -239,6 +239,20 @@ bool leads_elsewhere(const Tensors& outputs, const Tensors& own) {
   return false;
 }
 
+/// The kept values under the commonest of PyTorch's names for them.
+Tensor saved_as(const py::object& self, const std::string& name) {
+  const auto& node = self.cast<const Node&>();
+  const int place = name == "_saved_self" ? 0 : name == "_saved_other" ? 1 : -1;
+  if (place < node.edges.size() && (place >= 0 || name == "_saved_result")) {
+    if (node.released) fail_freed(node);
+    const Node* from = place < 0 ? &node : node.edges[place].node.get();
+    for (const SavedTensor& s : node.saved)
+      if (const Tensor t = s.unpack(node); t.defined() && gradient_edge(t).node.get() == from)
+        return t;
+  }
+  throw py::attribute_error(str("'", node.name(), "' object has no attribute '", name, "'"));
+}
+
 }  // namespace
 
 void bind_autograd(py::module_& m) {
@@ -255,6 +269,7 @@ void bind_autograd(py::module_& m) {
             return list;
           },
           "What the node keeps for the backward pass.")
+      .def("__getattr__", &saved_as, py::arg("name"))
       .def_property_readonly(
           "_released", [](const Node& n) { return n.released; },
           "Whether an earlier backward freed what it kept.")

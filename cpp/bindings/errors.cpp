@@ -65,17 +65,17 @@ void bind_errors(py::module_& m) {
     py::gil_scoped_acquire gil;
     if (PyErr_WarnEx(PyExc_UserWarning, message.c_str(), 1) < 0) throw py::error_already_set();
   };
-  const auto add = [&](const char* name, const char* doc, py::handle bases) {
+  const auto add = [&](const char* attribute, const char* name, const char* doc, py::handle bases) {
     PyObject* made = PyErr_NewExceptionWithDoc(name, doc, bases.ptr(), nullptr);
     if (!made) throw py::error_already_set();
-    m.add_object((std::string("_") + (std::strrchr(name, '.') + 1)).c_str(), made);
+    m.add_object(attribute, made);
     return made;
   };
   linalg_error =
-      add("torch.linalg.LinAlgError", "A singular matrix, or an iteration that did not converge.",
-          PyExc_RuntimeError);
+      add("_LinAlgError", "torch._C._LinAlgError",
+          "A singular matrix, or an iteration that did not converge.", PyExc_RuntimeError);
   // PyTorch raises the one or the other, as the function is written in C++ or in Python.
-  not_a_tensor = add("torch.NotATensorError",
+  not_a_tensor = add("_NotATensorError", "torch.NotATensorError",
                      "Of another type than a tensor, and without a tensor's attributes.",
                      py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_AttributeError)));
   py::register_exception_translator([](std::exception_ptr p) {

@@ -18,7 +18,7 @@ const py::detail::type_info* class_named(const py::detail::type_info* base,
     const py::handle type(reinterpret_cast<PyObject*>(base->type));
     py::dict body;
     body["__slots__"] = py::tuple();
-    body["__module__"] = type.attr("__module__");
+    body["__module__"] = "builtins";  // as PyTorch's, which print as <class 'MulBackward0'>
     auto own = std::make_unique<py::detail::type_info>(*base);
     py::object made = py::type::handle_of(type)(name, py::make_tuple(type), body);
     own->type = reinterpret_cast<PyTypeObject*>(made.release().ptr());

@@ -94,6 +94,8 @@ PyObject* node(const Tensor& t) { return wrap_node(grad_fn(t)).release().ptr(); 
 
 /// All dimensions reversed; with several, the last two swapped (mT).
 PyObject* reversed(const Tensor& t) {
+  if (t.dim() > 2)
+    warn("T", "reversing ", t.dim(), " dimensions is deprecated; use mT, or permute()");
   Dims axes;
   for (int d = t.dim() - 1; d >= 0; --d) axes.push_back(d);
   return wrap(permute(t, axes));

@@ -174,6 +174,7 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (kwargs)
       for (auto [name, value] : py::reinterpret_borrow<py::dict>(kwargs))
         take(py::str(name), value.ptr());
+    copy |= format == MemoryFormat::Contiguous && !lies_in(t, format);
     return wrap(dtype == t.dtype() && copy ? clone(t, format) : to(t, dtype, format));
   });
 }

@@ -18,7 +18,7 @@ const Tensor* operand(PyObject* o, const Tensor& like, Tensor& made, bool reject
   return &made;
 }
 
-template <bool RejectsBool = false, class F>
+template <bool RejectsBool = false, bool Commutes = false, class F>
 PyObject* binary(PyObject* a, PyObject* b, F f) {
   return guarded([&]() -> PyObject* {
     Tensor made;
@@ -26,12 +26,16 @@ PyObject* binary(PyObject* a, PyObject* b, F f) {
     const Tensor& known = tensor_of(first ? a : b);
     const Tensor* other = operand(first ? b : a, known, made, RejectsBool);
     if (!other) Py_RETURN_NOTIMPLEMENTED;
-    return wrap(first ? f(known, *other) : f(*other, known));
+    return wrap(first || Commutes ? f(known, *other) : f(*other, known));
   });
 }
+/// PyTorch's 2 + x and 2 * x are x + 2 and x * 2: so a node has its inputs in that order.
+template <class Row>
+constexpr bool commutes = std::is_same_v<Row, formulas::Add> || std::is_same_v<Row, formulas::Mul>;
+
 template <class Row>
 PyObject* binary_slot(PyObject* a, PyObject* b) {
-  return binary<Row::rejects_bool>(
+  return binary<Row::rejects_bool, commutes<Row>>(
       a, b, [](const Tensor& x, const Tensor& y) { return apply<Row>(x, y); });
 }
 template <class Row>

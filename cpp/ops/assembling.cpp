@@ -62,6 +62,7 @@ Tensors broadcast_tensors(const Tensors& tensors) {
 
 Tensors meshgrid(const Tensors& tensors, const std::optional<std::string>& indexing) {
   expect_some("meshgrid", tensors);
+  if (!indexing) warn("meshgrid", "indexing was left out, 'ij' is taken; pass it");
   const std::string order = indexing.value_or("ij");
   if (order != "ij" && order != "xy")
     fail_runtime("meshgrid", "indexing '", order, "'; expected 'ij' or 'xy'");
@@ -90,7 +91,7 @@ Tensor cartesian_prod(const Tensors& tensors) {
       fail_runtime("cartesian_prod", "a tensor of shape ", t.shape(), "; expected vectors");
   if (tensors.size() == 1) return tensors[0];
   Tensors columns;
-  for (const Tensor& grid : meshgrid(tensors, std::nullopt)) columns.push_back(reshape(grid, {-1}));
+  for (const Tensor& grid : meshgrid(tensors, "ij")) columns.push_back(reshape(grid, {-1}));
   return stack(columns, 1);
 }
 

@@ -52,7 +52,9 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
     fail_runtime(op, "query, key and value are ", name_of(query.dtype()), ", ",
                  name_of(key.dtype()), " and ", name_of(value.dtype()),
                  "; expected the same type, convert one");
-  if (mask && is_causal)
+  const bool fused = query.dim() == 4 && p == 0 && !(mask && requires_grad(*mask));
+  // As in PyTorch, whose fused kernel alone takes both.
+  if (mask && is_causal && !fused)
     fail_runtime(
         op, "a mask of shape ", mask->shape(),
         " beside is_causal=True; Explicit attn_mask should not be set when is_causal=True");
@@ -73,16 +75,14 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
       scale.value_or(1. / std::sqrt(static_cast<double>(std::max<int64_t>(1, query.size(-1)))));
   Tensor scores = matmul(query * factor, mT(k));
   constexpr double hidden = -std::numeric_limits<double>::infinity();
-  if (is_causal) {
-    scores = select(causal_mask(query.size(-2), k.size(-2)), scores, hidden);
-  } else if (mask) {
+  if (is_causal) scores = select(causal_mask(query.size(-2), k.size(-2)), scores, hidden);
+  if (mask) {
     scores = mask->dtype() == DType::Bool ? select(*mask, scores, hidden)
                                           : scores + to(*mask, scores.dtype());
   }
   const Tensor weights =
       mask && scores.numel() ? masked_softmax(scores) : softmax(scores, -1, std::nullopt);
   const Tensor out = matmul(dropout(weights, p, true), v);
-  const bool fused = query.dim() == 4 && p == 0 && !(mask && requires_grad(*mask));
   return fused ? named("ScaledDotProductFlashAttentionForCpuBackward0", out) : out;
 }
 

@@ -27,6 +27,13 @@ struct Conv {
            bias ? str(", the bias ", name_of(bias->dtype())) : std::string(),
            "; they must be of one type, convert with .to(dtype)");
     GradMode off(false);
+    if (id == Id::Conv && dims > 1 && is_integral(a.dtype()) && a.dtype() != DType::Bool) {
+      // PyTorch takes whole numbers here; float64 has them exactly.
+      const auto real = [](const Tensor& t) { return to(t, DType::Float64); };
+      const Tensor last = bias ? real(*bias) : Tensor();
+      const Tensor out = run(id, shape, real(a), real(b), bias ? &last : nullptr);
+      return to(to(out, DType::Int64), a.dtype());
+    }
     const Tensor left = contiguous(a), right = contiguous(b);
     const Tensor last = bias ? contiguous(*bias) : Tensor();
     Tensor out = empty(shape, a.dtype());

@@ -97,9 +97,14 @@ Tensor sum_taps(const Tensor& image, const std::vector<std::vector<Tap>>& taps, 
   return total;
 }
 
+void warn_of_default(const char* op, std::optional<bool> align_corners) {
+  if (!align_corners) warn(op, "align_corners was left out, False is taken; pass it");
+}
+
 Tensor grid_sample(const Tensor& input, const Tensor& grid, const std::string& mode,
                    const std::string& padding_mode, std::optional<bool> align_corners) {
   const char* op = "grid_sample";
+  warn_of_default(op, align_corners);
   if (mode != "bilinear" && mode != "nearest" && mode != "bicubic")
     fail_value(op, "mode='", mode, "'; expected 'bilinear', 'nearest' or 'bicubic'");
   Padding padding = Padding::Zeros;
@@ -166,6 +171,7 @@ std::vector<double> coordinates(int64_t count, bool align) {
 
 Tensor affine_grid(const Tensor& theta, const Dims& size, std::optional<bool> align_corners) {
   const char* op = "affine_grid";
+  warn_of_default(op, align_corners);
   const int dims = size.size() - 2;
   if (!is_floating(theta.dtype()))
     fail_value(op, "theta is ", name_of(theta.dtype()), "; expected a floating-point type");

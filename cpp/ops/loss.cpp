@@ -208,6 +208,8 @@ Tensor kl_div(const Tensor& input, const Tensor& target, const Legacy& size_aver
                    name_of(target.dtype()), "; expected log probabilities as floats");
   const Tensor each = log_target ? exp(target) * (target - input)
                                  : apply<formulas::Xlogy>(target, target) - target * input;
+  if (reduction == "mean")
+    warn("kl_div", "reduction='mean' divides by all elements; pass 'batchmean' for the divergence");
   if (reduction != "batchmean") return reduce_loss(each, parse_reduction("kl_div", reduction));
   return input.dim() ? sum(each) / static_cast<double>(input.size(0)) : sum(each);
 }

@@ -123,27 +123,6 @@ Tensor unflatten(const Tensor& t, int64_t dim, const Dims& sizes) {
   return view(t, shape);
 }
 
-Tensor view_dtype(const Tensor& t, DType dtype) {
-  const int64_t from = size_of(t.dtype()), to = size_of(dtype);
-  Dims shape = t.shape(), strides = t.strides();
-  int64_t offset = t->offset;
-  if (from != to) {
-    bool fits = t.dim() > 0 && t.strides()[t.dim() - 1] == 1;
-    const auto scaled = [&](int64_t n) {
-      fits = fits && n * from % to == 0;
-      return n * from / to;
-    };
-    offset = scaled(offset);
-    if (fits) shape[t.dim() - 1] = scaled(shape[t.dim() - 1]);
-    for (int d = 0; d + 1 < t.dim(); ++d) strides[d] = scaled(strides[d]);
-    if (!fits)
-      fail_runtime("view", name_of(t.dtype()), " of shape ", t.shape(), " and strides ",
-                   t.strides(), " as ", name_of(dtype),
-                   "; the last dimension must be dense and fill whole elements");
-  }
-  return Tensor(make<TensorImpl>(t->storage, offset, shape, strides, dtype));
-}
-
 }  // namespace
 
 Tensor view(const Tensor& t, const Dims& wanted) {
@@ -324,9 +303,6 @@ Tensor empty_for(std::span<const Tensor> operands, const Dims& shape, DType dtyp
 }
 
 void register_shape(Registry& r) {
-  r.method("view", "input, dtype", view_dtype,
-           "The same memory as numbers of another type; the last dimension grows or shrinks where "
-           "they are of another size. Without a gradient.");
   r.method("view", "input, *size", view,
            "The same memory in another shape (one size may be -1); RuntimeError where the layout "
            "forbids it.");

@@ -25,6 +25,9 @@ Tensor variance(const char* op, const Tensor& t, const OptDims& axes, double cor
     fail_runtime(op, "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
   const uint32_t bits = axis_bits(op, axes, t.dim());
   const double freedom = std::max(0., group_size(t, bits) - correction);
+  if (freedom == 0)
+    warn(op, "no degrees of freedom: correction=", correction, " of ", group_size(t, bits),
+         " elements; pass a smaller correction");
   const Tensor centered = t - unreduce(mean(t, axes, true, std::nullopt), t.shape(), bits);
   return sum(centered * centered, axes, keepdim, std::nullopt) / freedom;
 }

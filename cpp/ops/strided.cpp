@@ -59,9 +59,36 @@ Tensor fill_diagonal(const Tensor& self, const Scalar& value, bool wrap) {
   return self;
 }
 
+/// Read as another type: the last dimension has as many more elements as they are smaller.
+Tensor view_as_type(const Tensor& t, DType dtype) {
+  const int64_t from = size_of(t.dtype()), to = size_of(dtype);
+  Dims shape = t.shape(), strides = t.strides();
+  int64_t offset = t->offset;
+  if (from != to) {
+    bool fits = t.dim() > 0 && strides.back() == 1;
+    // In units of the smaller type, and back.
+    const auto scaled = [&](int64_t n) {
+      fits &= n * from % to == 0;
+      return n * from / to;
+    };
+    offset = scaled(offset);
+    for (int d = 0; d + 1 < t.dim(); ++d) strides[d] = scaled(strides[d]);
+    if (t.dim()) shape[t.dim() - 1] = scaled(shape.back());
+    if (!fits)
+      fail_runtime("view", name_of(t.dtype()), " of shape ", t.shape(), " and strides ",
+                   t.strides(), " cannot be read as ", name_of(dtype),
+                   "; the last dimension must be contiguous and divide evenly");
+  }
+  Tensor out(make<TensorImpl>(t->storage, offset, shape, strides, dtype));
+  track_view(out, t);
+  return out;
+}
+
 }  // namespace
 
 void register_strided(Registry& r) {
+  r.method("view", "input, dtype", view_as_type,
+           "The same memory read as another type, without a gradient.");
   r.both(
       "as_strided_scatter", "input, src, *size, *stride, storage_offset=None",
       [](const Tensor& t, const Tensor& src, const Dims& size, const Dims& stride,

@@ -251,9 +251,11 @@ __getattr__ = missing_from(
         "binomial": ".distributions._draws",
         "capture": "._capture",
         "get_autocast_dtype": ".amp",
+        "is_storage": ".storage",
         "vmap": "._vmap",
     }
     | dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), ".sparse._create")
+    | {f"fake_quantize_per_{part}_affine": "._fake_quantize" for part in ("channel", "tensor")}
     | dict.fromkeys(("hspmm", "smm", "spmm"), ".sparse._products")
     | {f"is_autocast_{asked}": ".amp" for asked in ("enabled", "cpu_enabled", "cache_enabled")},
 )

@@ -111,7 +111,7 @@ def asarray(
     dtype: Any = None,
     device: Any = None,
     copy: bool | None = None,
-    requires_grad: bool = False,
+    requires_grad: bool | None = None,
 ) -> Tensor:
     """obj as a tensor: its memory shared where that can be, copied with `copy=True`.
 
@@ -133,6 +133,8 @@ def asarray(
     made = found.to(dtype or found.dtype)
     if copy and made is found:
         made = made.clone()
+    if requires_grad is False and made.requires_grad:
+        return made.detach()
     return made.requires_grad_() if requires_grad and not made.requires_grad else made
 
 

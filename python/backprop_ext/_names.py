@@ -90,7 +90,10 @@ def keep_also(package: dict[str, Any], places: Mapping[str, str]) -> None:
         if path not in sys.modules:
             package[place] = sys.modules[path] = module_from_spec(ModuleSpec(path, None))
         for name in names.split():
-            setattr(sys.modules[path], name, package[name])
+            found = package[name]
+            setattr(sys.modules[path], name, found)
+            if isinstance(found, type):
+                found.__module__ = path  # type(x) prints it
 
 
 def guard_module(module: ModuleType) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ValuesIndices", "named"]
 
+_MODULE = f"{__package__}.return_types"  # where PyTorch's are
+
 
 class ValuesIndices(NamedTuple):
     """To type checkers, what reductions along one dimension return."""
@@ -27,8 +29,12 @@ def _type(op: str, names: tuple[str, ...]) -> type[tuple[Any, ...]]:
         fields = ",\n".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"torch.return_types.{op}(\n{fields})"
 
+    def reduce(self: Any) -> tuple[Any, ...]:
+        return named, (op, names, tuple(self))  # the class itself is not found by its name
+
     plain = namedtuple(op, names)  # type: ignore[misc]
-    return type(op, (plain,), {"__slots__": (), "__repr__": show})
+    body = {"__slots__": (), "__repr__": show, "__reduce__": reduce, "__module__": _MODULE}
+    return type(op, (plain,), body)
 
 
 def named(op: str, names: tuple[str, ...], values: tuple[Tensor, ...]) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ __all__ = [
     "get_default_device",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
+    "has_cuda",
     "iinfo",
     "is_complex",
     "is_deterministic_algorithms_warn_only_enabled",
@@ -32,10 +33,13 @@ __all__ = [
     "set_default_tensor_type",
     "set_deterministic_debug_mode",
     "set_float32_matmul_precision",
+    "set_flush_denormal",
     "set_num_interop_threads",
     "typename",
     "use_deterministic_algorithms",
 ]
+
+has_cuda = False
 
 _MODES = ("default", "lite", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 _BACKENDS = {
@@ -147,10 +151,10 @@ def is_complex(input: Tensor) -> bool:
 
 
 def typename(obj: Any) -> str:
-    """The name of an object's type, `torch.FloatTensor` for a tensor."""
+    """The name of a type, or of an object's; `torch.FloatTensor` for a tensor."""
     if isinstance(obj, Tensor):
         return str(obj.type())
-    kind = type(obj)
+    kind = obj if isinstance(obj, type) else type(obj)
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
@@ -199,6 +203,11 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
             f"[set_deterministic_debug_mode] {debug_mode!r}; 0, 1, 2, or one of {sorted(modes)}"
         )
     use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: the smallest numbers are kept as they are."""
+    return False
 
 
 def set_float32_matmul_precision(precision: str) -> None:

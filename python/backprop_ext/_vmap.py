@@ -12,6 +12,7 @@ from . import _core, _tree
 from ._checks import whole
 from ._core import Tensor
 from ._func_checks import check_chunks, check_randomness
+from .autograd.engine import again_and_again
 from .random import RandomState
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def vmap(
                 start.put_back()
             pairs = zip(values, dims, strict=True)
             one = [v if d is None else v.select(d, k) for v, d in pairs]
-            results.append(func(*build(one), **kwargs))
+            with again_and_again():
+                results.append(func(*build(one), **kwargs))
         # A step that is recorded cannot be asked: what it draws is drawn anew in each replay.
         if randomness == "error" and not (_core._recording() or start.is_current()):
             raise RuntimeError(

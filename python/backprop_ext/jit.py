@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ._core import Tensor
 from ._names import missing_from
+from .futures import Future
 from .nn.modules.module import Module
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "ScriptModule",
     "annotate",
     "export",
+    "fork",
     "freeze",
     "ignore",
     "interface",
@@ -39,6 +41,7 @@ __all__ = [
     "trace",
     "trace_module",
     "unused",
+    "wait",
 ]
 
 _isinstance = isinstance
@@ -127,6 +130,18 @@ def is_scripting() -> bool:
 def is_tracing() -> bool:
     """False."""
     return False
+
+
+def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
+    """A Future of func(...), which is run at once."""
+    future: Future[Any] = Future()
+    future.set_result(func(*args, **kwargs))
+    return future
+
+
+def wait(future: Future[Any]) -> Any:
+    """The future's value."""
+    return future.wait()
 
 
 def optimized_execution(should_optimize: bool) -> AbstractContextManager[None]:

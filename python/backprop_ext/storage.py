@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ._core import Tensor
 
-__all__ = ["TypedStorage", "UntypedStorage"]
+__all__ = ["TypedStorage", "UntypedStorage", "is_storage"]
 
 
 class UntypedStorage:
@@ -97,3 +97,8 @@ def _untyped_storage(self: Tensor) -> UntypedStorage:
 def _storage(self: Tensor) -> TypedStorage:
     """The elements in memory, also those that the tensor does not show."""
     return TypedStorage(self)
+
+
+def is_storage(obj: object) -> bool:
+    """Whether obj is the memory of a tensor."""
+    return isinstance(obj, UntypedStorage)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -13,7 +14,22 @@ if TYPE_CHECKING:
 
     Gradients = Tensor | Sequence[Tensor | None] | None
 
-__all__ = ["backward", "grad", "leaves", "seed", "seeds"]
+__all__ = ["again_and_again", "backward", "grad", "leaves", "seed", "seeds"]
+
+
+# How many loops over examples are under way, which differentiate one graph again and again.
+_loops = 0
+
+
+@contextmanager
+def again_and_again() -> Iterator[None]:
+    """In it, grad() keeps graphs, unless told not to."""
+    global _loops
+    _loops += 1
+    try:
+        yield
+    finally:
+        _loops -= 1
 
 
 def backward(
@@ -74,7 +90,7 @@ def grad(
     found = _core._run_backward(
         roots,
         seeds("grad", roots, grad_outputs),
-        create_graph if retain_graph is None else retain_graph,
+        (create_graph or _loops > 0) if retain_graph is None else retain_graph,
         create_graph,
         wanted,
         False,

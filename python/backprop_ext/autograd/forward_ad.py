@@ -95,8 +95,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
-    """(value, tangent) of a dual tensor, or of what was computed from some."""
-    duals = _opened("unpack_dual")
+    """(value, tangent) of a dual tensor or of what was computed from some; None without a level."""
+    duals = _duals or []
     for dual, tangent in duals:
         if dual is tensor:
             return UnpackedDualTensor(tensor.detach(), tangent)

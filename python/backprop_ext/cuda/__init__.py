@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from .._device import on_cpu
@@ -13,17 +14,28 @@ __all__ = [
     "ByteTensor",
     "CharTensor",
     "DoubleTensor",
+    "Event",
     "FloatTensor",
     "HalfTensor",
     "IntTensor",
     "LongTensor",
     "ShortTensor",
+    "Stream",
     "current_device",
+    "current_stream",
+    "default_stream",
+    "device",
     "device_count",
+    "device_of",
     "empty_cache",
+    "get_device_capability",
     "get_device_name",
     "get_device_properties",
+    "get_rng_state",
+    "get_rng_state_all",
     "init",
+    "initial_seed",
+    "ipc_collect",
     "is_available",
     "is_bf16_supported",
     "is_initialized",
@@ -31,11 +43,15 @@ __all__ = [
     "manual_seed_all",
     "max_memory_allocated",
     "max_memory_reserved",
+    "mem_get_info",
     "memory_allocated",
     "memory_reserved",
+    "memory_stats",
     "seed",
     "seed_all",
     "set_device",
+    "set_rng_state_all",
+    "stream",
     "synchronize",
 ]
 
@@ -61,6 +77,43 @@ HalfTensor = _GpuTensor("HalfTensor", (), {})
 IntTensor = _GpuTensor("IntTensor", (), {})
 LongTensor = _GpuTensor("LongTensor", (), {})
 ShortTensor = _GpuTensor("ShortTensor", (), {})
+
+
+class Event:
+    """A point of time on a GPU. Raises RuntimeError: there is none."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError(f"[cuda.{type(self).__name__}] there is no GPU; leave it out on the CPU")
+
+
+class Stream(Event):
+    """A queue of a GPU's work. Raises RuntimeError: there is none."""
+
+
+class device:  # noqa: N801 (the names are PyTorch's)
+    """A block on another GPU: entering it raises AssertionError, but for device(None)."""
+
+    def __init__(self, device: Any) -> None:
+        self._given = device
+
+    def __enter__(self) -> None:
+        if self._given not in (None, -1):
+            on_cpu("cuda")
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+class device_of(device):  # noqa: N801
+    """A block on a tensor's device, which is this one."""
+
+    def __init__(self, obj: Any) -> None:
+        super().__init__(None)
+
+
+def stream(stream: Stream | None) -> AbstractContextManager[None]:
+    """A block on a stream: None changes nothing, and others there are not."""
+    return nullcontext()
 
 
 def is_available() -> bool:
@@ -128,6 +181,20 @@ def max_memory_reserved(device: Any = None) -> int:
     return 0
 
 
+def memory_stats(device: Any = None) -> dict[str, Any]:
+    """{}."""
+    return {}
+
+
+def get_rng_state_all() -> list[Any]:
+    """[]."""
+    return []
+
+
+def set_rng_state_all(new_states: Any) -> None:
+    """Nothing: there is no GPU whose state could be set."""
+
+
 def init() -> None:
     """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
@@ -148,6 +215,44 @@ def get_device_name(device: Any = None) -> str:
 def get_device_properties(device: Any = None) -> Any:
     """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
+
+
+def get_device_capability(device: Any = None) -> tuple[int, int]:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
+    return 0, 0
+
+
+def current_stream(device: Any = None) -> Any:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
+
+
+def default_stream(device: Any = None) -> Any:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
+
+
+def mem_get_info(device: Any = None) -> tuple[int, int]:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
+    return 0, 0
+
+
+def ipc_collect() -> None:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
+
+
+def get_rng_state(device: Any = "cuda") -> Any:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
+
+
+def initial_seed() -> int:
+    """Raises AssertionError: there is no GPU."""
+    on_cpu("cuda")
+    return 0
 
 
 def set_device(device: Any) -> None:

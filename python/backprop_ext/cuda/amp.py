@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from .. import amp
@@ -13,10 +14,19 @@ __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 __getattr__ = missing_from("torch.cuda.amp", globals())
 
 
+def _warn_of_older(name: str) -> None:
+    warnings.warn(
+        f"[{name}] torch.cuda.amp.{name} is deprecated; use torch.amp.{name}('cuda')",
+        FutureWarning,
+        stacklevel=3,
+    )
+
+
 class autocast(amp.autocast):  # noqa: N801 (PyTorch's name)
     """amp.autocast("cuda", ...)"""
 
     def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
+        _warn_of_older("autocast")
         super().__init__("cuda", dtype, enabled, cache_enabled)
 
 
@@ -31,6 +41,7 @@ class GradScaler(amp.GradScaler):
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
+        _warn_of_older("GradScaler")
         super().__init__(
             "cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled
         )

@@ -49,3 +49,6 @@ __all__ = [
     "Transform",
     "identity_transform",
 ]
+
+for _name in __all__[:-1]:  # the classes, which print as PyTorch's
+    globals()[_name].__module__ = __name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from math import floor, isfinite
 from types import NoneType
@@ -138,6 +139,7 @@ def upsample(
     align_corners: bool | None = None,
 ) -> Tensor:
     """interpolate, by its older name."""
+    warnings.warn("[upsample] the name is deprecated; use interpolate", stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 

@@ -8,5 +8,5 @@ from . import checkpoint, data, dlpack, hooks
 __all__ = ["checkpoint", "data", "dlpack", "hooks"]
 
 
-_lazy = {name: f".{name}" for name in ("_pytree", "model_zoo")}
+_lazy = {name: f".{name}" for name in ("_pytree", "benchmark", "model_zoo")}
 __getattr__ = missing_from("torch.utils", globals(), _lazy)

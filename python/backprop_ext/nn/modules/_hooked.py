@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ._hooks import Hook, RemovableHandle
+from ._hooks import RemovableHandle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Hooked"]
 
@@ -36,10 +38,12 @@ class _WithoutModule:
 class Hooked:
     """Hooks by kind, in the order in which they run."""
 
-    _forward_hooks: dict[Any, Hook]
-    _forward_pre_hooks: dict[Any, Hook]
-    _backward_hooks: dict[Any, Hook]
-    _backward_pre_hooks: dict[Any, Hook]
+    _forward_hooks: dict[int, Callable[..., Any]]
+    _forward_pre_hooks: dict[int, Callable[..., Any]]
+    _backward_hooks: dict[int, Callable[..., Any]]
+    _backward_pre_hooks: dict[int, Callable[..., Any]]
+    # (with_kwargs, always_call) of those that have them.
+    _hook_options: Mapping[int, tuple[bool, ...]] = MappingProxyType({})
     # Whether one of them was ever filled: the one thing that a call looks at.
     _hooked: bool
     _is_full_backward_hook: bool | None = None
@@ -50,21 +54,30 @@ class Hooked:
 
     def _no_hooks(self) -> None:
         for name in _HOOK_LISTS:
-            self.__dict__[name] = {}
+            self.__dict__[name] = OrderedDict()
         self.__dict__["_hooked"] = False
 
     def _note_hooks(self) -> None:
         self.__dict__["_hooked"] = any(self.__dict__[name] for name in _HOOK_LISTS)
 
-    def _add(self, hooks: dict[Any, Hook], hook: Hook, prepend: bool) -> RemovableHandle:
+    def _add(
+        self,
+        hooks: dict[int, Callable[..., Any]],
+        hook: Callable[..., Any],
+        prepend: bool,
+        *options: bool,
+    ) -> RemovableHandle:
         self.__dict__["_hooked"] = True
-        return RemovableHandle(hooks, hook, prepend)
+        chosen = self.__dict__.setdefault("_hook_options", {}) if any(options) else {}
+        handle = RemovableHandle(hooks, hook, prepend, chosen)
+        chosen[handle.id] = options
+        return handle
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """hook(module, args) before forward; its result replaces args, None does not."""
-        return self._add(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
+        return self._add(self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self,
@@ -78,13 +91,13 @@ class Hooked:
 
         With `always_call` it also runs, with output None, when forward raises.
         """
-        return self._add(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
+        return self._add(self._forward_hooks, hook, prepend, with_kwargs, always_call)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """hook(module, grad_output) before the gradients go through; its result replaces them."""
-        return self._add(self._backward_pre_hooks, Hook(hook), prepend)
+        return self._add(self._backward_pre_hooks, hook, prepend)
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -108,7 +121,7 @@ class Hooked:
                 "full ones"
             )
         self._is_full_backward_hook = is_full
-        return self._add(self._backward_hooks, Hook(hook), prepend)
+        return self._add(self._backward_hooks, hook, prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """hook(module, prefix, keep_vars) before state_dict()."""

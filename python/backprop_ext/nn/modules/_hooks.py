@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._core import Tensor, _gate_gradients
@@ -25,31 +26,47 @@ __all__ = [
 
 
 class Hook(NamedTuple):
-    """A function, and how it wants to be called."""
+    """A function, the key of its handle, and how it wants to be called."""
 
+    key: int
     run: Callable[..., Any]
     with_kwargs: bool = False
     always_call: bool = False
 
 
+_ids = count()
+
+
 class RemovableHandle:
-    """Taken from a register call: `remove()`, or the end of a `with`, takes the hook out again."""
+    """Taken from a register call: `remove()`, or the end of a `with`, takes the hook out again.
 
-    __slots__ = ("_hooks", "_key")
+    The hook stands at hooks[id]; without one, the caller enters it there. What extra_dict has at
+    that key goes with it.
+    """
 
-    def __init__(self, hooks: dict[Any, Any], hook: Any, prepend: bool = False) -> None:
+    __slots__ = ("_dicts", "id")
+
+    def __init__(
+        self,
+        hooks: dict[int, Any],
+        hook: Any = None,
+        prepend: bool = False,
+        extra_dict: dict[int, Any] | None = None,
+    ) -> None:
         # A key of its own, not the handle: that would be a reference cycle.
-        self._hooks, self._key = hooks, object()
-        later = dict(hooks) if prepend else {}
-        if prepend:
-            hooks.clear()
-        hooks[self._key] = hook
-        hooks.update(later)
+        self._dicts, self.id = (hooks, {} if extra_dict is None else extra_dict), next(_ids)
+        if hook is not None:
+            later = dict(hooks) if prepend else {}
+            if prepend:
+                hooks.clear()
+            hooks[self.id] = hook
+            hooks.update(later)
         changes.count += 1
 
     def remove(self) -> None:
         """Take the hook out; a second time does nothing."""
-        self._hooks.pop(self._key, None)
+        for entries in self._dicts:
+            entries.pop(self.id, None)
         changes.count += 1
 
     def __enter__(self) -> RemovableHandle:
@@ -59,36 +76,41 @@ class RemovableHandle:
         self.remove()
 
 
-# Hooks of all modules, (kind, hook): one dict, so that a call without any looks once.
-global_hooks: dict[Any, tuple[str, Hook]] = {}
+# Hooks of all modules, (kind, function, options): one dict, so that a call without any looks once.
+global_hooks: dict[int, tuple[str, Callable[..., Any], tuple[bool, ...]]] = {}
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """hook(module, args) before the forward of every module."""
-    return RemovableHandle(global_hooks, ("forward_pre", Hook(hook)))
+    return RemovableHandle(global_hooks, ("forward_pre", hook, ()))
 
 
 def register_module_forward_hook(
     hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
 ) -> RemovableHandle:
     """hook(module, args, output) after the forward of every module."""
-    return RemovableHandle(global_hooks, ("forward", Hook(hook, with_kwargs, always_call)))
+    return RemovableHandle(global_hooks, ("forward", hook, (with_kwargs, always_call)))
 
 
 def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """hook(module, grad_input, grad_output) when a module's gradients are there."""
-    return RemovableHandle(global_hooks, ("backward", Hook(hook)))
+    return RemovableHandle(global_hooks, ("backward", hook, ()))
 
 
 def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """hook(module, grad_output) when the gradients of a module's outputs are there."""
-    return RemovableHandle(global_hooks, ("backward_pre", Hook(hook)))
+    return RemovableHandle(global_hooks, ("backward_pre", hook, ()))
 
 
 def _hooks(module: Module, kind: str) -> list[Hook]:
     # A list first: another thread may enter or remove one meanwhile.
-    shared = [hook for of, hook in list(global_hooks.values()) if of == kind]
-    return [*shared, *getattr(module, f"_{kind}_hooks").values()]
+    shared = [
+        Hook(key, run, *options)
+        for key, (of, run, options) in list(global_hooks.items())
+        if of == kind
+    ]
+    own = list(getattr(module, f"_{kind}_hooks").items())
+    return [*shared, *(Hook(key, run, *module._hook_options.get(key, ())) for key, run in own)]
 
 
 class _Gate:
@@ -177,7 +199,7 @@ def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any
         result = _call(module, args, kwargs, done)
     except Exception:
         for hook in _hooks(module, "forward"):
-            if hook.always_call and id(hook) not in done:
+            if hook.always_call and hook.key not in done:
                 more = (kwargs,) if hook.with_kwargs else ()
                 hook.run(module, args, *more, result)
         raise
@@ -205,7 +227,7 @@ def _call(module: Module, args: Any, kwargs: dict[str, Any], done: set[int]) -> 
         args = gate.wrap_inputs(args)
     result = module.forward(*args, **kwargs)
     for hook in _hooks(module, "forward"):
-        done.add(id(hook))
+        done.add(hook.key)
         more = (kwargs,) if hook.with_kwargs else ()
         changed = hook.run(module, args, *more, result)
         if changed is not None:

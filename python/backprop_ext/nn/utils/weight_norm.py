@@ -5,6 +5,7 @@ Source: Salimans and Kingma, arXiv:1602.07868; Miyato et al., arXiv:1802.05957.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import _core
@@ -56,8 +57,8 @@ class _SpectralNorm:
 
 def _find(module: Module, kind: type, name: str) -> Any:
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook.run, kind) and hook.run.name == name:  # type: ignore[attr-defined]
-            return key, hook.run
+        if isinstance(hook, kind) and hook.name == name:  # type: ignore[attr-defined]
+            return key, hook
     return None
 
 
@@ -67,6 +68,11 @@ def weight_norm(module: _M, name: str = "weight", dim: int | None = 0) -> _M:
         raise RuntimeError(
             f"[weight_norm] Cannot register two weight_norm hooks on the same parameter {name}"
         )
+    warnings.warn(
+        "[weight_norm] deprecated; use nn.utils.parametrizations.weight_norm",
+        FutureWarning,
+        stacklevel=2,
+    )
     hook = _WeightNorm(name, dim)
     weight = getattr(module, name)
     length = length_except(weight.data, hook.dim)

@@ -65,7 +65,9 @@ class LRScheduler:
         self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         self._step_count = 0
+        self._is_initial = True
         self.step()  # a subclass may have its own
+        self._is_initial = False
 
     def _attach(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -123,7 +125,11 @@ class LRScheduler:
     def _advance(self) -> None:
         self.last_epoch += 1
         self._step_count += 1
-        self._set(self.get_lr())
+        self._get_lr_called_within_step = True  # get_lr() of scripts' own schedulers asks
+        try:
+            self._set(self.get_lr())
+        finally:
+            self._get_lr_called_within_step = False
         self._last_lr = self._rates()
 
     def _set(self, rates: list[float]) -> None:

@@ -116,7 +116,7 @@ class DataLoader(Generic[T_co]):
         return self.batch_sampler is not None
 
     def __iter__(self) -> Iterator[Any]:
-        return _Batches(self)
+        return _SingleProcessDataLoaderIter(self)
 
     def __len__(self) -> int:
         """Batches of a pass. Raises TypeError where dataset or sampler have no length."""
@@ -131,7 +131,7 @@ class DataLoader(Generic[T_co]):
         return full + (rest > 0 and not self.drop_last)
 
 
-class _Batches(Iterator[Any]):
+class _SingleProcessDataLoaderIter(Iterator[Any]):
     """One pass over a DataLoader."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:

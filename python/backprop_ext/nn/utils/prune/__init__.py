@@ -51,6 +51,8 @@ __all__ = [
 ]
 
 __getattr__ = missing_from("torch.nn.utils.prune", globals())
+for _name in __all__[:8]:  # the classes, which print as PyTorch's
+    globals()[_name].__module__ = __name__
 
 
 def identity(module: _M, name: str) -> _M:
@@ -150,7 +152,7 @@ def remove(module: _M, name: str) -> _M:
 def is_pruned(module: Module) -> bool:
     """Whether a tensor of the module, or of one inside it, is pruned."""
     return any(
-        isinstance(hook.run, BasePruningMethod)
+        isinstance(hook, BasePruningMethod)
         for part in module.modules()
         for hook in part._forward_pre_hooks.values()
     )

@@ -114,8 +114,8 @@ def _scores(name: str, tensor: Tensor, importance_scores: Tensor | None) -> Tens
 def find(module: Module, name: str) -> tuple[Any, BasePruningMethod | None]:
     """The key and the method of the hook that prunes module.name."""
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook.run, BasePruningMethod) and hook.run._tensor_name == name:
-            return key, hook.run
+        if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
+            return key, hook
     return None, None
 
 
