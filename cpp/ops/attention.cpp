@@ -60,6 +60,8 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
       mask->dtype() != DType::Float32)
     fail_runtime(op, "attn_mask is ", name_of(mask->dtype()), ", query ", name_of(query.dtype()),
                  "; expected bool or the same type");
+  if (mask && mask->dim() < 2 && query.dim() == 4 && p == 0)
+    fail_index(op, "attn_mask has shape ", mask->shape(), "; expected (..., L, S)");
   const Tensor k = enable_gqa ? repeat_heads(key, query.size(-3)) : key;
   const Tensor v = enable_gqa ? repeat_heads(value, query.size(-3)) : value;
   const double factor =

@@ -263,6 +263,7 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
     const Tensor sums = to(resample(op, "", to(x, DType::Float64), how), DType::Int64);
     return apply<formulas::DivTrunc>(sums, divisors);
   }
+  require_float(op, x.dtype());  // where all windows are of one element nothing is computed
   return resample(op, kAvgNodes[N - 1], x, how);
 }
 
@@ -301,7 +302,7 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& output_siz
   if (!(indices.shape() == x.shape()))
     fail_runtime(op, "indices have shape ", indices.shape(), ", the input ", x.shape(),
                  "; they must be equal");
-  const IndexRules rules{op, ErrorKind::Runtime, ErrorKind::Runtime, false, false};
+  const IndexRules rules{op, ErrorKind::Runtime, false, false};
   return plane_scatter(op, x, checked_index(rules, indices, size.product()), shape, N, false);
 }
 

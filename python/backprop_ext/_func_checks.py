@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._checks import whole
 from ._core import Tensor
 
 __all__ = ["Numbers", "check_chunks", "check_randomness", "only_tensors", "picked", "with_aux"]
@@ -45,6 +46,8 @@ def check_randomness(op: str, randomness: object) -> None:
 
 
 def check_chunks(op: str, chunk_size: Any) -> None:
-    """ValueError for a number that is not above 0."""
+    """ValueError for a number that is not above 0, TypeError for a part of one."""
     if chunk_size is not None and not chunk_size > 0:
         raise ValueError(f"[{op}] {chunk_size=}; pass 1 or more, or None")
+    if chunk_size is not None and whole(chunk_size) is None and chunk_size < 1:
+        raise TypeError(f"[{op}] {chunk_size=}; pass a whole number, or None")

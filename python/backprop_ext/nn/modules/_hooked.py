@@ -78,7 +78,8 @@ class Hooked:
 
         With `always_call` it also runs, with output None, when forward raises.
         """
-        return self._add(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
+        entry = Hook(hook, with_kwargs, bool(always_call))
+        return self._add(self._forward_hooks, entry, prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
