@@ -116,6 +116,9 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& list, const T
   if (reduce != "prod" && reduce != "mean" && reduce != "amax" && reduce != "amin")
     fail_runtime(op, "reduce='", reduce,
                  "' is none of 'prod', 'mean', 'amax', 'amin'; use one of them");
+  if (self.dim() < 2 && !is_floating(self.dtype()) && !is_integral(self.dtype()))
+    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(self.dtype()),
+         " in one dimension; use another type");
   const Slices s(op, self, dim, list, true);
   s.require(op, self, source, ErrorKind::Runtime);
   const Tensor at = s.index({op}, self);

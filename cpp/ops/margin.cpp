@@ -160,6 +160,7 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
     fail(weight->dim() == 1 ? ErrorKind::Runtime : ErrorKind::Value, op, "weight has shape ",
          weight->shape(), "; expected one per class, ", Dims{x.size(1)});
   if (weight) require_same_type(op, input, *weight);
+  if (weight) require_constant(op, "weight", *weight);
   require_class_indices(op, target);
   const Tensor y = checked_index({op}, reshape(target, {-1}), x.size(1));
   const Tensor row = arange_int(0, x.size(0), 1);

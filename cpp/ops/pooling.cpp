@@ -244,6 +244,9 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
   Tensor divisors = whole ? full_int({}, 1, DType::Int64) : Tensor();
   for (int d = 0; d < N; ++d) {
     const int64_t in = x.size(d - N), count = window_count(op, in, l, d, ceil_mode);
+    if (N == 3 && in < l.kernel[d])
+      fail_runtime(op, "windows of ", l.kernel[d], " elements over ", in,
+                   ", padded or not; take a smaller kernel_size");
     TapTable table(in);
     Tensor own = whole ? empty({count}, DType::Int64) : Tensor();
     for (int64_t o = 0; o < count; ++o) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import _tree
 from ._checks import whole
 from ._core import Tensor
 
@@ -22,6 +23,9 @@ def with_aux(op: str, result: Any) -> tuple[Any, Any]:
     """result, a pair; RuntimeError for anything else."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise RuntimeError(f"[{op}] has_aux, but the function returned {result!r}; return a pair")
+    aux = result[1]
+    if aux is None or not all(isinstance(t, Tensor) for t in _tree.leaves(aux)):
+        raise RuntimeError(f"[{op}] has_aux, but beside the result is {aux!r}; return tensors")
     return result
 
 

@@ -10,9 +10,16 @@ from . import _core
 from ._core import Tensor
 from ._device import on_cpu
 
-__all__ = ["asarray", "from_dlpack", "frombuffer"]
+__all__ = ["asarray", "from_array", "from_dlpack", "frombuffer"]
 
 _CPU = (1, 0)  # kDLCPU
+
+
+def from_array(array: Any, dtype: Any = None) -> Tensor:
+    """A copy of an array of any layout and byte order; tensor() takes no negative strides."""
+    array = np.asarray(array)
+    plain = array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
+    return _core.tensor(plain, dtype=dtype)
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:

@@ -165,7 +165,7 @@ def _replaced(kind: str, grads: tuple[Any, ...], changed: Any) -> tuple[Any, ...
             f"[full_{kind}_hook] a hook returned {len(changed)} gradients, {len(grads)} were "
             "given; return a tuple of one (or None) for each"
         )
-    return changed if isinstance(changed, tuple) else (changed,)
+    return tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)
 
 
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

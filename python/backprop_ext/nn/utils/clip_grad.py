@@ -68,6 +68,10 @@ def clip_grads_with_norm_(
     if not grads:
         return
     truths(foreach)
+    if isinstance(total_norm, Tensor) and total_norm.ndim:
+        raise RuntimeError(
+            f"[clip_grads_with_norm_] total_norm has shape {tuple(total_norm.shape)}; pass a number"
+        )
     factor = _core.clamp(max_norm / (total_norm + 1e-6), max=1.0)
     for g in grads:
         g.mul_(factor)
