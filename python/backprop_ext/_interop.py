@@ -31,9 +31,11 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     """
     if device is not None:
         on_cpu(device)
+    capsule = ext_tensor
     if isinstance(ext_tensor, Tensor):
         shared = ext_tensor.detach()
-    elif hasattr(ext_tensor, "__dlpack__"):
+        return shared.clone() if copy else shared
+    if hasattr(ext_tensor, "__dlpack__"):
         place = ext_tensor.__dlpack_device__()
         if int(place[0]) != _CPU[0]:
             raise RuntimeError(
@@ -44,13 +46,12 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
             capsule = ext_tensor.__dlpack__(max_version=(1, 0))
         except TypeError:  # the standard before 2023
             capsule = ext_tensor.__dlpack__()
-        shared = _core._from_dlpack(capsule)
-    elif type(ext_tensor).__name__ == "PyCapsule":
-        shared = _core._from_dlpack(ext_tensor)
-    else:
-        raise TypeError(
-            f"[from_dlpack] a {type(ext_tensor).__name__} has no __dlpack__; use as_tensor"
+    if type(capsule).__name__ != "PyCapsule":
+        raise RuntimeError(
+            f"[from_dlpack] a {type(capsule).__name__} is no capsule and has no __dlpack__; use "
+            "as_tensor"
         )
+    shared = _core._from_dlpack(capsule)
     return shared.clone() if copy else shared
 
 
