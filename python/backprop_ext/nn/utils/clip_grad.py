@@ -25,7 +25,7 @@ def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _norm(values: Tensor, norm_type: float) -> Tensor:
-    if values.is_sparse:
+    if type(values) is not Tensor and values.is_sparse:
         raise NotImplementedError("[clip_grad_norm_] a gradient is sparse; use .to_dense()")
     if norm_type == 2.0 and values.is_floating_point():
         return (values * values).sum().sqrt()
