@@ -160,7 +160,7 @@ CHANGES: dict[str, tuple[Callable[[Any, Any, int], None], Callable[[Any], Any]]]
     "momentum on and off": (_set("momentum", 0.9, 0.0), lambda p: bx.optim.SGD(p, lr=0.05)),
     "nesterov": (_set("nesterov", True, False), _sgd),
     "weight decay": (_set("weight_decay", 0.1, 0.3), _sgd),
-    "amsgrad": (_set("amsgrad", True, False), bx.optim.Adam),
+    "amsgrad": (_set("amsgrad", False, True), lambda p: bx.optim.Adam(p, amsgrad=True)),
     "betas": (_set("betas", (0.5, 0.6), (0.9, 0.99)), bx.optim.Adam),
     "lr": (_set("lr", 0.01, 0.02), bx.optim.AdamW),
     "lr becomes a tensor": (_set("lr", bx.tensor(0.01), 0.02), _sgd),

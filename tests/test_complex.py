@@ -110,7 +110,7 @@ def test_arrays_share_memory_both_ways(dtype: str) -> None:
         assert out.dtype == dtype
         np.testing.assert_array_equal(out, array)
     assert bx.from_dlpack(array).data_ptr() == t.data_ptr()
-    assert bx.tensor(array[::-1].T).tolist() == array[::-1].T.tolist()
+    assert bx.tensor(array[:, ::2].T).tolist() == array[:, ::2].T.tolist()
 
 
 # Views

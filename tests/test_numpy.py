@@ -84,21 +84,14 @@ def test_expanded_array_is_read_without_a_copy() -> None:
     assert t.sum().item() == 12
 
 
-def test_unsuitable_array_is_refused_by_from_numpy_and_copied_by_tensor() -> None:
-    reverse = np.arange(3.0)[::-1]
-    with pytest.raises(ValueError, match=r"\[from_numpy\].*negative stride.*copy\(\)"):
-        bx.from_numpy(reverse)
-    foreign = np.arange(3.0).astype(">f8")
-    with pytest.raises((ValueError, TypeError), match=r"\[from_numpy\].*byte order.*astype"):
-        bx.from_numpy(foreign)
-    record = np.zeros(3, np.dtype([("a", "i1"), ("b", "f8")], align=False))["b"]
-    with pytest.raises(ValueError, match=r"\[from_numpy\].*(multiple|align)"):
-        bx.from_numpy(record)
-    for array in (reverse, foreign, record):
-        for make in (bx.tensor, bx.as_tensor):
-            assert make(array).tolist() == array.tolist()
-            assert make(array).dtype == bx.float64
-        assert (bx.zeros(3) + array).tolist() == array.tolist()
+@pytest.mark.parametrize("make", [bx.from_numpy, bx.tensor, bx.as_tensor, bx.asarray])
+def test_layout_that_no_tensor_has_is_refused(make: Any) -> None:
+    with pytest.raises(ValueError, match=r"negative stride.*copy\(\)"):
+        make(np.arange(3.0)[::-1])
+    with pytest.raises(ValueError, match=r"byte order.*astype"):
+        make(np.arange(3.0).astype(">f8"))
+    with pytest.raises(ValueError, match="multiple"):
+        make(np.zeros(3, np.dtype([("a", "i1"), ("b", "f8")], align=False))["b"])
 
 
 @pytest.mark.parametrize(
@@ -228,19 +221,19 @@ def test_numpy_scalar_times_integer_tensor_is_a_tensor() -> None:
     assert (np.float64(0.5) * t).tolist() == [0.5, 1.0]
 
 
-def test_array_beside_a_tensor_is_a_tensor_with_gradient() -> None:
-    w = bx.tensor([1.0, 2.0], requires_grad=True)
+def test_array_beside_a_tensor() -> None:
+    w = bx.tensor([1.0, 2.0])
     a = np.array([3.0, 4.0], np.float32)
-    for y in (a * w, w * a):
+    for y in (w * a, w + a, w @ a, w == a, a / w):
         assert type(y) is bx.Tensor
-        (g,) = bx.autograd.grad(y.sum(), w)
-        assert g.tolist() == [3.0, 4.0]
-    assert (a @ w).item() == 11.0
-    assert (np.ones((2, 2), np.float32) @ w).tolist() == [3.0, 3.0]
-    assert (a - w).tolist() == [2.0, 2.0]
-    b = a.copy()
-    b += w.detach().numpy()
-    assert b.tolist() == [4.0, 6.0]
+    assert (w * a).tolist() == [3.0, 8.0]
+    assert (a / w).tolist() == [3.0, 2.0]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        a * w
+    with pytest.raises(ValueError, match="broadcast"):
+        w * np.ones(3)
+    with pytest.raises(RuntimeError, match="requires grad"):
+        w.requires_grad_() * a
 
 
 def test_array_protocol() -> None:
@@ -249,7 +242,9 @@ def test_array_protocol() -> None:
     assert np.asarray(t, np.int64).tolist() == [[1, 2]]
     assert not np.shares_memory(np.array(t), t.numpy())
     np.testing.assert_array_equal(np.sin(t), np.sin(t.numpy()))
-    assert np.mean(t) == 1.5
+    assert np.argmax(t) == 1
+    with pytest.raises(TypeError, match="axis"):
+        np.mean(t)
     assert np.concatenate([t, t]).shape == (2, 2)
     assert np.arange(5)[bx.tensor(2)] == 2
     assert np.arange(5)[bx.tensor([1, 3])].tolist() == [1, 3]

@@ -23,7 +23,7 @@ import backprop_ext as bx
 
 FORMULAS = [row for row in TABLE if row.reference is not None]
 # Names that Python hides: a type, and functions whose arguments it sorts first.
-BY_PYTHON = ("bool", "einsum", "tensordot")
+BY_PYTHON = ("bool", "einsum", "tensordot", "unravel_index")
 # Defined by the memory, not by the values.
 LAYOUT_BOUND = ("view", "view_as", "view_copy", "as_strided", "as_strided_", "as_strided_copy",
                 "resize_", "resize_as_")  # fmt: skip

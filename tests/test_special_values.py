@@ -89,7 +89,7 @@ def test_function_of_two_inputs_at_special_values(
 ) -> None:
     pairs = [pair.split(",") for pair in at.split()]
     a = bx.tensor(numbers(" ".join(p[0] for p in pairs)), requires_grad=True)
-    b = bx.tensor(numbers(" ".join(p[1] for p in pairs)), requires_grad=True)
+    b = bx.tensor(numbers(" ".join(p[1] for p in pairs)), requires_grad=db != "-")
     y = function(name)(a, b)
     check(name, "result", at, y, result)
     if da != "-":

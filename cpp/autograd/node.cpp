@@ -130,6 +130,10 @@ void check_inplace(const char* op, const Tensor& t, bool repeats) {
                    " that requires grad (shape ", t->view_base->shape,
                    ") is written in place; do it under no_grad(), or on .data");
     if (t->view_base) require_single_view(op, t);
+    if (const Ref<Node> last = grad_fn(t);
+        last && std::string_view(last->label()) == "BackwardHookFunctionBackward")
+      fail_runtime(op, "a tensor of shape ", t.shape(),
+                   " that a full backward hook watches is written in place; drop inplace=True");
   }
   if (!repeats_elements(t)) return;
   const std::string text = str("an expanded tensor of shape ", t.shape(),

@@ -37,10 +37,10 @@ const char* alternative(const char* name) {
   return name;
 }
 
-/// Keywords outside the table: out=, and for creation what other devices would need.
-bool shared_keyword(const Overload& overload, const char* name, PyObject* value, Arguments& args,
-                    std::string& why) {
-  if (!std::strcmp(name, "out")) {
+/// Keywords outside the table: out= of functions, and for creation what other devices would need.
+bool shared_keyword(const Overload& overload, bool method, const char* name, PyObject* value,
+                    Arguments& args, std::string& why) {
+  if (!method && !std::strcmp(name, "out")) {
     if (value == Py_None) return true;
     if (is_tensor(value)) {
       args.out = {tensor_of(value)};
@@ -98,8 +98,11 @@ std::ostream& operator<<(std::ostream& out, TypeOf given) {
   return out;
 }
 
-bool lacks_tensor(const Argument& a, PyObject* value) {
-  return a.type <= ArgType::OptTensors && !is_tensor(value);
+void note_lack(const Argument& a, PyObject* value, Arguments& out) {
+  out.lacks_tensor |= a.type <= ArgType::OptTensors && !is_tensor(value);
+  const bool number = a.type >= ArgType::Scalar && a.type <= ArgType::Ints;
+  out.lacks_number |= number && (a.in_python || is_numpy_array(value) ||
+                                 (is_tensor(value) && tensor_of(value).numel() != 1));
 }
 
 }  // namespace
@@ -144,7 +147,7 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
       }
       out.values[k] = std::move(list);
     } else if (a.one_by_one || !convert(a, args[taken], out.values[k])) {
-      out.lacks_tensor |= lacks_tensor(a, args[taken]);
+      note_lack(a, args[taken], out);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ",
                     TypeOf{args[taken]});
     } else {
@@ -166,7 +169,7 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
     };
     if (!find(raw) && !find(alternative(raw))) {
       std::string why;
-      if (!shared_keyword(overload, raw, value, out, why))
+      if (!shared_keyword(overload, method, raw, value, out, why))
         return reason("got an unexpected keyword argument '", raw, "'");
       if (!why.empty()) return why;
       continue;
@@ -174,7 +177,7 @@ std::string match(const Overload& overload, bool method, PyObject* const* args,
     const Argument& a = table[static_cast<size_t>(k)];
     if (given[k]) return reason("got multiple values for argument '", a.name, "'");
     if (!convert(a, value, out.values[k])) {
-      out.lacks_tensor |= lacks_tensor(a, value);
+      note_lack(a, value, out);
       return reason("argument '", a.name, "' must be ", type_name(a), ", not ", TypeOf{value});
     }
     given[k] = true;
@@ -215,12 +218,15 @@ const Overload* choose(const Operation& op, bool method, PyObject* const* args,
 void reject(const Operation& op, bool method, PyObject* const* args, Py_ssize_t positional,
             PyObject* names, Arguments& arguments) {
   std::vector<std::string> reasons;
+  arguments.lacks_tensor = arguments.lacks_number = false;
   for (const Overload& overload : op.overloads) {
     if (overload.older) continue;
     reasons.push_back(match(overload, method, args, positional, names, arguments, true));
     arguments.out = {};
   }
-  const ErrorKind kind = arguments.lacks_tensor ? ErrorKind::NotATensor : ErrorKind::Type;
+  const ErrorKind kind = arguments.lacks_tensor   ? ErrorKind::NotATensor
+                         : arguments.lacks_number ? ErrorKind::NotANumber
+                                                  : ErrorKind::Type;
   if (reasons.size() == 1)
     fail(kind, op.name.c_str(), reasons[0], "; usage: ", op.name, signature_text(op.overloads[0]));
   std::string text;

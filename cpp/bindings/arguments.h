@@ -14,8 +14,9 @@ struct Arguments {
   /// Keywords that many operations share: the tensor to write the result to, and requires_grad.
   Tensors out;
   bool requires_grad = false;
-  /// Whether something else stood where a tensor is needed.
-  bool lacks_tensor = false;
+  /// Whether something else stood where a tensor is needed, or where PyTorch computes with a
+  /// number.
+  bool lacks_tensor = false, lacks_number = false;
 };
 
 /// A Python int (or what counts as one, but no bool) as int64.

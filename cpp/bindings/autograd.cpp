@@ -215,7 +215,12 @@ Tensors gate_gradients(const Tensors& tensors, py::object callable) {
     const py::tuple found = result.is_none() ? grads : py::tuple(result);
     for (size_t i = 0; i < count; ++i) {
       const int edge = static_cast<int>(i);
-      if (b.wants(edge) && !found[i].is_none()) b.give(edge, tensor_of(py::object(found[i]).ptr()));
+      const py::object g = found[i];
+      if (g.is_none()) continue;
+      if (!is_tensor(g.ptr()))
+        fail_type("backward", "a hook returned ", Py_TYPE(g.ptr())->tp_name,
+                  " as a gradient; it must return Tensors or None");
+      if (b.wants(edge)) b.give(edge, tensor_of(g.ptr()));
     }
   });
   return out;

@@ -130,6 +130,7 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       int64_t i = 0;
       if (!whole_number(o, i)) return no_number(a, o);
       if (is_tensor(o) && tensor_of(o).dim() > 0) return false;
+      if (!PyLong_Check(o) && a.name.find("dim") != a.name.npos && is_numpy_array(o)) return false;
       out = i;
       return true;
     }
@@ -153,6 +154,8 @@ bool convert(const Argument& a, PyObject* o, Value& out) {
       if (int64_t one = 0; whole_number(o, one)) return false;
       [[fallthrough]];
     case ArgType::Dims: {
+      if (a.type == ArgType::Dims && !PyLong_Check(o) && !PyTuple_Check(o) && is_numpy_array(o))
+        return false;
       Dims dims;
       if (!whole_numbers(o, dims)) return a.type == ArgType::Dims && no_number(a, o);
       out = dims;

@@ -9,13 +9,18 @@ namespace bx {
 namespace {
 PyObject* linalg_error = nullptr;
 PyObject* not_a_tensor = nullptr;
+PyObject* not_a_number = nullptr;
+PyObject* out_of_range = nullptr;
 
 PyObject* class_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::Value: return PyExc_ValueError;
     case ErrorKind::Type: return PyExc_TypeError;
     case ErrorKind::NotATensor: return not_a_tensor;
+    case ErrorKind::NotANumber: return not_a_number;
     case ErrorKind::Index: return PyExc_IndexError;
+    case ErrorKind::OutOfRange: return out_of_range;
+    case ErrorKind::ZeroDivision: return PyExc_ZeroDivisionError;
     case ErrorKind::Assertion: return PyExc_AssertionError;
     case ErrorKind::NotImplemented: return PyExc_NotImplementedError;
     default: return PyExc_RuntimeError;
@@ -78,6 +83,14 @@ void bind_errors(py::module_& m) {
   not_a_tensor = add("_NotATensorError", "torch.NotATensorError",
                      "Of another type than a tensor, and without a tensor's attributes.",
                      py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_AttributeError)));
+  // PyTorch converts, compares or computes with it first.
+  not_a_number =
+      add("torch.NotANumberError", "Of several elements, or of a type, that are no number.",
+          py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_ValueError),
+                         py::handle(PyExc_RuntimeError)));
+  // PyTorch raises the one or the other, by dimension and layout.
+  out_of_range = add("torch.OutOfRangeError", "An index beyond the elements that there are.",
+                     py::make_tuple(py::handle(PyExc_IndexError), py::handle(PyExc_RuntimeError)));
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);

@@ -123,8 +123,8 @@ struct Indexed {
     } else if (PyIndex_Check(part)) {
       view = select_axis(view, dim_, number_index(part));
     } else {
-      fail(PyUnicode_Check(part) ? ErrorKind::Type : ErrorKind::Index, "index", "a ",
-           Py_TYPE(part)->tp_name,
+      const bool text = PyUnicode_Check(part) && PyUnicode_GetLength(part) <= view.dim();
+      fail(text ? ErrorKind::Type : ErrorKind::Index, "index", "a ", Py_TYPE(part)->tp_name,
            " is no index; only integers, slices (:), ellipsis (...), None and long or bool "
            "tensors are valid indices");
     }

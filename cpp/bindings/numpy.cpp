@@ -45,15 +45,23 @@ py::dtype numpy_dtype(DType t) {
   return py::dtype(name_of(t));
 }
 
-/// The array itself, or one whose layout and byte order a tensor can take.
+/// The array, or a copy where its elements lie between the places that a kernel reads. As PyTorch,
+/// ValueError for a layout that no tensor has.
 py::array readable(const char* op, const py::array& a) {
   if (!dtype_of_array(a.dtype())) reject_dtype(op, a.dtype());
-  bool plain = is_native(a.dtype());
-  for (int d = 0; d < a.ndim(); ++d)
-    plain = plain && a.strides(d) >= 0 && a.strides(d) % a.itemsize() == 0;
+  if (!is_native(a.dtype()))
+    fail_value(op,
+               "the array's byte order differs from the native one; convert it with "
+               "array.astype(array.dtype.newbyteorder('='))");
+  for (int d = 0; d < a.ndim(); ++d) {
+    if (a.strides(d) < 0)
+      fail_value(op, "the array has a negative stride at dimension ", d, "; use array.copy()");
+    if (a.strides(d) % a.itemsize() != 0)
+      fail_value(op, "a stride of ", a.strides(d), " bytes at dimension ", d,
+                 " is no multiple of the element size ", a.itemsize(), "; use array.copy()");
+  }
   const auto unit = static_cast<uintptr_t>(size_of(real_of(*dtype_of_array(a.dtype()))));
-  plain = plain && reinterpret_cast<uintptr_t>(a.data()) % unit == 0;
-  if (plain) return a;
+  if (reinterpret_cast<uintptr_t>(a.data()) % unit == 0) return a;
   return py::module_::import("numpy").attr("array")(
       a, py::arg("dtype") = numpy_dtype(*dtype_of_array(a.dtype())), py::arg("order") = "C");
 }
@@ -184,20 +192,7 @@ Tensor tensor_from_array(py::handle data) {
   if (!is_numpy_array(data.ptr()))
     fail_type("from_numpy", "expected np.ndarray (got ", Py_TYPE(data.ptr())->tp_name,
               "); use tensor(data)");
-  const auto a = py::reinterpret_borrow<py::array>(data);
-  if (!dtype_of_array(a.dtype())) reject_dtype("from_numpy", a.dtype());
-  if (!is_native(a.dtype()))
-    fail_value("from_numpy",
-               "the array's byte order differs from the native one; convert it with "
-               "array.astype(array.dtype.newbyteorder('='))");
-  for (int d = 0; d < a.ndim(); ++d) {
-    if (a.strides(d) < 0)
-      fail_value("from_numpy", "the array has a negative stride at dimension ", d,
-                 "; use array.copy()");
-    if (a.strides(d) % a.itemsize() != 0)
-      fail_value("from_numpy", "a stride of ", a.strides(d), " bytes at dimension ", d,
-                 " is no multiple of the element size ", a.itemsize(), "; use array.copy()");
-  }
+  const auto a = readable("from_numpy", py::reinterpret_borrow<py::array>(data));
   if (!a.writeable() &&
       PyErr_WarnEx(
           PyExc_UserWarning,

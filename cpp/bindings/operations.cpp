@@ -58,6 +58,13 @@ void write_out(const Operation& operation, const Tensor& out, const Tensor& resu
   copy_(out, result);
 }
 
+/// Whether PyTorch writes a result before the argument is read: it may not be out= then.
+bool writes_early(std::string_view op, size_t argument) {
+  if (argument > 0 && (op.starts_with("scatter") || op.starts_with("index_"))) return true;
+  return op == "gather" || op == "index_select" || op == "take" || op == "take_along_dim" ||
+         op == "cross";
+}
+
 PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
   return guarded([&]() -> PyObject* {
     const PyOperation& callable = *as_operation(self);
@@ -93,8 +100,9 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
             require_apart(op.name.c_str(), out, read, wholly || !(out.shape() == all[k].shape()));
         }
       };
-      for (const Value& v : arguments.values) {
-        if (const auto* read = std::get_if<Tensor>(&v)) apart(*read, false);
+      for (size_t k = 0; k < overload.arguments.size(); ++k) {
+        const Value& v = arguments.values[k];
+        if (const auto* read = std::get_if<Tensor>(&v)) apart(*read, writes_early(op.name, k));
         if (const auto* list = std::get_if<Tensors>(&v))
           for (const Tensor& read : *list)
             if (read.defined()) apart(read, true);

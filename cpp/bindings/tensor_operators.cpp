@@ -7,13 +7,12 @@ namespace bx {
 
 namespace {
 
-/// The object as a tensor, which is made of a number or an array; null where it is neither. A bool
-/// stays one where the operation minds.
+/// The object as a tensor, which is made of a number; null where it is neither: an array computes
+/// by itself, with what __array__ gives. A bool stays one where the operation minds.
 const Tensor* operand(PyObject* o, const Tensor& like, Tensor& made, bool rejects_bool) {
   if (is_tensor(o)) return &tensor_of(o);
   if (const auto s = scalar_from(o))
     made = wrapped_scalar(*s, rejects_bool && s->kind == Scalar::Bool ? nullptr : &like);
-  else if (is_numpy_array(o)) made = tensor_from_data(o, std::nullopt);
   else return nullptr;
   return &made;
 }
@@ -47,6 +46,12 @@ PyObject* inplace_slot(PyObject* a, PyObject* b) {
 }
 /// A number over a tensor is PyTorch's two operations, whose roundings are in what it prints.
 PyObject* divide_slot(PyObject* a, PyObject* b) {
+  if (!is_tensor(a) && is_numpy_array(a))
+    return guarded([&] {
+      const auto inverse =
+          py::reinterpret_steal<py::object>(wrap(apply<formulas::Reciprocal>(tensor_of(b))));
+      return PyNumber_Multiply(inverse.ptr(), a);
+    });
   return binary(a, b, [](const Tensor& x, const Tensor& y) {
     return x->is_wrapped_number ? apply<formulas::Reciprocal>(y) * x : x / y;
   });
@@ -79,6 +84,12 @@ PyObject* positive_slot(PyObject* a) { return Py_NewRef(a); }
 
 PyObject* compare(PyObject* a, PyObject* b, int op) {
   if (b == Py_None) Py_RETURN_NOTIMPLEMENTED;
+  if ((op == Py_EQ || op == Py_NE) && !is_tensor(b) && is_numpy_array(b))
+    return guarded([&] {  // else it would be one False
+      const Tensor other = tensor_from_data(b, std::nullopt);
+      return wrap(op == Py_EQ ? apply<formulas::Eq>(tensor_of(a), other)
+                              : apply<formulas::Ne>(tensor_of(a), other));
+    });
   switch (op) {
     case Py_EQ: return binary_slot<formulas::Eq>(a, b);
     case Py_NE: return binary_slot<formulas::Ne>(a, b);
@@ -93,16 +104,16 @@ int truth(PyObject* o) {
   return guarded([&]() -> int {
     const Tensor t = tensor_of(o);
     if (t.numel() != 1)
-      fail_runtime("bool", "the truth of a tensor of shape ", t.shape(), " with ", t.numel(),
-                   " values is ambiguous; use .any() or .all()");
+      fail(ErrorKind::NotANumber, "bool", "the truth of a tensor of shape ", t.shape(), " with ",
+           t.numel(), " values is ambiguous; use .any() or .all()");
     return item_complex(t) != 0.;
   });
 }
 
-void require_one(const char* op, const Tensor& t) {
+void require_one(const char* op, const Tensor& t, ErrorKind kind = ErrorKind::NotANumber) {
   if (t.numel() != 1)
-    fail_value(op, "a tensor of shape ", t.shape(), " has ", t.numel(),
-               " elements; only one element can become a Python scalar; index it first");
+    fail(kind, op, "a tensor of shape ", t.shape(), " has ", t.numel(),
+         " elements; only one element can become a Python scalar; index it first");
 }
 
 PyObject* as_float(PyObject* o) {
@@ -114,7 +125,7 @@ PyObject* as_float(PyObject* o) {
 PyObject* as_int(PyObject* o) {
   return guarded([&]() -> PyObject* {
     const Tensor t = tensor_of(o);
-    require_one("int", t);
+    require_one("int", t, ErrorKind::Value);  // "%d" asks for it, and hides a TypeError
     return is_differentiable(t.dtype()) ? PyLong_FromDouble(item_double(t))
                                         : PyLong_FromLongLong(item_int(t));
   });
@@ -123,8 +134,9 @@ PyObject* as_index(PyObject* o) {
   return guarded([&]() -> PyObject* {
     const Tensor t = tensor_of(o);
     if (is_differentiable(t.dtype()) || t.numel() != 1)
-      fail_type("index", "a tensor of type ", name_of(t.dtype()), " and shape ", t.shape(),
-                " cannot be an index; only one whole number can");
+      fail(t.numel() == 1 ? ErrorKind::Type : ErrorKind::NotANumber, "index", "a tensor of type ",
+           name_of(t.dtype()), " and shape ", t.shape(),
+           " cannot be an index; only one whole number can");
     return PyLong_FromLongLong(item_int(t));
   });
 }

@@ -92,12 +92,17 @@ double number(const UpdateRule& rule, const UpdateNames::Setting& setting, PyObj
             Py_TYPE(value)->tp_name, "; set a number");
 }
 
-/// The tensor in a state under a name; one that is missing is made and entered.
+/// The tensor in a state under a name; one that is missing is made and entered, in a state that has
+/// not begun.
 template <class Make>
-Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool* is_new, Make make) {
+Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool begun, bool* is_new,
+              Make make) {
   const auto held = py::reinterpret_borrow<py::object>(entry_of(state, name));
   PyObject* found = held.ptr();
   if (found && is_tensor(found)) return tensor_of(found);
+  if (!found && begun)
+    throw py::key_error(str("[", rule.name, "] the state of a parameter has no '",
+                            PyUnicode_AsUTF8(name), "'; clear the state, or load a whole one"));
   Tensor t = make();
   if (found && found != Py_None) {
     // Old files keep the step as a number.
@@ -146,12 +151,14 @@ void read_state(const UpdateRule& rule, const UpdateNames& names, UpdateItem& it
     }
     return state.ptr();
   };
+  // SGD, which counts no steps, takes any state.
+  const bool begun = !rule.counters.empty() && PyDict_GET_SIZE(dict()) > 0;
   for (size_t k = 0; k < rule.counters.size(); ++k)
-    item.counters[k] = stored(rule, dict(), names.counters[k], nullptr,
+    item.counters[k] = stored(rule, dict(), names.counters[k], begun, nullptr,
                               [&] { return new_counter(rule.counters[k], settings); });
   for (size_t k = 0; k < rule.slots.size(); ++k)
     if (const auto& slot = rule.slots[k]; slot.when < 0 || settings[slot.when] != 0)
-      item.slots[k] = stored(rule, dict(), names.slots[k], &item.first,
+      item.slots[k] = stored(rule, dict(), names.slots[k], begun, &item.first,
                              [&] { return new_slot(slot, settings, item.param); });
 }
 

@@ -12,7 +12,10 @@ enum class ErrorKind {
   Value,
   Type,
   NotATensor,
+  NotANumber,
   Index,
+  OutOfRange,
+  ZeroDivision,
   Assertion,
   NotImplemented,
   OutOfMemory

@@ -121,8 +121,9 @@ void report_fault(const char* op, const FaultInfo& fault) {
   if (fault.fault == kernels::Fault::DivideByZero)
     fail_runtime(op, "ZeroDivisionError: integer division by zero; use float tensors or a mask");
   const bool wraps = std::string_view(op).starts_with("index");  // x[-1], unlike a class of -1
-  fail_index(op, "index ", fault.index, " is out of range for a dimension of size ", fault.size,
-             "; expected ", wraps ? -fault.size : 0, " to ", fault.size - 1);
+  fail(ErrorKind::OutOfRange, op, "index ", fault.index,
+       " is out of range for a dimension of size ", fault.size, "; expected ",
+       wraps ? -fault.size : 0, " to ", fault.size - 1);
 }
 
 void launch(const char* op, const Kernel& kernel, const Operands& outputs, const Operands& inputs,

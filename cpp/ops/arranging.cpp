@@ -127,8 +127,9 @@ Tensor repeat_each(const Tensor& t, const Tensor& times, std::optional<int64_t> 
   const int a = axis ? wrap_axis("repeat_interleave", *axis, t.dim()) : 0;
   const int64_t n = in.shape()[a];
   if (times.numel() != 1 && times.numel() != n)
-    fail_runtime("repeat_interleave", times.numel(), " repeats for dimension ", a, " of shape ",
-                 in.shape(), "; give one for each of its elements, or one for all");
+    fail(axis && t.dim() == 0 ? ErrorKind::Index : ErrorKind::Runtime, "repeat_interleave",
+         times.numel(), " repeats for dimension ", a, " of shape ", in.shape(),
+         "; give one for each of its elements, or one for all");
   const Tensor counts = contiguous(to(expand(reshape(times, {-1}), {n}), DType::Int64));
   const auto* count = counts.data<int64_t>();
   int64_t total = 0;

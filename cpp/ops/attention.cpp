@@ -62,6 +62,8 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
       mask->dtype() != DType::Float32)
     fail_runtime(op, "attn_mask is ", name_of(mask->dtype()), ", query ", name_of(query.dtype()),
                  "; expected bool or the same type");
+  if (mask && mask->dim() < 2 && query.dim() == 4 && p == 0)
+    fail_index(op, "attn_mask has shape ", mask->shape(), "; expected (..., L, S)");
   if (is_narrow(query.dtype())) {
     const auto wide = [](const Tensor& t) { return to(t, wide_of(t.dtype())); };
     const OptTensor wide_mask = mask ? OptTensor(wide(*mask)) : mask;

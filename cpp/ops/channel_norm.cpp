@@ -198,7 +198,8 @@ Tensor batch_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
     return b.defined() ? y + select_axis(b, 0, 0) : y;
   }
   if (x.dim() < 2)
-    fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
+    fail(training && x.dim() == 0 ? ErrorKind::Index : ErrorKind::Runtime, op,
+         "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
   const ChannelShape s{x.size(0), x.size(1), inner_of(x)};
   const Tensor mean = running_mean.value_or(Tensor()), var = running_var.value_or(Tensor());
   check_affine(op, x, w, b);
@@ -248,8 +249,8 @@ Tensor group_norm(const Tensor& x, int64_t num_groups, const std::optional<Tenso
     fail_runtime(op, "the input has shape ", x.shape(), "; expected (N, C) or (N, C, ...)");
   const int64_t images = x.size(0), channels = x.size(1);
   if (num_groups < 1 || channels % num_groups)
-    fail_runtime(op, channels, " channels do not split into num_groups=", num_groups,
-                 "; pass a divisor");
+    fail(num_groups ? ErrorKind::Runtime : ErrorKind::ZeroDivision, op, channels,
+         " channels do not split into num_groups=", num_groups, "; pass a divisor");
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   check_affine(op, x, w, b);
   if (x.numel() == 0) return clone(x);
@@ -283,7 +284,8 @@ Tensor instance_norm(const Tensor& x, const std::optional<Tensor>& running_mean,
     fail(use_input_stats ? ErrorKind::Value : ErrorKind::Runtime, op, "the input has shape ",
          x.shape(), "; expected (N, C, ...)");
   if (running_mean.has_value() != running_var.has_value())
-    fail_value(op, "only one of running_mean and running_var is given; pass both or none");
+    fail(use_input_stats ? ErrorKind::Value : ErrorKind::Runtime, op,
+         "only one of running_mean and running_var is given; pass both or none");
   check_running(op, x, running_mean.value_or(Tensor()), running_var.value_or(Tensor()));
   for (const auto& t : {weight, bias})
     if (t && t->dim() != 1)

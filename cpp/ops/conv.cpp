@@ -322,7 +322,7 @@ ConvGeometry window_geometry(const char* op, const Dims& image, const Dims& kern
 
 Tensor unfold_blocks(const Tensor& input, const Dims& kernel_size, const Dims& dilation,
                      const Dims& padding, const Dims& stride) {
-  wrap_axis("unfold", 1, input.dim());
+  wrap_axis("unfold", 2, input.dim());
   return batched("unfold", input, 2, [&](const Tensor& x) {
     return unfold_windows(
         x, window_geometry("unfold", x.shape(), kernel_size, dilation, padding, stride));

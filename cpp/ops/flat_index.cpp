@@ -6,7 +6,7 @@ namespace bx {
 namespace {
 
 Tensor flat_index(const char* op, const Tensor& t, const Tensor& index) {
-  const IndexRules rules{op, ErrorKind::Runtime, ErrorKind::Index, true, false};
+  const IndexRules rules{op, ErrorKind::Runtime, true, false};
   return reshape(checked_index(rules, index, t.numel()), {-1});
 }
 

@@ -5,28 +5,20 @@ namespace bx {
 
 namespace {
 
-constexpr IndexRules kIndexError{"", ErrorKind::Runtime, ErrorKind::Index, false};
-
-IndexRules rules(const char* op, IndexRules r) {
-  r.op = op;
-  return r;
-}
-
 /// A list of indices, and what it selects along an axis of a tensor.
 struct Slices {
   int axis;
   Tensor list;
   Dims shape;  // of what is selected
 
-  /// `scalar`: the error where a 0-d tensor meets another number of indices than one, if it is one.
-  Slices(const char* op, const Tensor& t, int64_t dim, const Tensor& given,
-         std::optional<ErrorKind> scalar)
+  /// `one`: whether a 0-d tensor has to have one index.
+  Slices(const char* op, const Tensor& t, int64_t dim, const Tensor& given, bool one)
       : list(given) {
     axis = wrap_axis(op, dim, t.dim());
     if (list.dim() > 1)
       fail_index(op, "the index has shape ", list.shape(), "; expected one dimension");
-    if (scalar && t.dim() == 0 && list.numel() != 1)
-      fail(*scalar, op, list.numel(), " indices for a 0-d tensor; expected one");
+    if (one && t.dim() == 0 && list.numel() != 1)
+      fail(ErrorKind::OutOfRange, op, list.numel(), " indices for a 0-d tensor; expected one");
     shape = t.shape();
     if (t.dim()) shape[axis] = list.numel();
   }
@@ -59,8 +51,8 @@ struct Slices {
 };
 
 Tensor index_select(const Tensor& t, int64_t dim, const Tensor& list) {
-  const Slices s("index_select", t, dim, list, ErrorKind::Runtime);
-  const Tensor at = s.index(rules("index_select", kIndexError), t);
+  const Slices s("index_select", t, dim, list, true);
+  const Tensor at = s.index({"index_select"}, t);
   return gather_as("IndexSelectBackward0", t, s.axis, at);
 }
 
@@ -68,10 +60,9 @@ template <bool Inplace>
 Tensor index_add(const Tensor& self, int64_t dim, const Tensor& list, const Tensor& source,
                  const Scalar& alpha) {
   const char* op = Inplace ? "index_add_" : "index_add";
-  const ErrorKind outside = self.dim() > 1 ? ErrorKind::Runtime : ErrorKind::Index;
-  const Slices s(op, self, dim, list, ErrorKind::Index);
+  const Slices s(op, self, dim, list, true);
   s.require(op, self, source, ErrorKind::Runtime);
-  const Tensor at = s.index({op, ErrorKind::Runtime, outside}, self);
+  const Tensor at = s.index({op}, self);
   return scatter_as(op, "IndexAddBackward0", Inplace, self, s.axis, at,
                     reshape(scaled(source, alpha), s.shape), ScatterMode::Add);
 }
@@ -79,11 +70,11 @@ Tensor index_add(const Tensor& self, int64_t dim, const Tensor& list, const Tens
 template <bool Inplace>
 Tensor index_copy(const Tensor& self, int64_t dim, const Tensor& list, const Tensor& source) {
   const char* op = Inplace ? "index_copy_" : "index_copy";
-  const Slices s(op, self, dim, list, ErrorKind::Index);
+  const Slices s(op, self, dim, list, true);
   if (source.dim() == 0 && list.numel() != 1)
     fail_index(op, list.numel(), " indices for a 0-d source; expected one");
   s.require(op, self, source, ErrorKind::Index);
-  const Tensor at = s.index({op, ErrorKind::Runtime, ErrorKind::Index, false, false}, self);
+  const Tensor at = s.index({op, ErrorKind::Runtime, false, false}, self);
   return scatter_as(op, "IndexCopyBackward0", Inplace, self, s.axis, at, reshape(source, s.shape),
                     ScatterMode::Set);
 }
@@ -96,8 +87,8 @@ Tensor index_fill(const Tensor& self, int64_t dim, const Tensor& list, Operand v
                  "; expected a number or a 0-d tensor");
   if (list.dim() > 1)
     fail_runtime(op, "the index has shape ", list.shape(), "; expected one dimension, flatten it");
-  const Slices s(op, self, dim, list, std::nullopt);
-  const Tensor at = s.index({op, ErrorKind::Index, ErrorKind::Index, true, false}, self);
+  const Slices s(op, self, dim, list, false);
+  const Tensor at = s.index({op, ErrorKind::Index, true, false}, self);
   const Tensor number = fitted(op, value.tensor, self.dtype());
   const Target target(op, self, Inplace, true);
   const auto write = [axis = s.axis](const Tensor& out, const Tensor& index, const Tensor& x) {
@@ -125,9 +116,12 @@ Tensor index_reduce(const Tensor& self, int64_t dim, const Tensor& list, const T
   if (reduce != "prod" && reduce != "mean" && reduce != "amax" && reduce != "amin")
     fail_runtime(op, "reduce='", reduce,
                  "' is none of 'prod', 'mean', 'amax', 'amin'; use one of them");
-  const Slices s(op, self, dim, list, ErrorKind::Index);
+  if (self.dim() < 2 && !is_floating(self.dtype()) && !is_integral(self.dtype()))
+    fail(ErrorKind::NotImplemented, op, "not implemented for ", name_of(self.dtype()),
+         " in one dimension; use another type");
+  const Slices s(op, self, dim, list, true);
   s.require(op, self, source, ErrorKind::Runtime);
-  const Tensor at = s.index(rules(op, kIndexError), self);
+  const Tensor at = s.index({op}, self);
   return scatter_reduce_as(op, "IndexReduceBackward0", Inplace, self, s.axis, at,
                            reshape(source, s.shape), reduce, include_self);
 }
@@ -150,7 +144,7 @@ Tensor take_along_dim(const Tensor& t, const Tensor& indices, std::optional<int6
     whole[axis] = t.shape()[axis];
     places[axis] = indices.shape()[axis];
   }
-  const IndexRules wrapping{"take_along_dim", ErrorKind::Runtime, ErrorKind::Runtime, true, false};
+  const IndexRules wrapping{"take_along_dim", ErrorKind::Runtime, true, false};
   const Tensor at = checked_index(wrapping, indices, t.dim() ? t.shape()[axis] : 1);
   return gather_as("GatherBackward0", expand(t, whole), axis, expand(at, places));
 }

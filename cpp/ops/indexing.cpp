@@ -38,6 +38,9 @@ struct Selection {
     }
     if (axes.size() > kernels::kMaxOperands - 2)
       fail_index(op, "more than ", kernels::kMaxOperands - 2, " index tensors");
+    for (int64_t d : axes)
+      if (t.shape()[static_cast<int>(d)] == 0 && shape.product() > 0)
+        fail_index(op, "an index for dimension ", d, " of shape ", t.shape(), ", which is empty");
     for (Tensor& i : indices) i = contiguous(expand(i, shape));
     front = axes;
     for (int d = 0; d < t.dim(); ++d)
@@ -232,6 +235,15 @@ Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& valu
   return self;
 }
 
+namespace {
+
+void require_placed(const char* op, const Tensor& t, const Tensors& indices, const Tensor& values) {
+  if (indices.empty()) fail_runtime(op, "no index; pass a tensor of them");
+  require_same_dtype(op, t, values);
+}
+
+}  // namespace
+
 void register_indexing(Registry& r) {
   r.both(
       "nonzero", "input, *, as_tuple=False",
@@ -243,14 +255,14 @@ void register_indexing(Registry& r) {
   r.both(
       "index_put", "input, indices, values, accumulate=False",
       [](const Tensor& t, const Tensors& i, const Tensor& v, bool a) {
-        require_same_dtype("index_put", t, v);
+        require_placed("index_put", t, i, v);
         return index_put_(clone(t), i, v, a);
       },
       "A copy with values written (or added) at index tensors.");
   r.method(
       "index_put_", "input, indices, values, accumulate=False",
       [](const Tensor& t, const Tensors& i, const Tensor& v, bool a) {
-        require_same_dtype("index_put_", t, v);
+        require_placed("index_put_", t, i, v);
         return index_put_(t, i, v, a);
       },
       "Writes (or adds) values at index tensors.");

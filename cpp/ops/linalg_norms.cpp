@@ -185,7 +185,7 @@ void register_linalg_norms(Registry& r) {
       matrix_norm_named,
       "'fro': the root of the sum of squares; 'nuc': the sum of the singular values; 2: the "
       "largest of them; 1 and inf: the largest sum of a column or row; negative: the smallest.");
-  r.linalg("matrix_norm", "input, ord, *dim=(-2,-1), keepdim=False, *, dtype=None", matrix_norm,
+  r.linalg("matrix_norm", "input, ?ord, *dim=(-2,-1), keepdim=False, *, dtype=None", matrix_norm,
            "");
   r.linalg(
       "norm", "input, ord=None, dim=None, keepdim=False, *, dtype=None", norm_by_dims,

@@ -208,6 +208,9 @@ void register_linalg_products(Registry& r) {
          const Scalar& alpha) {
         if (a.dim() != 2 || v.dim() != 1)
           fail_runtime("addmv", a.shape(), " @ ", v.shape(), "; expected a matrix and a vector");
+        if (a.size(1) != v.size(0))
+          fail(t.dim() ? ErrorKind::Runtime : ErrorKind::Index, "addmv", a.shape(), " @ ",
+               v.shape(), ": inner dimensions ", a.size(1), " and ", v.size(0), " differ");
         return added("addmv", "AddmvBackward0", t, a, v, &matmul, beta, alpha,
                      [](const Backward& call, const Tensor& g, const Tensor& a, const Tensor& v) {
                        if (call.wants(1)) call.give(1, unsqueeze(g, 1) * unsqueeze(v, 0));

@@ -114,6 +114,8 @@ void register_row_loss(Registry& r, int row, const char* param) {
                                  reduction);
     // Without a quadratic part it is the absolute error.
     const bool absolute = op.row == formulas::row_index<formulas::SmoothL1Loss> && p == 0;
+    if (op.row == formulas::row_index<formulas::SoftMarginLoss>)
+      require_constant(op.name, "target", std::get<Tensor>(v[1]));
     const PointwiseOp& row = absolute ? pointwise_op(formulas::row_index<formulas::L1Loss>) : op;
     return row_loss(row, std::get<Tensor>(v[0]), std::get<Tensor>(v[1]), &p, reduction);
   };
@@ -131,6 +133,7 @@ void require_shape(const char* op, const Tensor& input, const Tensor& target) {
 
 /// A weight for each of the losses, which keep their shape.
 void require_weight(const char* op, const Tensor& weight, const Tensor& input) {
+  require_constant(op, "weight", weight);
   if (!(broadcast_shapes(op, weight.shape(), input.shape()) == input.shape()))
     fail_runtime(op, "a weight of shape ", weight.shape(), " for an input of ", input.shape(),
                  "; it must expand to that");

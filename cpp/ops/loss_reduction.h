@@ -30,6 +30,12 @@ inline void require_class_indices(const char* op, const Tensor& target) {
                  "; expected class indices of type int64; use .long()");
 }
 
+/// RuntimeError for what the loss, as PyTorch's, is not differentiated to.
+inline void require_constant(const char* op, const char* name, const Tensor& t) {
+  if (grad_enabled() && requires_grad(t))
+    fail_runtime(op, "it is not differentiable with respect to ", name, "; detach() that");
+}
+
 inline Tensor reduce_loss(const Tensor& loss, Reduction reduction) {
   if (reduction == Reduction::None) return loss;
   return reduction == Reduction::Sum ? sum(loss) : mean(loss, std::nullopt, false, std::nullopt);

@@ -160,6 +160,7 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
     fail(weight->dim() == 1 ? ErrorKind::Runtime : ErrorKind::Value, op, "weight has shape ",
          weight->shape(), "; expected one per class, ", Dims{x.size(1)});
   if (weight) require_same_type(op, input, *weight);
+  if (weight) require_constant(op, "weight", *weight);
   require_class_indices(op, target);
   const Tensor y = checked_index({op}, reshape(target, {-1}), x.size(1));
   const Tensor row = arange_int(0, x.size(0), 1);
@@ -185,6 +186,8 @@ Tensor multilabel_margin(const Tensor& input, const Tensor& target, const Legacy
     fail_runtime(op, "inconsistent target size: ", target.shape(), " for input of shape ",
                  input.shape(), "; they must be equal");
   const int64_t rows = x.size(0), classes = x.size(1);
+  if (is_complex(target.dtype()))
+    fail(ErrorKind::NotImplemented, op, "target is ", name_of(target.dtype()), "; use .long()");
   require_class_indices(op, target);
   const Tensor list = contiguous(reshape(target, {rows, classes}));
   const auto* label = list.data<int64_t>();
@@ -252,10 +255,10 @@ void register_margin(Registry& r) {
        "input, target, log_input=True, full=False, ?size_average=None, eps=1e-08, ?reduce=None, "
        "reduction='mean'",
        poisson_nll, "e^input - target input, or input - target log(input + eps).");
-  r.nn("gaussian_nll_loss", "input, target, var, ?full=False, eps=1e-06, reduction='mean'",
+  r.nn("gaussian_nll_loss", "input, target, var, ?full=False, ?eps=1e-06, reduction='mean'",
        gaussian_nll, "(log v + (input - target)^2 / v) / 2 with v = max(var, eps).");
   r.nn("multi_margin_loss",
-       "input, target, p=1, margin=1.0, weight=None, ?size_average=None, ?reduce=None, "
+       "input, target, ?p=1, margin=1.0, weight=None, ?size_average=None, ?reduce=None, "
        "?reduction='mean'",
        multi_margin,
        "sum_j max(0, margin - input[target] + input[j])^p / classes over the other classes j.");

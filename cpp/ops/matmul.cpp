@@ -115,6 +115,7 @@ Tensor dot(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mv(const Tensor& a, const Tensor& v) {
+  if (a.dim() == 0) fail_index("mv", "a 0-d tensor is no matrix; pass two dimensions");
   check_dim("mv", a, 2);
   check_dim("mv", v, 1);
   check_inner("mv", a, v);

@@ -192,6 +192,8 @@ Tensor pad_by_edges(const Tensor& t, const Dims& pad, Filling edge) {
 
 Tensor pad(const Tensor& t, const Sizes& pad, const std::string& mode,
            const std::optional<Scalar>& value) {
+  if (value && value->kind == Scalar::Complex)
+    fail_type("pad", "the value is complex; pass a real number, or call constant_pad_nd");
   if (mode == "constant") return pad_constant(t, pad, value.value_or(Scalar{Scalar::Int}));
   const bool known = mode == "reflect" || mode == "replicate" || mode == "circular";
   if (known && value && value->as_double() != 0)

@@ -142,8 +142,8 @@ class PointwiseNode final : public Node {
       if (!call.wants(i)) continue;
       const Partial& partial = op_.partials[i];
       if (!partial.exists)
-        fail_runtime(op_.name, "the derivative for input ", i,
-                     " is not implemented; detach() that input, or leave it out of the loss");
+        fail(ErrorKind::NotImplemented, op_.name, "the derivative for input ", i,
+             " is not implemented; detach() that input, or leave it out of the loss");
       Tensor d = partial.passes_gradient ? g
                  : grad_enabled()        ? partial.formula(g, in, y, params_)
                                          : run_kernel(i, g, in, y);

@@ -245,6 +245,9 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
   Tensor divisors = whole ? full_int({}, 1, DType::Int64) : Tensor();
   for (int d = 0; d < N; ++d) {
     const int64_t in = x.size(d - N), count = window_count(op, in, l, d, ceil_mode);
+    if (N == 3 && in < l.kernel[d])
+      fail_runtime(op, "windows of ", l.kernel[d], " elements over ", in,
+                   ", padded or not; take a smaller kernel_size");
     TapTable table(in);
     Tensor own = whole ? empty({count}, DType::Int64) : Tensor();
     for (int64_t o = 0; o < count; ++o) {
@@ -264,6 +267,7 @@ Tensor avg_pool(const Tensor& x, const Dims& kernel_size, const OptDims& stride,
     const Tensor sums = to(resample(op, "", to(x, DType::Float64), how), DType::Int64);
     return apply<formulas::DivTrunc>(sums, divisors);
   }
+  require_float(op, x.dtype());  // where all windows are of one element nothing is computed
   return resample(op, kAvgNodes[N - 1], x, how);
 }
 
@@ -302,7 +306,7 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& output_siz
   if (!(indices.shape() == x.shape()))
     fail_runtime(op, "indices have shape ", indices.shape(), ", the input ", x.shape(),
                  "; they must be equal");
-  const IndexRules rules{op, ErrorKind::Runtime, ErrorKind::Runtime, false, false};
+  const IndexRules rules{op, ErrorKind::Runtime, false, false};
   return plane_scatter(op, x, checked_index(rules, indices, size.product()), shape, N, false);
 }
 

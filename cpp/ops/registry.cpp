@@ -102,13 +102,13 @@ Operation* Registry::add_overload(Place place, const char* name, const char* sig
       fail_runtime("registry", name, ": more names than arguments in '", signature, "'");
     Argument& argument = overload.arguments[k++];
     const auto equals = part.find('=');
-    const bool tuple = part[0] == '*';
     argument.in_python = part[0] == '?';
+    const bool tuple = part[argument.in_python] == '*';
     argument.one_by_one = tuple && argument.type == ArgType::Tensors;
     if (tuple && argument.type != ArgType::Dims && !argument.one_by_one)
       fail_runtime("registry", name, ": '", part, "' is no shape");
     if (tuple && !argument.one_by_one) argument.type = ArgType::Sizes;
-    const size_t mark = tuple || argument.in_python;
+    const size_t mark = tuple + argument.in_python;
     argument.name = trim(part.substr(mark, equals - mark));
     argument.keyword_only = keyword_only;
     if (equals != std::string::npos) {

@@ -73,7 +73,8 @@ struct Argument {
   std::string name;
   bool keyword_only = false;
   bool one_by_one = false;  // tensors that come without a list around them
-  bool in_python = false;   // read by PyTorch in Python: a bool is any truth, a str any text
+  // Read by PyTorch in Python: a bool is any truth, a str any text, and no number fails anyhow.
+  bool in_python = false;
   bool has_default = false;
   Value default_value;
   std::string default_text;

@@ -59,9 +59,6 @@ Tensor trapezoids(const char* op, const Tensor& y, const std::optional<Tensor>& 
   require_number_type(op, y);
   if (x) require_number_type(op, *x);
   if (y.dim() == 0) fail_index(op, "a 0-d tensor has no points; pass one dimension or more");
-  if (x && x->dim() > y.dim())
-    fail_runtime(op, "x has shape ", x->shape(), ", y ", y.shape(),
-                 "; x has as many dimensions as y at most");
   const int axis = wrap_axis(op, dim, y.dim());
   const int64_t n = y.shape()[axis];
   if (n == 0) return y;
@@ -70,7 +67,7 @@ Tensor trapezoids(const char* op, const Tensor& y, const std::optional<Tensor>& 
   };
   const Tensor t = wide(y);
   const Tensor heights = slice(t, axis, 1, n, 1) + slice(t, axis, 0, n - 1, 1);
-  return x ? heights * diff(abscissa(op, y, wide(*x), axis), 1, axis - y.dim(), {}, {}) : heights;
+  return x ? heights * diff(abscissa(op, y, wide(*x), axis), 1, axis, {}, {}) : heights;
 }
 
 Tensor cov(const Tensor& given, int64_t correction, const std::optional<Tensor>& fweights,

@@ -109,7 +109,7 @@ Tensor checked_index(const IndexRules& rules, const Tensor& index, int64_t size)
   bool negative = false;
   for (int64_t i = 0; i < n; ++i) {
     if (entries[i] < lowest || entries[i] >= size)
-      fail(rules.range_error, rules.op, "index ", entries[i],
+      fail(ErrorKind::OutOfRange, rules.op, "index ", entries[i],
            " is out of bounds for a dimension of size ", size, "; expected ", lowest, " to ",
            size - 1);
     negative = negative || entries[i] < 0;

@@ -5,12 +5,11 @@
 
 namespace bx {
 
-/// How an op speaks of its index: the class of its errors, whether negative entries wrap, and
+/// How an op speaks of its index: the error of its type, whether negative entries wrap, and
 /// whether it may be int32.
 struct IndexRules {
   const char* op;
   ErrorKind type_error = ErrorKind::Runtime;
-  ErrorKind range_error = ErrorKind::Runtime;
   bool wraps = false;
   bool takes_int32 = true;
 };

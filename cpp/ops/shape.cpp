@@ -352,7 +352,7 @@ void register_shape(Registry& r) {
   r.both("movedim", "input, *source, *destination", movedim, "");
   r.alias("movedim", {"moveaxis"});
   r.both("flatten", "input, start_dim=0, end_dim=-1", flatten, "Dimensions start to end joined.");
-  r.both("unflatten", "input, dim, *sizes", unflatten, "One dimension split into several.");
+  r.both("unflatten", "input, dim, ?*sizes", unflatten, "One dimension split into several.");
   r.both("ravel", "input", [](const Tensor& t) { return reshape(t, {-1}); }, "One dimension.");
   add_inplace_views(r, {"t", "transpose", "swapaxes", "swapdims", "squeeze", "unsqueeze"});
   add_copies(r, {"permute", "transpose", "t", "expand", "squeeze", "unsqueeze", "view"});

@@ -39,7 +39,8 @@ void register_similarity(Registry& r) {
              "x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along dim; the inputs broadcast.");
   r.function("pairwise_distance", "x1, x2, p=2.0, eps=1e-6, keepdim=False", pairwise_distance,
              "The p-norm of x1 - x2 + eps along the last dimension; the inputs broadcast.");
-  r.nn("normalize", "input, p=2.0, dim=1, eps=1e-12", normalize, "x / max(|x|_p, eps) along dim.");
+  r.nn("normalize", "input, ?p=2.0, dim=1, ?eps=1e-12", normalize,
+       "x / max(|x|_p, eps) along dim.");
 }
 
 }  // namespace bx

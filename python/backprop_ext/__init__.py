@@ -67,7 +67,12 @@ from .autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from .functional import broadcast_shapes, einsum, tensordot  # type: ignore[no-redef,assignment]
+from .functional import (  # type: ignore[no-redef,assignment]
+    broadcast_shapes,
+    einsum,
+    tensordot,
+    unravel_index,
+)
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from .serialization import load, save
 from .storage import TypedStorage, UntypedStorage
@@ -197,6 +202,7 @@ __all__ = [
     "strided",
     "svd_lowrank",
     "tensordot",
+    "unravel_index",
 ]
 __all__ += _core.__all__
 __all__ += _foreach.__all__

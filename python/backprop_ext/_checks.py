@@ -5,10 +5,22 @@ from __future__ import annotations
 from operator import index
 from typing import Any
 
+import numpy as np
+
 from . import _core
 from ._core import Tensor
 
-__all__ = ["WrongKindError", "the_bool", "the_dim", "the_dims", "the_number", "the_tensor", "whole"]
+__all__ = [
+    "WrongKindError",
+    "is_number",
+    "the_bool",
+    "the_dim",
+    "the_dims",
+    "the_number",
+    "the_tensor",
+    "truths",
+    "whole",
+]
 
 
 class WrongKindError(TypeError, AttributeError):
@@ -27,12 +39,17 @@ def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
 
 def whole(value: Any) -> int | None:
     """A whole number as an int: of Python, NumPy or a tensor. None for a bool or another thing."""
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.ndarray)):
         return None
     try:
         return index(value)
     except TypeError:
         return None
+
+
+def is_number(value: object) -> bool:
+    """Whether PyTorch's operations take it as one: of Python, of NumPy, a tensor; no Fraction."""
+    return isinstance(value, (int, float, complex, np.number, Tensor))
 
 
 def the_number(op: str, value: Any, argument: str) -> Any:
@@ -67,3 +84,9 @@ def the_bool(op: str, value: object, argument: str) -> bool:
     if isinstance(value, bool):
         return value
     raise TypeError(f"[{op}] {argument}={value!r}; pass True or False")
+
+
+def truths(*switches: object) -> None:
+    """Asks for the truth of switches that change nothing here; a tensor may have none."""
+    for switch in switches:
+        bool(switch)

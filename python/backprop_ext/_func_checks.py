@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import _tree
+from ._checks import whole
 from ._core import Tensor
 
 __all__ = ["Numbers", "check_chunks", "check_randomness", "only_tensors", "picked", "with_aux"]
@@ -21,6 +23,9 @@ def with_aux(op: str, result: Any) -> tuple[Any, Any]:
     """result, a pair; RuntimeError for anything else."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise RuntimeError(f"[{op}] has_aux, but the function returned {result!r}; return a pair")
+    aux = result[1]
+    if aux is None or not all(isinstance(t, Tensor) for t in _tree.leaves(aux)):
+        raise RuntimeError(f"[{op}] has_aux, but beside the result is {aux!r}; return tensors")
     return result
 
 
@@ -45,6 +50,8 @@ def check_randomness(op: str, randomness: object) -> None:
 
 
 def check_chunks(op: str, chunk_size: Any) -> None:
-    """ValueError for a number that is not above 0."""
+    """ValueError for a number that is not above 0, TypeError for a part of one."""
     if chunk_size is not None and not chunk_size > 0:
         raise ValueError(f"[{op}] {chunk_size=}; pass 1 or more, or None")
+    if chunk_size is not None and whole(chunk_size) is None and chunk_size < 1:
+        raise TypeError(f"[{op}] {chunk_size=}; pass a whole number, or None")

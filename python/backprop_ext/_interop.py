@@ -10,9 +10,16 @@ from . import _core
 from ._core import Tensor
 from ._device import on_cpu
 
-__all__ = ["asarray", "from_dlpack", "frombuffer"]
+__all__ = ["asarray", "from_array", "from_dlpack", "frombuffer"]
 
 _CPU = (1, 0)  # kDLCPU
+
+
+def from_array(array: Any, dtype: Any = None) -> Tensor:
+    """A copy of an array of any layout and byte order; tensor() takes no negative strides."""
+    array = np.asarray(array)
+    plain = array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
+    return _core.tensor(plain, dtype=dtype)
 
 
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
@@ -24,9 +31,11 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     """
     if device is not None:
         on_cpu(device)
+    capsule = ext_tensor
     if isinstance(ext_tensor, Tensor):
         shared = ext_tensor.detach()
-    elif hasattr(ext_tensor, "__dlpack__"):
+        return shared.clone() if copy else shared
+    if hasattr(ext_tensor, "__dlpack__"):
         place = ext_tensor.__dlpack_device__()
         if int(place[0]) != _CPU[0]:
             raise RuntimeError(
@@ -37,13 +46,12 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
             capsule = ext_tensor.__dlpack__(max_version=(1, 0))
         except TypeError:  # the standard before 2023
             capsule = ext_tensor.__dlpack__()
-        shared = _core._from_dlpack(capsule)
-    elif type(ext_tensor).__name__ == "PyCapsule":
-        shared = _core._from_dlpack(ext_tensor)
-    else:
-        raise TypeError(
-            f"[from_dlpack] a {type(ext_tensor).__name__} has no __dlpack__; use as_tensor"
+    if type(capsule).__name__ != "PyCapsule":
+        raise RuntimeError(
+            f"[from_dlpack] a {type(capsule).__name__} is no capsule and has no __dlpack__; use "
+            "as_tensor"
         )
+    shared = _core._from_dlpack(capsule)
     return shared.clone() if copy else shared
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._checks import the_dims, the_tensor, whole
+from ._checks import is_number, the_dims, the_tensor, whole
 from ._core import Tensor
 from ._return_types import named
 
@@ -32,8 +32,18 @@ def gradient(
     if input.dtype is _core.uint8:
         raise RuntimeError("[gradient] input is uint8, whose differences wrap around; use .int()")
     dims = the_dims("gradient", dim, ndim)
-    spacing = 1 if spacing is None else spacing
-    each = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
+    several = isinstance(spacing, (list, tuple))
+    each = list(spacing) if several else [1 if spacing is None else spacing] * len(dims)
+    points = [isinstance(s, Tensor) and (several or s.ndim > 0) for s in each]
+    if (
+        (spacing is None and isinstance(dim, (list, tuple)))
+        or (not several and any(points))
+        or (any(points) and not all(points))
+        or not all(is_number(s) for s in each)
+    ):
+        raise TypeError(
+            f"[gradient] {spacing=} with {dim=}; pass a number, or a list of numbers or tensors"
+        )
     if len(each) != len(dims):
         raise RuntimeError(f"[gradient] {len(each)} spacings for dimensions {dims}; one each")
     if len({d % ndim for d in dims}) < len(dims):

@@ -214,7 +214,7 @@ def kaiser_window(
 
 def get_device(input: Tensor) -> int:
     """-1: the CPU."""
-    return input.get_device()
+    return the_tensor("get_device", input).get_device()
 
 
 def is_signed(input: Tensor) -> bool:

@@ -11,6 +11,7 @@ from contextlib import ContextDecorator
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._checks import is_number
 from ._core import Tensor
 from ._names import keep_also, missing_from
 from .autograd.grad_mode import no_grad
@@ -154,10 +155,8 @@ class GradScaler:
                 f"[GradScaler] growth_factor={growth_factor}, backoff_factor={backoff_factor}; "
                 "the first must be above 1, the second below"
             )
-        if isinstance(init_scale, Tensor) and init_scale.numel() != 1:
-            raise TypeError(
-                f"[GradScaler] init_scale has the shape {tuple(init_scale.shape)}; pass a number"
-            )
+        if not is_number(init_scale) or (isinstance(init_scale, Tensor) and init_scale.ndim):
+            raise TypeError(f"[GradScaler] {init_scale=}; pass a number")
         self._enabled = enabled
         self._scale, self._growth_tracker = init_scale, 0
         self._factors = {"growth_factor": growth_factor, "backoff_factor": backoff_factor}

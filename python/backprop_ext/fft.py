@@ -68,4 +68,4 @@ def _rolled(op: str, t: Tensor, dim: int | Sequence[int] | None, sign: int) -> T
     dims = the_tensor(op, t).dim()
     axes = the_dims(op, dim, dims)
     shifts = [t.shape[a] // 2 if sign > 0 else (t.shape[a] + 1) // 2 for a in axes]
-    return _core.roll(t, shifts, axes) if dims else t.clone()
+    return _core.roll(t, shifts, axes)

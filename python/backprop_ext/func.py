@@ -11,6 +11,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from . import _core, _tree
+from ._checks import truths
 from ._core import Tensor
 from ._func_checks import (
     Numbers,
@@ -109,6 +110,9 @@ def grad_and_value(
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """(func(primals), f) with f(v) = J^T v, a tuple; has_aux as in grad."""
+    for p in (*primals, *_tree.leaves(primals)):
+        if p is None or not isinstance(p, (Tensor, tuple, list, dict)):
+            raise ValueError(f"[vjp] {p!r} is no Tensor; bind other arguments with partial")
     call = _Call(primals, tuple(range(len(primals))))
     y, more = call.run(func, {}, has_aux)
     ys, build = _tree.flatten(y)
@@ -189,6 +193,7 @@ def jacrev(
     grad.
     """
     check_chunks("jacrev", chunk_size)
+    truths(_preallocate_and_copy)
 
     @wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:

@@ -45,6 +45,7 @@ __all__ = [
     "tensordot",
     "unique",
     "unique_consecutive",
+    "unravel_index",
 ]
 
 
@@ -64,6 +65,14 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
             raise ValueError(f"[broadcast_shapes] {sizes} has a negative size; pass 0 or more")
         views.append(_core.empty(()).expand([int(n) for n in sizes]))
     return _core.broadcast_tensors(*views)[0].shape if views else Size()
+
+
+def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """The place of each flat index in a tensor of that shape, a tensor for every dimension."""
+    sizes = (shape,) if isinstance(shape, int) else shape
+    if not isinstance(sizes, Sequence) or not all(isinstance(n, int) for n in sizes):
+        raise TypeError(f"[unravel_index] {shape=}; pass ints")
+    return _core.unravel_index(indices, [int(n) for n in sizes])
 
 
 def einsum(*args: Any) -> Tensor:
@@ -94,7 +103,9 @@ def _subscripts(labels: Sequence[Any]) -> str:
         raise TypeError(f"[einsum] subscripts {labels!r}; pass a list of whole numbers")
     numbers = [k for k in labels if k is not Ellipsis]
     if not all(isinstance(k, int) for k in numbers):
-        raise TypeError(f"[einsum] subscripts {list(labels)}; expected whole numbers or Ellipsis")
+        raise _core._NotANumberError(
+            f"[einsum] subscripts {list(labels)}; expected whole numbers or Ellipsis"
+        )
     if not all(0 <= k < len(letters) for k in numbers):
         raise ValueError(f"[einsum] subscripts {list(labels)}; expected 0 to {len(letters) - 1}")
     return "".join("..." if k is Ellipsis else letters[k] for k in labels)
@@ -112,5 +123,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
         raise RuntimeError(f"[tensordot] dims is {dims!r}; pass a number, or two lists of them")
     if len(dims) != 2:
         raise ValueError(f"[tensordot] dims has {len(dims)} lists; pass one for each tensor")
-    own, other = ((d,) if isinstance(d, int) else tuple(d) for d in dims)
-    return _core.tensordot(a, b, own, other, out=out)
+    if any(isinstance(d, int) for d in dims):
+        raise TypeError(f"[tensordot] dims is {dims!r}; pass a list of dimensions for each tensor")
+    own, other = dims
+    return _core.tensordot(a, b, tuple(own), tuple(other), out=out)

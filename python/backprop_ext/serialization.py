@@ -15,6 +15,7 @@ import os
 import pickle
 from base64 import b64decode, b64encode
 from io import BytesIO
+from operator import index
 from types import MethodType
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from . import _core
 from ._bits import as_bits
+from ._checks import truths
 from ._core import Tensor
 from ._device import device, on_cpu
 from ._layout import strided
@@ -100,9 +102,8 @@ def save(
     """
     if not hasattr(pickle_module, "Pickler"):
         raise AttributeError(f"[save] {pickle_module=}; leave it out")
-    if pickle_protocol is not None and not hasattr(pickle_protocol, "__index__"):
-        raise TypeError(f"[save] {pickle_protocol=}; pass an int, or leave it out")
-    if (pickle_protocol or 0) > pickle.HIGHEST_PROTOCOL:
+    truths(_use_new_zipfile_serialization, _disable_byteorder_record)
+    if pickle_protocol is not None and index(pickle_protocol) > pickle.HIGHEST_PROTOCOL:
         raise ValueError(f"[save] {pickle_protocol=}; pass {pickle.HIGHEST_PROTOCOL} or less")
     if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
         raise AttributeError(f"[save] f is a {type(f).__name__}; pass a path or a file to write to")

@@ -21,8 +21,8 @@ def _reduced(each: Any, reduction: str) -> Any:
 
 
 def _elementwise(function: Any) -> Any:
-    def reference(a: Any, t: Any, reduction: str = "mean", **kwargs: Any) -> Any:
-        return _reduced(np.asarray(function(a, t, **kwargs)), reduction)
+    def reference(a: Any, target: Any, reduction: str = "mean", **kwargs: Any) -> Any:
+        return _reduced(np.asarray(function(a, target, **kwargs)), reduction)
 
     return reference
 
@@ -123,9 +123,10 @@ ROWS = [
     _loss("huber_loss", _huber, case(A, T, delta=0.4), case(A, T, "none", delta=2.0)),
     row(
         "nn.soft_margin_loss",
-        _elementwise(lambda a, t: np.log1p(np.exp(-a * t))),
-        *[case(A, T, **r) for r in REDUCTIONS],
+        _elementwise(lambda a, target: np.log1p(np.exp(-a * target))),
+        *[case(A, target=T, **r) for r in REDUCTIONS],
         rtol=5e-6,
+        constants=("target",),
     ),
     row(
         "nn.binary_cross_entropy",
@@ -134,6 +135,7 @@ ROWS = [
         case(P, Q, weight=Real((3,), 0.5, 2)),
         case(P, Q, weight=Real((4, 3), 0.5, 2), reduction="none"),
         rtol=5e-6,
+        constants=("weight",),
     ),
     row(
         "nn.binary_cross_entropy_with_logits",
@@ -143,6 +145,7 @@ ROWS = [
         case(A, Q, pos_weight=Real((3,), 0.5, 2)),
         case(A, Q, weight=Real((4, 1), 0.5, 2), pos_weight=Real((3,), 0.5, 2), reduction="sum"),
         rtol=5e-6,
+        constants=("weight", "pos_weight"),
     ),
     row(
         "nn.nll_loss",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,10 @@ def grad(
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "[grad] materialize_grads=True and allow_unused=False contradict; drop allow_unused"
+        )
+    if not only_inputs:
+        warnings.warn(
+            "[grad] only_inputs=False changes nothing; leave it out", FutureWarning, stacklevel=2
         )
     roots, wanted = _as_tuple(outputs), _as_tuple(inputs)
     if not wanted:

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._checks import truths
 from .._core import Tensor
 from .engine import grad
 from .grad_mode import enable_grad
@@ -50,6 +51,7 @@ def jacobian(
     if strategy != "reverse-mode":
         known = NotImplementedError if strategy == "forward-mode" else AssertionError
         raise known(f"[jacobian] {strategy=} was asked for; pass 'reverse-mode'")
+    truths(vectorize)
     with enable_grad():
         xs, one_input = _inputs("jacobian", inputs, create_graph)
         ys, one_output = _outputs("jacobian", func, xs)

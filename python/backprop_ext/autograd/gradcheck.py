@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
-from .._checks import the_tensor
+from .._checks import is_number, the_tensor, truths
 from .._core import Tensor
 from . import engine
 from .forward_ad import dual_level, make_dual, unpack_dual
@@ -68,6 +68,7 @@ def gradcheck(
         )
     if check_batched_grad and not check_backward_ad:
         raise AssertionError(f"[gradcheck] {check_batched_grad=}, {check_backward_ad=}; drop one")
+    truths(raise_exception, check_undefined_grad, masked)
     eps, atol, rtol = _number("eps", eps), _number("atol", atol), _number("rtol", rtol)
     nondet_tol = _number("nondet_tol", nondet_tol)
     args: list[Any] = [*inputs] if isinstance(inputs, (list, tuple)) else [inputs]
@@ -110,10 +111,13 @@ def _places(args: list[Any]) -> list[int]:
 
 
 def _number(name: str, value: Any) -> float:
-    try:
-        return float(value + 0.0)
-    except (TypeError, ValueError):
-        raise TypeError(f"[gradcheck] {name}={value!r}; pass a number") from None
+    if not is_number(value) or isinstance(value, complex):
+        raise TypeError(f"[gradcheck] {name}={value!r}; pass a number")
+    if name == "eps" and isinstance(value, bool):
+        raise RuntimeError(f"[gradcheck] {name}={value!r}; pass a small number")
+    if isinstance(value, Tensor) and value.ndim and name != "nondet_tol":
+        raise _core._NotANumberError(f"[gradcheck] {name}={value!r}; pass a number")
+    return float(value)
 
 
 def _outputs(func: Function, args: list[Any]) -> tuple[Tensor, ...]:
@@ -248,6 +252,7 @@ def gradgradcheck(
         raise AssertionError(
             "[gradgradcheck] check_rev_over_rev=False leaves nothing to check; drop it"
         )
+    truths(check_batched_grad, check_undefined_grad, masked)
     args: list[Any] = [*inputs] if isinstance(inputs, (list, tuple)) else [inputs]
     count = len(args)
     with no_grad():

@@ -36,8 +36,6 @@ class _Fixed(Transform):
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self)
 
-    __hash__ = object.__hash__
-
 
 class ExpTransform(_Fixed):
     """y = exp(x)"""
@@ -145,8 +143,6 @@ class PowerTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PowerTransform) and bool((self.exponent == other.exponent).all())
 
-    __hash__ = object.__hash__
-
     def _call(self, x: Tensor) -> Tensor:
         return x.pow(self.exponent)
 
@@ -191,8 +187,6 @@ class AffineTransform(Transform):
             return False
         pairs = ((self.loc, other.loc), (self.scale, other.scale))
         return all(bool(_core.as_tensor(a == b).all()) for a, b in pairs)
-
-    __hash__ = object.__hash__
 
     def _call(self, x: Tensor) -> Tensor:
         y: Tensor = self.loc + self.scale * x

@@ -35,8 +35,6 @@ class _OfVectors(Transform):
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self)
 
-    __hash__ = object.__hash__
-
     def forward_shape(self, shape: Any) -> Any:
         return self._longer(shape, 0)
 

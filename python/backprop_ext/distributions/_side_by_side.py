@@ -39,7 +39,7 @@ class _SideBySide(Transform):
         raise NotImplementedError
 
     def _each(self, x: Tensor) -> Any:
-        if not -x.ndim <= self.dim < x.ndim or x.shape[self.dim] != self.length:
+        if not -x.ndim <= self.dim < x.ndim or x.size(self.dim) != self.length:
             raise AssertionError(
                 f"[{type(self).__name__}] x has shape {tuple(x.shape)}, its dimension {self.dim} "
                 f"should be {self.length} long"

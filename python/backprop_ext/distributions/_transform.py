@@ -73,8 +73,6 @@ class Transform:
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    __hash__ = object.__hash__
-
     def __call__(self, x: Tensor) -> Tensor:
         if self._cache_size and x is self._cached[0]:
             return self._cached[1]  # type: ignore[no-any-return]
@@ -134,8 +132,6 @@ class _InverseTransform(Transform):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _InverseTransform) and self._forward == other._forward
-
-    __hash__ = object.__hash__
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._forward._inv_call(x)
@@ -203,8 +199,6 @@ class ComposeTransform(Transform):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ComposeTransform) and self.parts == other.parts
-
-    __hash__ = object.__hash__
 
     def __call__(self, x: Tensor) -> Tensor:
         for part in self.parts:

@@ -153,19 +153,19 @@ class _Interval(Constraint):
     def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
         self.lower_bound, self.upper_bound = lower_bound, upper_bound
 
-    def check(self, value: Tensor) -> Tensor:
-        return value.ge(self.lower_bound) & value.le(self.upper_bound)
+    def check(self, value: Tensor) -> Any:
+        return (value >= self.lower_bound) & (value <= self.upper_bound)
 
 
 class _HalfOpenInterval(_Interval):
-    def check(self, value: Tensor) -> Tensor:
-        return value.ge(self.lower_bound) & value.lt(self.upper_bound)
+    def check(self, value: Tensor) -> Any:
+        return (value >= self.lower_bound) & (value < self.upper_bound)
 
 
 class _IntegerInterval(_Interval):
     is_discrete = True
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Tensor) -> Any:
         return (value % 1 == 0) & super().check(value)
 
 
@@ -175,19 +175,19 @@ class _GreaterThan(Constraint):
     def __init__(self, lower_bound: Any) -> None:
         self.lower_bound = lower_bound
 
-    def check(self, value: Tensor) -> Tensor:
-        return value.gt(self.lower_bound)
+    def check(self, value: Tensor) -> Any:
+        return value > self.lower_bound
 
 
 class _GreaterThanEq(_GreaterThan):
-    def check(self, value: Tensor) -> Tensor:
-        return value.ge(self.lower_bound)
+    def check(self, value: Tensor) -> Any:
+        return value >= self.lower_bound
 
 
 class _IntegerGreaterThan(_GreaterThanEq):
     is_discrete = True
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Tensor) -> Any:
         return (value % 1 == 0) & super().check(value)
 
 
@@ -197,8 +197,8 @@ class _LessThan(Constraint):
     def __init__(self, upper_bound: Any) -> None:
         self.upper_bound = upper_bound
 
-    def check(self, value: Tensor) -> Tensor:
-        return value.lt(self.upper_bound)
+    def check(self, value: Tensor) -> Any:
+        return value < self.upper_bound
 
 
 class _Multinomial(_LessThan):
@@ -218,7 +218,7 @@ class _Real(Constraint):
 class _Simplex(Constraint):
     event_dim = 1
 
-    def check(self, value: Tensor) -> Tensor:
+    def check(self, value: Tensor) -> Any:
         return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
 
 

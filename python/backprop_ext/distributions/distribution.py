@@ -32,6 +32,8 @@ class Distribution:
     has_enumerate_support: Any = False
     arg_constraints: Any = {}
     _validate_args = __debug__
+    # The parameter that PyTorch expands before it looks at the new shape.
+    _expands_first = ""
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -81,7 +83,10 @@ class Distribution:
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         """The same distribution with its parameters repeated to a batch_shape."""
-        new, batch_shape = self._get_checked_instance(type(self), _instance), Size(batch_shape)
+        new = self._get_checked_instance(type(self), _instance)
+        if self._expands_first:
+            getattr(self, self._expands_first).expand(batch_shape)
+        batch_shape = Size(batch_shape)
         new.__dict__ = {**self.__dict__, **new.__dict__, "_batch_shape": batch_shape}
         for name, value in self.__dict__.items():
             if isinstance(value, Distribution):  # what this one is made of

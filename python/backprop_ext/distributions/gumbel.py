@@ -24,6 +24,7 @@ class Gumbel(TransformedDistribution):
     support = constraints.real
     loc: Tensor
     scale: Tensor
+    _expands_first = "loc"
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         self._broadcast(loc=loc, scale=scale)

@@ -26,6 +26,7 @@ class Kumaraswamy(TransformedDistribution):
     support = constraints.unit_interval
     concentration1: Tensor
     concentration0: Tensor
+    _expands_first = "concentration1"
 
     def __init__(
         self, concentration1: Any, concentration0: Any, validate_args: bool | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._core import Tensor
+from .._size import Size
 from .._switches import finfo
 from ..autograd.grad_mode import no_grad
 from . import constraints
@@ -36,13 +37,13 @@ class LKJCholesky(Distribution):
     ) -> None:
         if dim < 2:
             raise ValueError(f"[LKJCholesky] dim is {dim}; pass 2 or more")
-        self.dim = dim
+        self.dim, event = dim, Size((dim, dim))
         shape = self._broadcast(concentration=concentration)
         row = _core.arange(dim - 1, dtype=self.concentration.dtype)
         row = _core.cat([row.new_zeros(1), row])
         rest = (self.concentration + 0.5 * (dim - 2)).unsqueeze(-1) - 0.5 * row
         self._beta = Beta(row + 0.5, rest, validate_args=False)
-        super().__init__(shape, (dim, dim), validate_args)
+        super().__init__(shape, event, validate_args)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         with no_grad():

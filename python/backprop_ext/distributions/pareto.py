@@ -23,6 +23,7 @@ class Pareto(TransformedDistribution):
     }
     scale: Tensor
     alpha: Tensor
+    _expands_first = "scale"
 
     def __init__(self, scale: Any, alpha: Any, validate_args: bool | None = None) -> None:
         self._broadcast(scale=scale, alpha=alpha)

@@ -32,6 +32,10 @@ class VonMises(Distribution):
         shape = self._broadcast(loc=loc, concentration=concentration)
         super().__init__(shape, validate_args=validate_args)
 
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
+        """The same with its parameters repeated to a shape that `Tensor.expand` takes."""
+        return super().expand(self.loc.expand(batch_shape).shape)
+
     mean = property(lambda self: self.loc)
     mode = property(lambda self: self.loc)
 

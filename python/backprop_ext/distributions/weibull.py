@@ -25,6 +25,7 @@ class Weibull(TransformedDistribution):
     support = constraints.positive
     scale: Tensor
     concentration: Tensor
+    _expands_first = "scale"
 
     def __init__(self, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
         self._broadcast(scale=scale, concentration=concentration)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _core
 from .._choice import choose
+from .._interop import from_array
 from ..random import fork_rng, get_rng_state, manual_seed, set_rng_state
 from ..training import ClipByNorm, Loop, MaxEpoch, Patience, Progress, TriggerOr, Validation
 from ..training.arrays import check_loss, loader, probe
@@ -229,16 +230,16 @@ class NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         dtype = _core.float64 if X.dtype == np.float64 else _core.float32
         module.to(dtype)
         floating = y.dtype.kind == "f"
-        tensors = [_core.tensor(X, dtype=dtype)]
-        tensors.append(_core.tensor(y, dtype=dtype if floating else _core.int64))
-        return tensors if weight is None else [*tensors, _core.tensor(weight, dtype=dtype)]
+        tensors = [from_array(X, dtype=dtype)]
+        tensors.append(from_array(y, dtype=dtype if floating else _core.int64))
+        return tensors if weight is None else [*tensors, from_array(weight, dtype=dtype)]
 
     def _outputs(self, X: Any) -> Array:
         """The network's outputs, in evaluation mode."""
         check_is_fitted(self, "module_")
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         dtype = next((p.dtype for p in self.module_.parameters()), _core.float32)
-        batches = loader([_core.tensor(X, dtype=dtype)], _ROWS)
+        batches = loader([from_array(X, dtype=dtype)], _ROWS)
         return np.concatenate([out.numpy() for out in predict(self.module_, batches)])
 
     def _check_parameters(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _core
 from .._core import Tensor
+from .._interop import from_array
 from ..nn.modules.module import Module
 from ..nn.modules.sparse import Embedding, EmbeddingBag
 from ..training.arrays import as_target, check_loss, check_metrics, check_samples, loader, probe
@@ -62,7 +63,7 @@ def _of_module(op: str, module: Module, x: Any) -> list[Tensor]:
         array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
         if array.dtype.kind not in "fiub" or array.ndim == 0:
             raise TypeError(f"[{op}] x is {value!r:.60}; arrays of numbers are needed")
-        tensors.append(_core.tensor(array, dtype=dtype if array.dtype.kind == "f" else _core.int64))
+        tensors.append(from_array(array, dtype=dtype if array.dtype.kind == "f" else _core.int64))
     return tensors
 
 
@@ -103,7 +104,7 @@ def prepared(
         raise ValueError(
             f"[{op}] metrics are of one output, the model has {len(outputs)}; leave them out"
         )
-    rough = [_core.tensor(np.asarray(t, np.float64)) for t in map(_numbers, given)]
+    rough = [from_array(np.asarray(t, np.float64)) for t in map(_numbers, given)]
     check_samples(op, inputs, rough)
     targets = [as_target(op, t, o, loss) for t, o in zip(given, outputs, strict=True)]
     check_loss(OverAll(loss) if several else loss, output, targets, batch_size)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from .. import _core
+from .._interop import from_array
 from ..autograd import grad
 from ..autograd.grad_mode import enable_grad
 from ._shapes import as_list, fits
@@ -144,7 +145,7 @@ class Passes:
                     f"is given {array.shape}; reshape the array, or build the model for it"
                 )
             singles.add(single)
-            tensors.append(_core.tensor(batch, dtype=dtype))
+            tensors.append(from_array(batch, dtype=dtype))
         if len(singles) > 1:
             raise ValueError(
                 f"[{op}] {self.name()} is given batches and single samples at once; add a "
@@ -168,7 +169,7 @@ class Passes:
                     f"[backward] grad_output has shape {array.shape}, the output of "
                     f"{self.name()} {shape}; pass d loss / d output, of the output's shape"
                 )
-            seeds.append(_core.tensor(array.reshape(output.shape), dtype=output.dtype))
+            seeds.append(from_array(array.reshape(output.shape), dtype=output.dtype))
         return seeds
 
     def _arrays(self, tensors: Sequence[Tensor]) -> Any:

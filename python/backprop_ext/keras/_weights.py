@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .. import _core
 from .._choice import nearest
+from .._interop import from_array
 from ..autograd.grad_mode import no_grad
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Weights:
                 )
         with no_grad():
             for weight, array in zip(own, arrays, strict=True):
-                weight.copy_(_core.tensor(array, dtype=weight.dtype))
+                weight.copy_(from_array(array, dtype=weight.dtype))
 
     # Mode
 

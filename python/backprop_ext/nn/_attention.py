@@ -36,11 +36,20 @@ def _project(
     """Query, key and value through one matrix: in one product where they are the same."""
     if query is key and key is value:
         return tuple(_nn.linear(query, weight, bias).chunk(3, -1))
-    biases = (None, None, None) if bias is None else bias.chunk(3, 0)
+    weights, biases = _thirds(weight), _thirds(bias)
     return tuple(
-        _nn.linear(x, w, b)
-        for x, w, b in zip((query, key, value), weight.chunk(3, 0), biases, strict=True)
+        _nn.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)
     )
+
+
+def _thirds(t: Tensor | None) -> Any:
+    parts = (None, None, None) if t is None else t.chunk(3)
+    if t is not None and len(parts) < 3:
+        raise ValueError(
+            f"[multi_head_attention_forward] in_proj_weight or in_proj_bias has shape "
+            f"{tuple(t.shape)}, not of three parts; stack those of query, key and value"
+        )
+    return parts
 
 
 def _project_apart(
@@ -133,7 +142,7 @@ def multi_head_attention_forward(
         )
     size = width // num_heads
     if use_separate_proj_weight:
-        parts: Any = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
+        parts = _thirds(in_proj_bias)
         weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
         q, k, v = (
             _project_apart(op, x, w, b, width)

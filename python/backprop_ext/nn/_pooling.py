@@ -47,6 +47,10 @@ def _max_pool(function: Any, dims: int) -> Any:
         for windows that do not fit, or padding over half of one.
         """
         both = function(input, kernel_size, stride, padding, dilation, ceil_mode)
+        if dims == 1 and not return_indices and not both[0].is_floating_point():
+            raise NotImplementedError(
+                f"[max_pool1d] not implemented for {input.dtype}; use .float(), or return_indices"
+            )
         return tuple(both) if return_indices else both[0]
 
     max_pool.__name__ = max_pool.__qualname__ = f"max_pool{dims}d"
@@ -60,7 +64,7 @@ max_pool3d = _max_pool(_nn.max_pool3d_with_indices, 3)
 
 def _whole_size(op: str, input: Tensor, output_size: Any, dims: int) -> Any:
     """One size for all dimensions, or one for each: the input's own where that is None."""
-    if dims == 1 or not hasattr(output_size, "__len__"):
+    if dims == 1 or isinstance(output_size, int):
         return output_size
     count = len(output_size)
     if the_tensor(op, input).ndim <= count:
@@ -133,6 +137,23 @@ lp_pool2d = _lp_pool(_nn.avg_pool2d, 2)
 lp_pool3d = _lp_pool(_nn.avg_pool3d, 3)
 
 
+def _checked_size(op: str, output_size: Any, usual: list[Any], steps: Sequence[Any]) -> Any:
+    """output_size without batch and channels; ValueError where pooling cannot lead from it."""
+    dims = len(usual)
+    wanted = output_size[2:] if len(output_size) == dims + 2 else output_size
+    if len(wanted) != dims:
+        raise ValueError(f"[{op}] output_size={output_size}; expected {dims} or {dims + 2}")
+    for d, (size, n, step) in enumerate(zip(wanted, usual, steps, strict=False)):
+        if isinstance(size, Tensor):
+            raise TypeError(f"[{op}] {output_size=}; pass a list of ints")
+        if not n - step < size < n + step:
+            raise ValueError(
+                f"[{op}] output_size={output_size}: dimension {d} must lie between "
+                f"{n - step + 1} and {n + step - 1}"
+            )
+    return wanted
+
+
 def _max_unpool(function: Any, dims: int) -> Any:
     op = f"max_unpool{dims}d"
 
@@ -152,6 +173,8 @@ def _max_unpool(function: Any, dims: int) -> Any:
         steps = windows if stride is None else per_dimension(stride, dims)
         pads = per_dimension(padding, dims)
         shape = the_tensor(op, input).shape
+        if any(isinstance(n, str) for n in (*windows, *steps, *pads)):
+            raise TypeError(f"[{op}] {kernel_size=}, {stride=}, {padding=}; pass numbers")
         if min(len(shape), len(steps), len(pads)) < len(windows):
             raise IndexError(
                 f"[{op}] input of shape {tuple(shape)}, kernel_size={windows}, stride={steps}, "
@@ -163,17 +186,12 @@ def _max_unpool(function: Any, dims: int) -> Any:
                 shape[len(shape) - len(windows) :], windows, steps, pads, strict=False
             )
         ]
-        if output_size is None:
-            return function(input, indices, usual)
-        wanted = output_size[2:] if len(output_size) == len(windows) + 2 else output_size
-        if len(wanted) != len(windows):
-            raise ValueError(f"[{op}] output_size={output_size}; expected {dims} or {dims + 2}")
-        for d, (size, n, step) in enumerate(zip(wanted, usual, steps, strict=False)):
-            if not n - step < size < n + step:
-                raise ValueError(
-                    f"[{op}] output_size={output_size}: dimension {d} must lie between "
-                    f"{n - step + 1} and {n + step - 1}"
-                )
+        wanted: Any = usual
+        if output_size is not None:
+            wanted = _checked_size(op, output_size, usual, steps)
+        # The last of them is C++ in PyTorch, which takes no part of a number.
+        if dims == 3 and any(whole(n) is None for n in (*steps, *pads)):
+            raise TypeError(f"[{op}] {stride=}, {padding=}; pass whole numbers")
         return function(input, indices, wanted)
 
     max_unpool.__name__ = max_unpool.__qualname__ = op

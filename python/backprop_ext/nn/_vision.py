@@ -105,7 +105,7 @@ def interpolate(
     if scale_factor is not None:
         scales = list(_spread("scale_factor", scale_factor, dims))
         if not all(isfinite(s) for s in scales):
-            raise RuntimeError(f"[interpolate] scale_factor={scale_factor}; pass finite numbers")
+            raise _core._NotANumberError(f"[interpolate] {scale_factor=}; pass finite numbers")
         sizes = [floor(float(n) * s) for n, s in zip(input.shape[2:], scales, strict=True)]
         if recompute_scale_factor:
             scales = []
@@ -127,7 +127,9 @@ def _spread(name: str, value: Any, dims: int) -> Sequence[Any]:
     if (isinstance(value, Tensor) and not number) or not all(
         hasattr(v, "__float__") for v in values
     ):
-        raise TypeError(f"[interpolate] {name}={value!r}; pass a number, or one for each dimension")
+        raise _core._NotANumberError(
+            f"[interpolate] {name}={value!r}; pass a number, or one for each dimension"
+        )
     return values
 
 

@@ -110,7 +110,9 @@ def trunc_normal_(
     Raises RuntimeError, and changes nothing, where the bounds lie so far out that none is found.
     """
     if std == 0:
-        raise ValueError("[trunc_normal_] std is 0; pass more, or fill_ the tensor with the mean")
+        raise ZeroDivisionError(
+            "[trunc_normal_] std is 0; pass more, or fill_ the tensor with the mean"
+        )
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             f"[trunc_normal_] mean={mean} is more than 2 std={std} away from [{a}, {b}]; the "
@@ -181,7 +183,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
             f"[dirac_] a kernel has 3, 4 or 5 dimensions, the tensor has {tensor.ndim}"
         )
     outputs, inputs, *window = tensor.shape
-    if groups < 1 or outputs % groups:
+    if groups == 0:
+        raise ZeroDivisionError("[dirac_] groups is 0; pass 1 or more")
+    if outputs % groups:
         raise ValueError(f"[dirac_] {outputs} output channels do not divide into {groups} groups")
     own = outputs // groups
     middle = tuple(length // 2 for length in window)

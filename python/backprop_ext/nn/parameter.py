@@ -68,6 +68,11 @@ class UninitializedParameter(Parameter):
     def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
         """All is done in __new__."""
 
+    @property
+    def shape(self) -> Any:
+        """RuntimeError: it has none."""
+        raise RuntimeError("[shape] a parameter has no shape yet; call the layer once")
+
     def numel(self) -> int:
         """ValueError: it has no shape."""
         raise ValueError("[numel] a parameter has no shape yet; call the layer once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._checks import the_bool
+from .._checks import is_number, the_bool
 from .._core import Tensor, _recording, _update, _update_rules
 from ..autograd.grad_mode import enable_grad
 from .optimizer import Optimizer
@@ -67,6 +67,8 @@ def check_modes(op: str, defaults: dict[str, Any]) -> None:
             f"[{op}] differentiable=True was asked for, False is supported; write the update "
             "with tensors"
         )
+    if defaults.get("weight_decay") is True and not defaults.get("decoupled_weight_decay"):
+        raise RuntimeError(f"[{op}] weight_decay=True; pass a number")
     if foreach and fused:
         raise RuntimeError(f"[{op}] foreach=True and fused=True; drop one of them")
     if foreach and not defaults.get("capturable") and isinstance(defaults.get("lr"), Tensor):
@@ -86,6 +88,13 @@ def between(op: str, least: float, most: float, **settings: Number) -> None:
         if not least <= float(value) <= most:
             limits = f"{least} or more" if most == inf else f"{least} to {most}"
             raise ValueError(f"[{op}] {name}={value}; pass {limits}")
+
+
+def exact(op: str, **settings: Number) -> None:
+    """TypeError for what the operations that PyTorch gives a setting to do not take."""
+    for name, value in settings.items():
+        if not is_number(value):
+            raise TypeError(f"[{op}] {name}={value!r} is a {type(value).__name__}; pass a float")
 
 
 def the_number(op: str, name: str, value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._compiled import Compiled, at_least, check_betas
+from ._compiled import Compiled, at_least, check_betas, exact
 
 if TYPE_CHECKING:
     from ._compiled import Number
@@ -57,6 +57,7 @@ class Adam(Compiled):
         }
         name = type(self).__name__
         at_least(name, lr=lr, eps=eps, weight_decay=weight_decay)
+        exact(name, eps=eps)
         check_betas(name, betas, defaults)
         super().__init__(params, defaults)
 
@@ -127,6 +128,7 @@ class NAdam(Compiled):
         differentiable: bool = False,
     ) -> None:
         at_least("NAdam", lr=lr, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
+        exact("NAdam", eps=eps)
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -209,6 +211,7 @@ class Adamax(Compiled):
         capturable: bool = False,
     ) -> None:
         at_least("Adamax", lr=lr, eps=eps, weight_decay=weight_decay)
+        exact("Adamax", eps=eps)
         defaults = {
             "lr": lr,
             "betas": betas,

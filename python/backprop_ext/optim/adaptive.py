@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ._compiled import Compiled, at_least, between
+from ._compiled import Compiled, at_least, between, exact
 
 if TYPE_CHECKING:
     from ._compiled import Number
@@ -41,6 +41,7 @@ class Adagrad(Compiled):
     ) -> None:
         at_least("Adagrad", lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
         at_least("Adagrad", initial_accumulator_value=initial_accumulator_value)
+        exact("Adagrad", initial_accumulator_value=initial_accumulator_value, eps=eps)
         defaults = {
             "lr": lr,
             "lr_decay": lr_decay,
@@ -90,6 +91,7 @@ class Adadelta(Compiled):
         differentiable: bool = False,
     ) -> None:
         at_least("Adadelta", lr=lr, eps=eps, weight_decay=weight_decay)
+        exact("Adadelta", rho=rho, eps=eps)
         between("Adadelta", 0.0, 1.0, rho=rho)
         defaults = {
             "lr": lr,
@@ -133,6 +135,7 @@ class RMSprop(Compiled):
     ) -> None:
         at_least("RMSprop", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
         at_least("RMSprop", momentum=momentum)
+        exact("RMSprop", alpha=alpha, eps=eps)
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -173,8 +176,10 @@ class Rprop(Compiled):
         differentiable: bool = False,
     ) -> None:
         at_least("Rprop", lr=lr)
+        exact("Rprop", lr=lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
-            raise ValueError(f"[Rprop] etas={etas}; pass one in (0, 1) and one above 1")
+            both = (etas[0], etas[1])
+            raise ValueError(f"[Rprop] etas={both}; pass one in (0, 1) and one above 1")
         if len(sizes := [*step_sizes]) != 2:
             raise ValueError(f"[Rprop] step_sizes={sizes}; pass the least and the greatest")
         defaults = {

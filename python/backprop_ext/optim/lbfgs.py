@@ -6,8 +6,9 @@ from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _core
+from .._checks import whole
 from ..autograd.grad_mode import enable_grad, no_grad
-from ._compiled import at_least, the_number
+from ._compiled import at_least, exact, the_number
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -57,8 +58,11 @@ class LBFGS(Optimizer):
         line_search_fn: str | None = None,
     ) -> None:
         at_least("LBFGS", lr=lr)
+        exact("LBFGS", lr=lr, tolerance_grad=tolerance_grad, tolerance_change=tolerance_change)
+        if lr is True:
+            raise RuntimeError("[LBFGS] lr=True; pass a number")
         the_number("LBFGS", "max_iter", max_iter)
-        if isinstance(history_size, _core.Tensor) or not hasattr(history_size, "__index__"):
+        if not isinstance(history_size, bool) and whole(history_size) is None:
             raise TypeError(f"[LBFGS] history_size={history_size!r}; pass an int")
         defaults = {
             "lr": lr,

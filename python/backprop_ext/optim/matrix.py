@@ -6,8 +6,9 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._checks import truths
 from ..autograd.grad_mode import enable_grad, no_grad
-from ._compiled import at_least
+from ._compiled import at_least, exact
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Adafactor(_ByParameter):
             "foreach": foreach,
             "maximize": maximize,
         }
+        truths(foreach)
         super().__init__(params, defaults)
 
     def _update(self, p: Tensor, g: Tensor, group: dict[str, Any]) -> None:
@@ -137,6 +139,9 @@ class Muon(_ByParameter):
         adjust_lr_fn: str | None = None,
     ) -> None:
         at_least("Muon", lr=lr, weight_decay=weight_decay, momentum=momentum)
+        if eps is None:
+            raise RuntimeError("[Muon] eps=None; pass a number")
+        exact("Muon", momentum=momentum, eps=eps)
         if ns_steps >= 100:
             raise ValueError(f"[Muon] {ns_steps=}; pass less than 100")
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):

@@ -188,9 +188,12 @@ class Optimizer:
         """Drop the gradients, or fill them with 0."""
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none:
+                if set_to_none is True:
                     p.grad = None
                 elif p.grad is not None:
+                    if set_to_none:
+                        p.grad = None
+                        continue
                     if p.grad.requires_grad:
                         p.grad = p.grad.detach()
                     p.grad.zero_()

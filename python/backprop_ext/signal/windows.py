@@ -56,7 +56,9 @@ def _window(
         raise ValueError(f"[{op}] dtype is {dtype}; expected torch.float32 or torch.float64")
     if count == 0:  # then nothing else is looked at, as in PyTorch
         return _core.empty((0,), dtype=dtype, device=device, requires_grad=requires_grad)
-    points = whole(int(count) if isinstance(count, bool) else count)
+    # A bool is a number where PyTorch looks at M == 1 before it draws points.
+    one = isinstance(count, bool) and op not in ("cosine", "exponential", "gaussian")
+    points = whole(int(count) if one else count)
     if points is None or not isinstance(requires_grad, bool):
         raise TypeError(
             f"[{op}] M={count!r} and requires_grad={requires_grad!r}; pass an int and a bool"

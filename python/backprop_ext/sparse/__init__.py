@@ -67,7 +67,9 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 def _the_sparse(op: str, t: Any) -> Any:
     if not is_sparse(t):
-        raise RuntimeError(f"[{op}] a sparse tensor is needed, not a dense one; use .to_sparse()")
+        raise NotImplementedError(
+            f"[{op}] a sparse tensor is needed, not a dense one; use .to_sparse()"
+        )
     return t
 
 

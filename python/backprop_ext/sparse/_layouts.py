@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
+from .._checks import the_tensor
 from .._core import Tensor
 from .._layout import sparse_coo, sparse_csr, strided
 from ._tensor import (
@@ -98,6 +99,7 @@ def to_sparse(
     dense_dim: int | None = None,
 ) -> Tensor:
     """The elements that are not zero, as a sparse tensor: of rows, where sparse_dim is smaller."""
+    the_tensor("to_sparse", input)
     if layout is strided or layout not in (None, sparse_coo, sparse_csr):
         raise RuntimeError(f"[to_sparse] layout={layout}; pass torch.sparse_coo or sparse_csr")
     if layout is sparse_csr:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _core
+from .._checks import the_tensor
 from .._core import Tensor, _nn
 from ._layouts import starts, to_csr, to_sparse
 from ._shapes import join
@@ -110,8 +111,12 @@ def mm(input: Tensor, mat2: Tensor, reduce: str = "sum") -> Any:
     `reduce` for a sparse input: "mean", "amax" or "amin" of the products, instead of their sum.
     Raises RuntimeError for shapes and types that do not fit.
     """
+    for t in (input, mat2):
+        the_tensor("mm", t)
     fit = input.ndim == mat2.ndim == 2 and input.shape[1] == mat2.shape[0]
     _shapes("mm", input, mat2, fit)
+    if reduce == "sum" and not is_sparse(input) and not is_sparse(mat2):
+        return _core.mm(input, mat2)
     if reduce == "sum":
         return matmul(input, mat2)
     if not is_sparse(input) or is_sparse(mat2):

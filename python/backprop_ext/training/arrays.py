@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _core
 from .._core import Tensor
+from .._interop import from_array
 from ..autograd.grad_mode import no_grad
 from ..random import get_rng_state, set_rng_state
 from ..utils.data import DataLoader, TensorDataset
@@ -82,13 +83,13 @@ def as_target(op: str, values: Any, output: Tensor, loss: Any) -> Tensor:
         return _labels(op, array, shape)
     if not isinstance(loss, NamedLoss):
         whole = array.dtype.kind in "iu"
-        return _core.tensor(array, dtype=_core.int64 if whole else output.dtype)
+        return from_array(array, dtype=_core.int64 if whole else output.dtype)
     if array.shape != shape:
         raise ValueError(
             f"[{op}] y has shape {array.shape}, the model's output {shape}: {loss.name} needs "
             "equal ones; reshape y, or change the last layer"
         )
-    return _core.tensor(array, dtype=output.dtype)
+    return from_array(array, dtype=output.dtype)
 
 
 def _labels(op: str, array: Any, shape: tuple[int, ...]) -> Tensor:
@@ -106,7 +107,7 @@ def _labels(op: str, array: Any, shape: tuple[int, ...]) -> Tensor:
             f"[{op}] label {array[wrong][0]:g} is out of range, 0 to {shape[-1] - 1} are the "
             "classes of the last layer; correct the labels, or widen the layer"
         )
-    return _core.tensor(array.astype(np.int64))
+    return from_array(array.astype(np.int64))
 
 
 def check_loss(

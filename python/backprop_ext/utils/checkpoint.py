@@ -9,6 +9,7 @@ import warnings
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from .._checks import truths
 from .._core import Tensor
 from ..autograd import engine
 from ..autograd.function import Function
@@ -89,6 +90,7 @@ def checkpoint(
         return _Reentrant.apply(function, preserve_rng_state, *args)
     if determinism_check not in {"default", "none"}:
         raise ValueError(f"[checkpoint] {determinism_check=}; pass 'default' or 'none'")
+    truths(debug)
     first, again = context_fn()
     frame = _Frame(
         lambda: function(*args, **kwargs), again, preserve_rng_state, determinism_check != "none"

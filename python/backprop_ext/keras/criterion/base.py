@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import _core
 from ..._core import Tensor
+from ..._interop import from_array
 from ...autograd import grad
 from ...autograd.grad_mode import enable_grad, no_grad
 
@@ -59,7 +60,7 @@ def _tensors(given: Any, floating: bool) -> Any:
     """Copies of arrays as tensors, of a floating-point type where `floating`."""
     if isinstance(given, (list, tuple)) and any(np.ndim(x) > 0 for x in given):
         return [_tensors(x, floating) for x in given]
-    tensor = _core.tensor(np.asarray(given))
+    tensor = from_array(np.asarray(given))
     return tensor if tensor.is_floating_point() or not floating else tensor.to(_core.float32)
 
 
@@ -129,4 +130,4 @@ def per_class(op: str, weights: Any, classes: int, output: Tensor) -> Tensor | N
         raise ValueError(
             f"[{op}] weights has shape {tuple(given)} for {classes} classes; pass one for each"
         )
-    return _core.tensor(np.asarray(weights), dtype=output.dtype)
+    return from_array(np.asarray(weights), dtype=output.dtype)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _core
+from ..._interop import from_array
 from ...nn import functional as F
 from .base import Criterion, averaged, labels, like, per_class
 
@@ -144,4 +145,4 @@ def _weighted(op: str, each: Tensor, weights: Any) -> Tensor:
             f"[{op}] weights has shape {w.shape}, the output {tuple(each.shape)}; pass that of the "
             "output, or of one sample"
         )
-    return each * _core.tensor(w, dtype=each.dtype)
+    return each * from_array(w, dtype=each.dtype)

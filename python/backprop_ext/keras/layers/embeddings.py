@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _core
+from ..._interop import from_array
 from ...nn import functional as F
 from .. import initializers
 from ..base import Layer
@@ -63,7 +64,7 @@ class Embedding(Layer):
 
     def make(self, shape: Shape) -> None:
         def given(weight: Tensor) -> None:
-            weight.copy_(_core.tensor(self.table, dtype=weight.dtype))
+            weight.copy_(from_array(self.table, dtype=weight.dtype))
 
         start = self.init if self.table is None else given
         self.add_weight("weight", (self.input_dim, self.output_dim), start, self.penalty)

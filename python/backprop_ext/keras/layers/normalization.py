@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _core
+from ..._interop import from_array
 from ...autograd.grad_mode import no_grad
 from ...nn import functional as F
 from ..base import Layer
@@ -90,7 +91,7 @@ class BatchNormalization(Layer):
                 f"{array.shape}; one number for each channel"
             )
         with no_grad():
-            buffer.copy_(_core.tensor(array, dtype=buffer.dtype))
+            buffer.copy_(from_array(array, dtype=buffer.dtype))
 
 
 class LRN2D(Spatial):

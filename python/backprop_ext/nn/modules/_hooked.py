@@ -91,7 +91,7 @@ class Hooked:
 
         With `always_call` it also runs, with output None, when forward raises.
         """
-        return self._add(self._forward_hooks, hook, prepend, with_kwargs, always_call)
+        return self._add(self._forward_hooks, hook, prepend, with_kwargs, bool(always_call))
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False

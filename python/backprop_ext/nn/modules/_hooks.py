@@ -182,13 +182,12 @@ class _Gate:
 
 
 def _replaced(kind: str, grads: tuple[Any, ...], changed: Any) -> tuple[Any, ...]:
-    found = changed if isinstance(changed, tuple) else (changed,)
-    if len(found) != len(grads):
+    if len(changed) != len(grads):
         raise RuntimeError(
-            f"[full_{kind}_hook] a hook returned {len(found)} gradients, {len(grads)} were given; "
-            "return one (or None) for each"
+            f"[full_{kind}_hook] a hook returned {len(changed)} gradients, {len(grads)} were "
+            "given; return a tuple of one (or None) for each"
         )
-    return found
+    return tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)
 
 
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -180,7 +180,11 @@ def restore(module: Module, given: Mapping[str, Any], strict: bool, assign: bool
                 _put(owner, name, old, new, assign)
         for part in visited:
             for hook in part._load_state_dict_post_hooks.values():
-                hook(part, result)
+                if hook(part, result) is not None:
+                    raise AssertionError(
+                        "[load_state_dict] a post hook returned a value; change incompatible_keys "
+                        "in place"
+                    )
     lines = [*faults]
     for what, keys in (("Unexpected", result[1]), ("Missing", result[0])):
         if strict and keys:

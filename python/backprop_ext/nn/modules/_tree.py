@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ..._checks import WrongKindError
 from ..._core import Tensor
 from ..._core import _module_changes as changes
 from ..parameter import Buffer, Parameter
@@ -308,7 +309,7 @@ class Tree:
     def get_submodule(self, target: str) -> Module:
         """The module of a dotted name; "" is this one. Raises AttributeError."""
         if not isinstance(target, str):
-            raise AttributeError(f"[get_submodule] target={target!r}; pass a dotted name, a str")
+            raise WrongKindError(f"[get_submodule] target={target!r}; pass a dotted name, a str")
         module: Any = self
         for name in target.split(".") if target else ():
             found = module._modules.get(name)

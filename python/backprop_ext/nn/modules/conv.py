@@ -76,14 +76,15 @@ class _ConvNd(Module):
         self.dilation = per_dimension(numbers["dilation"], dims)
         self.output_padding = per_dimension(numbers["output_padding"], dims)
         padding = numbers["padding"]
-        if isinstance(padding, str):
+        named = isinstance(padding, str) and not self._transposed
+        if named:
             if padding not in ("same", "valid"):
                 raise ValueError(f"[{op}] padding={padding!r}; expected 'same', 'valid' or numbers")
             if padding == "same" and any(s != 1 for s in self.stride):
                 raise ValueError(
                     f"[{op}] padding='same' with stride={self.stride}; it needs stride 1"
                 )
-        self.padding = padding if isinstance(padding, str) else per_dimension(padding, dims)
+        self.padding = padding if named else per_dimension(padding, dims)
         self.transposed, self.groups, self.padding_mode = self._transposed, groups, padding_mode
         first, second = reversed(channels) if not self._transposed else channels
         self.weight = Parameter(

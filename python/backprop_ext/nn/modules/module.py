@@ -151,11 +151,17 @@ class Module(Hooked, Tree):
         Members of 4 or 5 dimensions are laid out in a memory format that is given.
         TypeError for a dtype that is not floating-point, `cuda()`'s and others' for a device.
         """
-        for arg in args:
-            if isinstance(arg, (Tensor, _core.dtype)):
-                dtype = arg.dtype if isinstance(arg, Tensor) else arg
-            elif not isinstance(arg, bool):
-                device = arg
+        first, *rest = args or (None,)
+        if isinstance(first, (Tensor, _core.dtype)):
+            dtype = first.dtype if isinstance(first, Tensor) else first
+        elif args:
+            device = first
+            if rest and isinstance(rest[0], (_core.dtype, NoneType)):
+                dtype = rest.pop(0)
+        if isinstance(first, bool) or not all(isinstance(switch, bool) for switch in rest):
+            raise TypeError(f"[to] {args} name no place and type; pass a device, a dtype, or both")
+        if len(rest) > 1:
+            raise RuntimeError("[to] a module is cast in place, without copy; leave it out")
         if device is not None:
             on_cpu(device)
         kind = _core.float32 if dtype is None else dtype

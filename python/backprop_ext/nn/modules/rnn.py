@@ -69,7 +69,8 @@ class RNNBase(Module):
         self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
         self.dropout, self.bidirectional, self.proj_size = float(dropout), bidirectional, proj_size
         self._check_sizes(dropout)
-        out, gates = proj_size or hidden_size, _GATES[mode] * hidden_size
+        out = proj_size or hidden_size
+        gates = hidden_size if mode.startswith("RNN") else _GATES[mode] * hidden_size
         directions = 2 if bidirectional else 1
         self._flat_weights_names: list[str] = []
         for layer in range(num_layers):
@@ -172,7 +173,9 @@ class RNNBase(Module):
                 f"{self.input_size}, got {data.shape[-1]}; the last dimension holds the features"
             )
         if lstm and isinstance(hx, Tensor):
-            raise RuntimeError(f"[{name}] hx is a Tensor; pass two, (h, c)")
+            raise (RuntimeError if len(hx) > 1 else IndexError)(
+                f"[{name}] hx is a Tensor; pass two, (h, c)"
+            )
         states: list[Any] = [hx]
         if lstm:
             states = [None, None] if hx is None else _pair(name, hx)

@@ -37,7 +37,7 @@ class _Table(Module):
         op = type(self).__name__
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
+            if padding_idx >= num_embeddings or padding_idx < -num_embeddings:
                 raise AssertionError(
                     f"[{op}] padding_idx={padding_idx} is no row of {num_embeddings}; pass one"
                 )

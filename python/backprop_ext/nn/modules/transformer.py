@@ -6,9 +6,12 @@ Source: Vaswani et al., Attention is all you need, arXiv:1706.03762.
 from __future__ import annotations
 
 import copy
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from ... import _core
+from ..._checks import truths
+from ..._core import Tensor
 from .. import functional as F
 from .. import init
 from .attention import MultiheadAttention
@@ -21,7 +24,6 @@ from .normalization import LayerNorm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..._core import Tensor
     from ...types import Device
 
 __all__ = [
@@ -122,6 +124,11 @@ class TransformerEncoderLayer(_Layer):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
+        if not isinstance(src_mask, (Tensor, NoneType)):
+            raise RuntimeError(
+                f"[TransformerEncoderLayer] src_mask is a {type(src_mask).__name__}; pass a Tensor"
+            )
+
         def attend(x: Tensor) -> Tensor:
             out: Tensor = self.self_attn(
                 x, x, x, attn_mask=src_mask, key_padding_mask=src_key_padding_mask,
@@ -212,6 +219,9 @@ class TransformerEncoder(_Stack):
         mask_check: bool = True,
     ) -> None:
         super().__init__(encoder_layer, num_layers, norm)
+        truths(enable_nested_tensor)
+        if isinstance(encoder_layer, TransformerEncoderLayer):
+            truths(encoder_layer.norm_first, encoder_layer.self_attn.batch_first)
         self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
 
     def forward(
@@ -222,6 +232,11 @@ class TransformerEncoder(_Stack):
         is_causal: bool | None = None,
     ) -> Tensor:
         self._require_layers()
+        if not hasattr(self.layers[0], "self_attn"):
+            raise AttributeError(
+                f"[TransformerEncoder] a layer is a {type(self.layers[0]).__name__}, without "
+                "self_attn; make it of TransformerEncoderLayer"
+            )
         for layer in self.layers:
             src = layer(
                 src, src_mask=mask, src_key_padding_mask=src_key_padding_mask,

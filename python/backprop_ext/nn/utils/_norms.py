@@ -23,9 +23,11 @@ def length_except(weight: Tensor, dim: int) -> Tensor:
 
 def matrix_of(weight: Tensor, dim: int) -> Tensor:
     """The weight as a matrix whose rows are the slices along `dim`."""
-    return weight.movedim(dim, 0).flatten(1)
+    if dim != 0:
+        weight = weight.permute(dim, *(d for d in range(weight.ndim) if d != dim))
+    return weight.flatten(1)
 
 
 def normalized(vector: Tensor, eps: float) -> Tensor:
     """A vector of length 1."""
-    return vector / vector.norm(2.0).clamp(min=eps)
+    return vector / vector.norm(2.0).clamp_min(eps)

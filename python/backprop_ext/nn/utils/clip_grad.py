@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from ... import _core
+from ..._checks import truths
 from ..._core import Tensor
 from ...autograd.grad_mode import no_grad
 
@@ -24,6 +25,8 @@ def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _norm(values: Tensor, norm_type: float) -> Tensor:
+    if type(values) is not Tensor and values.is_sparse:
+        raise NotImplementedError("[clip_grad_norm_] a gradient is sparse; use .to_dense()")
     if norm_type == 2.0 and values.is_floating_point():
         return (values * values).sum().sqrt()
     return values.norm(norm_type)
@@ -41,6 +44,7 @@ def get_total_norm(
     Raises RuntimeError for a norm that is nan or infinite, with `error_if_nonfinite`.
     """
     norm_type = float(norm_type)
+    truths(foreach)
     parts = _list(tensors)
     if not parts:
         return _core.tensor(0.0)
@@ -65,6 +69,11 @@ def clip_grads_with_norm_(
     grads = _grads(parameters)
     if not grads:
         return
+    truths(foreach)
+    if isinstance(total_norm, Tensor) and total_norm.ndim:
+        raise RuntimeError(
+            f"[clip_grads_with_norm_] total_norm has shape {tuple(total_norm.shape)}; pass a number"
+        )
     factor = _core.clamp(max_norm / (total_norm + 1e-6), max=1.0)
     for g in grads:
         g.mul_(factor)
@@ -84,7 +93,7 @@ def clip_grad_norm_(
     Source: Pascanu et al., On the difficulty of training RNNs, ICML 2013.
     """
     given = _list(parameters)
-    total = get_total_norm(_grads(given), norm_type, error_if_nonfinite)
+    total = get_total_norm(_grads(given), norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(given, max_norm, total)
     return total
 
@@ -93,7 +102,14 @@ def clip_grad_norm_(
 def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
-    """g = min(max(g, -clip_value), clip_value); ValueError for a bound that is no number."""
+    """g = min(max(g, -clip_value), clip_value); ValueError for a bound that is no number.
+
+    RuntimeError where no parameter has a gradient.
+    """
     bound = float(clip_value)
-    for g in _grads(parameters):
+    grads = _grads(parameters)
+    if not grads:
+        raise RuntimeError("[clip_grad_value_] there is no gradient; call backward() first")
+    truths(foreach)
+    for g in grads:
         g.clamp_(-bound, bound)

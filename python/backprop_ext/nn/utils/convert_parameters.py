@@ -29,7 +29,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     params = [*parameters]
     needed = sum(p.numel() for p in params)
     if vec.numel() < needed:
-        raise RuntimeError(
+        raise (RuntimeError if vec.ndim else IndexError)(
             f"[vector_to_parameters] the vector has {vec.numel()} elements, the parameters "
             f"{needed}; pass one of parameters_to_vector"
         )

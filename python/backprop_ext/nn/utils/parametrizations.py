@@ -55,14 +55,14 @@ class _SpectralNorm(Module):
         self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12
     ) -> None:
         super().__init__()
-        if not -weight.ndim <= dim < weight.ndim:
+        if dim >= weight.ndim or dim < -weight.ndim:
             raise IndexError(
                 f"[spectral_norm] dim={dim} is out of range for a weight of shape "
                 f"{tuple(weight.shape)}; take one of its dimensions"
             )
         if n_power_iterations <= 0:
             raise ValueError(f"[spectral_norm] {n_power_iterations=}; pass 1 or more")
-        self.dim, self.eps = dim % weight.ndim, eps
+        self.dim, self.eps = dim if dim >= 0 else dim + weight.ndim, eps
         self.n_power_iterations = n_power_iterations
         if weight.ndim > 1:
             with no_grad():

@@ -143,7 +143,7 @@ def pack_padded_sequence(
         order = _core.tensor(sorted(range(len(sizes)), key=lambda n: -sizes[n]))
         counts = counts[order]
     if the_tensor(op, input).ndim < 2:
-        raise RuntimeError(f"[{op}] {input.shape=}; pass (time, batch, ...), or batch first")
+        raise IndexError(f"[{op}] {input.shape=}; pass (time, batch, ...), or batch first")
     x = input.transpose(0, 1) if batch_first else input
     if counts.numel() != x.shape[1]:
         raise RuntimeError(
@@ -207,8 +207,7 @@ def pad_sequence(
 
     Raises RuntimeError for what is no list, and for another padding_side.
     """
-    listed = isinstance(sequences, Iterable) and not isinstance(sequences, (str, bytes))
-    rows = list(sequences) if listed else []
+    rows = list(sequences) if isinstance(sequences, Iterable) else []
     the_bool("pad_sequence", batch_first, "batch_first")
     if not rows or any(the_tensor("pad_sequence", row, "sequences").ndim == 0 for row in rows):
         raise RuntimeError(

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ..._checks import WrongKindError
-from ..._core import Tensor, _host_call, _recording
+from ..._core import Tensor, _host_call, _NotANumberError, _recording
 from ..optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class LRScheduler:
         self._attach(optimizer)
         for index, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
-                group.setdefault("initial_lr", float(group["lr"]))
+                lr = group["lr"]
+                group.setdefault("initial_lr", float(lr) if isinstance(lr, Tensor) else lr)
             elif "initial_lr" not in group:
                 raise KeyError(
                     f"[{type(self).__name__}] last_epoch={last_epoch}, but group {index} has "
@@ -135,7 +136,7 @@ class LRScheduler:
     def _set(self, rates: list[float]) -> None:
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             if isinstance(lr, Tensor) and lr.numel() != 1:
-                raise TypeError(
+                raise _NotANumberError(
                     f"[{type(self).__name__}] a rate is a tensor of shape {tuple(lr.shape)}; make "
                     "it a number"
                 )

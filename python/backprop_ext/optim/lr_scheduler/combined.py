@@ -32,7 +32,8 @@ class _Several(LRScheduler):
                     f"[{op}] scheduler {index} is a {type(scheduler).__name__}, which has no "
                     "optimizer; pass schedulers"
                 )
-        first = self._schedulers[0].optimizer if optimizer is None else optimizer
+        first = schedulers[0].optimizer
+        first = first if optimizer is None else optimizer
         for index, scheduler in enumerate(self._schedulers):
             if scheduler.optimizer is not first:
                 raise ValueError(
@@ -82,7 +83,7 @@ class SequentialLR(_Several):
                 f"[SequentialLR] {len(self._schedulers)} schedulers and {len(milestones)} "
                 "milestones; pass one milestone less"
             )
-        self._milestones = [*milestones]
+        self._milestones = milestones
         self.last_epoch = last_epoch + 1
         # Making them has changed the rates: back to the first, and only the first one steps.
         self._set([group["initial_lr"] for group in self.optimizer.param_groups])

@@ -147,7 +147,7 @@ class OneCycleLR(_WithMomentum):
             total_steps = epochs * steps_per_epoch
         if total_steps <= 0 or not isinstance(total_steps, int):
             raise ValueError(f"[OneCycleLR] {total_steps} steps; pass an integer of 1 or more")
-        the_number("OneCycleLR", "pct_start", pct_start)
+        top, last = float(pct_start * total_steps) - 1, total_steps - 1
         if not isinstance(pct_start, float) or not 0.0 <= pct_start <= 1.0:
             raise ValueError(f"[OneCycleLR] pct_start={pct_start}; pass a float of 0 to 1")
         if anneal_strategy not in ("cos", "linear"):
@@ -156,7 +156,6 @@ class OneCycleLR(_WithMomentum):
             )
         self.total_steps, self.anneal_strategy = total_steps, anneal_strategy
         self.cycle_momentum = cycle_momentum
-        top, last = float(pct_start * total_steps) - 1, total_steps - 1
         # Until which step, to which rate, to which momentum: keys of a parameter group.
         if three_phase:
             down = float(2 * pct_start * total_steps) - 2

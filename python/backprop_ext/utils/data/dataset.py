@@ -248,13 +248,11 @@ def random_split(
     Source: PyTorch's torch.utils.data.random_split.
     """
     n = len(dataset)  # type: ignore[arg-type]
-    total = sum(lengths)
-    if math.isclose(total, 1) and total <= 1:
+    if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         lengths = _shares(n, lengths)
-        total = sum(lengths)
-    if total != n:
+    if sum(lengths) != n:
         raise ValueError(
-            f"[random_split] the lengths {list(lengths)} sum to {total}, the dataset has {n} "
+            f"[random_split] the lengths {lengths} sum to {sum(lengths)}, the dataset has {n} "
             "samples; they must be equal, or be fractions that sum to 1"
         )
     if not all(hasattr(length, "__index__") for length in lengths):

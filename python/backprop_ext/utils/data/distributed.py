@@ -36,7 +36,7 @@ class DistributedSampler(Sampler[int]):
                 f"[DistributedSampler] num_replicas={num_replicas}, rank={rank}: there are no "
                 "other processes to ask; pass both"
             )
-        if not 0 <= rank < num_replicas:
+        if rank >= num_replicas or rank < 0:
             raise ValueError(f"[DistributedSampler] rank {rank}; expected 0 to {num_replicas - 1}")
         self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
         self.shuffle, self.seed, self.drop_last, self.epoch = shuffle, seed, drop_last, 0

@@ -177,7 +177,7 @@ class PruningContainer(BasePruningMethod):
 
 
 def checked_dim(t: Tensor, dim: int) -> int:
-    if not -t.ndim <= dim < t.ndim:
+    if dim >= t.ndim or dim < -t.ndim:
         raise IndexError(
             f"[prune] dim is {dim}, the tensor has shape {tuple(t.shape)}; "
             f"expected {-t.ndim} to {t.ndim - 1}"
