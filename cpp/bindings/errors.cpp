@@ -84,12 +84,13 @@ void bind_errors(py::module_& m) {
                      "Of another type than a tensor, and without a tensor's attributes.",
                      py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_AttributeError)));
   // PyTorch converts, compares or computes with it first.
-  not_a_number =
-      add("torch.NotANumberError", "Of several elements, or of a type, that are no number.",
-          py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_ValueError),
-                         py::handle(PyExc_RuntimeError)));
+  not_a_number = add("_NotANumberError", "torch.NotANumberError",
+                     "Of several elements, or of a type, that are no number.",
+                     py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_ValueError),
+                                    py::handle(PyExc_RuntimeError)));
   // PyTorch raises the one or the other, by dimension and layout.
-  out_of_range = add("torch.OutOfRangeError", "An index beyond the elements that there are.",
+  out_of_range = add("_OutOfRangeError", "torch.OutOfRangeError",
+                     "An index beyond the elements that there are.",
                      py::make_tuple(py::handle(PyExc_IndexError), py::handle(PyExc_RuntimeError)));
   py::register_exception_translator([](std::exception_ptr p) {
     try {
