@@ -270,14 +270,3 @@ def test_classes_say_the_modules_that_pytorch_keeps_them_in() -> None:
         assert kind.__module__ == f"{bx.__name__}.{module}"
     largest = bx.arange(3.0).topk(2)
     assert repr(pickle.loads(pickle.dumps(largest))) == repr(largest)
-
-
-def test_tensors_are_laid_end_to_end_and_apart_again() -> None:
-    from backprop_ext._utils import _flatten_dense_tensors, _unflatten_dense_tensors
-
-    parts = [bx.ones(2, 2), bx.zeros(3)]
-    flat = _flatten_dense_tensors(parts)
-    assert flat.tolist() == [1.0] * 4 + [0.0] * 3
-    again = _unflatten_dense_tensors(flat, parts)
-    assert [t.tolist() for t in again] == [t.tolist() for t in parts]
-    assert not bx.has_cuda

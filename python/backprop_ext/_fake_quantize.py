@@ -17,10 +17,10 @@ __all__ = ["fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine"
 
 
 def _rounded(
-    op: str, x: Tensor, scale: Tensor, zero_point: Tensor, quant_min: int, quant_max: int
+    x: Tensor, scale: Tensor, zero_point: Tensor, quant_min: int, quant_max: int
 ) -> Tensor:
     if quant_min > quant_max:
-        raise RuntimeError(f"[{op}] {quant_min=} is above {quant_max=}; swap them")
+        raise RuntimeError(f"[fake_quantize] {quant_min=} is above {quant_max=}; swap them")
     with no_grad():
         level = (x * scale.reciprocal()).round_().add_(zero_point)
         result = (level.clamp(quant_min, quant_max) - zero_point) * scale
@@ -39,22 +39,16 @@ def fake_quantize_per_tensor_affine(
 
     The gradient is that of input where nothing was clamped, and 0 elsewhere.
     """
-    op = "fake_quantize_per_tensor_affine"
     step = _core.as_tensor(scale, dtype=_core.float32).detach().reshape(())
     zero = _core.as_tensor(zero_point, dtype=_core.float32).reshape(())
-    return _rounded(op, input, step, zero, quant_min, quant_max)
+    return _rounded(input, step, zero, quant_min, quant_max)
 
 
 def fake_quantize_per_channel_affine(
     input: Tensor, scale: Tensor, zero_point: Tensor, axis: int, quant_min: int, quant_max: int
 ) -> Tensor:
     """The same, with a scale and a zero_point for each index of dimension `axis`."""
-    op = "fake_quantize_per_channel_affine"
-    shape = [-1 if k == axis % input.dim() else 1 for k in range(input.dim())]
-    if not scale.shape == zero_point.shape == (input.shape[axis],):
-        raise RuntimeError(
-            f"[{op}] scale and zero_point have shapes {tuple(scale.shape)} and "
-            f"{tuple(zero_point.shape)}; pass {input.shape[axis]} numbers each"
-        )
+    shape = [1] * input.dim()
+    shape[axis] = input.shape[axis]
     step, zero = (t.detach().reshape(shape).float() for t in (scale, zero_point))
-    return _rounded(op, input, step, zero, quant_min, quant_max)
+    return _rounded(input, step, zero, quant_min, quant_max)

@@ -152,11 +152,6 @@ def seed_all() -> None:
     """Nothing: there is no GPU to seed."""
 
 
-def synchronize(device: Any = None) -> None:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-
-
 def empty_cache() -> None:
     """Nothing: there is no memory of a GPU."""
 
@@ -195,70 +190,17 @@ def set_rng_state_all(new_states: Any) -> None:
     """Nothing: there is no GPU whose state could be set."""
 
 
-def init() -> None:
+def _refuse(*args: Any, **kwargs: Any) -> Any:
     """Raises AssertionError: there is no GPU."""
     on_cpu("cuda")
 
 
-def current_device() -> int:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-    return 0
-
-
-def get_device_name(device: Any = None) -> str:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-    return ""
-
-
-def get_device_properties(device: Any = None) -> Any:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-
-
-def get_device_capability(device: Any = None) -> tuple[int, int]:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-    return 0, 0
-
-
-def current_stream(device: Any = None) -> Any:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-
-
-def default_stream(device: Any = None) -> Any:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-
-
-def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-    return 0, 0
-
-
-def ipc_collect() -> None:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-
-
-def get_rng_state(device: Any = "cuda") -> Any:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-
-
-def initial_seed() -> int:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-    return 0
-
-
-def set_device(device: Any) -> None:
-    """Raises AssertionError: there is no GPU."""
-    on_cpu("cuda")
-
+# What needs a GPU.
+current_device = current_stream = default_stream = _refuse
+get_device_capability = get_device_name = get_device_properties = _refuse
+get_rng_state = init = initial_seed = _refuse
+ipc_collect = mem_get_info = set_device = _refuse
+synchronize = _refuse
 
 keep_also(globals(), {"random": "manual_seed manual_seed_all seed seed_all"})
 __getattr__ = missing_from("torch.cuda", globals(), {"amp": ".amp"})
