@@ -269,6 +269,19 @@ def test_a_captured_step_is_the_eager_one(dtype: Any) -> None:
     assert train(True) == train(False)
 
 
+def test_what_a_captured_step_drops_needs_no_place() -> None:
+    def step(x: Any) -> Any:
+        narrow = x.half()
+        loss = 0 + (narrow * narrow).sum()  # nobody asks for its value
+        return bx.autograd.grad(loss, [x])
+
+    captured = bx.capture(step)
+    for k in range(3):
+        x = bx.full((3,), 1.5 + k, requires_grad=True)
+        (g,) = captured(x)
+        assert g.tolist() == [3.0 + 2 * k] * 3
+
+
 def test_draws_are_float32s_rounded() -> None:
     for dtype in FLOATS:
         for draw in (bx.rand, bx.randn):

@@ -209,7 +209,9 @@ void Program::build() {
   plan_memory(ends);
   for (size_t k = 0; k < buffers.size(); ++k) {
     const Buffer& b = buffers[k];
-    const bool again = b.origin == Origin::Result || (b.origin == Origin::Internal && b.written);
+    // What nothing uses any more has no place.
+    const bool again = b.origin == Origin::Result ||
+                       (b.origin == Origin::Internal && b.written && b.arena_offset >= 0);
     if (!b.initial.empty() && again) instructions_.push_back(restore(static_cast<int>(k)));
   }
   restores_ = instructions();

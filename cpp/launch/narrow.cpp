@@ -81,12 +81,19 @@ class Widened {
   Operands operands_;
 };
 
+/// A general kernel may leave a part of its output as it is, but for those that fill and copy.
+bool writes_all(const Kernel& given, DType type) {
+  using kernels::Id;
+  return given.pointwise || given.general == kernel(Id::Copy, wide_of(type)).general ||
+         given.general == kernel(Id::Fill, wide_of(type)).general;
+}
+
 }  // namespace
 
 void launch_widened(const char* op, const Kernel& kernel, const Operands& outputs,
                     const Operands& inputs, const Params& params, const Owner& owner) {
-  // A general kernel may leave a part of its output as it is.
-  const Widened out(op, outputs, !kernel.pointwise), in(op, inputs, true);
+  const Widened out(op, outputs, outputs.size() && !writes_all(kernel, outputs[0].dtype)),
+      in(op, inputs, true);
   launch(op, kernel, out.operands(), in.operands(), params, owner);
   out.write_back(op, outputs);
 }
