@@ -357,7 +357,6 @@ def test_pytorchs_files_are_read(tmp_path: Any) -> None:
     assert tuple(again["empty"].shape) == (0, 3)
     assert again["plain"][:5] == obj["plain"][:5]
     assert again["dtype"] is bx.float64
-    for value in (torch.ones(1, dtype=torch.complex32),):
-        torch.save(value, path)
-        with pytest.raises(RuntimeError, match=r"it holds a .* can be read"):
-            bx.load(path)
+    torch.save(torch.ones(1, dtype=torch.uint16), path)
+    with pytest.raises(RuntimeError, match=r"it holds a .* can be read"):
+        bx.load(path)

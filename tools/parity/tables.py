@@ -15,10 +15,9 @@ PARTS: Final = ("forward", "gradient", "second")
 BARS: Final = {"ops": "250", "modules": "100", "optimizers": "12"}
 LONGEST: Final = 160
 RULES: Final = [
-    "A sample counts where its tensors are strided or sparse, on the CPU, and of float32, float64, "
-    "int64, int32, uint8 or bool; operators are run in float32 and float64, or where they have "
-    "neither in int64 and bool. Each entry runs in a process of its own: a crash or a "
-    "hang is a difference.",
+    "A sample counts where its tensors are strided or sparse, on the CPU, and of a type that is "
+    "here; operators are run in float32 and float64, or where they have neither in int64 and bool. "
+    "Each entry runs in a process of its own: a crash or a hang is a difference.",
     "",
     "- forward: results, the tensors written in place, their shapes, types and `requires_grad`; "
     "random ones from the same seed. Strides are not compared. Of tensors that nobody wrote "
