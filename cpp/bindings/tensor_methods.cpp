@@ -1,6 +1,5 @@
 // Tensor's short methods that are not operations: numbers out, sizes, conversion.
 #include "bindings/python.h"
-#include "core/narrow.h"
 #include "core/observer.h"
 #include "ops/ops.h"
 
@@ -9,11 +8,6 @@ namespace bx {
 namespace {
 
 PyObject* number(const Tensor& t, const void* at) {
-  if (is_narrow(t.dtype())) {
-    const Tensor wide = empty({}, wide_of(t.dtype()));
-    widen(t.dtype(), at, 1, wide.raw(), 1);
-    return number(wide, wide.raw());
-  }
   return visit_all(t.dtype(), [&](auto zero) -> PyObject* {
     using T = decltype(zero);
     const T value = *static_cast<const T*>(at);
@@ -24,9 +18,15 @@ PyObject* number(const Tensor& t, const void* at) {
   });
 }
 
+/// The tensor, of a narrow type the wide one's, for the host to look at.
+Tensor for_host(PyObject* self) {
+  GradMode off(false);
+  return to(tensor_of(self), wide_of(tensor_of(self).dtype()));
+}
+
 PyObject* item(PyObject* self, PyObject*) {
   return guarded([&] {
-    const Tensor t = tensor_of(self);
+    const Tensor t = for_host(self);
     if (t.numel() != 1) item_double(t);  // throws
     note_read(t);
     return number(t, t.raw());
@@ -51,7 +51,7 @@ PyObject* nested_list(const Tensor& t, int dim, int64_t offset) {
 
 PyObject* tolist(PyObject* self, PyObject*) {
   return guarded([&] {
-    const Tensor t = tensor_of(self);
+    const Tensor t = for_host(self);
     note_read(t);
     return nested_list(t, 0, t->offset);
   });

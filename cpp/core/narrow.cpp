@@ -8,7 +8,6 @@ namespace bx {
 namespace {
 
 struct Half {
-  using Wide = float;
   uint16_t bits;
 
   Half() = default;
@@ -41,7 +40,6 @@ struct Half {
 };
 
 struct BFloat16 {
-  using Wide = float;
   uint16_t bits;
 
   BFloat16() = default;
@@ -55,14 +53,7 @@ struct BFloat16 {
 };
 
 template <class T>
-struct WideOf {
-  using type = int32_t;
-};
-template <class T>
-  requires requires { typename T::Wide; }
-struct WideOf<T> {
-  using type = typename T::Wide;
-};
+using WideOf = std::conditional_t<std::is_integral_v<T>, int32_t, float>;
 
 template <class F>
 void visit_narrow(DType type, F f) {
@@ -76,16 +67,15 @@ void visit_narrow(DType type, F f) {
 
 void widen(DType type, const void* from, int64_t step, void* to, int64_t n) {
   visit_narrow(type, [&]<class T>(T) {
-    using Wide = typename WideOf<T>::type;
     const auto* x = static_cast<const T*>(from);
-    auto* y = static_cast<Wide*>(to);
-    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Wide>(x[i * step]);
+    auto* y = static_cast<WideOf<T>*>(to);
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<WideOf<T>>(x[i * step]);
   });
 }
 
 void narrow(DType type, const void* from, void* to, int64_t step, int64_t n) {
   visit_narrow(type, [&]<class T>(T) {
-    const auto* x = static_cast<const typename WideOf<T>::type*>(from);
+    const auto* x = static_cast<const WideOf<T>*>(from);
     auto* y = static_cast<T*>(to);
     for (int64_t i = 0; i < n; ++i) y[i * step] = static_cast<T>(x[i]);
   });
