@@ -153,6 +153,25 @@ def test_what_other_threads_change_meanwhile_is_an_error_at_worst(abuse: str) ->
     """)
 
 
+def test_several_threads_take_the_first_step_of_one_optimizer() -> None:
+    run("""
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+
+        sys.setswitchinterval(1e-5)
+        with ThreadPoolExecutor(3) as pool:
+            for _ in range(200):
+                parameters = [bx.nn.Parameter(bx.zeros(300, 300)) for _ in range(4)]
+                for p in parameters:
+                    p.grad = bx.ones(300, 300)
+                adam = bx.optim.Adam(parameters)
+                for stepped in [pool.submit(adam.step) for _ in range(3)]:
+                    stepped.result()
+                for p in parameters:
+                    assert bx.isfinite(p).all() and adam.state[p]["step"] >= 1
+    """)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_child_forked_while_threads_compute_goes_on() -> None:
     run("""

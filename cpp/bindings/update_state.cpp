@@ -92,11 +92,14 @@ double number(const UpdateRule& rule, const UpdateNames::Setting& setting, PyObj
             Py_TYPE(value)->tp_name, "; set a number");
 }
 
-/// The tensor in a state under a name; one that is missing is made and entered, in a state that has
-/// not begun.
+/// Entered together once all are made: to make one may let another thread in, that would find the
+/// state half begun.
+using Made = std::vector<std::pair<PyObject*, py::object>>;
+
+/// The tensor in a state under a name; one that is missing is made, in a state that has not begun.
 template <class Make>
 Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool begun, bool* is_new,
-              Make make) {
+              Made& made, Make make) {
   const auto held = py::reinterpret_borrow<py::object>(entry_of(state, name));
   PyObject* found = held.ptr();
   if (found && is_tensor(found)) return tensor_of(found);
@@ -113,8 +116,7 @@ Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool begu
   } else if (is_new) {
     *is_new = true;
   }
-  if (PyDict_SetItem(state, name, py::reinterpret_steal<py::object>(wrap(t)).ptr()) < 0)
-    throw py::error_already_set();
+  made.emplace_back(name, py::reinterpret_steal<py::object>(wrap(t)));
   return t;
 }
 
@@ -153,13 +155,16 @@ void read_state(const UpdateRule& rule, const UpdateNames& names, UpdateItem& it
   };
   // SGD, which counts no steps, takes any state.
   const bool begun = !rule.counters.empty() && PyDict_GET_SIZE(dict()) > 0;
+  Made made;
   for (size_t k = 0; k < rule.counters.size(); ++k)
-    item.counters[k] = stored(rule, dict(), names.counters[k], begun, nullptr,
+    item.counters[k] = stored(rule, dict(), names.counters[k], begun, nullptr, made,
                               [&] { return new_counter(rule.counters[k], settings); });
   for (size_t k = 0; k < rule.slots.size(); ++k)
     if (const auto& slot = rule.slots[k]; slot.when < 0 || settings[slot.when] != 0)
-      item.slots[k] = stored(rule, dict(), names.slots[k], begun, &item.first,
+      item.slots[k] = stored(rule, dict(), names.slots[k], begun, &item.first, made,
                              [&] { return new_slot(slot, settings, item.param); });
+  for (const auto& [name, tensor] : made)
+    if (PyDict_SetItem(dict(), name, tensor.ptr()) < 0) throw py::error_already_set();
 }
 
 }  // namespace bx
