@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import traceback
 from typing import Any
 
 import numpy as np
@@ -247,3 +249,33 @@ def test_mean_of_nothing_is_nan_as_in_pytorch() -> None:
     assert np.isnan(bx.zeros(0).mean().item())
     assert np.isnan(F.mse_loss(bx.zeros(0), bx.zeros(0)).item())
     assert np.isnan(F.cross_entropy(bx.zeros(0, 3), bx.zeros(0, dtype=bx.int64)).item())
+
+
+SHOWN: dict[str, tuple[Any, type[Exception], tuple[type[Exception], ...]]] = {
+    "no tensor": (lambda: F.relu(3), TypeError, (AttributeError,)),
+    "no optimizer": (lambda: bx.optim.lr_scheduler.StepLR(3, 1), TypeError, (AttributeError,)),
+    "no number": (lambda: bx.full((2,), bx.ones(2)), TypeError, (ValueError, RuntimeError)),
+    "truth": (lambda: bool(bx.ones(2)), RuntimeError, (TypeError, ValueError)),
+    "item": (lambda: bx.ones(2).item(), RuntimeError, (TypeError, ValueError)),
+    "float": (lambda: float(bx.ones(2)), ValueError, (TypeError, RuntimeError)),
+    "index": (lambda: bx.ones(2)[bx.tensor([5])], IndexError, (RuntimeError,)),
+    "embedding": (lambda: F.embedding(bx.tensor([5]), bx.eye(2)), IndexError, (RuntimeError,)),
+    "class": (lambda: F.nll_loss(bx.ones(1, 2), bx.tensor([5])), IndexError, (RuntimeError,)),
+    "gather": (lambda: bx.ones(2).gather(0, bx.tensor([5])), RuntimeError, (IndexError,)),
+    "scatter": (lambda: bx.ones(2).scatter(0, bx.tensor([5]), 1.0), RuntimeError, (IndexError,)),
+    "bool": (lambda: bx.tensor(True) - bx.tensor(True), RuntimeError, ()),
+    "matrix": (lambda: bx.linalg.inv(bx.ones(2, 2).long()), RuntimeError, ()),
+}
+
+
+@pytest.mark.parametrize(("call", "shown", "others"), SHOWN.values(), ids=SHOWN)
+def test_an_error_of_several_classes_bears_the_name_of_the_usual_one(
+    call: Any, shown: type[Exception], others: tuple[type[Exception], ...]
+) -> None:
+    with pytest.raises(shown) as caught:
+        call()
+    assert caught.type.__name__ == shown.__name__ and caught.type.__module__ == "builtins"
+    assert all(isinstance(caught.value, other) for other in others)
+    assert traceback.format_exception_only(caught.value)[0].startswith(f"{shown.__name__}: [")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is shown and str(again) == str(caught.value)

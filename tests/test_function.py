@@ -250,6 +250,21 @@ def test_once_differentiable_refuses_a_second_derivative() -> None:
         g.backward()
 
 
+def test_numbers_are_kept_without_a_word_to_the_hooks() -> None:
+    seen: list[tuple[int, ...]] = []
+    x = bx.ones(3, requires_grad=True)
+
+    def pack(t: bx.Tensor) -> bx.Tensor:
+        seen.append(tuple(t.shape))
+        return t
+
+    with bx.autograd.graph.saved_tensors_hooks(pack, lambda t: t * 10):
+        loss = (x.exp() * 2).sum()
+    loss.backward()
+    assert seen == [(3,)]
+    np.testing.assert_allclose(x.grad.numpy(), np.full(3, 20 * np.e), rtol=1e-6)
+
+
 def test_saved_tensors_hooks_replace_what_is_kept() -> None:
     x = leaf(1.0, 2.0)
     store: dict[int, Any] = {}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import backprop_ext as bx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def leaf(*values: float) -> bx.Tensor:
@@ -121,3 +124,137 @@ def test_no_gradient_flows_through_operations_that_have_none() -> None:
     assert not x.detach().requires_grad
     (x.floor() + x.sign() + x.round()).sum().backward()
     assert x.grad.tolist() == [0.0, 0.0]
+
+
+VIEWS: dict[str, Callable[[bx.Tensor], bx.Tensor]] = {
+    "index": lambda t: t[0],
+    "slice": lambda t: t[:, :1],
+    "view": lambda t: t.view(-1),
+    "reshape": lambda t: bx.reshape(t, (6,)),
+    "t": lambda t: t.t(),
+    "T": lambda t: t.T,
+    "mT": lambda t: t.mT,
+    "expand": lambda t: t.expand(2, 3, 2),
+    "unbind": lambda t: t.unbind()[1],
+    "split": lambda t: bx.split(t, 2)[0],
+    "iteration": lambda t: next(iter(t)),
+    "view of a view": lambda t: t[0].view(2, 1),
+    "broadcast": lambda t: bx.broadcast_tensors(t, bx.zeros(4, 3, 2))[0],
+    "flatten": lambda t: bx.nn.Flatten(0)(t),
+}
+COPIES: dict[str, Callable[[bx.Tensor], bx.Tensor]] = {
+    "detach": lambda t: t.detach(),
+    "data": lambda t: t.data,
+    "clone": lambda t: t.clone(),
+    "rows": lambda t: t[[0, 1]],
+    "product": lambda t: t * 2,
+    "relu": lambda t: t.relu(),
+    "bits": lambda t: t.detach().view(bx.int32),
+}
+
+
+@pytest.mark.parametrize("mode", [bx.no_grad, bx.inference_mode])
+@pytest.mark.parametrize("made", ["leaf", "result"])
+def test_an_unrecorded_view_requires_grad_as_its_base_does(mode: Any, made: str) -> None:
+    x = bx.ones(3, 2, requires_grad=True)
+    base = x if made == "leaf" else x * 2
+    with mode():
+        views = {name: view(base) for name, view in VIEWS.items()}
+        copies = {name: copied(base) for name, copied in COPIES.items()}
+        assert repr(base[0]).endswith("requires_grad=True)")
+        assert not base.detach()[0].requires_grad
+    for name, view in views.items():
+        assert view.requires_grad and view.is_leaf and view.grad_fn is None, name
+        assert view._base is base, name
+    assert not any(t.requires_grad for t in copies.values())
+    if made == "leaf":
+        x.requires_grad_(False)
+        assert not any(view.requires_grad for view in views.values())
+
+
+def test_what_an_unrecorded_write_returns_is_no_view_of_what_it_read() -> None:
+    x = bx.ones(3, 2, requires_grad=True)
+    with bx.no_grad():
+        same = x.view(3, 2)
+        assert x.copy_(same) is x and x.mul_(same) is x and bx.clamp(x, same, out=x) is x
+        assert x._base is None and x.is_leaf and x.requires_grad
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [[2.0, 2.0]] * 3
+
+
+def test_no_gradient_passes_an_unrecorded_view() -> None:
+    x = leaf(1.0, 2.0)
+    with bx.no_grad():
+        view = x[:1]
+        assert view.numpy() == [1.0]
+    (x.sum() + (view * 3).sum()).backward()
+    assert x.grad.tolist() == [1.0, 1.0] and view.grad is None
+    with pytest.raises(RuntimeError, match="numpy"):
+        view.numpy()
+    with bx.no_grad():
+        view = x[0]
+    with pytest.raises(RuntimeError):
+        view.backward()
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("made", ["leaf", "result"])
+def test_an_unrecorded_view_is_written_where_nothing_is_recorded(view: Any, made: str) -> None:
+    x = bx.ones(3, 2, requires_grad=True)
+    base = x if made == "leaf" else x * 2
+    with bx.no_grad():
+        part = view(base)
+    before = base.tolist()
+    for write in (lambda t: t.add_(1), lambda t: t.zero_(), lambda t: t.copy_(bx.ones(()))):
+        with pytest.raises(RuntimeError, match="made under no_grad|expanded"):
+            write(part)
+    with pytest.raises(RuntimeError, match="no_grad"):
+        part[:1].add_(1)
+    assert base.tolist() == before
+    with bx.no_grad():
+        view(base).copy_(bx.full((), 5.0)) if not part.stride().count(0) else base.fill_(5)
+    assert (base == 5).any()
+
+
+def test_an_unrecorded_view_that_was_written_has_no_place_in_a_graph() -> None:
+    x = bx.ones(3, requires_grad=True)
+    with bx.no_grad():
+        part = x[:2]
+        part.mul_(2)
+        assert (part + 1).tolist() == [3.0, 3.0]
+        assert str(part) == "tensor([2., 2.], grad_fn=<Invalid>)"
+    assert part.requires_grad
+    for use in (lambda: part * 2, lambda: part.grad_fn, lambda: part.is_leaf):
+        with pytest.raises(RuntimeError, match="made under no_grad"):
+            use()
+    plain = bx.ones(3)
+    with bx.no_grad():
+        part = plain[:2]
+    part.add_(1)
+    assert plain.tolist() == [2.0, 2.0, 1.0] and not part.requires_grad
+    plain.mul_(x)
+    assert part.requires_grad
+    with pytest.raises(RuntimeError, match="made under no_grad"):
+        part * 2
+
+
+def test_a_function_of_ones_own_may_return_a_view_of_its_argument() -> None:
+    class Flat(bx.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: bx.Tensor, scale: bx.Tensor) -> Any:
+            assert x[0].requires_grad == x.requires_grad
+            ctx.save_for_backward(x, scale)
+            return x.view(-1)
+
+        @staticmethod
+        def backward(ctx: Any, g: bx.Tensor) -> Any:
+            x, scale = ctx.saved_tensors
+            return g.view(x.shape) * scale, (g.view(x.shape) * x).sum()
+
+    x, scale = bx.ones(2, 2), bx.tensor(3.0, requires_grad=True)
+    for x in (bx.ones(2, 2), bx.ones(2, 2, requires_grad=True)):
+        scale.grad = None
+        out = Flat.apply(x, scale)
+        assert out.grad_fn.name() == "FlatBackward" and not out.is_leaf
+        out.sum().backward()
+        assert scale.grad == 4 and (x.grad is None or x.grad.tolist() == [[3.0, 3.0]] * 2)

@@ -302,3 +302,16 @@ def test_gradients_of_writes_equal_pytorchs(program: Any) -> None:
         found.append([t.detach().numpy() for t in (y, x.grad, w.grad)])
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+NEW = "rand randn zeros ones empty".split()
+
+
+def test_a_new_tensor_has_not_been_written() -> None:
+    made = [getattr(bx, name)(3, 20) for name in NEW]
+    made += [getattr(bx, f"{name}_like")(made[0]) for name in NEW]
+    made += [bx.full((2,), 3.0), bx.full_like(made[0], 2.0), bx.normal(0.0, 1.0, (20,))]
+    made += [bx.randint(0, 5, (3,)), bx.randint_like(made[0], 5), bx.arange(3), bx.eye(3)]
+    assert [t._version for t in made] == [0] * len(made)
+    assert [t.zero_()._version for t in made] == [1] * len(made)
+    assert bx.nn.Linear(2, 2).weight._version == 1

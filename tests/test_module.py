@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import pickle
 from collections import OrderedDict
 from typing import Any
 
@@ -363,3 +364,60 @@ def test_a_delattr_of_ones_own_may_delete_in_the_dict_of_parameters() -> None:
     del layer.bias
     assert not hasattr(layer, "bias")
     assert [name for name, _ in layer.named_parameters()] == ["weight"]
+
+
+class Stacked(nn.Module):
+    """Members under the names of methods, and of an attribute of the class."""
+
+    head = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parameters = nn.ParameterList([nn.Parameter(bx.ones(2))])  # type: ignore[assignment]
+        self.head = nn.Linear(2, 1)
+
+    def forward(self, x: Any) -> Any:
+        return self._modules["head"](x) * self._modules["parameters"][0].sum()
+
+
+def test_what_a_class_has_is_found_before_a_module_of_that_name() -> None:
+    net = Stacked()
+    assert net.head is None
+    assert [*net.state_dict()] == ["parameters.0", "head.weight", "head.bias"]
+    assert [p.shape for p in net.parameters()] == [(2,), (1, 2), (1,)]
+    assert [name for name, _ in net.named_children()] == ["parameters", "head"]
+    assert repr(net).splitlines()[-2] == "  (head): Linear(in_features=2, out_features=1, bias=True)"
+    x = bx.ones(1, 2)
+    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert other(x) == net(x)
+    step = bx.capture(net)
+    assert step(x) == net(x)
+    net.head = nn.Linear(2, 1)
+    assert step(x) == net(x)
+
+
+def test_a_module_behind_a_name_of_the_class_is_replaced_emptied_and_deleted() -> None:
+    net = Stacked()
+    kept = copy.copy(net)
+    kept._modules = dict(kept._modules)
+    kept._modules["head"] = nn.Linear(2, 2)
+    assert net._modules["head"].out_features == 1
+    net.head = None
+    assert net._modules["head"] is None
+    assert [name for name, _ in net.named_children()] == ["parameters"]
+    with pytest.raises(TypeError, match="Stacked.head is a module"):
+        net.head = 3
+    net.head = nn.Linear(2, 3)
+    assert net._modules["head"].out_features == 3
+    del net.head
+    assert "head" not in net._modules
+    with pytest.raises(AttributeError):
+        del net.head
+    with pytest.raises(KeyError, match="has an attribute 'buffers' already"):
+        net.buffers = nn.Parameter(bx.ones(1))
+    with pytest.raises(KeyError, match="has an attribute 'buffers' already"):
+        net.add_module("buffers", nn.Linear(1, 1))
+    chain = nn.Sequential(nn.Linear(2, 2))
+    chain.apply = nn.Tanh()
+    assert [type(part).__name__ for part in chain] == ["Linear", "Tanh"]
+    assert bx.equal(chain(bx.ones(2)), chain[0](bx.ones(2)).tanh())

@@ -36,6 +36,11 @@ Ref<Node> grad_fn(const Tensor& t) {
   return Ref<Node>(static_cast<Node*>(t->grad_fn.get()));
 }
 
+bool view_requires_grad(const Tensor& view) {
+  return view->unrecorded_view ? requires_grad(Tensor(view->view_base))
+                               : static_cast<bool>(grad_fn(view));
+}
+
 Edge gradient_edge(const Tensor& t) {
   if (!t.defined()) return {};
   if (Ref<Node> node = grad_fn(t)) return {std::move(node), t->output_nr};
@@ -122,6 +127,7 @@ void check_inplace(const char* op, const Tensor& t, bool repeats) {
                  " that was made in inference_mode() is written in place outside of it; clone() it "
                  "first, or use no_grad()");
   if (grad_enabled() && requires_grad(t)) {
+    if (t->unrecorded_view) fail_written_outside(op, t);
     if (t->leaf_requires_grad && !t->grad_fn)
       fail_runtime(op, "a leaf tensor", name_for_error(t), " that requires grad (shape ", t.shape(),
                    ") is written in place; do it under no_grad(), or on .data");

@@ -151,9 +151,10 @@ auto unrecorded(F f) {
 
 /// The node that made t, made anew where t is a view whose base was written in place.
 Ref<Node> grad_fn(const Tensor& t);
+bool view_requires_grad(const Tensor& view);
 inline bool requires_grad(const Tensor& t) {
   return t.defined() &&
-         (t->leaf_requires_grad || t->grad_fn || (t->view_base && static_cast<bool>(grad_fn(t))));
+         (t->leaf_requires_grad || t->grad_fn || (t->view_base && view_requires_grad(t)));
 }
 /// Where t's gradient goes: its node, its accumulator, or nowhere.
 Edge gradient_edge(const Tensor& t);

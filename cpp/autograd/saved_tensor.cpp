@@ -20,7 +20,7 @@ SavedTensor::SavedTensor(const Tensor& t, bool own_output)
     fail_runtime("backward", "a tensor of shape ", t->shape,
                  " that was made in inference_mode() would be kept for a gradient; clone() it "
                  "first, or use no_grad()");
-  if (pack_tensor) [[unlikely]] {
+  if (pack_tensor && !t->is_wrapped_number) [[unlikely]] {
     const Edge edge = own_output ? Edge{} : gradient_edge(t);
     GradMode off(false);
     const uint32_t version = t->storage->version();

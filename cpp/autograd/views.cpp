@@ -1,5 +1,6 @@
 #include "autograd/views.h"
 
+#include "autograd/sparse.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -126,6 +127,12 @@ MemoryPart memory_part(const Tensor& view, const Tensor& base) {
   return where;
 }
 
+void fail_written_outside(const char* op, const Tensor& view) {
+  fail_runtime(op, "a view of shape ", view.shape(),
+               " that was made under no_grad() is written in place outside of it; do both under "
+               "no_grad(), or neither");
+}
+
 Tensor embed_in_memory(const Tensor& t, const MemoryPart& where) {
   if (!where.by_parts) return restored(embed(t, where.shape, where.part), where.order);
   const Tensor base = restored(embed(in_reals(t), where.shape, where.part), where.order);
@@ -138,11 +145,25 @@ void track_view(const Tensor& view, const Tensor& base) {
   // through one of them would make it a result.
   const bool of_root = base->view_base && !base->leaf_requires_grad;
   view->view_base = of_root ? base->view_base : base.ref();
+  view->unrecorded_view = of_root && base->unrecorded_view;
   view->view_version = view->storage->version();
+}
+
+void note_unrecorded_view(const Tensor& made, const Tensor& base) {
+  if (made.same_as(base) || made->view_base || !(made->storage->root() == base->storage->root()) ||
+      base->storage->is_inference() || !is_differentiable(made.dtype()) || coordinates(base))
+    return;
+  made->unrecorded_view = true;
+  made->view_base = base->view_base ? base->view_base : base.ref();
+  made->view_version = made->storage->version();
 }
 
 void refresh_view(const Tensor& view) {
   const Tensor base(view->view_base);
+  if (view->unrecorded_view && requires_grad(base))
+    fail_runtime("autograd", "a view of shape ", view.shape(),
+                 " was made under no_grad(), and its memory was written since: it has no place in "
+                 "a graph; make the view anew, or detach() it");
   view->view_version = view->storage->version();
   view->grad_fn = nullptr;
   if (!(view->storage->root() == base->storage->root()) || !requires_grad(base)) return;
@@ -154,6 +175,7 @@ void refresh_view(const Tensor& view) {
 }
 
 void rebase_view(const Tensor& view, const Ref<Node>& node) {
+  if (view->unrecorded_view) fail_written_outside("autograd", view);
   const Tensor base(view->view_base);
   const auto rebased = make<CopySlices>(base, view, node);
   set_history(base, rebased);

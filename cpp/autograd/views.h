@@ -22,7 +22,14 @@ Tensor embed_in_memory(const Tensor& t, const MemoryPart& where);
 /// Marks `view` as showing `base`'s memory (or that of base's own base).
 void track_view(const Tensor& view, const Tensor& base);
 
-/// The base was written in place: gives the view a new grad_fn that reads the base.
+/// Made where nothing is recorded, of memory of `base`: a view that requires grad as its base does,
+/// and has no place in its graph. Neither may be written where operations are recorded.
+void note_unrecorded_view(const Tensor& made, const Tensor& base);
+
+[[noreturn]] void fail_written_outside(const char* op, const Tensor& view);
+
+/// The base was written in place: gives the view a new grad_fn that reads the base. RuntimeError
+/// for an unrecorded view.
 void refresh_view(const Tensor& view);
 
 /// `view` was written in place by `node`: the base's history becomes "base with that part written".

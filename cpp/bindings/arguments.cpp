@@ -224,7 +224,7 @@ void reject(const Operation& op, bool method, PyObject* const* args, Py_ssize_t 
     reasons.push_back(match(overload, method, args, positional, names, arguments, true));
     arguments.out = {};
   }
-  const ErrorKind kind = arguments.lacks_tensor   ? ErrorKind::NotATensor
+  const ErrorKind kind = arguments.lacks_tensor   ? ErrorKind::WrongKind
                          : arguments.lacks_number ? ErrorKind::NotANumber
                                                   : ErrorKind::Type;
   if (reasons.size() == 1)

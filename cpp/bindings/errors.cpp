@@ -1,5 +1,6 @@
 // C++ errors become the classes that PyTorch raises.
 #include <cstring>
+#include <vector>
 
 #include "bindings/python.h"
 #include "core/linalg_error.h"
@@ -8,22 +9,66 @@ namespace bx {
 
 namespace {
 PyObject* linalg_error = nullptr;
-PyObject* not_a_tensor = nullptr;
-PyObject* not_a_number = nullptr;
-PyObject* out_of_range = nullptr;
+
+/// Where PyTorch raises one class or another, by where its own check stands: an error of all of
+/// them, under the name of the first, which is the most frequent.
+struct Joint {
+  ErrorKind kind;
+  const char* attribute;
+  const char* shown;
+  std::vector<PyObject*> bases;
+  const char* doc;
+  PyObject* made = nullptr;
+};
+
+std::vector<Joint>& joints() {
+  static auto& all = *new std::vector<Joint>{
+      {ErrorKind::WrongKind,
+       "_WrongKindError",
+       "builtins.TypeError",
+       {PyExc_TypeError, PyExc_AttributeError},
+       "Of another type than is needed, and without its attributes."},
+      {ErrorKind::NotANumber,
+       "_NotANumberError",
+       "builtins.TypeError",
+       {PyExc_TypeError, PyExc_ValueError, PyExc_RuntimeError},
+       "Of several elements, or of a type, that are no number."},
+      {ErrorKind::SeveralElements,
+       "_SeveralElementsError",
+       "builtins.RuntimeError",
+       {PyExc_RuntimeError, PyExc_ValueError, PyExc_TypeError},
+       "A tensor of several elements, or of none, where one is asked for."},
+      {ErrorKind::NotOneElement,
+       "_NotOneElementError",
+       "builtins.ValueError",
+       {PyExc_ValueError, PyExc_RuntimeError, PyExc_TypeError},
+       "A tensor of several elements, or of none, that is to become a float."},
+      {ErrorKind::OutOfRange,
+       "_OutOfRangeError",
+       "builtins.IndexError",
+       {PyExc_IndexError, PyExc_RuntimeError},
+       "An index beyond the elements that there are."},
+      {ErrorKind::OutOfBounds,
+       "_OutOfBoundsError",
+       "builtins.RuntimeError",
+       {PyExc_RuntimeError, PyExc_IndexError},
+       "An index of gather, scatter and their kin beyond the elements that there are."},
+  };
+  return all;
+}
 
 PyObject* class_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::Value: return PyExc_ValueError;
     case ErrorKind::Type: return PyExc_TypeError;
-    case ErrorKind::NotATensor: return not_a_tensor;
-    case ErrorKind::NotANumber: return not_a_number;
     case ErrorKind::Index: return PyExc_IndexError;
-    case ErrorKind::OutOfRange: return out_of_range;
     case ErrorKind::ZeroDivision: return PyExc_ZeroDivisionError;
     case ErrorKind::Assertion: return PyExc_AssertionError;
     case ErrorKind::NotImplemented: return PyExc_NotImplementedError;
-    default: return PyExc_RuntimeError;
+    default:
+      for (const Joint& joint : joints())
+        if (joint.kind == kind) return joint.made;
+      return PyExc_RuntimeError;
   }
 }
 }  // namespace
@@ -58,7 +103,7 @@ void require_cpu(py::handle device) {
 }
 
 void reject_argument(ErrorKind kind, PyObject* given) {
-  const bool tensor = kind == ErrorKind::NotATensor;
+  const bool tensor = kind == ErrorKind::WrongKind;
   fail(kind, "argument", std::string(py::repr(given)).substr(0, 60), " is a ",
        Py_TYPE(given)->tp_name,
        tensor ? "; a Tensor is needed, wrap it in tensor()"
@@ -79,19 +124,14 @@ void bind_errors(py::module_& m) {
   linalg_error =
       add("_LinAlgError", "torch._C._LinAlgError",
           "A singular matrix, or an iteration that did not converge.", PyExc_RuntimeError);
-  // PyTorch raises the one or the other, as the function is written in C++ or in Python.
-  not_a_tensor = add("_NotATensorError", "torch.NotATensorError",
-                     "Of another type than a tensor, and without a tensor's attributes.",
-                     py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_AttributeError)));
-  // PyTorch converts, compares or computes with it first.
-  not_a_number = add("_NotANumberError", "torch.NotANumberError",
-                     "Of several elements, or of a type, that are no number.",
-                     py::make_tuple(py::handle(PyExc_TypeError), py::handle(PyExc_ValueError),
-                                    py::handle(PyExc_RuntimeError)));
-  // PyTorch raises the one or the other, by dimension and layout.
-  out_of_range = add("_OutOfRangeError", "torch.OutOfRangeError",
-                     "An index beyond the elements that there are.",
-                     py::make_tuple(py::handle(PyExc_IndexError), py::handle(PyExc_RuntimeError)));
+  py::list made;
+  for (Joint& joint : joints()) {
+    py::list bases;
+    for (PyObject* base : joint.bases) bases.append(py::handle(base));
+    joint.made = add(joint.attribute, joint.shown, joint.doc, py::tuple(bases));
+    made.append(py::handle(joint.made));
+  }
+  m.attr("_joint_errors") = py::tuple(made);
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);

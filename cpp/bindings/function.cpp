@@ -163,8 +163,8 @@ py::object placed(py::handle value, uint32_t nr, const Ref<FunctionNode>& node,
     if (records) rebase_history(t, node);
     return object;
   }
-  // An argument that is handed on gets a tensor of its own.
-  if (is_among(t, args) || requires_grad(t)) {
+  // An argument that is handed on, and a part of one, gets a tensor of its own.
+  if (is_among(t, args) || requires_grad(t) || t->unrecorded_view) {
     t = detached(t);
     object = py::cast(t);
   }

@@ -163,10 +163,10 @@ struct Indexed {
 
 PyObject* get_item(const Tensor& t, PyObject* key) {
   const Indexed x(t, key);
-  return wrap(x.advanced          ? index(x.view, x.indices)
-              : x.view.same_as(t) ? named(key == Py_Ellipsis ? "AliasBackward0" : "SliceBackward0",
-                                          reshape(t, t.shape()))
-                                  : x.view);
+  if (x.advanced) return wrap(index(x.view, x.indices));
+  if (!x.view.same_as(t)) return wrap_view(x.view, t);
+  const char* name = key == Py_Ellipsis ? "AliasBackward0" : "SliceBackward0";
+  return wrap_view(named(name, reshape(t, t.shape())), t);
 }
 
 void set_item(const Tensor& t, PyObject* key, PyObject* value) {

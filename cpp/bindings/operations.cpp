@@ -4,8 +4,10 @@
 #include <structmember.h>
 
 #include <cstddef>
+#include <span>
 #include <utility>
 
+#include "autograd/views.h"
 #include "bindings/autocast.h"
 #include "bindings/overrides.h"
 #include "ops/ops.h"
@@ -65,6 +67,31 @@ bool writes_early(std::string_view op, size_t argument) {
          op == "cross";
 }
 
+/// f(t) for the tensors of a value.
+template <class F>
+void for_tensors(const Value& value, F f) {
+  if (const auto* one = std::get_if<Tensor>(&value); one && one->defined()) f(*one);
+  if (const auto* list = std::get_if<Tensors>(&value))
+    for (const Tensor& t : *list)
+      if (t.defined()) f(t);
+}
+
+/// Where nothing is recorded: the results that lie in the memory of an argument, and are none, are
+/// its views.
+void note_views(const Operation& op, std::span<const Value> arguments, const Value& result) {
+  if (op.name == "detach") return;
+  for_tensors(result, [&](const Tensor& made) {
+    Tensor base;
+    bool given = false;
+    for (const Value& argument : arguments)
+      for_tensors(argument, [&](const Tensor& t) {
+        given = given || made.same_as(t);
+        if (!base.defined() && t->storage->root() == made->storage->root()) base = t;
+      });
+    if (base.defined() && !given) note_unrecorded_view(made, base);
+  });
+}
+
 PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
   return guarded([&]() -> PyObject* {
     const PyOperation& callable = *as_operation(self);
@@ -83,6 +110,8 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
     if (autocast_type != DType::Float32) [[unlikely]]
       autocast(op, arguments);
     Value result = overload.call(arguments.values);
+    if (!grad_enabled()) [[unlikely]]
+      note_views(op, {arguments.values, overload.arguments.size()}, result);
     if (!arguments.out.empty()) {
       Tensors one;
       if (const auto* t = std::get_if<Tensor>(&result)) one = {*t};
@@ -102,10 +131,8 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
       };
       for (size_t k = 0; k < overload.arguments.size(); ++k) {
         const Value& v = arguments.values[k];
-        if (const auto* read = std::get_if<Tensor>(&v)) apart(*read, writes_early(op.name, k));
-        if (const auto* list = std::get_if<Tensors>(&v))
-          for (const Tensor& read : *list)
-            if (read.defined()) apart(read, true);
+        const bool wholly = std::holds_alternative<Tensors>(v) || writes_early(op.name, k);
+        for_tensors(v, [&](const Tensor& read) { apart(read, wholly); });
       }
       for (size_t k = 0; k < all.size(); ++k) write_out(op, arguments.out[k], all[k], reads);
       result = one.empty() ? Value(arguments.out) : Value(arguments.out[0]);

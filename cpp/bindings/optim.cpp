@@ -26,7 +26,7 @@ std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& 
   const py::sequence list(group["params"]);
   for (py::handle param : list) {
     if (!is_tensor(param.ptr()))
-      fail(ErrorKind::NotATensor, rule.name, "a parameter is a ", Py_TYPE(param.ptr())->tp_name,
+      fail(ErrorKind::WrongKind, rule.name, "a parameter is a ", Py_TYPE(param.ptr())->tp_name,
            "; the group's params must be Tensors");
     const Tensor& t = tensor_of(param.ptr());
     if (!t->grad) continue;

@@ -31,6 +31,8 @@ inline const Tensor& tensor_of(PyObject* o) { return reinterpret_cast<PyTensor*>
 /// The Python object of a tensor (None for an undefined one), a new reference.
 PyObject* wrap(Tensor&& t);
 inline PyObject* wrap(const Tensor& t) { return wrap(Tensor(t)); }
+/// The same for what may be a view of `base`.
+PyObject* wrap_view(const Tensor& made, const Tensor& base);
 /// The class of sparse tensors.
 PyTypeObject* sparse_type();
 /// The same as an instance of a subclass of Tensor.
@@ -144,7 +146,7 @@ struct type_caster<bx::Tensor> {
   PYBIND11_TYPE_CASTER(bx::Tensor, const_name("Tensor"));
   bool load(handle source, bool converts) {
     if (bx::is_tensor(source.ptr())) value = bx::tensor_of(source.ptr());
-    else if (converts) bx::reject_argument(bx::ErrorKind::NotATensor, source.ptr());
+    else if (converts) bx::reject_argument(bx::ErrorKind::WrongKind, source.ptr());
     else return false;
     return true;
   }

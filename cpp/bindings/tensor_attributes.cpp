@@ -38,7 +38,7 @@ int set_data(PyObject* self, PyObject* value, void*) {
 }
 
 PyObject* grad(const Tensor& t) {
-  if (!t->grad && !t->retains_grad && grad_fn(t)) [[unlikely]]
+  if (!t->grad && !t->retains_grad && !t->unrecorded_view && grad_fn(t)) [[unlikely]]
     warn("grad", "the result of an operation, of shape ", t.shape(),
          ", keeps no gradient; call retain_grad() on it first, or look at a leaf");
   return wrap(Tensor(t->grad));
@@ -98,7 +98,7 @@ PyObject* reversed(const Tensor& t) {
     warn("T", "reversing ", t.dim(), " dimensions is deprecated; use mT, or permute()");
   Dims axes;
   for (int d = t.dim() - 1; d >= 0; --d) axes.push_back(d);
-  return wrap(permute(t, axes));
+  return wrap_view(permute(t, axes), t);
 }
 
 Tensor matrix_transposed(const Tensor& t) {
@@ -111,7 +111,7 @@ Tensor matrix_transposed(const Tensor& t) {
 PyObject* adjoint(const Tensor& t) {
   if (t.dim() != 2 && t.dim() != 0)
     fail_runtime("H", "expected a matrix, got shape ", t.shape(), "; use mH");
-  return wrap(conj(t.dim() ? mT(t) : t));
+  return wrap_view(conj(t.dim() ? mT(t) : t), t);
 }
 
 /// A part that is assigned to: z.real = x.
@@ -163,13 +163,13 @@ PyGetSetDef tensor_attributes[] = {
      get<[](const Tensor& t) { return PyLong_FromLongLong(t.numel() * size_of(t.dtype())); }>,
      nullptr, "Bytes of all elements.", nullptr},
     {"T", get<reversed>, nullptr, "The dimensions reversed, as a view.", nullptr},
-    {"real", get<[](const Tensor& t) { return wrap(real(t)); }>, set_part<&real>,
+    {"real", get<[](const Tensor& t) { return wrap_view(real(t), t); }>, set_part<&real>,
      "The real part, a view; a real tensor itself.", nullptr},
-    {"imag", get<[](const Tensor& t) { return wrap(imag(t)); }>, set_part<&imag>,
+    {"imag", get<[](const Tensor& t) { return wrap_view(imag(t), t); }>, set_part<&imag>,
      "The imaginary part, a view; RuntimeError for a real tensor.", nullptr},
-    {"mT", get<[](const Tensor& t) { return wrap(matrix_transposed(t)); }>, nullptr,
+    {"mT", get<[](const Tensor& t) { return wrap_view(matrix_transposed(t), t); }>, nullptr,
      "The last two dimensions swapped, as a view.", nullptr},
-    {"mH", get<[](const Tensor& t) { return wrap(conj(matrix_transposed(t))); }>, nullptr,
+    {"mH", get<[](const Tensor& t) { return wrap_view(conj(matrix_transposed(t)), t); }>, nullptr,
      "The last two dimensions swapped and the elements conjugated.", nullptr},
     {"H", get<adjoint>, nullptr, "A matrix transposed and conjugated.", nullptr},
     {"_version",

@@ -112,7 +112,7 @@ PyObject* numpy(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p", const_cast<char**>(names), &force))
       throw py::error_already_set();
     const Tensor t = tensor_of(self);
-    if (requires_grad(t) && !force)
+    if (grad_enabled() && requires_grad(t) && !force)
       fail_runtime("numpy", "can't call numpy() on a tensor of shape ", t.shape(),
                    " that requires grad; use tensor.detach().numpy() instead");
     return to_numpy(detached(t)).release().ptr();

@@ -104,13 +104,13 @@ int truth(PyObject* o) {
   return guarded([&]() -> int {
     const Tensor t = tensor_of(o);
     if (t.numel() != 1)
-      fail(ErrorKind::NotANumber, "bool", "the truth of a tensor of shape ", t.shape(), " with ",
+      fail(ErrorKind::SeveralElements, "bool", "the truth of a tensor of shape ", t.shape(), " with ",
            t.numel(), " values is ambiguous; use .any() or .all()");
     return item_complex(t) != 0.;
   });
 }
 
-void require_one(const char* op, const Tensor& t, ErrorKind kind = ErrorKind::NotANumber) {
+void require_one(const char* op, const Tensor& t, ErrorKind kind = ErrorKind::NotOneElement) {
   if (t.numel() != 1)
     fail(kind, op, "a tensor of shape ", t.shape(), " has ", t.numel(),
          " elements; only one element can become a Python scalar; index it first");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "autograd/sparse.h"
+#include "autograd/views.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -32,6 +33,11 @@ PyObject* wrap(Tensor&& t) {
   if (t->python_object) return Py_NewRef(static_cast<PyObject*>(t->python_object));
   const bool sparse = t->extras && coordinates(t);
   return wrap_as(sparse ? sparse_type() : tensor_type, std::move(t));
+}
+
+PyObject* wrap_view(const Tensor& made, const Tensor& base) {
+  if (!grad_enabled()) note_unrecorded_view(made, base);
+  return wrap(made);
 }
 
 PyObject* wrap_size(const Dims& shape) {

@@ -110,7 +110,7 @@ Tensor stored(const UpdateRule& rule, PyObject* state, PyObject* name, bool begu
   if (found && found != Py_None) {
     // Old files keep the step as a number.
     if (t.dim() != 0)
-      fail(ErrorKind::NotATensor, rule.name, "a state is ", Py_TYPE(found)->tp_name,
+      fail(ErrorKind::WrongKind, rule.name, "a state is ", Py_TYPE(found)->tp_name,
            "; it must be a Tensor");
     t = tensor_from_data(found, t.dtype());
   } else if (is_new) {

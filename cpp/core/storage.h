@@ -71,6 +71,8 @@ class Storage final : public Object {
   /// Counts in-place writes, so that a saved tensor can tell that it is stale.
   uint32_t version() const { return version_; }
   void bump_version() { ++version_; }
+  /// Filled as it was made: nobody has seen it before.
+  void begin_versions() { version_ = 0; }
 
  private:
   Storage(void* data, int64_t bytes, Ref<Storage> block)

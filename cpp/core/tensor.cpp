@@ -80,7 +80,7 @@ Tensor wrap(V value, DType type) {
 template <class V>
 V item(const Tensor& t) {
   if (t.numel() != 1)
-    fail(ErrorKind::NotANumber, "item", "a tensor of shape ", t.shape(), " has ", t.numel(),
+    fail(ErrorKind::SeveralElements, "item", "a tensor of shape ", t.shape(), " has ", t.numel(),
          " elements; only one element can become a Python scalar; index it first");
   if (is_complex(t.dtype())) {
     const Complex<double> z = item_complex(t);

@@ -66,6 +66,8 @@ class TensorImpl final : public Object {
   bool leaf_requires_grad = false;
   /// A non-leaf whose gradient is kept: its node knows this tensor by address.
   bool retains_grad = false;
+  /// A view that was made where nothing is recorded: it has no place in the graph of its base.
+  bool unrecorded_view = false;
   /// Which output of grad_fn this is.
   uint32_t output_nr = 0;
   /// The node that made this tensor; null for leaves.

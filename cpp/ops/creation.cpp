@@ -209,12 +209,12 @@ void register_creation(Registry& r) {
              "An uninitialised tensor of input's size and type.");
   r.function(
       "zeros_like", "input, *, memory_format=None, dtype=None",
-      [](const Tensor& t, OptFormat f, OptDType dtype) { return zero_(like(t, f, dtype)); },
+      [](const Tensor& t, OptFormat f, OptDType dtype) { return filled(zero_(like(t, f, dtype))); },
       "Zeros of input's size and type.");
   r.function(
       "ones_like", "input, *, memory_format=None, dtype=None",
       [](const Tensor& t, OptFormat f, OptDType dtype) {
-        return fill_(like(t, f, dtype), wrapped_number(1., DType::Float64));
+        return filled(fill_(like(t, f, dtype), wrapped_number(1., DType::Float64)));
       },
       "Ones of input's size and type.");
   r.function(
@@ -222,7 +222,7 @@ void register_creation(Registry& r) {
       [](const Tensor& t, const Scalar& value, OptFormat f, OptDType dtype) {
         const Tensor out = like(t, f, dtype);
         require_fits("full_like", value, out.dtype());
-        return fill_(out, number_as(value, out.dtype()));
+        return filled(fill_(out, number_as(value, out.dtype())));
       },
       "fill_value in every element, of input's size and type.");
   r.function(

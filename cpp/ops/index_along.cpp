@@ -144,7 +144,8 @@ Tensor take_along_dim(const Tensor& t, const Tensor& indices, std::optional<int6
     whole[axis] = t.shape()[axis];
     places[axis] = indices.shape()[axis];
   }
-  const IndexRules wrapping{"take_along_dim", ErrorKind::Runtime, true, false};
+  const IndexRules wrapping{"take_along_dim", ErrorKind::Runtime, true, false,
+                            ErrorKind::OutOfBounds};
   const Tensor at = checked_index(wrapping, indices, t.dim() ? t.shape()[axis] : 1);
   return gather_as("GatherBackward0", expand(t, whole), axis, expand(at, places));
 }

@@ -125,7 +125,7 @@ Tensor soft_cross_entropy(const Tensor& logp, const Tensor& target,
   }
   const Tensor each = -sum(terms, Dims{axis}, false, std::nullopt);
   if (reduction == Reduction::None) return each;
-  if (reduction == Reduction::Sum) return sum(each);
+  if (reduction == Reduction::Sum) return named("NegBackward0", sum(each));
   return named("DivBackward1", sum(each) / (static_cast<double>(logp.numel()) / classes));
 }
 

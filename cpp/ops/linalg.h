@@ -11,9 +11,11 @@
 namespace bx {
 
 /// A matrix or a batch of them, of a floating-point type, or a complex one where the operation
-/// takes it; RuntimeError or NotImplementedError.
-void check_matrices(const char* op, const Tensor& t, bool complex = false);
-void check_square(const char* op, const Tensor& t, bool complex = false);
+/// takes it; RuntimeError, of another type `unknown`.
+void check_matrices(const char* op, const Tensor& t, bool complex = false,
+                    ErrorKind unknown = ErrorKind::Runtime);
+void check_square(const char* op, const Tensor& t, bool complex = false,
+                  ErrorKind unknown = ErrorKind::Runtime);
 /// The sizes before the last two.
 Dims batch_of(const Tensor& t);
 inline int64_t rank_bound(const Tensor& t) { return std::min(t.size(-2), t.size(-1)); }

@@ -89,10 +89,12 @@ Tensor cholesky(const Tensor& a, bool upper) {
 }  // namespace
 
 Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left, bool unit) {
-  check_square("solve_triangular", a);
-  check_matrices("solve_triangular", b);
+  check_square("solve_triangular", a, false, ErrorKind::NotImplemented);
+  check_matrices("solve_triangular", b, false, ErrorKind::NotImplemented);
   check_dtypes("solve_triangular", a, b);
-  if (!left) return mT(solve_triangular(mT(a), mT(b), !upper, true, unit));
+  if (!left)
+    return unsafe_view("LinalgSolveTriangularBackward0",
+                       mT(solve_triangular(mT(a), mT(b), !upper, true, unit)));
   if (a.size(-1) != b.size(-2))
     fail_runtime("solve_triangular", "matrices of shape ", a.shape(), " and right-hand sides of ",
                  b.shape(), "; their rows must agree in number");
@@ -101,24 +103,25 @@ Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left,
 }
 
 Factored cholesky_factor(const Tensor& a, bool upper) {
-  check_square("cholesky", a);
+  check_square("cholesky", a, false, ErrorKind::NotImplemented);
+  const char* node = "LinalgCholeskyExBackward0";
   Tensor out = empty(a.shape(), a.dtype()), info = zeros(batch_of(a), DType::Int32);
   Params p;
   p.i[0] = upper;
   const Tensor in = as_batch(a), l = as_batch(out);
   if (out.numel()) launch("cholesky", decompositions::cholesky(a.dtype()), {&l, &info}, in, p);
   if (Recorder r{&a}; r)
-    r.save_output().done("LinalgCholeskyExBackward0", out, [](const Backward& b) {
+    r.save_output().done(node, out, [](const Backward& b) {
       const Tensor l = b.saved(0), product = tril(matmul(mT(l), b.grad()), 0);
       const Tensor middle = (product + mT(tril(product, -1))) * 0.5;
       const Tensor half = solve_triangular(mT(l), middle, true, true, false);
       b.give(0, mT(solve_triangular(mT(l), mT(half), true, true, false)));
     });
-  return {upper ? mT(out) : out, {}, info};
+  return {upper ? unsafe_view(node, mT(out)) : out, {}, info};
 }
 
 Factored lu_factor(const Tensor& a) {
-  check_matrices("lu_factor", a);
+  check_matrices("lu_factor", a, false, ErrorKind::NotImplemented);
   const Dims batch = batch_of(a);
   Tensor out = empty(a.shape(), a.dtype());
   Tensor pivots = zeros(joined(batch, {rank_bound(a)}), DType::Int32);

@@ -141,7 +141,7 @@ void register_linalg_qr(Registry& r) {
   r.both(
       "geqrf", "input -> a, tau",
       [](const Tensor& a) {
-        check_matrices("geqrf", a);
+        check_matrices("geqrf", a, false, ErrorKind::NotImplemented);
         return reflections(a);
       },
       "R and, below it, the reflections 1 - tau v v^T whose product is Q.");

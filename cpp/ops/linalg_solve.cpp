@@ -107,7 +107,8 @@ Tensor lu_solve(const Tensor& packed, const Tensor& pivots, const Tensor& b, boo
   check_square("lu_solve", packed);
   check_matrices("lu_solve", b);
   if (pivots.dim() == 0) fail_index("lu_solve", "the pivots have no dimension");
-  if (!left) return mT(lu_solve(packed, pivots, mT(b), true, !transposed));
+  const char* node = "LinalgLuSolveBackward0";
+  if (!left) return unsafe_view(node, mT(lu_solve(packed, pivots, mT(b), true, !transposed)));
   if (b.size(-2) != packed.size(-1))
     fail_runtime("lu_solve", "matrices of shape ", packed.shape(), " and right-hand sides of ",
                  b.shape(), "; their rows must agree in number");
@@ -118,7 +119,6 @@ Tensor lu_solve(const Tensor& packed, const Tensor& pivots, const Tensor& b, boo
   const Tensor f = expand_batch(packed, batch), right = expand_batch(b, batch);
   const Tensor rows =
       contiguous(expand(permutation_of(pivots, packed.size(-1)), joined(batch, {packed.size(-1)})));
-  const char* node = "LinalgLuSolveBackward0";
   if (!transposed) {
     const Tensor y = solve_triangular(f, gather_rows(right, rows), false, true, true);
     return named(node, solve_triangular(f, y, true, true, false));
@@ -198,7 +198,7 @@ void register_linalg_solve(Registry& r) {
   r.both(
       "cholesky_inverse", "L, upper=False",
       [](const Tensor& l, bool upper) {
-        check_square("cholesky_inverse", l);
+        check_square("cholesky_inverse", l, false, ErrorKind::NotImplemented);
         check_info("cholesky_inverse", first_zero(l),
                    "the inversion could not be completed: a diagonal element is zero");
         return named("CholeskyInverseBackward0",

@@ -75,7 +75,7 @@ std::pair<Tensor, Tensor> eigh(const Tensor& a, const std::string& triangle) {
 
 /// Complex values, and vectors in columns (undefined without `vectors`); not recorded.
 std::pair<Tensor, Tensor> eig_values(const char* op, const Tensor& a, bool vectors) {
-  check_square(op, a);
+  check_square(op, a, false, ErrorKind::NotImplemented);
   const DType dtype = complex_of(a.dtype());
   const Dims batch = batch_of(a);
   const int64_t n = a.size(-1);
@@ -126,7 +126,7 @@ std::pair<Tensor, Tensor> eig(const Tensor& a) {
 }  // namespace
 
 std::pair<Tensor, Tensor> eigh_values(const char* op, const Tensor& a, bool upper, bool vectors) {
-  check_square(op, a);
+  check_square(op, a, false, ErrorKind::NotImplemented);
   const Dims batch = batch_of(a);
   const int64_t n = a.size(-1);
   Tensor w = empty(joined(batch, {n}), a.dtype());

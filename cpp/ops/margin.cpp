@@ -11,7 +11,7 @@ namespace bx {
 namespace {
 
 /// max(0, t), whose derivative at 0 is 1.
-Tensor hinge(const Tensor& t) { return select(t < 0., 0., t); }
+Tensor hinge(const Tensor& t) { return named("ClampMinBackward0", select(t < 0., 0., t)); }
 
 Tensor finish(const char* op, const Tensor& each, const Legacy& size_average, const Legacy& reduce,
               const std::string& given) {
@@ -162,7 +162,8 @@ Tensor multi_margin(const Tensor& input, const Tensor& target, const Scalar& p_g
   if (weight) require_same_type(op, input, *weight);
   if (weight) require_constant(op, "weight", *weight);
   require_class_indices(op, target);
-  const Tensor y = checked_index({op}, reshape(target, {-1}), x.size(1));
+  const Tensor y = checked_index({.op = op, .range_error = ErrorKind::OutOfBounds},
+                                 reshape(target, {-1}), x.size(1));
   const Tensor row = arange_int(0, x.size(0), 1);
   const Tensor own = index(x, {row, y});
   Tensor each = hinge(x - unsqueeze(own, 1) + margin.as_double());

@@ -137,6 +137,11 @@ Dims inverse_order(const Dims& order);
 Tensor empty_like(const Tensor& t, DType dtype, MemoryFormat format = MemoryFormat::Preserve);
 /// The same of what was asked for.
 Tensor like(const Tensor& t, OptFormat format, OptDType dtype);
+/// A new tensor that was filled in place: the writes count for no version.
+inline Tensor filled(Tensor t) {
+  t->storage->begin_versions();
+  return t;
+}
 /// Uninitialised, in a format that is not Preserve; RuntimeError where that is for another shape.
 Tensor empty_in(const char* op, const Dims& shape, DType dtype, MemoryFormat format);
 /// Uninitialised, for the elementwise result of operands: it lies in memory as they do, since draws

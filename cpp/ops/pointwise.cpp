@@ -295,14 +295,15 @@ bool overlaps_shifted(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 void check_types(const PointwiseOp& op, const Tensor* in, DType type) {
+  for (int k = 0; op.rejects_bool && k < op.inputs; ++k)
+    if (in[k].dtype() == DType::Bool)
+      fail(op.inputs > 1 ? ErrorKind::Runtime : ErrorKind::NotImplemented, op.name,
+           "not supported for bool tensors; use logical_xor, logical_not or ~, or convert with "
+           ".int()");
   if (const char* wanted = taken_instead_of(op.domain, type))
     fail(ErrorKind::NotImplemented, op.name, "not implemented for ", name_of(type), "; convert to ",
          wanted);
   for (int k = 0; k < op.inputs; ++k) {
-    if (op.rejects_bool && in[k].dtype() == DType::Bool)
-      fail(ErrorKind::NotImplemented, op.name,
-           "not supported for bool tensors; use logical_xor, logical_not or ~, or "
-           "convert with .int()");
     // A 0-d tensor may stand for a number.
     const bool number = op.one_type && op.numbers == formulas::Numbers::Last &&
                         k + 1 == op.inputs && in[k].dim() == 0;

@@ -306,7 +306,7 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, const Dims& output_siz
   if (!(indices.shape() == x.shape()))
     fail_runtime(op, "indices have shape ", indices.shape(), ", the input ", x.shape(),
                  "; they must be equal");
-  const IndexRules rules{op, ErrorKind::Runtime, false, false};
+  const IndexRules rules{op, ErrorKind::Runtime, false, false, ErrorKind::OutOfBounds};
   return plane_scatter(op, x, checked_index(rules, indices, size.product()), shape, N, false);
 }
 

@@ -123,10 +123,10 @@ void draw_normal(const Tensor& t, bool row_major, double mean, double std, Gener
 }
 
 Tensor rand(const Dims& size, Generator* g, OptDType dtype) {
-  return uniform_(empty(size, dtype.value_or(default_dtype())), 0, 1, g);
+  return filled(uniform_(empty(size, dtype.value_or(default_dtype())), 0, 1, g));
 }
 Tensor randn(const Dims& size, Generator* g, OptDType dtype) {
-  return normal_(empty(size, dtype.value_or(default_dtype())), 0, 1, g);
+  return filled(normal_(empty(size, dtype.value_or(default_dtype())), 0, 1, g));
 }
 
 }  // namespace
@@ -173,13 +173,13 @@ void register_random(Registry& r) {
   r.function(
       "rand_like", "input, *, generator=None, memory_format=None, dtype=None",
       [](const Tensor& t, Generator* g, OptFormat f, OptDType dtype) {
-        return uniform_(like(t, f, dtype), 0, 1, g);
+        return filled(uniform_(like(t, f, dtype), 0, 1, g));
       },
       "Uniform in [0, 1), of input's size and type.");
   r.function(
       "randn_like", "input, *, generator=None, memory_format=None, dtype=None",
       [](const Tensor& t, Generator* g, OptFormat f, OptDType dtype) {
-        return normal_(like(t, f, dtype), 0, 1, g);
+        return filled(normal_(like(t, f, dtype), 0, 1, g));
       },
       "Standard normal, of input's size and type.");
   r.method("uniform_", "input, from=0.0, to=1.0, *, generator=None", uniform_,

@@ -232,7 +232,7 @@ void register_sampling(Registry& r) {
   r.function(
       "normal", "mean, std, size, *, generator=None, dtype=None",
       [](double mean, double std, const Sizes& size, Generator* g, OptDType dtype) {
-        return normal_(empty(size, dtype.value_or(default_dtype())), mean, std, g);
+        return filled(normal_(empty(size, dtype.value_or(default_dtype())), mean, std, g));
       },
       "");
 }

@@ -109,7 +109,7 @@ Tensor checked_index(const IndexRules& rules, const Tensor& index, int64_t size)
   bool negative = false;
   for (int64_t i = 0; i < n; ++i) {
     if (entries[i] < lowest || entries[i] >= size)
-      fail(ErrorKind::OutOfRange, rules.op, "index ", entries[i],
+      fail(rules.range_error, rules.op, "index ", entries[i],
            " is out of bounds for a dimension of size ", size, "; expected ", lowest, " to ",
            size - 1);
     negative = negative || entries[i] < 0;
@@ -163,7 +163,8 @@ namespace {
 /// The index of scatter's family, checked against the tensor.
 Tensor scatter_index(const char* op, const Tensor& self, int axis, const Tensor& index) {
   require_shape(op, self, axis, index);
-  return checked_index({op}, index, size_along(self, axis));
+  return checked_index({.op = op, .range_error = ErrorKind::OutOfBounds}, index,
+                       size_along(self, axis));
 }
 
 template <bool Inplace>
@@ -234,7 +235,8 @@ Tensor gather(const Tensor& t, int64_t dim, const Tensor& index) {
   const int axis = wrap_axis("gather", dim, t.dim());
   require_shape("gather", t, axis, index);
   return gather_as("GatherBackward0", t, axis,
-                   checked_index({"gather"}, index, size_along(t, axis)));
+                   checked_index({.op = "gather", .range_error = ErrorKind::OutOfBounds}, index,
+                                 size_along(t, axis)));
 }
 
 Tensor scatter(const Tensor& base, int64_t axis, const Tensor& index, const Tensor& src,

@@ -12,6 +12,7 @@ struct IndexRules {
   ErrorKind type_error = ErrorKind::Runtime;
   bool wraps = false;
   bool takes_int32 = true;
+  ErrorKind range_error = ErrorKind::OutOfRange;
 };
 
 /// The index as int64 with every entry in [0, size).

@@ -88,7 +88,7 @@ class Recording:
 
 def _of_module(module: Module) -> list[Any]:
     """Its parameters, buffers, modules and hooks, and its numbers and strings: Dropout's p."""
-    values, kinds = module.__dict__, module._kinds
+    values, kinds = module._values(), module._kinds
     found = [values[name] for name in kinds]
     for name, value in values.items():
         if _is_plain(value) and name not in kinds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from operator import index
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from . import _core
 from ._core import Tensor
+from ._core import _WrongKindError as WrongKindError
 
 __all__ = [
     "WrongKindError",
@@ -23,15 +25,19 @@ __all__ = [
 ]
 
 
-class WrongKindError(TypeError, AttributeError):
-    """What has neither the type nor the attributes that are needed; PyTorch meets either first."""
+def _as_shown(error: Exception) -> tuple[type[BaseException], tuple[Any, ...]]:
+    return type(error).__bases__[0], error.args
 
+
+# Errors of several classes bear the name of their first; to another process they go as that one.
+for _class in _core._joint_errors:
+    copyreg.pickle(_class, _as_shown)  # type: ignore[arg-type]
 
 def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
     """value; where it is no tensor, an error that is a TypeError and an AttributeError."""
     if isinstance(value, Tensor):
         return value
-    raise _core._NotATensorError(
+    raise _core._WrongKindError(
         f"[{op}] argument '{argument}' must be Tensor, not {type(value).__name__}; "
         "wrap it in tensor()"
     )

@@ -103,8 +103,12 @@ def tensor_str(self: Tensor) -> str:
 
 def graph_notes(t: Tensor) -> list[str]:
     """grad_fn= or requires_grad=, if there is one."""
-    if t.grad_fn is not None:
-        return [f"grad_fn=<{t.grad_fn.name()}>"]
+    try:
+        node = t.grad_fn
+    except RuntimeError:  # a view made under no_grad(), written since
+        return ["grad_fn=<Invalid>"]
+    if node is not None:
+        return [f"grad_fn=<{node.name()}>"]
     return ["requires_grad=True"] if t.requires_grad else []
 
 

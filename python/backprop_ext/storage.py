@@ -4,6 +4,7 @@ bytes. Views of one tensor have storages with one data_ptr.
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -11,7 +12,7 @@ from ._device import device
 from ._tensor import method
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ._core import Tensor
 
@@ -97,6 +98,50 @@ def _untyped_storage(self: Tensor) -> UntypedStorage:
 def _storage(self: Tensor) -> TypedStorage:
     """The elements in memory, also those that the tensor does not show."""
     return TypedStorage(self)
+
+
+@method("set_")
+def _set(
+    self: Tensor,
+    source: Tensor | UntypedStorage | None = None,
+    storage_offset: int = 0,
+    size: Sequence[int] | None = None,
+    stride: Sequence[int] | None = None,
+) -> Tensor:
+    """Show other memory from now on: a tensor's, or a storage's, from an offset, in a size and
+    strides; none without a source.
+
+    Raises TypeError for another source, RuntimeError for one of another type, for a place outside
+    of the memory, and where gradients are recorded and the tensor requires grad.
+    """
+    if self.requires_grad and _core._is_grad_enabled():
+        raise RuntimeError(
+            f"[set_] a tensor of shape {tuple(self.shape)} that requires grad would show other "
+            "memory; use no_grad(), or .data"
+        )
+    if source is None:
+        source = _core.empty(0, dtype=self.dtype)
+    whole = source._owner if isinstance(source, UntypedStorage) else source
+    if not isinstance(whole, _core.Tensor):
+        raise TypeError(f"[set_] source is a {type(source).__name__}; pass a Tensor or a storage")
+    if whole.dtype != self.dtype:
+        raise RuntimeError(f"[set_] source is {whole.dtype}, the tensor {self.dtype}; convert one")
+    if isinstance(source, UntypedStorage) or size is not None:
+        row = TypedStorage(whole)._flat()
+        shape = (len(row) - storage_offset,) if size is None else tuple(size)
+        if stride is None:
+            whole = row.narrow(0, storage_offset, prod(shape)).view(shape)
+        else:
+            whole = _core.as_strided(row, shape, stride, storage_offset)
+    self.data = whole
+    return self
+
+
+@method("is_set_to")
+def _is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both show the same elements of the same memory, in the same strides."""
+    places = [(t.data_ptr(), tuple(t.shape), t.stride(), t.dtype) for t in (self, tensor)]
+    return places[0] == places[1]
 
 
 def is_storage(obj: object) -> bool:

@@ -55,8 +55,8 @@ def _own(module: Module) -> Iterator[tuple[str, Tensor]]:
 
 def _children(module: Module) -> Iterator[tuple[str, Module]]:
     for name, kind in module._kinds.items():
-        if kind == MODULE and module.__dict__[name] is not None:
-            yield name, module.__dict__[name]
+        if kind == MODULE and (child := module._values()[name]) is not None:
+            yield name, child
 
 
 def _has_extra(module: Module, method: str) -> bool:

@@ -2,7 +2,8 @@
 
 The values are plain attributes; one dict, `_kinds`, tells which names are parameters, buffers or
 modules. So `self.weight` costs what any attribute costs, with no __getattr__, and nothing is kept
-twice.
+twice. Only a module under the name of something of its class lies apart, in `_behind`: what the
+class has is found first, as in PyTorch, and `self.parameters = ModuleList(...)` hides no method.
 """
 
 from __future__ import annotations
@@ -46,22 +47,22 @@ class Members(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if self._owner._kinds.get(name) in self._kinds:
-            return self._owner.__dict__[name]
+            return self._owner._values()[name]
         raise KeyError(name)
 
     def __setitem__(self, name: str, value: Any) -> None:
         # Unchecked, as PyTorch's dicts are: fast weights are results, and no Parameters.
         kind = self._owner._kinds.get(name)
         changes.count += 1
-        self._owner._kinds[name] = kind if kind in self._kinds else self._kinds[0]
-        self._owner.__dict__[name] = value
+        self._owner._put(name, value, kind if kind in self._kinds else self._kinds[0])
 
     def __delitem__(self, name: str) -> None:
         self[name]
         Tree.__delattr__(self._owner, name)  # one of a subclass may have called this
 
     def _now(self) -> dict[str, Any]:
-        return {name: self._owner.__dict__[name] for name in self}
+        values = self._owner._values()
+        return {name: values[name] for name in self}
 
     copy = _now
 
@@ -91,8 +92,9 @@ def _members(*kinds: str) -> Any:
     def replace(self: Tree, members: Mapping[str, Any]) -> None:
         before = self._kinds
         self.__dict__["_kinds"] = {n: kind for n, kind in before.items() if kind not in kinds}
+        self.__dict__["_behind"] = {**self.__dict__.get("_behind", {})}
         for name in before.keys() - self._kinds.keys():
-            self.__dict__.pop(name, None)
+            self.__dict__.pop(name, self._behind.pop(name, None))
         for name, value in members.items():
             get(self)[name] = value
             if before.get(name) in kinds:
@@ -112,6 +114,7 @@ class Tree:
     """Parameters, buffers and modules under the names of attributes; modules have their own."""
 
     _kinds: dict[str, str]
+    _behind: dict[str, Any]
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = self._kind_of(name, value)
@@ -119,17 +122,22 @@ class Tree:
             # train() sets what is set already, in every loop.
             if value is None or self.__dict__.get(name) is not value:
                 changes.count += 1
-            object.__setattr__(self, name, value)
+            if value is None and name in self.__dict__.get("_behind", ()):
+                self._behind[name] = None
+            else:
+                object.__setattr__(self, name, value)
             return
         kinds = self.__dict__.get("_kinds", {})
         if kinds.get(name) != kind:
             kinds.pop(name, None)
             self.__dict__.pop(name, None)
+            self.__dict__.get("_behind", {}).pop(name, None)
         self._declare(name, value, kind, assigned=True)
 
     def __delattr__(self, name: str) -> None:
         changes.count += 1
-        object.__delattr__(self, name)
+        if self.__dict__.get("_behind", {}).pop(name, self) is self:
+            object.__delattr__(self, name)
         self._kinds.pop(name, None)
 
     def _kind_of(self, name: str, value: Any) -> str | None:
@@ -192,8 +200,20 @@ class Tree:
                 "register a Parameter and compute from it in forward()"
             )
         changes.count += 1
+        self._put(name, value, kind)
+
+    def _put(self, name: str, value: Any, kind: str) -> None:
         self._kinds[name] = kind
-        self.__dict__[name] = value
+        if kind == MODULE and any(name in vars(c) for c in type(self).__mro__):
+            self.__dict__.setdefault("_behind", {})[name] = value
+        else:
+            self.__dict__[name] = value
+
+    def _values(self) -> dict[str, Any]:
+        """The members by their names, among other attributes."""
+        values = self.__dict__
+        behind = values.get("_behind")
+        return {**values, **behind} if behind else values
 
     def _take_books(self, state: dict[str, Any]) -> dict[str, Any]:
         """Of a state: members from the dicts that PyTorch's modules keep; returns what is left."""

@@ -42,7 +42,8 @@ class _Chain(Module):
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
-        return iter([self.__dict__[name] for name in self._names()])
+        values = self._values()
+        return iter([values[name] for name in self._names()])
 
     @overload
     def __getitem__(self, position: int) -> Module: ...
@@ -52,9 +53,9 @@ class _Chain(Module):
         if isinstance(position, slice):
             part = type(self)()
             for name in self._names()[position]:
-                part.register_module(self._name_in_slice(part, name), self.__dict__[name])
+                part.register_module(self._name_in_slice(part, name), self._values()[name])
             return part
-        return self.__dict__[self._name(position)]  # type: ignore[no-any-return]
+        return self._values()[self._name(position)]  # type: ignore[no-any-return]
 
     def _name_in_slice(self, part: _Chain, name: str) -> str:
         return str(len(part))
@@ -126,7 +127,7 @@ class Sequential(_Chain):
             self.register_module(name, module)
 
     def forward(self, input: Any) -> Any:
-        members = self.__dict__
+        members = self._values()
         for name, kind in self._kinds.items():
             if kind == MODULE:
                 input = members[name](input)
