@@ -274,8 +274,10 @@ def test_an_error_of_several_classes_bears_the_name_of_the_usual_one(
 ) -> None:
     with pytest.raises(shown) as caught:
         call()
-    assert caught.type.__name__ == shown.__name__ and caught.type.__module__ == "builtins"
+    assert caught.type.__name__ == shown.__name__
+    assert caught.type.__module__ == "builtins"
     assert all(isinstance(caught.value, other) for other in others)
     assert traceback.format_exception_only(caught.value)[0].startswith(f"{shown.__name__}: [")
     again = pickle.loads(pickle.dumps(caught.value))
-    assert type(again) is shown and str(again) == str(caught.value)
+    assert type(again) is shown
+    assert str(again) == str(caught.value)

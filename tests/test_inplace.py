@@ -304,7 +304,7 @@ def test_gradients_of_writes_equal_pytorchs(program: Any) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
-NEW = "rand randn zeros ones empty".split()
+NEW = ["rand", "randn", "zeros", "ones", "empty"]
 
 
 def test_a_new_tensor_has_not_been_written() -> None:

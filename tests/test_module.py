@@ -386,7 +386,9 @@ def test_what_a_class_has_is_found_before_a_module_of_that_name() -> None:
     assert [*net.state_dict()] == ["parameters.0", "head.weight", "head.bias"]
     assert [p.shape for p in net.parameters()] == [(2,), (1, 2), (1,)]
     assert [name for name, _ in net.named_children()] == ["parameters", "head"]
-    assert repr(net).splitlines()[-2] == "  (head): Linear(in_features=2, out_features=1, bias=True)"
+    assert (
+        repr(net).splitlines()[-2] == "  (head): Linear(in_features=2, out_features=1, bias=True)"
+    )
     x = bx.ones(1, 2)
     for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         assert other(x) == net(x)
@@ -405,7 +407,7 @@ def test_a_module_behind_a_name_of_the_class_is_replaced_emptied_and_deleted() -
     net.head = None
     assert net._modules["head"] is None
     assert [name for name, _ in net.named_children()] == ["parameters"]
-    with pytest.raises(TypeError, match="Stacked.head is a module"):
+    with pytest.raises(TypeError, match=r"Stacked\.head is a module"):
         net.head = 3
     net.head = nn.Linear(2, 3)
     assert net._modules["head"].out_features == 3

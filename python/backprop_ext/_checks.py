@@ -33,6 +33,7 @@ def _as_shown(error: Exception) -> tuple[type[BaseException], tuple[Any, ...]]:
 for _class in _core._joint_errors:
     copyreg.pickle(_class, _as_shown)  # type: ignore[arg-type]
 
+
 def the_tensor(op: str, value: object, argument: str = "input") -> Tensor:
     """value; where it is no tensor, an error that is a TypeError and an AttributeError."""
     if isinstance(value, Tensor):

@@ -154,21 +154,26 @@ class OneCycleLR(_WithMomentum):
             raise ValueError(
                 f"[OneCycleLR] anneal_strategy={anneal_strategy!r}; pass 'cos' or 'linear'"
             )
-        self.total_steps, self.anneal_strategy = total_steps, anneal_strategy
+        # Named and ordered as in PyTorch's state_dict, whose files are loaded.
+        self.total_steps = total_steps
+        down = float(2 * pct_start * total_steps) - 2
+        ends = [(top, "max_lr"), (down, "initial_lr")] if three_phase else [(top, "max_lr")]
+        self._schedule_phases: list[dict[str, Any]] = []
+        lr, momentum = "initial_lr", "max_momentum"
+        for end, next_lr in (*ends, (last, "min_lr")):
+            next_momentum = "base_momentum" if next_lr == "max_lr" else "max_momentum"
+            self._schedule_phases.append(
+                {
+                    "end_step": end,
+                    "start_lr": lr,
+                    "end_lr": next_lr,
+                    "start_momentum": momentum,
+                    "end_momentum": next_momentum,
+                }
+            )
+            lr, momentum = next_lr, next_momentum
+        self._anneal_func_type = anneal_strategy
         self.cycle_momentum = cycle_momentum
-        # Until which step, to which rate, to which momentum: keys of a parameter group.
-        if three_phase:
-            down = float(2 * pct_start * total_steps) - 2
-            self._phases: list[tuple[float, str, str]] = [
-                (top, "max_lr", "base_momentum"),
-                (down, "initial_lr", "max_momentum"),
-                (last, "min_lr", "max_momentum"),
-            ]
-        else:
-            self._phases = [
-                (top, "max_lr", "base_momentum"),
-                (last, "min_lr", "max_momentum"),
-            ]
         if last_epoch == -1:
             most = per_group("OneCycleLR", "max_lr", max_lr, optimizer)
             for group, high in zip(optimizer.param_groups, most, strict=True):
@@ -187,20 +192,21 @@ class OneCycleLR(_WithMomentum):
             )
         rates = []
         for group in self.optimizer.param_groups:
-            begin, lr, momentum = 0.0, "initial_lr", "max_momentum"
-            for end, next_lr, next_momentum in self._phases:
-                if step <= end or end == self._phases[-1][0]:
+            begin = 0.0
+            for phase in self._schedule_phases:
+                end = phase["end_step"]
+                if step <= end or phase is self._schedule_phases[-1]:
                     break
-                begin, lr, momentum = end, next_lr, next_momentum
+                begin = end
             share = (step - begin) / (end - begin)
-            rates.append(self._between(group[lr], group[next_lr], share))
+            rates.append(self._between(group[phase["start_lr"]], group[phase["end_lr"]], share))
             if self.cycle_momentum:
-                value = self._between(group[momentum], group[next_momentum], share)
-                self._set_momentum(group, value)
+                momenta = group[phase["start_momentum"]], group[phase["end_momentum"]]
+                self._set_momentum(group, self._between(*momenta, share))
         return rates
 
     def _between(self, start: float, end: float, share: float) -> float:
-        if self.anneal_strategy == "cos":
+        if self._anneal_func_type == "cos":
             return end + (start - end) / 2.0 * (1 + cos(pi * share))
         return (end - start) * share + start
 

@@ -44,13 +44,19 @@ class ReduceLROnPlateau(LRScheduler):
                 f"{threshold_mode!r}; pass a factor below 1, 'min' or 'max', 'rel' or 'abs'"
             )
         self._attach(optimizer)
+        # Named and ordered as in PyTorch's state_dict, whose files are loaded.
+        self.factor, self.default_min_lr = (
+            factor,
+            min_lr if isinstance(min_lr, (int, float)) else None,
+        )
         self.min_lrs: list[float] = per_group("ReduceLROnPlateau", "min_lr", min_lr, optimizer)
-        self.mode, self.factor, self.patience = mode, factor, patience
-        self.threshold, self.threshold_mode = threshold, threshold_mode
-        self.cooldown, self.eps = cooldown, eps
-        self.best = inf if mode == "min" else -inf
-        self.last_epoch = self.num_bad_epochs = self.cooldown_counter = 0
+        self.patience, self.cooldown, self.eps = patience, cooldown, eps
+        self.last_epoch = 0
         self._last_lr = self._rates()
+        self.mode_worse = inf if mode == "min" else -inf
+        self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
+        self.best = self.mode_worse
+        self.cooldown_counter = self.num_bad_epochs = 0
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
         """The next epoch, with the metric of the last one; `epoch` is for old scripts."""
