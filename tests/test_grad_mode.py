@@ -126,30 +126,30 @@ def test_no_gradient_flows_through_operations_that_have_none() -> None:
     assert x.grad.tolist() == [0.0, 0.0]
 
 
-VIEWS: dict[str, Callable[[bx.Tensor], bx.Tensor]] = {
+VIEWS: dict[str, Callable[[Any], Any]] = {
     "index": lambda t: t[0],
     "slice": lambda t: t[:, :1],
     "view": lambda t: t.view(-1),
-    "reshape": lambda t: bx.reshape(t, (6,)),
+    "reshape": lambda t: t.reshape(6),
     "t": lambda t: t.t(),
     "T": lambda t: t.T,
     "mT": lambda t: t.mT,
     "expand": lambda t: t.expand(2, 3, 2),
     "unbind": lambda t: t.unbind()[1],
-    "split": lambda t: bx.split(t, 2)[0],
+    "split": lambda t: t.split(2)[0],
     "iteration": lambda t: next(iter(t)),
     "view of a view": lambda t: t[0].view(2, 1),
-    "broadcast": lambda t: bx.broadcast_tensors(t, bx.zeros(4, 3, 2))[0],
-    "flatten": lambda t: bx.nn.Flatten(0)(t),
+    "broadcast": lambda t: t.broadcast_to(4, 3, 2),
+    "flatten": lambda t: t.flatten(),
 }
-COPIES: dict[str, Callable[[bx.Tensor], bx.Tensor]] = {
+COPIES: dict[str, Callable[[Any], Any]] = {
     "detach": lambda t: t.detach(),
     "data": lambda t: t.data,
     "clone": lambda t: t.clone(),
     "rows": lambda t: t[[0, 1]],
     "product": lambda t: t * 2,
     "relu": lambda t: t.relu(),
-    "bits": lambda t: t.detach().view(bx.int32),
+    "comparison": lambda t: t > 0,
 }
 
 
@@ -164,13 +164,34 @@ def test_an_unrecorded_view_requires_grad_as_its_base_does(mode: Any, made: str)
         assert repr(base[0]).endswith("requires_grad=True)")
         assert not base.detach()[0].requires_grad
     for name, view in views.items():
-        assert view.requires_grad and view.is_leaf, name
+        assert view.requires_grad, name
+        assert view.is_leaf, name
         assert view.grad_fn is None, name
         assert view._base is base, name
     assert not any(t.requires_grad for t in copies.values())
     if made == "leaf":
         x.requires_grad_(False)
         assert not any(view.requires_grad for view in views.values())
+
+
+@pytest.mark.parametrize("change", (VIEWS | COPIES).values(), ids=VIEWS | COPIES)
+def test_an_unrecorded_result_is_as_pytorchs(change: Any) -> None:
+    torch = pytest.importorskip("torch")
+    seen = []
+    for package in (bx, torch):
+        x = package.ones(3, 2, requires_grad=True)
+        for base in (x, x * 2):
+            with package.no_grad():
+                made = change(base)
+            told = [made.requires_grad, made._base is base, str(made).partition("grad")[2]]
+            for act in (made.add_, (made.float() * 2).sum().add, made.requires_grad_(False).add):
+                try:
+                    act(1)
+                    told.append("done")
+                except RuntimeError:
+                    told.append("refused")
+            seen.append(told)
+    assert seen[:2] == seen[2:]
 
 
 def test_what_an_unrecorded_write_returns_is_no_view_of_what_it_read() -> None:

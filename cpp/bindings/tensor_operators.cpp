@@ -104,8 +104,8 @@ int truth(PyObject* o) {
   return guarded([&]() -> int {
     const Tensor t = tensor_of(o);
     if (t.numel() != 1)
-      fail(ErrorKind::SeveralElements, "bool", "the truth of a tensor of shape ", t.shape(), " with ",
-           t.numel(), " values is ambiguous; use .any() or .all()");
+      fail(ErrorKind::SeveralElements, "bool", "the truth of a tensor of shape ", t.shape(),
+           " with ", t.numel(), " values is ambiguous; use .any() or .all()");
     return item_complex(t) != 0.;
   });
 }

@@ -45,10 +45,8 @@ class ReduceLROnPlateau(LRScheduler):
             )
         self._attach(optimizer)
         # Named and ordered as in PyTorch's state_dict, whose files are loaded.
-        self.factor, self.default_min_lr = (
-            factor,
-            min_lr if isinstance(min_lr, (int, float)) else None,
-        )
+        self.factor = factor
+        self.default_min_lr = min_lr if isinstance(min_lr, (int, float)) else None
         self.min_lrs: list[float] = per_group("ReduceLROnPlateau", "min_lr", min_lr, optimizer)
         self.patience, self.cooldown, self.eps = patience, cooldown, eps
         self.last_epoch = 0
