@@ -68,6 +68,18 @@ EXPRESSIONS = [
     "repr(module('optim.optimizer').required)",
     "module('utils.hooks').RemovableHandle.__name__",
     "nn.Linear(2, 2).compile()",
+    "torch.torch is torch, module('functional').F is nn.functional",
+    "torch.OutOfMemoryError is torch.cuda.OutOfMemoryError",
+    "module('utils.data._utils.collate').default_collate([(1, w), (2, w)])[1]",
+    "module('utils.data')._utils.worker.get_worker_info()",
+    "torch.set_deterministic_debug_mode('warn'), torch.get_deterministic_debug_mode()",
+    "torch.use_deterministic_algorithms(False), torch.get_deterministic_debug_mode()",
+    "module('_C')._set_grad_enabled(True), torch.is_grad_enabled()",
+    "tuple(v.clone().set_().shape)",
+    "v.clone().set_(w, 1, (2, 2), (4, 1))",
+    "v.clone().set_(w.storage())",
+    "v.clone().set_(w.untyped_storage(), 2, (2, 3))",
+    "(lambda a: a.set_(v) is a and a.data_ptr() == v.data_ptr())(torch.zeros(1))",
 ]
 EXPRESSIONS += [
     f"torch.segment_reduce({data}, '{reduce}', lengths=torch.tensor([2, 0, 1]), initial={initial})"

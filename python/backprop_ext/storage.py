@@ -7,13 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._core import Tensor
 from ._device import device
+from ._size import Size
 from ._tensor import method
+from .autograd.grad_mode import is_grad_enabled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ._core import Tensor
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["TypedStorage", "UntypedStorage", "is_storage"]
 
@@ -97,6 +98,30 @@ def _untyped_storage(self: Tensor) -> UntypedStorage:
 def _storage(self: Tensor) -> TypedStorage:
     """The elements in memory, also those that the tensor does not show."""
     return TypedStorage(self)
+
+
+@method("set_")
+def _set(
+    self: Tensor,
+    source: Tensor | UntypedStorage | None = None,
+    storage_offset: int = 0,
+    size: Sequence[int] | None = None,
+    stride: Sequence[int] | None = None,
+) -> Tensor:
+    """Lie where `source` lies, in its shape or in one of one's own; without a source, nowhere."""
+    if self.requires_grad and is_grad_enabled():
+        raise RuntimeError("[set_] a tensor that requires grad, recorded; set it in no_grad()")
+    if source is None:
+        source = self.new_empty(0)
+    memory = source if isinstance(source, Tensor) else TypedStorage(source._owner)._flat()
+    if memory.dtype != self.dtype:
+        raise RuntimeError(f"[set_] {memory.dtype} memory for a {self.dtype} tensor; convert it")
+    if size is not None:
+        shape = Size(size)
+        steps = _core.empty(shape).stride() if stride is None else stride
+        memory = _core.as_strided(memory, shape, steps, storage_offset)
+    self.data = memory.detach()
+    return self
 
 
 def is_storage(obj: object) -> bool:

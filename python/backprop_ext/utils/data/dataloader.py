@@ -16,10 +16,10 @@ import numpy as np
 
 from ... import _core
 from ..._core import Tensor
-from .collate import default_collate, default_convert
+from ._utils.collate import default_collate, default_convert
+from ._utils.worker import Workers
 from .dataset import Dataset, IterableDataset, Subset, TensorDataset, _items
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, batches_of_parts
-from .worker import Workers
 
 if TYPE_CHECKING:
     from ..._core import Generator
