@@ -27,6 +27,8 @@ EXPRESSIONS = [
     "torch.range(1, 4)",
     "torch.Tensor([1, 2], device='cpu')",
     "torch.LongTensor([3], device=torch.device('cpu'))",
+    "torch.FloatTensor(np.int64(3), 2).shape, torch.LongTensor(np.int32(4)).shape",
+    "w.new(np.int64(2), 3).shape, torch.Tensor(2, np.int64(3)).shape",
     "torch.Tensor(2, 3, device='cpu').shape",
     "w.new([1, 2], device='cpu')",
     "torch.range(3, 0, -1)",
@@ -182,7 +184,7 @@ EXPRESSIONS += [
 
 def run(lib: Any, text: str) -> Any:
     names = {
-        "torch": lib, "nn": lib.nn, "i": lib.tensor([2, 0]), "v": lib.tensor([1.0, 2, 3, 4]),
+        "torch": lib, "nn": lib.nn, "np": np, "i": lib.tensor([2, 0]), "v": lib.tensor([1.0, 2, 3, 4]),
         "w": lib.tensor([[1.0, -2, 3, 0.5], [4, 5, -6, 2], [7, 8, 9, -1]]),
         "slice_of": namedtuple("slice_of", "a b"),
         "module": lambda path: importlib.import_module(f"{lib.__name__}.{path}"),
