@@ -184,7 +184,8 @@ EXPRESSIONS += [
 
 def run(lib: Any, text: str) -> Any:
     names = {
-        "torch": lib, "nn": lib.nn, "np": np, "i": lib.tensor([2, 0]), "v": lib.tensor([1.0, 2, 3, 4]),
+        "torch": lib, "nn": lib.nn, "np": np,
+        "i": lib.tensor([2, 0]), "v": lib.tensor([1.0, 2, 3, 4]),
         "w": lib.tensor([[1.0, -2, 3, 0.5], [4, 5, -6, 2], [7, 8, 9, -1]]),
         "slice_of": namedtuple("slice_of", "a b"),
         "module": lambda path: importlib.import_module(f"{lib.__name__}.{path}"),
