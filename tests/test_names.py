@@ -71,6 +71,7 @@ EXPRESSIONS = [
     "module('utils.hooks').RemovableHandle.__name__",
     "nn.Linear(2, 2).compile()",
     "torch.torch is torch, module('functional').F is nn.functional",
+    "torch.Tensor.backward.__qualname__, w.register_hook.__name__",
     "torch.OutOfMemoryError is torch.cuda.OutOfMemoryError",
     "module('utils.data._utils.collate').default_collate([(1, w), (2, w)])[1]",
     "module('utils.data')._utils.worker.get_worker_info()",
