@@ -75,6 +75,7 @@ EXPRESSIONS = [
     "torch.OutOfMemoryError is torch.cuda.OutOfMemoryError",
     "module('utils.data._utils.collate').default_collate([(1, w), (2, w)])[1]",
     "module('utils.data')._utils.worker.get_worker_info()",
+    "repr(torch.Generator).partition('.')[2], module('_C').Generator is torch.Generator",
     "[type(iter(torch.utils.data.DataLoader([1], num_workers=n))).__name__ for n in (0, 1)]",
     "torch.set_deterministic_debug_mode('warn'), torch.get_deterministic_debug_mode()",
     "torch.use_deterministic_algorithms(False), torch.get_deterministic_debug_mode()",

@@ -289,9 +289,9 @@ for _type in (
     layout,
     memory_format,
     _core.dtype,
-    _core.Generator,
 ):
     _type.__module__ = __name__
+_core.Generator.__module__ = f"{__name__}._C"
 guard_methods(Tensor)
 for _module in (
     autograd,
