@@ -282,8 +282,9 @@ def test_scalars_are_written_for_tensorboard(tmp_path: Any) -> None:
     with SummaryWriter(tmp_path) as writer:
         writer.add_scalar("loss", bx.tensor(0.5), 7)
         writer.add_histogram("weights", bx.arange(4.0), 8)
-        with pytest.warns(UserWarning, match="add_graph writes nothing"):
-            writer.add_graph(None)
+        for name in ("add_graph", "add_custom_scalars"):
+            with pytest.warns(UserWarning, match=f"{name} writes nothing"):
+                getattr(writer, name)(None)
     (path,) = tmp_path.iterdir()
     values = [(v.tag, e.step) for e in EventFileLoader(str(path)).Load() for v in e.summary.value]
     assert values == [("loss", 7), ("weights", 8)]

@@ -340,6 +340,18 @@ def test_a_module_that_looks_for_names_itself_may_end_in_the_base_class() -> Non
         nn.Linear(2, 3).nothing  # noqa: B018
 
 
+def test_a_module_may_call_getattr_of_the_base_class_by_its_name() -> None:
+    class Numbered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.level_1 = nn.Linear(2, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.__getattr__(f"level_{1}")(x)  # type: ignore[operator]
+
+    assert Numbered()(bx.ones(1, 2)).shape == (1, 3)
+
+
 def test_a_module_that_hands_names_on_takes_the_one_it_hands_them_to() -> None:
     class Wrapped(nn.Module):
         def __init__(self, inner: nn.Module) -> None:

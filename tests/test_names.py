@@ -27,6 +27,8 @@ EXPRESSIONS = [
     "torch.range(1, 4)",
     "torch.Tensor([1, 2], device='cpu')",
     "torch.LongTensor([3], device=torch.device('cpu'))",
+    "torch.FloatTensor(np.int64(3), 2).shape, torch.LongTensor(np.int32(4)).shape",
+    "w.new(np.int64(2), 3).shape, torch.Tensor(2, np.int64(3)).shape",
     "torch.Tensor(2, 3, device='cpu').shape",
     "w.new([1, 2], device='cpu')",
     "torch.range(3, 0, -1)",
@@ -68,6 +70,21 @@ EXPRESSIONS = [
     "repr(module('optim.optimizer').required)",
     "module('utils.hooks').RemovableHandle.__name__",
     "nn.Linear(2, 2).compile()",
+    "torch.torch is torch, module('functional').F is nn.functional",
+    "torch.Tensor.backward.__qualname__, w.register_hook.__name__",
+    "torch.OutOfMemoryError is torch.cuda.OutOfMemoryError",
+    "module('utils.data._utils.collate').default_collate([(1, w), (2, w)])[1]",
+    "module('utils.data')._utils.worker.get_worker_info()",
+    "repr(torch.Generator).partition('.')[2], module('_C').Generator is torch.Generator",
+    "[type(iter(torch.utils.data.DataLoader([1], num_workers=n))).__name__ for n in (0, 1)]",
+    "torch.set_deterministic_debug_mode('warn'), torch.get_deterministic_debug_mode()",
+    "torch.use_deterministic_algorithms(False), torch.get_deterministic_debug_mode()",
+    "module('_C')._set_grad_enabled(True), torch.is_grad_enabled()",
+    "tuple(v.clone().set_().shape)",
+    "v.clone().set_(w, 1, (2, 2), (4, 1))",
+    "v.clone().set_(w.storage())",
+    "v.clone().set_(w.untyped_storage(), 2, (2, 3))",
+    "(lambda a: a.set_(v) is a and a.data_ptr() == v.data_ptr())(torch.zeros(1))",
 ]
 EXPRESSIONS += [
     f"torch.segment_reduce({data}, '{reduce}', lengths=torch.tensor([2, 0, 1]), initial={initial})"
@@ -170,7 +187,8 @@ EXPRESSIONS += [
 
 def run(lib: Any, text: str) -> Any:
     names = {
-        "torch": lib, "nn": lib.nn, "i": lib.tensor([2, 0]), "v": lib.tensor([1.0, 2, 3, 4]),
+        "torch": lib, "nn": lib.nn, "np": np,
+        "i": lib.tensor([2, 0]), "v": lib.tensor([1.0, 2, 3, 4]),
         "w": lib.tensor([[1.0, -2, 3, 0.5], [4, 5, -6, 2], [7, 8, 9, -1]]),
         "slice_of": namedtuple("slice_of", "a b"),
         "module": lambda path: importlib.import_module(f"{lib.__name__}.{path}"),

@@ -1,5 +1,6 @@
 // The Python type Tensor: birth, death and identity. Operators come from tensor_operators.cpp,
 // attributes and short methods from tensor_attributes.cpp, all else from the registry.
+#include "bindings/arguments.h"
 #include "bindings/python.h"
 
 #include <structmember.h>
@@ -98,8 +99,9 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
       return construct(type, PyTuple_GET_ITEM(args, 0), kwargs);
     for (Py_ssize_t i = 0; i < n && all_sizes; ++i) {
       PyObject* a = PyTuple_GET_ITEM(args, i);
-      all_sizes = PyLong_Check(a) && !PyBool_Check(a);
-      if (all_sizes) sizes.push_back(PyLong_AsLongLong(a));
+      int64_t size = 0;
+      all_sizes = !(n == 1 && is_tensor(a)) && whole_number(a, size);  // one tensor alone is data
+      if (all_sizes) sizes.push_back(size);
     }
     Tensor t;
     if (n == 0) t = empty({0}, default_dtype());

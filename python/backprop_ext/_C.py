@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from ._core import Generator, _set_grad_enabled
 from ._overrides import DisableTorchFunctionSubclass
 from ._overrides import disabled as _disabled_torch_function_impl
 from .linalg import LinAlgError as _LinAlgError
 
-__all__ = ["DisableTorchFunctionSubclass", "_LinAlgError", "_disabled_torch_function_impl"]
+__all__ = [
+    "DisableTorchFunctionSubclass",
+    "Generator",
+    "_LinAlgError",
+    "_disabled_torch_function_impl",
+    "_set_grad_enabled",
+]
 
 
 def _get_tracing_state() -> None:

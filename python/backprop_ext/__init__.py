@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import e, inf, nan, pi
+from sys import modules as _modules
 from typing import TYPE_CHECKING
 
 from . import (
@@ -124,6 +125,9 @@ cfloat = _core.complex64
 cdouble = _core.complex128
 half = _core.float16
 newaxis = None
+# What PyTorch imports for itself, and scripts take from there: torch.torch, torch.functional.F.
+torch = _modules[__name__]
+functional.F = nn.functional  # type: ignore[attr-defined]
 int = _core.int32
 long = _core.int64
 short = _core.int16
@@ -253,6 +257,7 @@ __getattr__ = missing_from(
     | {
         "Future": ".futures",
         "GradScaler": ".amp",
+        "OutOfMemoryError": ".cuda",
         "autocast": ".amp",
         "binomial": ".distributions._draws",
         "capture": "._capture",
@@ -284,9 +289,9 @@ for _type in (
     layout,
     memory_format,
     _core.dtype,
-    _core.Generator,
 ):
     _type.__module__ = __name__
+_core.Generator.__module__ = f"{__name__}._C"
 guard_methods(Tensor)
 for _module in (
     autograd,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import _core
 from ._core import Tensor
 from ._device import on_cpu
@@ -40,7 +42,7 @@ def _made(args: tuple[Any, ...], dtype: Any, device: Any = None) -> Tensor:
         on_cpu(device)
     if len(args) == 1 and isinstance(args[0], Size):
         return _core.empty(args[0], dtype=dtype)
-    if not args or all(type(size) is int for size in args):
+    if all(isinstance(size, (int, np.integer)) and not isinstance(size, bool) for size in args):
         return _core.empty(args or (0,), dtype=dtype)
     for data in args[:1]:
         kind = data.dtype if is_tensor(data) else type(data).__name__

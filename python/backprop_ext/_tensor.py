@@ -54,6 +54,7 @@ def method(name: str) -> Callable[[_F], _F]:
     """Attaches a function to Tensor under a name."""
 
     def attach(function: _F) -> _F:
+        function.__name__, function.__qualname__ = name, f"Tensor.{name}"
         setattr(Tensor, name, function)
         return function
 

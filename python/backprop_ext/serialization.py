@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     File: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
 __all__ = [
+    "DEFAULT_PROTOCOL",
     "MAP_LOCATION",
     "add_safe_globals",
     "clear_safe_globals",
@@ -61,6 +62,7 @@ __all__ = [
 
 # What map_location may be, to type checkers.
 MAP_LOCATION: TypeAlias = Any
+DEFAULT_PROTOCOL = 2  # of pickle, in which nothing is written here
 
 _FORMAT, _VERSION, _TREE = "backprop_ext", 1, "tree.json"
 _DTYPES = {

@@ -19,6 +19,7 @@ __all__ = [
     "HalfTensor",
     "IntTensor",
     "LongTensor",
+    "OutOfMemoryError",
     "ShortTensor",
     "Stream",
     "current_device",
@@ -77,6 +78,10 @@ HalfTensor = _GpuTensor("HalfTensor", (), {})
 IntTensor = _GpuTensor("IntTensor", (), {})
 LongTensor = _GpuTensor("LongTensor", (), {})
 ShortTensor = _GpuTensor("ShortTensor", (), {})
+
+
+class OutOfMemoryError(RuntimeError):
+    """The memory of a GPU is full: it never is."""
 
 
 class Event:

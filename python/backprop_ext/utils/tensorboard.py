@@ -30,15 +30,17 @@ from tensorboard.summary.writer.event_file_writer import (  # type: ignore[impor
 __all__ = ["SummaryWriter"]
 
 _LEFT_OUT = (
-    "add_audio", "add_embedding", "add_figure", "add_graph", "add_image", "add_image_with_boxes",
-    "add_images", "add_mesh", "add_pr_curve", "add_pr_curve_raw", "add_video",
+    "add_audio", "add_custom_scalars", "add_custom_scalars_marginchart",
+    "add_custom_scalars_multilinechart", "add_embedding", "add_figure", "add_graph",
+    "add_histogram_raw", "add_image", "add_image_with_boxes", "add_images", "add_mesh",
+    "add_onnx_graph", "add_pr_curve", "add_pr_curve_raw", "add_tensor", "add_video",
 )  # fmt: skip
 
 
 class SummaryWriter:
     """Writes an events file into a folder, runs/DATE_HOST by default; also a context.
 
-    Pictures, sounds, graphs and embeddings are left out, with a warning.
+    Pictures, sounds, graphs, embeddings and layouts are left out, with a warning.
     """
 
     def __init__(

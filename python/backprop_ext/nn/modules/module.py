@@ -60,9 +60,10 @@ class Module(Hooked, Tree):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # A class that looks for names itself may end in super().__getattr__(name). Attributes cost
-        # more in modules with such a method, so there is one from the first such class on.
-        if hasattr(cls, "__getattr__"):
+        # A class that looks for names itself, or that calls __getattr__, may mean Module's own.
+        # Attributes cost more in modules with it, so it is there from the first such class on.
+        codes = (getattr(member, "__code__", None) for member in vars(cls).values())
+        if hasattr(cls, "__getattr__") or any(c and "__getattr__" in c.co_names for c in codes):
             Module.__getattr__ = _member  # type: ignore[attr-defined]
 
     def __init__(self) -> None:

@@ -1,15 +1,16 @@
-"""Lengths of weights, as weight_norm and spectral_norm need them."""
+"""What weight_norm and spectral_norm share: lengths of weights, and the hook of a module."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..._checks import the_dim, whole
 
 if TYPE_CHECKING:
     from ..._core import Tensor
+    from ..modules.module import Module
 
-__all__ = ["length_except", "matrix_of", "normalized"]
+__all__ = ["find_hook", "length_except", "matrix_of", "normalized"]
 
 
 def length_except(weight: Tensor, dim: int) -> Tensor:
@@ -31,3 +32,11 @@ def matrix_of(weight: Tensor, dim: int) -> Tensor:
 def normalized(vector: Tensor, eps: float) -> Tensor:
     """A vector of length 1."""
     return vector / vector.norm(2.0).clamp_min(eps)
+
+
+def find_hook(module: Module, kind: type, name: str) -> Any:
+    """(key, hook) of the module's hook of a kind for a parameter, or None."""
+    for key, hook in module._forward_pre_hooks.items():
+        if isinstance(hook, kind) and hook.name == name:  # type: ignore[attr-defined]
+            return key, hook
+    return None

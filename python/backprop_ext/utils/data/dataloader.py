@@ -16,10 +16,10 @@ import numpy as np
 
 from ... import _core
 from ..._core import Tensor
-from .collate import default_collate, default_convert
+from ._utils.collate import default_collate, default_convert
+from ._utils.worker import Workers
 from .dataset import Dataset, IterableDataset, Subset, TensorDataset, _items
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, batches_of_parts
-from .worker import Workers
 
 if TYPE_CHECKING:
     from ..._core import Generator
@@ -116,7 +116,8 @@ class DataLoader(Generic[T_co]):
         return self.batch_sampler is not None
 
     def __iter__(self) -> Iterator[Any]:
-        return _SingleProcessDataLoaderIter(self)
+        many = self.num_workers
+        return (_MultiProcessingDataLoaderIter if many else _SingleProcessDataLoaderIter)(self)
 
     def __len__(self) -> int:
         """Batches of a pass. Raises TypeError where dataset or sampler have no length."""
@@ -131,7 +132,7 @@ class DataLoader(Generic[T_co]):
         return full + (rest > 0 and not self.drop_last)
 
 
-class _SingleProcessDataLoaderIter(Iterator[Any]):
+class _BaseDataLoaderIter(Iterator[Any]):
     """One pass over a DataLoader."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:
@@ -186,6 +187,14 @@ class _SingleProcessDataLoaderIter(Iterator[Any]):
                 stacklevel=2,
             )
         return batch
+
+
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+    """One that loads its batches itself."""
+
+
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+    """One whose batches workers load, whatever these are: scripts print its type."""
 
 
 def _fetched(fetch: Callable[[Any], Any], order: Iterator[Any]) -> Iterator[Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import _core
-from ..._core import Tensor
+from .... import _core
+from ...._core import Tensor
 
 __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
 
