@@ -22,6 +22,7 @@ __all__ = [
     "compile",
     "finfo",
     "get_default_device",
+    "get_deterministic_debug_mode",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
     "has_cuda",
@@ -203,6 +204,11 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
             f"[set_deterministic_debug_mode] {debug_mode!r}; 0, 1, 2, or one of {sorted(modes)}"
         )
     use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """0 default, 1 warn, 2 error: what was set."""
+    return (2 - _state["warn_only"]) * _state["deterministic"]
 
 
 def set_flush_denormal(mode: bool) -> bool:

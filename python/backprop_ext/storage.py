@@ -4,14 +4,16 @@ bytes. Views of one tensor have storages with one data_ptr.
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._checks import the_tensor
 from ._device import device
 from ._tensor import method
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ._core import Tensor
 
@@ -35,6 +37,9 @@ class UntypedStorage:
 
     def __len__(self) -> int:
         return self.nbytes()
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
 
     def data_ptr(self) -> int:
         """The address of the first byte, whatever the offset of the tensor."""
@@ -97,6 +102,34 @@ def _untyped_storage(self: Tensor) -> UntypedStorage:
 def _storage(self: Tensor) -> TypedStorage:
     """The elements in memory, also those that the tensor does not show."""
     return TypedStorage(self)
+
+
+@method("set_")
+def _set(
+    self: Tensor,
+    source: Tensor | UntypedStorage | None = None,
+    storage_offset: int = 0,
+    size: Sequence[int] | None = None,
+    stride: Sequence[int] | None = None,
+) -> Tensor:
+    """Stand on the memory of `source` from now on, whole or in this size and strides.
+
+    Raises RuntimeError for a source of another dtype or what requires grad, TypeError for none.
+    """
+    if self.requires_grad and _core._is_grad_enabled():
+        raise RuntimeError("[set_] a tensor that requires grad is written to; use no_grad()")
+    if isinstance(source, UntypedStorage):
+        found = TypedStorage(source._owner)._flat()
+    else:
+        found = self.new_empty(0) if source is None else the_tensor("set_", source, "source")
+    if found.dtype != self.dtype:
+        raise RuntimeError(f"[set_] {found.dtype} memory for a {self.dtype} tensor; convert it")
+    if size is not None and stride is not None:
+        found = _core.as_strided(found, size, stride, storage_offset)
+    elif size is not None:
+        found = _core.as_strided(found, (prod(size),), (1,), storage_offset).view(size)
+    self.data = found
+    return self
 
 
 def is_storage(obj: object) -> bool:

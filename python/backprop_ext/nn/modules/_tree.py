@@ -129,8 +129,10 @@ class Tree:
 
     def __delattr__(self, name: str) -> None:
         changes.count += 1
-        object.__delattr__(self, name)
-        self._kinds.pop(name, None)
+        if self.__dict__.get("_kinds", {}).pop(name, None):
+            del self.__dict__[name]  # a property of the class may have the name too
+        else:
+            object.__delattr__(self, name)
 
     def _kind_of(self, name: str, value: Any) -> str | None:
         """The kind that an assignment declares, None when it declares nothing new.
