@@ -9,6 +9,11 @@ from .linalg import LinAlgError as _LinAlgError
 __all__ = ["DisableTorchFunctionSubclass", "_LinAlgError", "_disabled_torch_function_impl"]
 
 
+def _is_tracing() -> bool:
+    """False: there is no tracer."""
+    return False
+
+
 def _get_tracing_state() -> None:
     """None: there is no tracer."""
 

@@ -259,9 +259,7 @@ __getattr__ = missing_from(
         "is_storage": ".storage",
         "vmap": "._vmap",
     }
-    | dict.fromkeys(
-        ("_sample_dirichlet", "_standard_gamma", "binomial"), ".distributions._draws"
-    )
+    | dict.fromkeys(("_sample_dirichlet", "_standard_gamma", "binomial"), ".distributions._draws")
     | dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), ".sparse._create")
     | {f"fake_quantize_per_{part}_affine": "._fake_quantize" for part in ("channel", "tensor")}
     | dict.fromkeys(("hspmm", "smm", "spmm"), ".sparse._products")

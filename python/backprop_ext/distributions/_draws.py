@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["binomial", "_sample_dirichlet", "_standard_gamma"]
+__all__ = ["_sample_dirichlet", "_standard_gamma", "binomial"]
 
 # PyTorch's constants are float32 numbers; with them the draws are the same.
 _THIRD = float(np.float32(1) / np.float32(3))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..._names import missing_from
-from .collate import default_collate, default_convert
+from ._utils.collate import default_collate, default_convert
+from ._utils.worker import get_worker_info
 from .dataloader import DataLoader
 from .dataset import (
     ChainDataset,
@@ -24,7 +25,6 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from .worker import get_worker_info
 
 __all__ = [
     "BatchSampler",

@@ -16,10 +16,10 @@ import numpy as np
 
 from ... import _core
 from ..._core import Tensor
-from .collate import default_collate, default_convert
+from ._utils.collate import default_collate, default_convert
+from ._utils.worker import Workers
 from .dataset import Dataset, IterableDataset, Subset, TensorDataset, _items
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, batches_of_parts
-from .worker import Workers
 
 if TYPE_CHECKING:
     from ..._core import Generator
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["DataLoader"]
 
 T_co = TypeVar("T_co", covariant=True)
+# Types that loaders of other packages name.
+_collate_fn_t = Callable[[list[Any]], Any]
+_worker_init_fn_t = Callable[[int], None]
 
 _FIXED = frozenset(
     ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")

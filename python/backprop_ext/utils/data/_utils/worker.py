@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from ... import _core
-from ..._core import Generator
+from .... import _core
+from ...._core import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ._core import Tensor
-from ._names import missing_from
-from .futures import Future
-from .nn.modules.module import Module
+from .._core import Tensor
+from .._names import missing_from
+from ..futures import Future
+from ..nn.modules.module import Module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ __all__ = [
     "Attribute",
     "Error",
     "Final",
+    "ScriptFunction",
     "ScriptModule",
     "annotate",
     "export",
@@ -53,6 +54,10 @@ class Error(RuntimeError):
 
 class ScriptModule(Module):
     """A Module, to derive from; forward is marked with script_method."""
+
+
+class ScriptFunction:
+    """What no function is: libraries ask which are, to read their programs."""
 
 
 class Attribute(NamedTuple):
