@@ -25,3 +25,8 @@ def _are_functorch_transforms_active() -> bool:
 
 def _log_api_usage_once(event: str) -> None:
     """Do nothing."""
+
+
+def _get_default_device() -> str:
+    """cpu."""
+    return "cpu"

@@ -122,8 +122,9 @@ def parts_of(obj: Any) -> Any:
         raise _refused(kind, str(error)) from None
     if made is copyreg.__newobj__:  # type: ignore[attr-defined]
         made, *args = args
-    skipped = args and _new_of(kind) is object.__new__
-    if made is not kind or skipped or not _can_be_made(kind):
+        if args and _new_of(kind) is object.__new__:
+            made = None
+    if made is not kind or not _can_be_made(kind):
         raise _refused(kind, "it is not made from its state alone")
     state, items, pairs = [*rest, None, None, None][:3]
     return name_of(kind), list(args), state, list(items or ()), [list(p) for p in pairs or ()]

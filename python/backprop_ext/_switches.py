@@ -208,7 +208,7 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 
 def get_deterministic_debug_mode() -> int:
     """0 default, 1 warn, 2 error: what was set."""
-    return (2 - _state["warn_only"]) * _state["deterministic"]
+    return int(_state["deterministic"] and 2 - _state["warn_only"])
 
 
 def set_flush_denormal(mode: bool) -> bool:

@@ -404,12 +404,14 @@ class _Reader:
 
     def _array(self, content: Any) -> NDArray[Any]:
         if isinstance(content, int):
-            return self._tensor(content).numpy()
+            array: NDArray[Any] = self._tensor(content).numpy()
+            return array
         name, shape, elements = content  # of a type that tensors do not have
         dtype = np.dtype(name)
         if dtype.kind not in _PLAIN:
             raise ValueError(f"an array of {name}")
-        return np.frombuffer(b64decode(elements, validate=True), dtype).reshape(shape).copy()
+        made = np.frombuffer(b64decode(elements, validate=True), dtype).reshape(shape)
+        return np.array(made)
 
     def _tensor(self, index: int) -> Tensor:
         if index in self._tensors:

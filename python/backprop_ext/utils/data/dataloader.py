@@ -123,8 +123,12 @@ class DataLoader(Generic[T_co]):
     def _index_sampler(self) -> Any:
         return self.batch_sampler if self._auto_collation else self.sampler
 
+    def _get_iterator(self) -> Iterator[Any]:
+        several = self.num_workers > 0
+        return (_MultiProcessingDataLoaderIter if several else _SingleProcessDataLoaderIter)(self)
+
     def __iter__(self) -> Iterator[Any]:
-        return _SingleProcessDataLoaderIter(self)
+        return self._get_iterator()
 
     def __len__(self) -> int:
         """Batches of a pass. Raises TypeError where dataset or sampler have no length."""
@@ -138,7 +142,7 @@ class DataLoader(Generic[T_co]):
         return full + (rest > 0 and not self.drop_last)
 
 
-class _SingleProcessDataLoaderIter(Iterator[Any]):
+class _BaseDataLoaderIter(Iterator[Any]):
     """One pass over a DataLoader."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:
@@ -193,6 +197,14 @@ class _SingleProcessDataLoaderIter(Iterator[Any]):
                 stacklevel=2,
             )
         return batch
+
+
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+    """Without workers."""
+
+
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+    """With workers, which are threads here."""
 
 
 def _fetched(fetch: Callable[[Any], Any], order: Iterator[Any]) -> Iterator[Any]:
