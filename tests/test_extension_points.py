@@ -194,6 +194,9 @@ def test_types_that_nothing_is_of() -> None:
         bx.masked.MaskedTensor(bx.ones(1), bx.ones(1))
     assert not bx._C._is_tracing()
     assert bx._C._get_default_device() == "cpu"
+    with pytest.raises(RuntimeError, match="no GPU"):
+        bx.cuda.CUDAGraph()
+    assert issubclass(bx.jit.TracerWarning, Warning)
     assert not bx.onnx.is_in_onnx_export()
     with pytest.raises(NotImplementedError, match="graph"):
         bx.onnx.export(nn.Linear(1, 1), bx.ones(1))

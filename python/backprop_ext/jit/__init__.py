@@ -23,6 +23,7 @@ __all__ = [
     "Final",
     "ScriptFunction",
     "ScriptModule",
+    "TracerWarning",
     "annotate",
     "export",
     "fork",
@@ -50,6 +51,10 @@ _isinstance = isinstance
 
 class Error(RuntimeError):
     """What a program raises in PyTorch; here an exception keeps its class."""
+
+
+class TracerWarning(Warning):
+    """What a trace warns with in PyTorch, for filters to name."""
 
 
 class ScriptModule(Module):
