@@ -258,6 +258,19 @@ def test_rows_by_their_ends_and_one_by_one() -> None:
     ]
 
 
+def test_products_of_a_sparse_matrix_may_be_compared() -> None:
+    a, b = bx.tensor([[1.0, 2.0], [0.0, 3.0]]), bx.tensor([[1.0], [-1.0]])
+    assert bx.sparse.mm(a.to_sparse(), b, "max").tolist() == [[1.0], [-3.0]]
+    assert bx.sparse.mm(a.to_sparse(), b, "min").tolist() == [[-2.0], [-3.0]]
+
+
+def test_flags_are_told_to_be_frozen() -> None:
+    assert not bx.backends.flags_frozen()
+    bx.backends.disable_global_flags()
+    assert bx.backends.flags_frozen()
+    bx.backends._state["frozen"] = False
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_the_pass_of_a_loader_may_be_made_otherwise(workers: int) -> None:
     from backprop_ext.utils.data import dataloader
