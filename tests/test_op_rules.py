@@ -258,8 +258,6 @@ def test_out_may_be_wider_where_pytorchs_may_be() -> None:
         assert write(wide) is wide
         assert wide.dtype == bx.float64
         wide = bx.empty(0, dtype=bx.float64)
-    assert bx.arange(1, 4, out=bx.empty(3)).tolist() == [1.0, 2.0, 3.0]
-    assert bx.full((2,), 1, out=bx.empty(2)).dtype == bx.float32
     with pytest.raises(RuntimeError, match="the result is float32, which out, float64"):
         bx.mm(a, a, out=wide)
     assert wide.shape == (0,)

@@ -283,8 +283,7 @@ const Registry& registry() {
         "true_divide floor_divide float_power ldexp lerp logit mvlgamma polygamma outer ger kron "
         "addr cumsum cumprod sum prod mean nansum nanmean std var logsumexp max min cat "
         "stack "
-        "hstack vstack row_stack dstack column_stack arange full normal bernoulli cholesky "
-        "cholesky_inverse "
+        "hstack vstack row_stack dstack column_stack normal bernoulli cholesky cholesky_inverse "
         "cholesky_solve matrix_power linalg.cond linalg.matrix_power linalg.matrix_rank "
         "linalg.pinv linalg.tensorinv linalg.tensorsolve linalg.householder_product");
     r->older("add add_ sub sub_", "input, alpha");
