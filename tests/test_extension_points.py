@@ -45,6 +45,15 @@ def test_a_tensor_of_a_class_of_ones_own() -> None:
     assert point.grad.tolist() == [2.0, 2.0]
 
 
+class OnSphere(nn.Parameter):
+    def __new__(cls, data: Any, radius: float = 1.0) -> Any:
+        return super().__new__(cls, data * (radius / data.norm()))
+
+
+def test_a_parameter_of_a_class_of_ones_own() -> None:
+    assert OnSphere(bx.ones(4), radius=2.0).tolist() == [1.0] * 4
+
+
 def test_set_moves_a_tensor_onto_other_memory() -> None:
     x, source = bx.zeros(2), bx.arange(6.0)
     assert x.set_(source) is x
