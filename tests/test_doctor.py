@@ -13,7 +13,7 @@ from backprop_ext._names import torch_names
 SCRIPT = """
 import torch
 import torch.nn as nn, torch.nn.functional as F
-from torch import optim, onnx
+from torch import optim, export
 from torch.utils.data import DataLoader
 import numpy as np
 
@@ -38,7 +38,7 @@ nn.Nothing
 def test_the_doctor_reads_a_script() -> None:
     findings, used = doctor.check(SCRIPT)
     assert [(f.line, f.name) for f in findings] == [
-        (4, "torch.onnx"),
+        (4, "torch.export"),
         (12, "Tensor.to_mkldnn"),
         (16, "torch.nn.Linears"),
         (17, "torch.optim.SGD.nothing"),
@@ -84,7 +84,7 @@ def test_the_doctors_exit_codes(tmp_path: Any, capsys: Any) -> None:
         lambda: bx.nn.Parameter().to_mkldnn,
         lambda: bx.nn.CrossMapLRN2d,
         lambda: bx.cuda.nvtx,
-        lambda: bx.onnx,
+        lambda: bx.export,
         lambda: bx.utils.cpp_extension,
         lambda: bx.autograd.profiler_legacy,
     ],

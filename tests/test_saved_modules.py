@@ -262,7 +262,6 @@ class Constructed:
         ("types:FunctionType", []),
         ("types:CodeType", []),
         (f"{__name__}:Deletes", []),
-        (f"{__name__}:Constructed", []),
         (f"{__name__}:Settings", [{"method": [{"list": [3]}, "append"]}]),
         ("io:FileIO", ["made"]),
     ],
@@ -271,6 +270,12 @@ def test_a_file_calls_nothing(name: str, args: list[Any]) -> None:
     file = written([[name, {"list": args}, None, {"list": []}, {"list": []}]], {"object": 0})
     with pytest.raises((RuntimeError, AttributeError), match=r"\[load\]"):
         bx.load(file, weights_only=False)
+
+
+def test_a_class_that_makes_its_objects_itself_is_not_asked() -> None:
+    name = f"{__name__}:Constructed"
+    file = written([[name, {"list": []}, None, {"list": []}, {"list": []}]], {"object": 0})
+    assert type(bx.load(file, weights_only=False)) is Constructed
 
 
 def test_what_cannot_come_back_is_not_saved(tmp_path: Any) -> None:

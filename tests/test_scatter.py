@@ -253,6 +253,21 @@ def test_old_reductions_of_scatter_combine() -> None:
         start.scatter(1, index, src[:, :2])
 
 
+@pytest.mark.parametrize("reduce", ["sum", "mean", "prod", "amax", "amin"])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_a_reduction_in_place_has_the_derivative_of_one_that_is_not(
+    reduce: str, include_self: bool
+) -> None:
+    source = bx.tensor([3.0, 2.0, 5.0, 4.0], requires_grad=True)
+    index = at(0, 0, 1, 3)
+    grads = []
+    for name in ("scatter_reduce", "scatter_reduce_"):
+        start = bx.full((4,), 2.5)
+        y = getattr(start, name)(0, index, source, reduce, include_self=include_self)
+        grads.append(bx.autograd.grad((y * bx.arange(1.0, 5)).sum(), source)[0].tolist())
+    assert grads[0] == grads[1]
+
+
 def test_the_derivative_of_a_product_is_right_at_its_zeros() -> None:
     leaf = bx.tensor([2.0, 0.0, 3.0, 0.0, 0.0], dtype=bx.float64, requires_grad=True)
     y = bx.ones(2, dtype=bx.float64).scatter_reduce(0, at(0, 0, 0, 1, 1), leaf, "prod")

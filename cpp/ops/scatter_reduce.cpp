@@ -72,7 +72,8 @@ Tensor scatter_reduce_as(const char* op, const char* node, bool inplace, const T
     fail(ErrorKind::NotImplemented, op, reduce, " of ", name_of(self.dtype()),
          ", which has no order; take .real, .imag or .abs()");
   const Target target(op, self, inplace);
-  const Tensor x = target.old_value(), src = target.apart(op, given), at = target.apart(op, index);
+  const Tensor x = target.old_value(requires_grad(given));
+  const Tensor src = target.apart(op, given), at = target.apart(op, index);
   const Tensor out = target.out();
   {
     GradMode off(false);

@@ -31,8 +31,9 @@ class Target {
   Tensor out() const { return detached(out_); }
   /// self at its place in the graph before the write: an input for Recorder.
   const Tensor& before() const { return before_; }
-  /// The value of self before the write, for a derivative that reads it.
-  Tensor old_value() const { return inplace_ ? unwritten(out_) : before_; }
+  /// The value of self before the write, for a derivative that reads it: that of self, or of what
+  /// stands `beside` it and requires grad.
+  Tensor old_value(bool beside) const { return inplace_ ? unwritten(out_, beside) : before_; }
   /// A source that may share memory with what is written, but for gaps.
   Tensor apart(const char* op, const Tensor& source) const {
     if (inplace_) require_apart(op, out_, source, true);

@@ -16,6 +16,11 @@ __all__ = [
 ]
 
 
+def _is_tracing() -> bool:
+    """False: there is no tracer."""
+    return False
+
+
 def _get_tracing_state() -> None:
     """None: there is no tracer."""
 
@@ -27,3 +32,8 @@ def _are_functorch_transforms_active() -> bool:
 
 def _log_api_usage_once(event: str) -> None:
     """Do nothing."""
+
+
+def _get_default_device() -> str:
+    """cpu."""
+    return "cpu"

@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from . import jit as jit
     from . import keras as keras
     from . import multiprocessing as multiprocessing
+    from . import onnx as onnx
     from . import overrides as overrides
     from . import profiler as profiler
     from . import safetensors as safetensors
@@ -239,6 +240,7 @@ _lazy = [
     "keras",
     "masked",
     "multiprocessing",
+    "onnx",
     "overrides",
     "profiler",
     "safetensors",
@@ -259,13 +261,22 @@ __getattr__ = missing_from(
         "GradScaler": ".amp",
         "OutOfMemoryError": ".cuda",
         "autocast": ".amp",
-        "binomial": ".distributions._draws",
         "capture": "._capture",
         "get_autocast_dtype": ".amp",
+        "_segment_reduce": "._segments",
         "is_storage": ".storage",
         "vmap": "._vmap",
     }
-    | dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), ".sparse._create")
+    | dict.fromkeys(("_sample_dirichlet", "_standard_gamma", "binomial"), ".distributions._draws")
+    | dict.fromkeys(
+        (
+            "_convert_indices_from_coo_to_csr",
+            "_convert_indices_from_csr_to_coo",
+            "sparse_coo_tensor",
+            "sparse_csr_tensor",
+        ),
+        ".sparse._create",
+    )
     | {f"fake_quantize_per_{part}_affine": "._fake_quantize" for part in ("channel", "tensor")}
     | dict.fromkeys(("hspmm", "smm", "spmm"), ".sparse._products")
     | {f"is_autocast_{asked}": ".amp" for asked in ("enabled", "cpu_enabled", "cache_enabled")},

@@ -122,6 +122,8 @@ def parts_of(obj: Any) -> Any:
         raise _refused(kind, str(error)) from None
     if made is copyreg.__newobj__:  # type: ignore[attr-defined]
         made, *args = args
+        if args and _new_of(kind) is object.__new__:
+            made = None
     if made is not kind or not _can_be_made(kind):
         raise _refused(kind, "it is not made from its state alone")
     state, items, pairs = [*rest, None, None, None][:3]
@@ -141,14 +143,21 @@ def _can_be_made(cls: Any) -> bool:
     if not isinstance(cls, type) or hasattr(cls, "__del__"):
         return False
     named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")
-    return issubclass(cls, _CONSTRUCTED) or named_tuple or cls.__new__ in _MAKERS
+    return issubclass(cls, _CONSTRUCTED) or named_tuple or _new_of(cls) in _MAKERS
+
+
+def _new_of(cls: Any) -> Any:
+    """cls.__new__, but not one in Python above that of object: the state is all there is."""
+    news = [vars(base)["__new__"] for base in cls.__mro__ if "__new__" in vars(base)]
+    builtin = next(new for new in news if not isinstance(new, staticmethod))
+    return builtin if builtin is object.__new__ else cls.__new__
 
 
 def make(cls: Any, args: list[Any]) -> Any:
     """The object without its state. ValueError for what is no class that may be made."""
     if not _can_be_made(cls):
         raise ValueError(f"{cls!r} is not made from files")
-    return cls(*args) if issubclass(cls, _CONSTRUCTED) else cls.__new__(cls, *args)
+    return cls(*args) if issubclass(cls, _CONSTRUCTED) else _new_of(cls)(cls, *args)
 
 
 def method(obj: Any, name: str) -> Any:

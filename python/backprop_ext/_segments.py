@@ -18,6 +18,8 @@ _REDUCTIONS: Final = {
     "mean": (nan, ""),
     "max": (-inf, "amax"),
     "min": (inf, "amin"),
+    "amax": (-inf, "amax"),
+    "amin": (inf, "amin"),
     "prod": (1.0, "prod"),
 }
 
@@ -66,3 +68,6 @@ def segment_reduce(
         return total
     counts = sizes.reshape(-1, *[1] * (data.ndim - 1))
     return _core.where(counts > 0, total / counts.clamp(min=1), empty if initial is None else first)
+
+
+_segment_reduce = segment_reduce  # the name that libraries call

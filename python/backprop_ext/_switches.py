@@ -207,10 +207,8 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 
 
 def get_deterministic_debug_mode() -> int:
-    """What set_deterministic_debug_mode set, as a number."""
-    if not are_deterministic_algorithms_enabled():
-        return 0
-    return 1 if is_deterministic_algorithms_warn_only_enabled() else 2
+    """0 default, 1 warn, 2 error: what was set."""
+    return int(_state["deterministic"] and 2 - _state["warn_only"])
 
 
 def set_flush_denormal(mode: bool) -> bool:

@@ -148,6 +148,10 @@ def _array_wrap(
 Tensor.__array_priority__ = 1000
 
 
+# Subclasses of other packages are made of a tensor by it, `Tensor._make_subclass(cls, data)`.
+Tensor._make_subclass = staticmethod(_core._make_subclass)  # type: ignore[attr-defined]
+
+
 @method("__deepcopy__")
 def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A leaf on storage of its own, with its grad and attributes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from math import inf, isfinite
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -40,7 +41,8 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
     "full": {"precision": 4, "threshold": inf, "edgeitems": 3, "linewidth": 80},
 }
-_options: Final[dict[str, Any]] = {**_PROFILES["default"], "sci_mode": None}
+PRINT_OPTS: Final = SimpleNamespace(**_PROFILES["default"], sci_mode=None)
+_options: Final[dict[str, Any]] = vars(PRINT_OPTS)
 
 # Printed as `tensor(...)`; any other class under its own name.
 plain_types: Final[set[type]] = {_core.Tensor}
@@ -97,8 +99,8 @@ def tensor_str(self: Tensor) -> str:
     usual = (_core.int64, _core.bool, default.to_complex())
     if dtype != default and (empty or dtype not in usual):
         notes.append(f"dtype={dtype}")
-    text = prefix + ("[]" if empty else _values_str(as_values(self), len(prefix)))
-    return _noted(text, notes + graph_notes(self), len(prefix))
+    text = prefix + ("[]" if empty else _tensor_str(self, len(prefix)))
+    return _add_suffixes(text, notes + graph_notes(self), len(prefix))
 
 
 def graph_notes(t: Tensor) -> list[str]:
@@ -121,20 +123,25 @@ def parts_str(parts: dict[str, Tensor], notes: list[str], new_line: bool) -> str
         if part.numel() == 0:
             lines.append(f"{text}[], size={tuple(part.shape)})")
         else:
-            lines.append(f"{text}{_values_str(as_values(part), indent + len(text))})")
-    return _noted("tensor(" + f",\n{' ' * indent}".join(lines), notes, indent, new_line)
+            lines.append(f"{text}{_tensor_str(part, indent + len(text))})")
+    return _add_suffixes("tensor(" + f",\n{' ' * indent}".join(lines), notes, indent, new_line)
 
 
-def _noted(text: str, notes: list[str], indent: int, new_line: bool = False) -> str:
+def _add_suffixes(text: str, notes: list[str], indent: int, force_newline: bool = False) -> str:
     used = len(text) - text.rfind("\n") + 1
     for note in notes:
-        if new_line or used + len(note) + 2 > _options["linewidth"]:
+        if force_newline or used + len(note) + 2 > _options["linewidth"]:
             text += ",\n" + " " * indent + note
-            used, new_line = indent + len(note), False
+            used, force_newline = indent + len(note), False
         else:
             text += ", " + note
             used += len(note) + 2
     return text + ")"
+
+
+def _tensor_str(self: Tensor, indent: int) -> str:
+    """The values alone, of a line that begins with `indent` characters."""
+    return _values_str(as_values(self), indent)
 
 
 def _values_str(values: Array, indent: int) -> str:

@@ -26,11 +26,12 @@ _chosen: list[str] = []
 
 def get_dir() -> str:
     """Where files are kept: what set_dir said, $TORCH_HOME/hub, or ~/.cache/torch/hub."""
-    if _chosen:
-        return _chosen[-1]
+    return _chosen[-1] if _chosen else os.path.join(_get_torch_home(), "hub")
+
+
+def _get_torch_home() -> str:
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return os.path.join(os.path.expanduser(home), "hub")
+    return os.path.expanduser(os.environ.get("TORCH_HOME", os.path.join(cache, "torch")))
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._checks import the_dim, the_tensor
+from ._core import Tensor
 from ._switches import iinfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._core import Tensor
-
     Dim = int | Sequence[int] | None
 
 __all__ = [
+    "MaskedTensor",
     "amax",
     "amin",
     "argmax",
@@ -43,6 +43,17 @@ __all__ = [
     "sum",
     "var",
 ]
+
+
+class MaskedTensor(Tensor):
+    """What no tensor is, for libraries that ask: a mask is an argument of its own here."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        """NotImplementedError."""
+        raise NotImplementedError(
+            "[MaskedTensor] no tensor here has a mask of its own; keep it beside the tensor, "
+            "masked.sum(input, mask=mask) and the like take both"
+        )
 
 
 def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = None) -> Tensor:

@@ -62,7 +62,8 @@ __all__ = [
 
 # What map_location may be, to type checkers.
 MAP_LOCATION: TypeAlias = Any
-DEFAULT_PROTOCOL = 2  # of pickle, in which nothing is written here
+# What pickle_protocol may be; the format has none.
+DEFAULT_PROTOCOL = 2
 
 _FORMAT, _VERSION, _TREE = "backprop_ext", 1, "tree.json"
 _DTYPES = {
@@ -79,6 +80,7 @@ _DTYPES = {
     "uint8": _core.uint8,
     "bool": _core.bool,
 }
+_PLAIN = "biufcSUmM"  # kinds of arrays that hold their values, and no objects
 _CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (list, tuple, set, frozenset, Size)}
 
 
@@ -200,9 +202,11 @@ class _Writer:
             return {"complex": [obj.real, obj.imag]}  # type: ignore[attr-defined]
         if isinstance(obj, (bytes, bytearray)):
             return {"bytes": b64encode(obj).decode()}
-        if isinstance(obj, (np.ndarray, np.generic)) and obj.dtype.name in _DTYPES:
+        if isinstance(obj, (np.ndarray, np.generic)) and obj.dtype.kind in _PLAIN:
             tag = "ndarray" if isinstance(obj, np.ndarray) else "scalar"
-            return {tag: self._tensor(_core.tensor(np.asarray(obj)))}
+            if obj.dtype.name in _DTYPES:
+                return {tag: self._tensor(_core.tensor(np.asarray(obj)))}
+            return {tag: [obj.dtype.str, list(obj.shape), b64encode(obj.tobytes()).decode()]}
         if isinstance(obj, device):
             return {"device": str(obj)}
         if isinstance(obj, _core.dtype):
@@ -380,7 +384,7 @@ class _Reader:
         if tag == "device":
             return device(content)
         if tag in ("ndarray", "scalar"):
-            array = self._tensor(content).numpy()
+            array = self._array(content)
             return array if tag == "ndarray" else array[()]
         if tag in ("dict", "OrderedDict"):
             from collections import OrderedDict
@@ -397,6 +401,17 @@ class _Reader:
             self._objects[index] = made  # it may refer to itself
             fill(made, *(self.value(part) for part in rest))
         return self._objects[index]
+
+    def _array(self, content: Any) -> NDArray[Any]:
+        if isinstance(content, int):
+            array: NDArray[Any] = self._tensor(content).numpy()
+            return array
+        name, shape, elements = content  # of a type that tensors do not have
+        dtype = np.dtype(name)
+        if dtype.kind not in _PLAIN:
+            raise ValueError(f"an array of {name}")
+        made = np.frombuffer(b64decode(elements, validate=True), dtype).reshape(shape)
+        return np.array(made)
 
     def _tensor(self, index: int) -> Tensor:
         if index in self._tensors:

@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._checks import the_tensor
 from ._device import device
 from ._tensor import method
 
@@ -36,6 +37,9 @@ class UntypedStorage:
 
     def __len__(self) -> int:
         return self.nbytes()
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
 
     def data_ptr(self) -> int:
         """The address of the first byte, whatever the offset of the tensor."""
@@ -122,8 +126,7 @@ def _set(
     if source is None:
         source = _core.empty(0, dtype=self.dtype)
     whole = source._owner if isinstance(source, UntypedStorage) else source
-    if not isinstance(whole, _core.Tensor):
-        raise TypeError(f"[set_] source is a {type(source).__name__}; pass a Tensor or a storage")
+    the_tensor("set_", whole, "source")
     if whole.dtype != self.dtype:
         raise RuntimeError(f"[set_] source is {whole.dtype}, the tensor {self.dtype}; convert one")
     if isinstance(source, UntypedStorage) or size is not None:

@@ -5,7 +5,28 @@ from __future__ import annotations
 from .._names import missing_from
 from . import cuda, cudnn, mkl, mkldnn, mps, openmp
 
-__all__ = ["cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]
+__all__ = [
+    "cuda",
+    "cudnn",
+    "disable_global_flags",
+    "flags_frozen",
+    "mkl",
+    "mkldnn",
+    "mps",
+    "openmp",
+]
+
+_state = {"frozen": False}
+
+
+def disable_global_flags() -> None:
+    """Remembered only: there are no flags but in blocks."""
+    _state["frozen"] = True
+
+
+def flags_frozen() -> bool:
+    """Whether disable_global_flags was called."""
+    return _state["frozen"]
 
 
 __getattr__ = missing_from("torch.backends", globals())

@@ -12,6 +12,7 @@ __all__ = [
     "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
+    "CUDAGraph",
     "CharTensor",
     "DoubleTensor",
     "Event",
@@ -89,6 +90,10 @@ class Event:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(f"[cuda.{type(self).__name__}] there is no GPU; leave it out on the CPU")
+
+
+class CUDAGraph(Event):
+    """A recording of a GPU's work. Raises RuntimeError: there is no GPU."""
 
 
 class Stream(Event):

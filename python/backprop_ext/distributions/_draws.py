@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["binomial", "dirichlet", "standard_gamma"]
+__all__ = ["_sample_dirichlet", "_standard_gamma", "binomial"]
 
 # PyTorch's constants are float32 numbers; with them the draws are the same.
 _THIRD = float(np.float32(1) / np.float32(3))
@@ -102,12 +102,12 @@ class _Dirichlet(Function):
         return spread
 
 
-def standard_gamma(concentration: Tensor) -> Tensor:
+def _standard_gamma(concentration: Tensor) -> Tensor:
     """x ~ x^(a-1) e^-x / Gamma(a) for each element a, differentiable to a."""
     return _StandardGamma.apply(concentration)  # type: ignore[no-any-return]
 
 
-def dirichlet(concentration: Tensor) -> Tensor:
+def _sample_dirichlet(concentration: Tensor) -> Tensor:
     """Shares of gamma draws over the last dimension, differentiable to the concentration.
 
     Element i moves as the Beta(a_i, sum a - a_i) that it follows, the others in proportion.

@@ -8,7 +8,7 @@ from .. import _core
 from .._core import Tensor
 from ..nn import functional as F
 from . import constraints
-from ._draws import dirichlet
+from ._draws import _sample_dirichlet
 from .distribution import Distribution
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Dirichlet(Distribution):
         return a * (total - a) / (total.pow(2) * (total + 1))
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        return dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
+        return _sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

@@ -8,7 +8,7 @@ from .. import _core
 from .._core import Tensor
 from .._switches import finfo
 from . import constraints
-from ._draws import standard_gamma
+from ._draws import _standard_gamma
 from .distribution import Distribution
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Gamma(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        drawn = standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
+        drawn = _standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
         drawn.detach().clamp_(min=finfo(drawn.dtype).tiny)  # not part of the graph
         return drawn
 

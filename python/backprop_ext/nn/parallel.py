@@ -7,7 +7,15 @@ from typing import Any
 from .._names import keep_also, missing_from
 from .modules.module import Module
 
-__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel", "gather", "scatter"]
+__all__ = [
+    "DataParallel",
+    "DistributedDataParallel",
+    "data_parallel",
+    "gather",
+    "parallel_apply",
+    "replicate",
+    "scatter",
+]
 
 __getattr__ = missing_from("torch.nn.parallel", globals())
 
@@ -51,6 +59,25 @@ def data_parallel(
     _no_gpu("data_parallel", device_ids)
     several = inputs if isinstance(inputs, tuple) else (inputs,)
     return module(*several, **(module_kwargs or {}))
+
+
+def parallel_apply(
+    modules: Any, inputs: Any, kwargs_tup: Any = None, devices: Any = None
+) -> list[Any]:
+    """[module(*input, **kwargs), ...], one after the other. AssertionError for unequal numbers."""
+    named = [{}] * len(modules) if kwargs_tup is None else kwargs_tup
+    if not len(modules) == len(inputs) == len(named):
+        raise AssertionError(
+            f"[parallel_apply] {len(modules)} modules, {len(inputs)} inputs, {len(named)} kwargs; "
+            "pass as many of each"
+        )
+    several = [given if isinstance(given, tuple) else (given,) for given in inputs]
+    return [m(*given, **kwargs) for m, given, kwargs in zip(modules, several, named, strict=True)]
+
+
+def replicate(network: Module, devices: Any, detach: bool = False) -> Any:
+    """Raises RuntimeError: there is no GPU for another copy."""
+    _no_gpu("replicate", devices)
 
 
 def scatter(inputs: Any, target_gpus: Any, dim: int = 0) -> Any:

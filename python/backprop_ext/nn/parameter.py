@@ -33,8 +33,8 @@ class Parameter(Tensor):
         values = _values("Parameter", data)
         return cast("Parameter", _core._make_subclass(cls, values, requires_grad))
 
-    def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
-        """All is done in __new__."""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """All is done in __new__, which may take more in a derived class."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         """On storage of its own, without its grad and attributes, as in PyTorch."""

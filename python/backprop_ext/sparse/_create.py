@@ -204,3 +204,19 @@ class check_sparse_tensor_invariants(ContextDecorator):  # noqa: N801 (PyTorch's
 
     def __exit__(self, *error: object) -> None:
         pass
+
+
+def _convert_indices_from_coo_to_csr(
+    input: Tensor, size: int, *, out_int32: bool = False
+) -> Tensor:
+    """Where each of `size` rows begins among the sorted numbers of rows, and their end."""
+    return _core.searchsorted(input, _core.arange(size + 1), out_int32=out_int32)
+
+
+def _convert_indices_from_csr_to_coo(
+    crow_indices: Tensor, col_indices: Tensor, *, out_int32: bool = False, transpose: bool = False
+) -> Tensor:
+    """(2, n) numbers of rows and columns, of columns and rows with `transpose`."""
+    rows = _core.arange(len(crow_indices) - 1).repeat_interleave(crow_indices.diff())
+    both = (col_indices, rows) if transpose else (rows, col_indices)
+    return _core.stack([part.to(_core.int32 if out_int32 else _core.int64) for part in both])

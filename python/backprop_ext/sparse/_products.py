@@ -108,7 +108,8 @@ def _addmm(input: Tensor, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1
 def mm(input: Tensor, mat2: Tensor, reduce: str = "sum") -> Any:
     """input @ mat2 for matrices of which one is sparse; sparse where both are.
 
-    `reduce` for a sparse input: "mean", "amax" or "amin" of the products, instead of their sum.
+    `reduce` for a sparse input: "mean", "amax" (or "max") or "amin" (or "min") of the products,
+    instead of their sum.
     Raises RuntimeError for shapes and types that do not fit.
     """
     for t in (input, mat2):
@@ -126,6 +127,7 @@ def mm(input: Tensor, mat2: Tensor, reduce: str = "sum") -> Any:
     products = values(whole).unsqueeze(1) * mat2[column]
     zeros = _core.zeros(input.shape[0], mat2.shape[1], dtype=products.dtype)
     at = row.unsqueeze(1).expand(products.shape)
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
     return zeros.scatter_reduce(0, at, products, reduce, include_self=False)
 
 

@@ -68,7 +68,8 @@ def _has_extra(module: Module, method: str) -> bool:
 def save_own(module: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
     """Enter what this module alone holds."""
     for name, value in _own(module):
-        destination[prefix + name] = value if keep_vars else value.detach()
+        itself = keep_vars or hasattr(value, "materialize")  # one without shape has no values
+        destination[prefix + name] = value if itself else value.detach()
     if _has_extra(module, "get_extra_state"):
         destination[prefix + EXTRA] = module.get_extra_state()
 
@@ -204,6 +205,8 @@ def _quoted(key: str) -> str:
 def _put(owner: Module, name: str, old: Any, new: Tensor, assign: bool) -> None:
     if not assign:
         if hasattr(old, "materialize"):
+            if hasattr(new, "materialize"):  # there is nothing to load yet
+                return
             old.materialize(new.shape)
         elif old.shape != new.shape:  # a buffer of a lazy layer
             old.data = _core.empty_like(new, dtype=old.dtype)

@@ -136,9 +136,10 @@ class Tree:
 
     def __delattr__(self, name: str) -> None:
         changes.count += 1
-        if self.__dict__.get("_behind", {}).pop(name, self) is self:
+        if self.__dict__.get("_kinds", {}).pop(name, None) is None:
             object.__delattr__(self, name)
-        self._kinds.pop(name, None)
+        elif self.__dict__.get("_behind", {}).pop(name, self) is self:
+            del self.__dict__[name]  # a property of the class may have the name too
 
     def _kind_of(self, name: str, value: Any) -> str | None:
         """The kind that an assignment declares, None when it declares nothing new.

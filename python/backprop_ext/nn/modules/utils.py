@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 
-def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
+def _ntuple(n: int, name: str = "parse") -> Callable[[Any], tuple[Any, ...]]:
     """The function that gives a number n times, and several numbers as they are."""
     return lambda value: per_dimension(value, n)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..._core import Tensor
     from ..modules.module import Module
 
@@ -18,6 +21,42 @@ def _places(module: Module) -> dict[str, tuple[Any, str]]:
         for name in (*owner._parameters, *owner._buffers):
             found[f"{path}.{name}" if path else name] = (owner, name)
     return found
+
+
+@contextmanager
+def _reparametrize_module(
+    module: Module,
+    parameters_and_buffers: dict[str, Tensor],
+    tie_weights: bool = False,
+    strict: bool = False,
+    stack_weights: bool = False,
+) -> Iterator[None]:
+    """A block in which the module has the tensors of the dict in the place of its own."""
+    given = parameters_and_buffers
+    places = _places(module)
+    unknown = sorted(set(given) - set(places))
+    missing = sorted(set(places) - set(given))
+    if strict and (unknown or missing):
+        raise RuntimeError(
+            f"[functional_call] unexpected key(s): {unknown}, missing key(s): {missing}; pass what "
+            "named_parameters() and named_buffers() list, or strict=False"
+        )
+    new = {name: value for name, value in given.items() if name in places}
+    if tie_weights:
+        shared = {id(places[n][0].__dict__[places[n][1]]): v for n, v in new.items()}
+        for name, (owner, last) in places.items():
+            value = owner.__dict__[last]
+            if name not in new and value is not None and id(value) in shared:
+                new[name] = shared[id(value)]
+    before = [(*places[name], places[name][0].__dict__[places[name][1]]) for name in new]
+    try:
+        for name, value in new.items():
+            owner, last = places[name]
+            owner.__dict__[last] = value
+        yield
+    finally:
+        for owner, last, value in before:
+            owner.__dict__[last] = value
 
 
 def functional_call(
@@ -39,28 +78,6 @@ def functional_call(
         raise AttributeError(
             f"[functional_call] parameters_and_buffers is a {type(given).__name__}; pass a dict"
         )
-    places = _places(module)
-    unknown = sorted(set(given) - set(places))
-    missing = sorted(set(places) - set(given))
-    if strict and (unknown or missing):
-        raise RuntimeError(
-            f"[functional_call] unexpected key(s): {unknown}, missing key(s): {missing}; pass what "
-            "named_parameters() and named_buffers() list, or strict=False"
-        )
-    new = {name: value for name, value in given.items() if name in places}
-    if tie_weights:
-        shared = {id(places[n][0].__dict__[places[n][1]]): v for n, v in new.items()}
-        for name, (owner, last) in places.items():
-            value = owner.__dict__[last]
-            if name not in new and value is not None and id(value) in shared:
-                new[name] = shared[id(value)]
-    before = [(*places[name], places[name][0].__dict__[places[name][1]]) for name in new]
     arguments = () if args is None else args if isinstance(args, tuple) else (args,)
-    try:
-        for name, value in new.items():
-            owner, last = places[name]
-            owner.__dict__[last] = value
+    with _reparametrize_module(module, given, tie_weights, strict):
         return module(*arguments, **({} if kwargs is None else kwargs))
-    finally:
-        for owner, last, value in before:
-            owner.__dict__[last] = value

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["DataLoader"]
 
 T_co = TypeVar("T_co", covariant=True)
+# Types that loaders of other packages name.
+_collate_fn_t = Callable[[list[Any]], Any]
+_worker_init_fn_t = Callable[[int], None]
 
 _FIXED = frozenset(
     ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
@@ -111,19 +114,26 @@ class DataLoader(Generic[T_co]):
             )
         super().__setattr__(name, value)
 
+    # Under the names that subclasses override.
     @property
-    def _batched(self) -> bool:
+    def _auto_collation(self) -> bool:
         return self.batch_sampler is not None
 
+    @property
+    def _index_sampler(self) -> Any:
+        return self.batch_sampler if self._auto_collation else self.sampler
+
+    def _get_iterator(self) -> Iterator[Any]:
+        several = self.num_workers > 0
+        return (_MultiProcessingDataLoaderIter if several else _SingleProcessDataLoaderIter)(self)
+
     def __iter__(self) -> Iterator[Any]:
-        many = self.num_workers
-        return (_MultiProcessingDataLoaderIter if many else _SingleProcessDataLoaderIter)(self)
+        return self._get_iterator()
 
     def __len__(self) -> int:
         """Batches of a pass. Raises TypeError where dataset or sampler have no length."""
         if not isinstance(self.dataset, IterableDataset):
-            order = self.sampler if self.batch_sampler is None else self.batch_sampler
-            return len(order)  # type: ignore[arg-type]
+            return len(self._index_sampler)
         length: int = len(self.dataset)  # type: ignore[arg-type]
         self._told_length = length
         if self.batch_size is None:
@@ -139,11 +149,11 @@ class _BaseDataLoaderIter(Iterator[Any]):
         self._loader = loader
         self._given = 0
         gather = _gather(loader)
-        order = None
-        if gather and isinstance(loader.batch_sampler, BatchSampler):
-            order = batches_of_parts(loader.batch_sampler)
+        order, sampler = None, loader._index_sampler
+        if gather and isinstance(sampler, BatchSampler):
+            order = batches_of_parts(sampler)
         if order is None:
-            order = iter(loader.sampler if loader.batch_sampler is None else loader.batch_sampler)
+            order = iter(sampler)
         base_seed = 0 if loader._workers else _core._draw_seed(loader.generator)
         count = index(loader.num_workers) if loader.num_workers else 0
         if loader.timeout and not count:
@@ -190,11 +200,11 @@ class _BaseDataLoaderIter(Iterator[Any]):
 
 
 class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
-    """One that loads its batches itself."""
+    """Without workers."""
 
 
 class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
-    """One whose batches workers load, whatever these are: scripts print its type."""
+    """With workers, which are threads here."""
 
 
 def _fetched(fetch: Callable[[Any], Any], order: Iterator[Any]) -> Iterator[Any]:
@@ -208,7 +218,7 @@ def _fetched(fetch: Callable[[Any], Any], order: Iterator[Any]) -> Iterator[Any]
 
 def _fetch_from(loader: DataLoader[Any]) -> Callable[[Any], Callable[[Any], Any]]:
     """What makes, of a dataset (or a worker's copy of it), a function: numbers -> batch."""
-    collate, batched, drop_last = loader.collate_fn, loader._batched, loader.drop_last
+    collate, batched, drop_last = loader.collate_fn, loader._auto_collation, loader.drop_last
 
     def from_map(dataset: Any) -> Callable[[Any], Any]:
         if batched:
@@ -233,7 +243,7 @@ def _fetch_from(loader: DataLoader[Any]) -> Callable[[Any], Callable[[Any], Any]
 
 def _gather(loader: DataLoader[Any]) -> Callable[[Any], Any] | None:
     """The function numbers -> batch that needs no samples, for what is made of whole tensors."""
-    if loader.collate_fn is not default_collate or not loader._batched:
+    if loader.collate_fn is not default_collate or not loader._auto_collation:
         return None
     if loader.worker_init_fn is not None and loader.num_workers:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from copy import copy
 from typing import Any
@@ -11,7 +12,17 @@ import numpy as np
 from .... import _core
 from ...._core import Tensor
 
-__all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
+__all__ = [
+    "collate",
+    "collate_numpy_array_fn",
+    "collate_tensor_fn",
+    "default_collate",
+    "default_collate_fn_map",
+    "default_convert",
+    "np_str_obj_array_pattern",
+]
+
+np_str_obj_array_pattern = re.compile(r"[SaUO]")  # of the dtypes that no tensor has
 
 
 def default_collate(batch: Any) -> Any:
@@ -96,11 +107,13 @@ def _sequence(like: Sequence[Any], values: list[Any]) -> Any:
         return values
 
 
-def _tensors(batch: Any, **_: Any) -> Tensor:
+def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+    """The tensors of a batch, stacked."""
     return _core.stack(batch, 0)
 
 
-def _arrays(batch: Any, **_: Any) -> Tensor:
+def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+    """The arrays of a batch, stacked as tensors. TypeError for text and objects."""
     kind = batch[0].dtype
     if kind.kind in "SUO":
         raise TypeError(
@@ -111,8 +124,8 @@ def _arrays(batch: Any, **_: Any) -> Tensor:
 
 
 default_collate_fn_map: dict[Any, Callable[..., Any]] = {
-    Tensor: _tensors,
-    np.ndarray: _arrays,
+    Tensor: collate_tensor_fn,
+    np.ndarray: collate_numpy_array_fn,
     (np.bool_, np.number, np.object_): lambda batch, **_: _core.as_tensor(batch),
     float: lambda batch, **_: _core.tensor(batch, dtype=_core.float64),
     int: lambda batch, **_: _core.tensor(batch),

@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ._core import Tensor
-from ._names import missing_from
-from .futures import Future
-from .nn.modules.module import Module
+from .._core import Tensor
+from .._names import missing_from
+from ..futures import Future
+from ..nn.modules.module import Module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,9 @@ __all__ = [
     "Attribute",
     "Error",
     "Final",
+    "ScriptFunction",
     "ScriptModule",
+    "TracerWarning",
     "annotate",
     "export",
     "fork",
@@ -51,8 +53,16 @@ class Error(RuntimeError):
     """What a program raises in PyTorch; here an exception keeps its class."""
 
 
+class TracerWarning(Warning):
+    """What a trace warns with in PyTorch, for filters to name."""
+
+
 class ScriptModule(Module):
     """A Module, to derive from; forward is marked with script_method."""
+
+
+class ScriptFunction:
+    """What no function is: libraries ask which are, to read their programs."""
 
 
 class Attribute(NamedTuple):
