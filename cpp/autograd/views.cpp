@@ -150,7 +150,8 @@ void track_view(const Tensor& view, const Tensor& base) {
 }
 
 void note_unrecorded_view(const Tensor& made, const Tensor& base) {
-  if (made.same_as(base) || made->view_base || !(made->storage->root() == base->storage->root()) ||
+  if (made.same_as(base) || made->view_base ||
+      made->storage->root_address() != base->storage->root_address() ||
       base->storage->is_inference() || !is_differentiable(made.dtype()) || coordinates(base))
     return;
   made->unrecorded_view = true;

@@ -86,7 +86,8 @@ void note_views(const Operation& op, std::span<const Value> arguments, const Val
     for (const Value& argument : arguments)
       for_tensors(argument, [&](const Tensor& t) {
         given = given || made.same_as(t);
-        if (!base.defined() && t->storage->root() == made->storage->root()) base = t;
+        if (!base.defined() && t->storage->root_address() == made->storage->root_address())
+          base = t;
       });
     if (base.defined() && !given) note_unrecorded_view(made, base);
   });
