@@ -265,6 +265,30 @@ def test_numbers_are_kept_without_a_word_to_the_hooks() -> None:
     np.testing.assert_allclose(x.grad.numpy(), np.full(3, 20 * np.e), rtol=1e-6)
 
 
+def test_hooks_are_given_the_tensors_themselves_and_outputs_without_their_node() -> None:
+    seen: list[bx.Tensor] = []
+
+    def pack(t: bx.Tensor) -> bx.Tensor:
+        seen.append(t)
+        return t
+
+    x = bx.ones(3, requires_grad=True)
+    y = x * 2
+    with bx.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        out = (x * y).exp()
+    assert len(seen) == 3
+    assert seen[0] is x
+    assert seen[1] is y
+    assert bx.equal(seen[2], out)
+    assert seen[2].grad_fn is None
+    gone = weakref.ref(out)
+    out.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 4 * np.exp(2.0), rtol=1e-6)
+    del out, seen[:]
+    gc.collect()
+    assert gone() is None
+
+
 def test_saved_tensors_hooks_replace_what_is_kept() -> None:
     x = leaf(1.0, 2.0)
     store: dict[int, Any] = {}

@@ -24,7 +24,8 @@ SavedTensor::SavedTensor(const Tensor& t, bool own_output)
     const Edge edge = own_output ? Edge{} : gradient_edge(t);
     GradMode off(false);
     const uint32_t version = t->storage->version();
-    const Ref<PackedTensor> packed = pack_tensor(alone(t));
+    // An output without its node, which would hold itself.
+    const Ref<PackedTensor> packed = pack_tensor(own_output ? alone(t) : t);
     if (t->storage->version() != version)
       fail_runtime("saved_tensors_hooks", "the pack hook wrote into its tensor, of shape ",
                    t->shape, ", which is needed as it is; work on a clone()");
