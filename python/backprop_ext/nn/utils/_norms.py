@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..._checks import the_dim, whole
+from ...autograd.grad_mode import no_grad
+from ..parameter import Parameter
 
 if TYPE_CHECKING:
     from ..._core import Tensor
     from ..modules.module import Module
 
-__all__ = ["find_hook", "length_except", "matrix_of", "normalized"]
+    _M = TypeVar("_M", bound=Module)
+
+__all__ = ["find_hook", "length_except", "matrix_of", "normalized", "remove_hook"]
 
 
 def length_except(weight: Tensor, dim: int) -> Tensor:
@@ -40,3 +44,21 @@ def find_hook(module: Module, kind: type, name: str) -> Any:
         if isinstance(hook, kind) and hook.name == name:  # type: ignore[attr-defined]
             return key, hook
     return None
+
+
+def remove_hook(op: str, module: _M, kind: Any, name: str) -> _M:
+    """Make the weight a parameter again, in the place of its parts and the hook of this kind.
+
+    Raises ValueError when there is no such hook.
+    """
+    found = find_hook(module, kind, name)
+    if not found:
+        raise ValueError(f"[remove_{op}] {op} of {name!r} not found in {module}")
+    key, hook = found
+    with no_grad():
+        weight = hook.compute_weight(module)
+    for part in ("", *kind.parts):
+        delattr(module, name + part)
+    module.register_parameter(name, Parameter(weight.detach()))
+    del module._forward_pre_hooks[key]
+    return module

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import _core
 from ...autograd.grad_mode import no_grad
-from ..parameter import Parameter
-from ._norms import find_hook, matrix_of, normalized
+from ._norms import find_hook, matrix_of, normalized, remove_hook
 
 if TYPE_CHECKING:
     from ..._core import Tensor
@@ -24,12 +23,14 @@ __all__ = ["SpectralNorm", "remove_spectral_norm", "spectral_norm"]
 class SpectralNorm:
     """The hook: the weight over its largest singular value, by power iteration."""
 
+    parts = ("_u", "_v", "_orig")
+
     def __init__(self, name: str, n_power_iterations: int, dim: int, eps: float) -> None:
         if n_power_iterations <= 0:
             raise ValueError(f"[spectral_norm] {n_power_iterations=}; pass 1 or more")
         self.name, self.n_power_iterations, self.dim, self.eps = name, n_power_iterations, dim, eps
 
-    def compute_weight(self, module: Any, do_power_iteration: bool) -> Tensor:
+    def compute_weight(self, module: Any, do_power_iteration: bool = False) -> Tensor:
         weight = getattr(module, self.name + "_orig")
         u, v = getattr(module, self.name + "_u"), getattr(module, self.name + "_v")
         matrix = matrix_of(weight, self.dim)
@@ -81,14 +82,4 @@ def spectral_norm(
 
 def remove_spectral_norm(module: _M, name: str = "weight") -> _M:
     """Make the weight a parameter again. Raises ValueError when it was not normalised."""
-    found = find_hook(module, SpectralNorm, name)
-    if not found:
-        raise ValueError(f"[remove_spectral_norm] spectral_norm of {name!r} not found in {module}")
-    key, hook = found
-    with no_grad():
-        weight = hook.compute_weight(module, False)
-    for gone in (name, name + "_u", name + "_v", name + "_orig"):
-        delattr(module, gone)
-    module.register_parameter(name, Parameter(weight.detach()))
-    del module._forward_pre_hooks[key]
-    return module
+    return remove_hook("spectral_norm", module, SpectralNorm, name)

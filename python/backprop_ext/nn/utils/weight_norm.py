@@ -8,9 +8,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...autograd.grad_mode import no_grad
 from ..parameter import Parameter
-from ._norms import find_hook, length_except
+from ._norms import find_hook, length_except, remove_hook
 
 if TYPE_CHECKING:
     from ..._core import Tensor
@@ -23,6 +22,8 @@ __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 
 class WeightNorm:
     """The hook: g v / |v|."""
+
+    parts = ("_g", "_v")
 
     def __init__(self, name: str, dim: int | None) -> None:
         self.name, self.dim = name, -1 if dim is None else dim
@@ -59,14 +60,4 @@ def weight_norm(module: _M, name: str = "weight", dim: int | None = 0) -> _M:
 
 def remove_weight_norm(module: _M, name: str = "weight") -> _M:
     """Make the weight a parameter again. Raises ValueError when it was not normalised."""
-    found = find_hook(module, WeightNorm, name)
-    if not found:
-        raise ValueError(f"[remove_weight_norm] weight_norm of {name!r} not found in {module}")
-    key, hook = found
-    with no_grad():
-        weight = hook.compute_weight(module)
-    for gone in (name, name + "_g", name + "_v"):
-        delattr(module, gone)
-    module.register_parameter(name, Parameter(weight.data))
-    del module._forward_pre_hooks[key]
-    return module
+    return remove_hook("weight_norm", module, WeightNorm, name)
