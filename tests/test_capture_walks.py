@@ -102,8 +102,8 @@ def test_a_product_hands_its_rows_on(rows: int, inner: int, columns: int) -> Non
 
     found = lines(layer, bx.randn(rows, inner), bx.randn(columns, inner), bx.randn(columns))
     assert found == [
-        f"linear (1, {rows}, {inner}), (1, {inner}, {columns}), ({columns},) -> "
-        f"(1, {rows}, {columns}) | silu + mul + add ({rows}, {columns}) [{rows} rows]"
+        f"linear ({rows}, {inner}), ({inner}, {columns}), ({columns},) -> "
+        f"({rows}, {columns}) | silu + mul + add ({rows}, {columns}) [{rows} rows]"
     ]
 
 

@@ -25,6 +25,11 @@ struct Entry {
   std::vector<std::pair<uint32_t, int>> captures;
 };
 
+/// The node as a leaf's, or null: those of operations are numbered from 1 on.
+AccumulateGrad* as_leaf(Node& node) {
+  return node.number() == 0 ? static_cast<AccumulateGrad*>(&node) : nullptr;
+}
+
 /// Nobody else can see this memory, so it may be added to in place or handed on.
 bool is_sole_owner(const Tensor& t) {
   return t->ref_count() == 1 && t->storage->ref_count() == 1 && !t->grad_fn && t.is_contiguous();
@@ -199,7 +204,7 @@ class Pass {
     bool any = false;
     for (Tensor& g : entry.grads) any = any || g.defined();
     if (!any) return;
-    auto* leaf = dynamic_cast<AccumulateGrad*>(&node);
+    auto* leaf = as_leaf(node);
     // Only a leaf may have a sparse gradient.
     if (!leaf)
       for (Tensor& g : entry.grads) make_dense(g);

@@ -23,8 +23,12 @@ std::vector<Stepped> step(size_t number, const py::dict& group, const py::dict& 
   const UpdateRule& rule = rule_numbered(number);
   std::vector<Stepped> stepped;
   py::list sparse;
-  const py::sequence list(group["params"]);
-  for (py::handle param : list) {
+  const auto list = py::reinterpret_steal<py::object>(
+      PySequence_Fast(group["params"].ptr(), "[step] a group's params must be a list of Tensors"));
+  if (!list) throw py::error_already_set();
+  stepped.reserve(static_cast<size_t>(PySequence_Fast_GET_SIZE(list.ptr())));
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list.ptr()); ++i) {
+    const py::handle param = PySequence_Fast_GET_ITEM(list.ptr(), i);
     if (!is_tensor(param.ptr()))
       fail(ErrorKind::WrongKind, rule.name, "a parameter is a ", Py_TYPE(param.ptr())->tp_name,
            "; the group's params must be Tensors");

@@ -67,7 +67,7 @@ class Arguments {
   Derived& derived() { return static_cast<Derived&>(*this); }
   template <class T>
   void put(T value) {
-    derived().bytes(reinterpret_cast<const char*>(&value), sizeof value);
+    derived().template bytes<sizeof value>(reinterpret_cast<const char*>(&value));
   }
   void pass(PyObject* o) {
     if (!is_tensor(o)) return add(o);
@@ -144,7 +144,10 @@ class Signature : public Arguments<Signature> {
     return others_ ? py::make_tuple(std::move(bytes), py::tuple(others_)) : bytes;
   }
 
-  void bytes(const char* from, size_t count) { text_.append(from, count); }
+  template <size_t count>
+  void bytes(const char* from) {
+    text_.append(from, count);
+  }
   void other(PyObject* o) {
     if (!others_) others_ = py::list();
     py::reinterpret_borrow<py::list>(others_).append(py::handle(o));
@@ -173,7 +176,8 @@ class Match : public Arguments<Match> {
   Match(const Last& last, const Call& call) : text_(last.text), others_(last.others) { walk(call); }
   explicit operator bool() const { return same_ && at_ == text_.size() && next_ == others_.size(); }
 
-  void bytes(const char* from, size_t count) {
+  template <size_t count>
+  void bytes(const char* from) {
     same_ = same_ && count <= text_.size() - at_ && std::memcmp(&text_[at_], from, count) == 0;
     if (same_) at_ += count;
   }

@@ -51,7 +51,9 @@ int64_t row_step(const Operand& o, int64_t rows) {
 }
 
 bool is_leading(const Launch& launch) {
-  return launch.kernel.leading && launch.out[0].shape()[0] == 1;
+  if (!launch.kernel.leading) return false;
+  const Dims& shape = launch.out[0].shape();
+  return shape.size() == 2 || shape[0] == 1;
 }
 
 bool reduces_rows(const Launch& launch) {
@@ -66,7 +68,7 @@ kernels::Rows rows_apart(const Launch& launch) {
 }
 
 int64_t own_rows(const Launch& launch) {
-  if (is_leading(launch)) return launch.out[0].shape()[1];
+  if (is_leading(launch)) return launch.out[0].shape().end()[-2];
   if (reduces_rows(launch)) return launch.in[0].shape()[1];
   for (size_t k = 0; k < launch.in.size(); ++k)
     if (launch.kernel.rows.in >> k & 1) return launch.in[k].shape()[0];

@@ -54,6 +54,33 @@ struct SmallPool {
   }
 };
 
+std::atomic<int64_t> in_use{0}, peak{0}, cached{0};
+
+void count_use(int64_t bytes, int64_t most) {
+  const int64_t before = in_use.fetch_add(bytes, std::memory_order_relaxed);
+  const int64_t now = before + most;
+  int64_t seen = peak.load(std::memory_order_relaxed);
+  while (now > seen && !peak.compare_exchange_weak(seen, now, std::memory_order_relaxed)) {
+  }
+}
+
+/// Bytes that this thread has taken and given, in small blocks, since they were counted last: to
+/// count each with the other threads would take longer than to take it.
+struct Uncounted {
+  int64_t bytes = 0, most = 0;
+  void add(int64_t more) {
+    constexpr int64_t kEnough = 64 << 10;
+    bytes += more;
+    most = std::max(most, bytes);
+    if (bytes > kEnough || bytes < -kEnough) count();
+  }
+  void count() {
+    count_use(bytes, most);
+    bytes = most = 0;
+  }
+};
+thread_local constinit Uncounted uncounted BX_FAST_TLS;
+
 /// This thread's lists; null before the first use and after the thread's end, when frees go to the
 /// system.
 thread_local SmallPool* small_pool BX_FAST_TLS = nullptr;
@@ -63,6 +90,7 @@ struct SmallPoolOwner {
   SmallPool pool;
   SmallPoolOwner() { small_pool = &pool; }
   ~SmallPoolOwner() {
+    uncounted.count();
     small_pool = nullptr;
     small_pool_gone = true;
   }
@@ -74,14 +102,12 @@ SmallPool* start_small_pool() {
   return small_pool;
 }
 
-std::atomic<int64_t> in_use{0}, peak{0}, cached{0};
-
-void count_use(int64_t bytes) {
-  const int64_t now = in_use.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  if (bytes <= 0) return;
-  int64_t seen = peak.load(std::memory_order_relaxed);
-  while (now > seen && !peak.compare_exchange_weak(seen, now, std::memory_order_relaxed)) {
-  }
+/// Counts what is taken, or given (less than 0).
+void count(int64_t bytes) {
+  if (small_pool && std::abs(bytes) <= static_cast<int64_t>(kSmallLimit))
+    return uncounted.add(bytes);
+  uncounted.count();
+  count_use(bytes, std::max<int64_t>(bytes, 0));
 }
 
 /// Blocks of one size, and when one was last wanted or given back.
@@ -209,7 +235,7 @@ void* take(size_t bytes) {
       fail_runtime("memory", "cannot allocate ", bytes, " bytes (", stats().in_use,
                    " in use); use smaller tensors or batches");
   }
-  count_use(static_cast<int64_t>(bytes));
+  count(static_cast<int64_t>(bytes));
   if (observer) observer->taken(p, bytes);
   return p;
 }
@@ -217,7 +243,7 @@ void* take(size_t bytes) {
 void give(void* p, size_t bytes) noexcept {
   if (!p) return;
   if (observer) observer->given(p);
-  count_use(-static_cast<int64_t>(bytes));
+  count(-static_cast<int64_t>(bytes));
   if (bytes <= kSmallLimit) return give_small(p, bytes);
   const size_t size = size_class(bytes);
   // What is cached never exceeds what the program itself needed at its peak.
@@ -232,9 +258,15 @@ void give(void* p, size_t bytes) noexcept {
   std::free(p);
 }
 
-Stats stats() { return {in_use.load(), peak.load(), cached.load()}; }
+Stats stats() {
+  uncounted.count();
+  return {in_use.load(), peak.load(), cached.load()};
+}
 
-void reset_peak() { peak.store(in_use.load()); }
+void reset_peak() {
+  uncounted.count();
+  peak.store(in_use.load());
+}
 
 void empty_cache() {
   if (small_pool) small_pool->clear();

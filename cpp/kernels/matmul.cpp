@@ -10,15 +10,16 @@ namespace {
 template <class T>
 [[gnu::always_inline]] inline Product<T> product_of(const View* out, const View* in,
                                                     const Params& params, int64_t i) {
-  const int64_t m = out[0].shape[1], n = out[0].shape[2];
+  const int64_t m = out[0].shape[out[0].ndim - 2], n = out[0].shape[out[0].ndim - 1];
   // The stride of a single row or column is nobody's business.
   const auto matrix = [i](const View& v) {
-    return Strided2d<T>{static_cast<const T*>(v.data) + i * v.strides[0],
-                        v.shape[1] == 1 ? 1 : v.strides[1], v.shape[2] == 1 ? 1 : v.strides[2]};
+    const int64_t *shape = v.shape + v.ndim - 2, *strides = v.strides + v.ndim - 2;
+    return Strided2d<T>{static_cast<const T*>(v.data) + (i ? i * v.strides[0] : 0),
+                        shape[0] == 1 ? 1 : strides[0], shape[1] == 1 ? 1 : strides[1]};
   };
   return {m,
           n,
-          in[0].shape[2],
+          in[0].shape[in[0].ndim - 1],
           matrix(in[0]),
           matrix(in[1]),
           {params.i[0] ? static_cast<const T*>(in[2].data) : nullptr, 0},
@@ -38,13 +39,13 @@ template <class T>
   else parallel_for(batch, std::max<int64_t>(1, kGemmTask / work), some);
 }
 
-/// out [batch, M, N] contiguous = in0 [batch, M, K] @ in1 [batch, K, N] (+ in2 [N] when i[0]).
-/// Each matrix of in0 and in1 is dense along its rows or along its columns. Of a single product it
-/// is told which rows are done.
+/// out [batch, M, N] contiguous = in0 [batch, M, K] @ in1 [batch, K, N] (+ in2 [N] when i[0]), or
+/// all of them without the batch. Each matrix of in0 and in1 is dense along its rows or along its
+/// columns. Of a single product it is told which rows are done.
 template <class T>
 void leading_matmul(const View* out, const View* in, const Params& params, FaultInfo*,
                     RowsDone done) {
-  if (out[0].shape[0] != 1) return multiply_batch<T>(out, in, params);
+  if (out[0].ndim == 3 && out[0].shape[0] != 1) return multiply_batch<T>(out, in, params);
   Product<T> p = product_of<T>(out, in, params, 0);
   p.done.tell = done.tell;
   p.done.context = done.context;

@@ -126,6 +126,10 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
   block = reduces ? kernels::kLeaf : inner <= most ? most / inner * inner : most;
   for (auto& o : operands)
     if (o.has_tensor()) o.layout = layout_of(shape, o, block);
+  for (const auto& o : operands) {
+    repeats_ = repeats_ || o.layout == Layout::Constant || o.layout == Layout::Periodic;
+    scatters_ = scatters_ || (o.is_written && o.layout != Layout::Straight && o.has_tensor());
+  }
   in_place_ = std::all_of(operands.begin(), operands.end(),
                           [](auto& o) { return o.layout == Layout::Straight; });
 }
@@ -204,11 +208,11 @@ void PointwisePlan::run_buffered(int64_t begin, int64_t end, kernels::FaultInfo*
   const int count = static_cast<int>(operands.size());
   alignas(64) char scratch[kScratch];
   char* buffers[kMaxPointwiseOperands];
-  const int64_t first = std::min(block, end - begin);
+  const int64_t first = std::min(block, end - begin), apart = (block + 63) / 64 * 64 + kApart;
   for (int k = 0; k < count; ++k) {
     const PointwiseOperand& o = operands[k];
-    buffers[k] = scratch + slots_[k] * ((block + 63) / 64 * 64 + kApart);
-    if (o.layout == Layout::Constant || o.layout == Layout::Periodic)
+    buffers[k] = scratch + slots_[k] * apart;
+    if (repeats_ && (o.layout == Layout::Constant || o.layout == Layout::Periodic))
       transfer(shape, o, begin, first, buffers[k], true);
   }
   for (int64_t at = begin; at < end; at += block) {
@@ -222,7 +226,7 @@ void PointwisePlan::run_buffered(int64_t begin, int64_t end, kernels::FaultInfo*
       if (o.layout == Layout::Strided && o.is_read) transfer(shape, o, at, n, buffers[k], true);
     }
     run_steps(place, n, fault);
-    for (int k = 0; k < count; ++k) {
+    for (int k = 0; scatters_ && k < count; ++k) {
       const PointwiseOperand& o = operands[k];
       if (o.is_written && o.layout != Layout::Straight && o.has_tensor())
         transfer(shape, o, at, n, buffers[k], false);

@@ -8,13 +8,21 @@ using kernels::Id;
 namespace {
 
 /// The kernel reads matrices that are dense along rows or along columns; others are copied.
-Tensor dense(const Tensor& t) {
-  const int64_t rows = t.size(-2), cols = t.size(-1);
-  const int64_t row_stride = t.strides()[t.dim() - 2], col_stride = t.strides()[t.dim() - 1];
-  const bool by_rows = (col_stride == 1 || cols == 1) && (row_stride >= cols || rows == 1);
-  const bool by_cols = (row_stride == 1 || rows == 1) && (col_stride >= rows || cols == 1);
-  return by_rows || by_cols ? t : clone(t);
-}
+class Dense {
+ public:
+  explicit Dense(const Tensor& t) : given_(t) {
+    const int64_t rows = t.size(-2), cols = t.size(-1);
+    const int64_t row_stride = t.strides()[t.dim() - 2], col_stride = t.strides()[t.dim() - 1];
+    const bool by_rows = (col_stride == 1 || cols == 1) && (row_stride >= cols || rows == 1);
+    const bool by_cols = (row_stride == 1 || rows == 1) && (col_stride >= rows || cols == 1);
+    if (!by_rows && !by_cols) copy_ = clone(t);
+  }
+  const Tensor& tensor() const { return copy_.defined() ? copy_ : given_; }
+
+ private:
+  const Tensor& given_;
+  Tensor copy_;
+};
 
 Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* bias);
 
@@ -37,7 +45,7 @@ Tensor complex_product(const char* op, const Tensor& a, const Tensor& b) {
   return reshape(out, shape);
 }
 
-/// [B, M, K] @ [B, K, N] (+ bias [N]), not recorded; 2-d tensors count as one batch.
+/// [M, K] @ [K, N] (+ bias [N]), or batches of them, not recorded.
 Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* bias) {
   if (a.dtype() != b.dtype() || (bias && bias->dtype() != a.dtype()))
     fail(a.dtype() == DType::Bool ? ErrorKind::NotImplemented : ErrorKind::Runtime, op,
@@ -54,16 +62,17 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor* b
     const Tensor out = joined(complex_product(op, a, b));
     return bias ? out + *bias : out;
   }
-  auto batched = [](const Tensor& t) { return t.dim() == 2 ? unsqueeze(t, 0) : t; };
-  const Tensor x = batched(dense(a)), y = batched(dense(b));
-  Tensor out = empty({x.size(0), x.size(1), y.size(2)}, a.dtype());
-  Operands inputs{&x, &y};
+  const Dense x(a), y(b);
+  Dims shape = a.shape();
+  shape[shape.size() - 1] = b.size(-1);
+  Tensor out = empty(shape, a.dtype());
+  Operands inputs{&x.tensor(), &y.tensor()};
   const Tensor flat_bias = bias ? contiguous(*bias) : Tensor();
   if (bias) inputs.add(flat_bias);
   Params params;
   params.i[0] = bias != nullptr;
   launch(op, kernel(Id::Matmul, a.dtype()), out, inputs, params);
-  return a.dim() == 2 ? alias(out, {out.size(1), out.size(2)}, {out.size(2), 1}, 0) : out;
+  return out;
 }
 
 void check_inner(const char* op, const Tensor& a, const Tensor& b) {
@@ -133,11 +142,9 @@ Tensor mv(const Tensor& a, const Tensor& v) {
 
 /// x [M, K] @ w [N, K]^T (+ b [N]).
 Tensor linear_matrix(const Tensor& x, const Tensor& w, const Tensor* bias) {
-  const Tensor wt = [&] {
-    GradMode off(false);
-    return mT(w);
-  }();
-  Tensor out = product("linear", x, wt, bias);
+  const Tensor turned =
+      alias(w, {w.size(1), w.size(0)}, {w.strides()[1], w.strides()[0]}, w->offset);
+  Tensor out = product("linear", x, turned, bias);
   // The bias comes first, as among PyTorch's next_functions.
   const int at = bias ? 1 : 0;
   if (Recorder r = bias ? Recorder{bias, &x, &w} : Recorder{&x, &w}; r)

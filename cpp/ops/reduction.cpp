@@ -11,6 +11,13 @@ using kernels::Id;
 
 namespace {
 
+/// Gives a tensor that nobody has seen yet another shape.
+Tensor shaped(Tensor fresh, const Dims& shape) {
+  fresh->shape = shape;
+  fresh->strides = contiguous_strides(shape);
+  return fresh;
+}
+
 /// One group of neighbouring dimensions [first, last] of a row-major tensor, kept as sizes of 1.
 Tensor reduce_group(const char* op, Id id, const Tensor& t, int first, int last, DType out_dtype) {
   int64_t outer = 1, reduced = 1, inner = 1;
@@ -28,8 +35,8 @@ Tensor reduce_group(const char* op, Id id, const Tensor& t, int first, int last,
 /// The reduction of a row-major tensor; dimensions stay with size 1.
 Tensor reduce_row_major(const char* op, Id id, Tensor t, uint32_t bits, DType out_dtype) {
   if (t.dim() == 0 || bits == 0) {
-    const Tensor flat = alias(t, {t.numel()}, {1}, t->offset);
-    return reshape(reduce_group(op, id, unsqueeze(flat, 1), 1, 1, out_dtype), t.shape());
+    const Tensor single = alias(t, {t.numel(), 1}, {1, 1}, t->offset);
+    return shaped(reduce_group(op, id, single, 1, 1, out_dtype), t.shape());
   }
   for (int last = t.dim() - 1; last >= 0; --last) {
     if (!(bits & (1u << last))) continue;
@@ -49,8 +56,9 @@ Tensor reduce_any_layout(const char* op, Id id, const Tensor& t, uint32_t bits, 
   for (int d = 0; d < t.dim(); ++d)
     if (bits & (1u << order[d])) permuted_bits |= 1u << d;
   const Tensor straight = contiguous(permute(t, order));
-  return contiguous(
+  const Tensor kept = contiguous(
       permute(reduce_row_major(op, id, straight, permuted_bits, out_dtype), inverse_order(order)));
+  return alias(kept, kept.shape(), kept.strides(), kept->offset);
 }
 
 Tensor reduce(const char* op, Id id, const Tensor& t, uint32_t bits, bool keepdim,
@@ -61,9 +69,8 @@ Tensor reduce(const char* op, Id id, const Tensor& t, uint32_t bits, bool keepdi
     const uint32_t parts = t.dim() ? bits : 0;
     return joined(reduce(op, id, view_as_real(t), parts, keepdim, real_of(out_dtype)));
   }
-  const Tensor kept = reduce_any_layout(op, id, t, bits, out_dtype);
-  const Dims shape = reduced_shape(t.shape(), bits, keepdim);
-  return alias(kept, shape, contiguous_strides(shape), kept->offset);
+  return shaped(reduce_any_layout(op, id, t, bits, out_dtype),
+                reduced_shape(t.shape(), bits, keepdim));
 }
 
 void require_elements(const char* op, const Tensor& t, const OptDims& axes, uint32_t bits) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <type_traits>
 
 #include "autograd/node.h"
@@ -33,15 +34,25 @@ std::span<const UpdateRule> rules_of(std::tuple<Rule...>*) {
   return rules;
 }
 
-/// A tensor as contiguous elements; a copy of a strided one is written back.
-struct Straight {
-  explicit Straight(const Tensor& t) : original(t), elements(contiguous(t)) {}
-  void written() const {
-    if (!elements.same_as(original))
-      launch("step", kernel(kernels::Id::Copy, original.dtype()), original, elements);
-    original->storage->bump_version();
+/// A tensor as contiguous real elements, for every rule treats the parts of complex numbers apart;
+/// a copy of a strided one is written back.
+class Straight {
+ public:
+  explicit Straight(const Tensor& t) : given_(t) {
+    if (is_complex(t.dtype())) reals_ = in_reals(t);
+    if (!original().is_contiguous()) copy_ = contiguous(original());
   }
-  Tensor original, elements;
+  const Tensor& elements() const { return copy_.defined() ? copy_ : original(); }
+  void written() const {
+    if (copy_.defined())
+      launch("step", kernel(kernels::Id::Copy, copy_.dtype()), original(), copy_);
+    original()->storage->bump_version();
+  }
+
+ private:
+  const Tensor& original() const { return reals_.defined() ? reals_ : given_; }
+  const Tensor& given_;
+  Tensor reals_, copy_;
 };
 
 kernels::View view_of(const Tensor& t) {
@@ -144,23 +155,22 @@ void run_update(const UpdateRule& rule, const UpdateItem& item, StepScalars& sca
   check_gradient(rule, item);
   check_state(rule, item);
   GradMode off(false);
-  // Every rule treats the parts of complex numbers apart.
-  const Straight p(in_reals(item.param)), g(in_reals(item.grad));
-  Operands out(p.elements);
-  InlineVector<Straight, formulas::kMaxSlots> slots;
+  const Straight p(item.param), g(item.grad);
+  Operands out(p.elements());
+  std::optional<Straight> slots[formulas::kMaxSlots];
   int64_t kept = 0;
   for (size_t k = 0; k < rule.slots.size(); ++k) {
     if (!item.slots[k].defined()) continue;
-    slots.push_back(Straight(in_reals(item.slots[k])));
+    out.add(slots[k].emplace(item.slots[k]).elements());
     kept |= int64_t{1} << k;
   }
-  for (const Straight& slot : slots) out.add(slot.elements);
   Params params = params_of(rule, kept);
   count_and_run(rule, item, scalars, params, [&] {
-    launch(rule.name, kernel(kernels::Id::Update, p.elements.dtype()), out, g.elements, params);
+    launch(rule.name, kernel(kernels::Id::Update, p.elements().dtype()), out, g.elements(), params);
   });
   p.written();
-  for (const Straight& slot : slots) slot.written();
+  for (const auto& slot : slots)
+    if (slot) slot->written();
 }
 
 bool ReadyUpdate::possible(const UpdateItem& item) {
