@@ -101,11 +101,21 @@ def grad(
         False,
         materialize_grads if allow_unused is None else allow_unused,
     )
+    if any(map(_core._takes_part, wanted)):  # a class may dress the gradients of its objects
+        dressed: list[Any] = [
+            getattr(leaf, "_as_gradient", _as_it_is)(g)
+            for g, leaf in zip(found, wanted, strict=True)
+        ]
+        found = tuple(dressed)
     if not materialize_grads:
         return found
     return tuple(
         _core.zeros_like(leaf) if g is None else g for g, leaf in zip(found, wanted, strict=True)
     )
+
+
+def _as_it_is(g: Tensor | None) -> Tensor | None:
+    return g
 
 
 def _batched(
