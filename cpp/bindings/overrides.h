@@ -15,6 +15,12 @@ bool subclasses_are_asked();
 PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t positional,
                      PyObject* names, bool subclasses_only);
 
+/// Where the error in flight says that a result was to be on the meta device: the call made again
+/// there, of a tensor its `to`. Null with the error else.
+PyObject* made_on_meta(PyObject* function, PyObject* const* args, Py_ssize_t positional,
+                       PyObject* names);
+PyObject* made_on_meta(PyObject* function, PyObject* args, PyObject* kwargs);
+
 void bind_overrides(py::module_& m);
 
 }  // namespace bx

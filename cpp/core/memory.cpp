@@ -74,6 +74,10 @@ SmallPool* start_small_pool() {
   return small_pool;
 }
 
+/// What a block of that size is while `pretends`.
+constexpr size_t kPretended = size_t{1} << 28;
+alignas(kAlignment) char nowhere[kAlignment];
+
 std::atomic<int64_t> in_use{0}, peak{0}, cached{0};
 
 void count_use(int64_t bytes) {
@@ -193,6 +197,8 @@ void* take(size_t bytes) {
   void* p = nullptr;
   if (bytes <= kSmallLimit) {
     p = take_small(bytes);
+  } else if (pretends && bytes >= kPretended) {
+    return &nowhere;
   } else {
     const size_t size = size_class(bytes);
     if (!BX_POOLS_OFF) {
@@ -215,7 +221,7 @@ void* take(size_t bytes) {
 }
 
 void give(void* p, size_t bytes) noexcept {
-  if (!p) return;
+  if (!p || p == &nowhere) return;
   if (observer) observer->given(p);
   count_use(-static_cast<int64_t>(bytes));
   if (bytes <= kSmallLimit) return give_small(p, bytes);

@@ -16,6 +16,9 @@ void give_small(void* p, size_t bytes) noexcept;
 void* take(size_t bytes);
 void give(void* p, size_t bytes) noexcept;
 
+/// While it is set, large blocks are an address without memory: of who computes no values.
+inline thread_local bool pretends = false;
+
 /// Bytes held by tensors now, the highest such count, and bytes cached for reuse.
 struct Stats {
   int64_t in_use, peak, cached;

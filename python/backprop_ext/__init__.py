@@ -238,6 +238,7 @@ _lazy = [
     "hub",
     "jit",
     "keras",
+    "library",
     "masked",
     "multiprocessing",
     "onnx",
@@ -265,6 +266,7 @@ __getattr__ = missing_from(
         "get_autocast_dtype": ".amp",
         "_segment_reduce": "._segments",
         "is_storage": ".storage",
+        "ops": "._ops",
         "vmap": "._vmap",
     }
     | dict.fromkeys(("_sample_dirichlet", "_standard_gamma", "binomial"), ".distributions._draws")
