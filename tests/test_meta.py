@@ -106,7 +106,10 @@ def test_checks_are_made() -> None:
         X.view(7)
     with pytest.raises(TypeError, match="meta"):
         X.numpy()
-    for f in (X.item, X.tolist, X.cpu, X.nonzero, lambda: bool(X[0, 0]), lambda: X.to("cpu")):
+    for f in (X.item, lambda: bool(X[0, 0]), lambda: float(X.sum())):
+        with pytest.raises(RuntimeError, match="item"):
+            f()
+    for f in (X.tolist, X.cpu, X.nonzero, lambda: X.to("cpu")):
         with pytest.raises(NotImplementedError, match="no data"):
             f()
 

@@ -221,6 +221,7 @@ _lazy = [
     "_dynamo",
     "_C",
     "__config__",
+    "__future__",
     "accelerator",
     "amp",
     "backends",

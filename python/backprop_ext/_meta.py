@@ -212,7 +212,12 @@ class MetaTensor(Tensor):
         """TypeError: there are no values."""
         raise TypeError("[numpy] can't convert meta device type tensor to numpy: it has no values")
 
-    item = tolist = cpu = __bool__ = __float__ = __int__ = __index__ = _no_data
+    def item(self) -> Any:
+        """RuntimeError: there are no values."""
+        raise RuntimeError("[item] Tensor.item() cannot be called on meta tensors: no values")
+
+    tolist = cpu = _no_data
+    __bool__ = __float__ = __int__ = __index__ = item
     __complex__ = __reduce_ex__ = _no_data
 
 
