@@ -5,24 +5,9 @@ A Parameter stays the object that it is here, and takes other values, whatever t
 
 from __future__ import annotations
 
-_state = {"overwrite": False, "swap": False}
+from functools import partial
 
-
-def set_overwrite_module_params_on_conversion(value: bool) -> None:
-    """Remembered."""
-    _state["overwrite"] = value
-
-
-def get_overwrite_module_params_on_conversion() -> bool:
-    """What was set."""
-    return _state["overwrite"]
-
-
-def set_swap_module_params_on_conversion(value: bool) -> None:
-    """Remembered."""
-    _state["swap"] = value
-
-
-def get_swap_module_params_on_conversion() -> bool:
-    """What was set."""
-    return _state["swap"]
+for _name in ("overwrite", "swap"):
+    _state = {"value": False}
+    globals()[f"get_{_name}_module_params_on_conversion"] = partial(_state.get, "value")
+    globals()[f"set_{_name}_module_params_on_conversion"] = partial(_state.__setitem__, "value")

@@ -267,7 +267,7 @@ __getattr__ = missing_from(
         "get_autocast_dtype": ".amp",
         "_segment_reduce": "._segments",
         "is_storage": ".storage",
-        "ops": "._ops",
+        "ops": ".library",
         "vmap": "._vmap",
     }
     | dict.fromkeys(("_sample_dirichlet", "_standard_gamma", "binomial"), ".distributions._draws")

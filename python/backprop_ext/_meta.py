@@ -1,7 +1,6 @@
 """The meta device: tensors of a shape and a type without values.
 
-An operation on them runs as always, its checks and its place in the graph with it, but for its
-kernels (cpp/launch/launch.h), and memory that no kernel writes costs nothing. What would hand out
+An operation on them runs as always, but for its kernels (cpp/launch/launch.h). What would hand out
 values raises.
 Source: https://docs.pytorch.org/docs/stable/meta.html
 """
@@ -200,13 +199,6 @@ class MetaTensor(Tensor):
     def data_ptr(self) -> int:
         """0."""
         return 0
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        if id(self) not in memo:
-            with silently():
-                copied = _leaf(self.detach().clone(), type(self), self.requires_grad)
-            memo[id(self)] = copied
-        return memo[id(self)]
 
     def numpy(self, *, force: bool = False) -> Any:
         """TypeError: there are no values."""

@@ -115,7 +115,8 @@ def grad(
         False,
         materialize_grads if allow_unused is None else allow_unused,
     )
-    if any(map(_core._takes_part, wanted)):  # a class may dress the gradients of its objects
+    if _core._subclasses_are_asked() and any(map(_core._takes_part, wanted)):
+        # A class may dress the gradients of its objects.
         dressed: list[Any] = [
             getattr(leaf, "_as_gradient", _as_it_is)(g)
             for g, leaf in zip(found, wanted, strict=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._core import Tensor
-from . import forward_ad
 from .engine import grad
 from .grad_mode import enable_grad, is_grad_enabled, no_grad
 
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from .._core import _FunctionLink
 
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
+
+
+_level_is_open = False  # forward_ad's, where a jvp is enough
 
 
 class FunctionCtx:
@@ -107,7 +109,7 @@ class Function:
         """The gradients of the arguments. Raises NotImplementedError where there is none."""
         vjp = ctx._function.vjp
         if vjp is Function.vjp:
-            if ctx._function.jvp is not Function.jvp and forward_ad._duals is not None:
+            if ctx._function.jvp is not Function.jvp and _level_is_open:
                 return _transposed(ctx, grad_outputs)
             raise NotImplementedError(
                 f"[{ctx._function.__name__}] there is no backward; define a static "
@@ -129,7 +131,7 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """The results of forward, recorded."""
         ctx = FunctionCtx(cls, args)
-        if forward_ad._duals is not None:
+        if _level_is_open:
             ctx._shapes = [(*a.shape, a.dtype) if isinstance(a, Tensor) else None for a in args]
         with no_grad():
             if cls.setup_context is Function.setup_context:

@@ -1,50 +1,7 @@
 """Masked tensors, and reductions over the elements that a mask selects: torch.masked."""
 
-from ._ops import (
-    amax,
-    amin,
-    argmax,
-    argmin,
-    cumprod,
-    cumsum,
-    log_softmax,
-    logaddexp,
-    logsumexp,
-    mean,
-    median,
-    norm,
-    normalize,
-    prod,
-    softmax,
-    softmin,
-    std,
-    sum,
-    var,
-)
-from .maskedtensor import MaskedTensor, as_masked_tensor, is_masked_tensor, masked_tensor
+from . import _ops, maskedtensor
+from ._ops import *  # noqa: F403
+from .maskedtensor import *  # noqa: F403
 
-__all__ = [
-    "MaskedTensor",
-    "amax",
-    "amin",
-    "argmax",
-    "argmin",
-    "as_masked_tensor",
-    "cumprod",
-    "cumsum",
-    "is_masked_tensor",
-    "log_softmax",
-    "logaddexp",
-    "logsumexp",
-    "masked_tensor",
-    "mean",
-    "median",
-    "norm",
-    "normalize",
-    "prod",
-    "softmax",
-    "softmin",
-    "std",
-    "sum",
-    "var",
-]
+__all__ = [*_ops.__all__, *maskedtensor.__all__]

@@ -1,10 +1,9 @@
 """Tensors in which a mask says which elements there are.
 
-A masked tensor is the tensor of its data, of the values of sparse data, with a mask of the same
-shape and layout beside it. An operation is looked up by its name in the tables below, works on the
-data, and sets the mask beside the result. Every operand passes a gate (`GetData`): on the way
-back it stops what comes for hidden elements, so that a NaN behind the mask stays there, and notes
-which elements have a gradient.
+A masked tensor is its data, of sparse data the values, with a mask beside it. An operation is found
+by its name in the tables below and works on the data. Every operand passes a gate (`GetData`): on
+the way back it stops what comes for hidden elements, so that a NaN behind the mask stays there, and
+notes which elements have a gradient.
 Source: https://docs.pytorch.org/docs/stable/masked.html
 """
 
@@ -12,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -152,26 +152,17 @@ def _fitting(data: Any, mask: Any) -> tuple[Tensor, Tensor]:
         if is_masked_tensor(value) or not isinstance(value, Tensor):
             raise TypeError(f"[masked_tensor] {name} is a {type(value).__name__}; pass a Tensor")
     if data.layout is not mask.layout:
-        raise TypeError(
-            f"[masked_tensor] data and mask must have the same layout, these are {data.layout} and "
-            f"{mask.layout}; convert one"
-        )
+        raise TypeError(f"[masked_tensor] {data.layout} and {mask.layout}; pass the same layout")
     if data.layout is sparse_coo:
         data, mask = data.coalesce(), mask.coalesce()
     if type(data) is not type(mask):
-        raise TypeError(
-            f"[masked_tensor] data is a {type(data).__name__}, mask a {type(mask).__name__}; they "
-            "must have the same type"
-        )
+        raise TypeError(f"[masked_tensor] {type(data)} and {type(mask)}; pass the same type")
     if mask.dtype is not _core.bool:
         raise TypeError(f"[masked_tensor] mask must have dtype bool, not {mask.dtype}")
     if data.is_complex() or data.dtype in (_core.bfloat16, _core.uint8):
         raise TypeError(f"[masked_tensor] {data.dtype} is not supported in MaskedTensor")
     if tuple(data.shape) != tuple(mask.shape):
-        raise ValueError(
-            f"[masked_tensor] data.size() is {tuple(data.shape)}, mask.size() {tuple(mask.shape)}; "
-            "they must be equal"
-        )
+        raise ValueError(f"[masked_tensor] {data.shape} and {mask.shape}; pass the same shape")
     if data.layout is not strided and not _same(_places(data), _places(mask)):
         if len(_flat(data)) == len(_flat(mask)):
             raise ValueError("[masked_tensor] data and mask are sparse with different indices")
@@ -201,11 +192,9 @@ def _match(a: Any, b: Any) -> bool:
 
 
 def _refuse(name: str) -> NoReturn:
-    warnings.warn(
-        f"[{name}] is not implemented for MaskedTensor; call get_data() or to_tensor(value) first",
-        stacklevel=4,
-    )
-    raise TypeError(f"[{name}] no implementation found for MaskedTensor; use to_tensor(value)")
+    text = f"[{name}] is not implemented for MaskedTensor; use to_tensor(value)"
+    warnings.warn(text, stacklevel=4)
+    raise TypeError(text)
 
 
 def _each(value: Any, f: Callable[[Any], Any]) -> Any:
@@ -215,40 +204,35 @@ def _each(value: Any, f: Callable[[Any], Any]) -> Any:
     return f(value) if isinstance(value, Tensor) else value
 
 
-def _unary(func: Any, args: Any, kwargs: Any, inplace: bool) -> Any:
-    if any(isinstance(v, Tensor) for v in (*args[1:], *kwargs.values())) or not is_masked_tensor(
-        args[0]
-    ):
-        raise TypeError(
-            f"[{func.__name__}] MaskedTensor unary ops do not support additional Tensor arguments"
-        )
-    x, *rest = args
-    mask, link = x._masked_mask, SimpleNamespace(mask=x._masked_mask)
-    data = _plain(x) if inplace else _gated(x, mask, lambda: link.mask)
-    result = func(data, *rest, **kwargs)
-    return x if inplace else _with_mask(result, mask, link)
+def _by_element(func: Any, args: Any, kwargs: Any, mask: Tensor | None = None) -> Any:
+    mask = args[0]._masked_mask if mask is None else mask
+    link = SimpleNamespace(mask=mask)
+    given = [_gated(v, mask, lambda: link.mask) for v in args]
+    if func.__name__.endswith("_"):
+        given[0] = _plain(args[0])
+    result = func(*given, **kwargs)
+    return args[0] if result is given[0] else _with_mask(result, mask, link)
 
 
-def _binary(func: Any, args: Any, kwargs: Any, inplace: bool) -> Any:
+def _unary(func: Any, args: Any, kwargs: Any) -> Any:
+    if any(isinstance(v, Tensor) for v in (*args[1:], *kwargs.values())):
+        raise TypeError(f"[{func.__name__}] of a MaskedTensor takes no other Tensor; pass a number")
+    return _by_element(func, args, kwargs)
+
+
+def _binary(func: Any, args: Any, kwargs: Any) -> Any:
     a, b, *rest = args
-    if any(isinstance(v, Tensor) for v in rest):
-        raise TypeError(f"[{func.__name__}] MaskedTensor binary ops support two Tensor arguments")
     if not _match(a, b):
-        raise ValueError(
-            f"[{func.__name__}] Input masks must match; take to_tensor(value) of one of them"
-        )
-    if inplace and not is_masked_tensor(a):
+        raise ValueError(f"[{func.__name__}] Input masks must match; take to_tensor(value) of one")
+    if func.__name__.endswith("_") and not is_masked_tensor(a):
         raise AttributeError(f"[{func.__name__}] a MaskedTensor into a Tensor; use get_data()")
     mask = (a if is_masked_tensor(a) else b)._masked_mask
     if mask.layout is strided:
-        shapes = [_plain(v).shape for v in (a, b) if isinstance(v, Tensor)]
+        shapes = [v.shape for v in (a, b) if isinstance(v, Tensor)]
         mask = mask.expand(broadcast_shapes(*shapes) if shapes[1:] else shapes[0])
     elif isinstance(b, Tensor) and not is_masked_tensor(b):
         b = _flat(b)
-    link = SimpleNamespace(mask=mask)
-    x, y = (_gated(v, mask, lambda: link.mask) for v in (a, b))
-    result = func(_plain(a) if inplace else x, y, *rest, **kwargs)
-    return a if inplace else _with_mask(result, mask, link)
+    return _by_element(func, (a, b, *rest), kwargs, mask)
 
 
 def _alike(func: Any, args: Any, kwargs: Any) -> Any:
@@ -287,20 +271,12 @@ def _alike(func: Any, args: Any, kwargs: Any) -> Any:
     return tuple(made) if several else made[0]
 
 
-def _same_places(func: Any, args: Any, kwargs: Any) -> Any:
-    x, *rest = args
-    mask, link = x._masked_mask, SimpleNamespace(mask=x._masked_mask)
-    given = _gated(x, mask, lambda: link.mask)
-    data = func(given, *rest, **kwargs)
-    if data is given:
-        return x
-    return _with_mask(data, mask.clone() if mask.layout is strided else mask, link)
-
-
 def _reduced(name: str, args: Any, kwargs: Any) -> Any:
     from . import _ops
 
     x = args[0]
+    if name.startswith("arg") and x.is_sparse_coo():
+        x = x.to_dense()
     mask, data = _flat(x._masked_mask), _gated(x, x._masked_mask)
     whole = len(args) == 1 and not kwargs
     if x._masked_mask.layout is not strided and not whole:
@@ -327,9 +303,7 @@ def _reduction(input: Any, dim: Any, keepdim: bool = False, dtype: Any = None) -
 def _where(*args: Any, **kwargs: Any) -> Any:
     if len(args) != 3 or kwargs:
         raise ValueError(f"[where] {len(args)} arguments; pass a condition and two tensors")
-    condition = args[0]
-    if is_masked_tensor(condition):
-        _refuse("where")
+    condition = args[0] if not is_masked_tensor(args[0]) else _refuse("where")
     both = [_core.as_tensor(t) for t in args[1:]]
     masks = [
         getattr(t, "_masked_mask", None)
@@ -350,10 +324,8 @@ def _where(*args: Any, **kwargs: Any) -> Any:
 def _softmax(x: MaskedTensor, dim: Any = None, *args: Any, dtype: Any = None, **_: Any) -> Any:
     from . import _ops
 
-    link = SimpleNamespace(mask=x._masked_mask)
     kind = next((v for v in args if isinstance(v, _core.dtype)), dtype)
-    data = _gated(x, x._masked_mask, lambda: link.mask)
-    return _with_mask(_ops.softmax(data, dim, dtype=kind, mask=x._masked_mask), link.mask, link)
+    return _by_element(_ops.softmax, (x, dim), {"dtype": kind, "mask": x._masked_mask})
 
 
 def _in_layout(x: MaskedTensor, kind: layouts) -> MaskedTensor:
@@ -361,9 +333,7 @@ def _in_layout(x: MaskedTensor, kind: layouts) -> MaskedTensor:
     if mask.layout is kind:
         return x
     if kind is sparse_csr and mask.ndim != 2:
-        raise ValueError(
-            f"[to_sparse_csr] a matrix is needed, the tensor has shape {tuple(mask.shape)}"
-        )
+        raise ValueError(f"[to_sparse_csr] shape {tuple(mask.shape)}; pass a matrix")
     data = _whole(_gated(x, mask), mask)
     if kind is strided:
         return _with_mask(data.to_dense(), mask.to_dense())
@@ -398,17 +368,11 @@ class MaskedTensor(Tensor):
     _link: Any
 
     def __new__(cls, data: Any, mask: Any, requires_grad: bool = False) -> Any:
-        """A leaf with a copy of both.
-
-        TypeError for other kinds and types, ValueError for two shapes.
-        """
+        """A leaf with a copy of both; TypeError or ValueError where they do not fit."""
         data, mask = _fitting(data, mask)
         if data.requires_grad:
-            warnings.warn(
-                "[masked_tensor] it is not recommended to make a MaskedTensor of a tensor that "
-                "requires grad; use as_masked_tensor, or data.detach().clone()",
-                stacklevel=3,
-            )
+            text = "[masked_tensor] the data requires grad; use as_masked_tensor, or detach() it"
+            warnings.warn(text, stacklevel=3)
         values = _flat(data.detach()).clone()
         made = _core._make_subclass(cls, values, requires_grad)
         mask = mask.clone() if mask.layout is strided else mask
@@ -417,10 +381,7 @@ class MaskedTensor(Tensor):
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """What the tables have for the operation's name.
-
-        TypeError, with a warning, for one that is not there.
-        """
+        """What the tables have for the operation's name; TypeError, with a warning, for none."""
         kwargs = dict(kwargs or {})
         name = func.__name__
         if name == "__get__":
@@ -436,14 +397,13 @@ class MaskedTensor(Tensor):
         if stem in _UNARY | _BINARY:
             if wrong := _ONLY_BY_NAME & set(kwargs):
                 raise ValueError(f"[{name}] {sorted(wrong)} of a MaskedTensor; leave it out")
-            run = _unary if stem in _UNARY else _binary
-            return run(func, args, kwargs, stem != name)
+            return (_unary if stem in _UNARY else _binary)(func, args, kwargs)
         if name in _REDUCTIONS:
             return _reduced(name, args, kwargs)
         if name in _ALIKE:
             return _alike(func, args, kwargs)
         if name in _SAME_PLACES and is_masked_tensor(args[0]):
-            return _same_places(func, args, kwargs)
+            return _by_element(func, args, kwargs)
         if name in _OTHERS:
             return _OTHERS[name](*args, **kwargs)
         _refuse(name)
@@ -482,58 +442,17 @@ class MaskedTensor(Tensor):
         g = None if value is None else _plain(value)
         _grad.__set__(self, g)
 
-    @grad.deleter
-    def grad(self) -> None:
-        self.grad = None
-
-    shape = property(lambda self: self._masked_mask.shape)  # of sparse data, not of its values
-    ndim = property(lambda self: self._masked_mask.ndim)
-    layout = property(lambda self: self._masked_mask.layout)
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether the data is sparse."""
-        return self.layout is not strided
-
-    def is_sparse_coo(self) -> bool:
-        """Whether the layout is torch.sparse_coo."""
-        return self.layout is sparse_coo
-
-    def is_sparse_csr(self) -> bool:  # type: ignore[override]
-        """Whether the layout is torch.sparse_csr."""
-        return self.layout is sparse_csr
-
-    def dim(self) -> int:
-        """The number of dimensions."""
-        return self._masked_mask.ndim
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or one of its entries."""
-        return self.shape if dim is None else self.shape[dim]
-
-    def numel(self) -> int:
-        """The number of elements, hidden ones too."""
-        return self._masked_mask.numel()
-
     def item(self) -> Any:
         """The only element. ValueError where it is hidden."""
         if not bool(self._masked_mask):
             raise ValueError("[item] the element is hidden; use to_tensor(value)")
         return self._masked_data.item()
 
-    def tolist(self) -> Any:
+    def tolist(self, *_: Any, **__: Any) -> Any:
         """RuntimeError: there are elements that are hidden."""
         raise RuntimeError("[tolist] of a MaskedTensor; use to_tensor(value)")
 
-    def numpy(self, *, force: bool = False) -> Any:
-        """RuntimeError: there are elements that are hidden."""
-        raise RuntimeError("[numpy] of a MaskedTensor; use to_tensor(value)")
-
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.numpy()
-
-    def __len__(self) -> int:
-        return len(self._masked_mask)
+    numpy = __array__ = tolist
 
     def __iter__(self) -> Any:
         _refuse("unbind")
@@ -564,17 +483,26 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "to_sparse_coo": lambda x: _in_layout(x, sparse_coo),
     "to_sparse_csr": lambda x: _in_layout(x, sparse_csr),
 }
+
+
+def _of_mask(name: str) -> Any:
+    return lambda self, *args: getattr(self._masked_mask, name)(*args)
+
+
+for _name in ("to", "type"):  # methods that are no compiled operations, and ask nobody
+    _plainly = getattr(Tensor, _name)
+    setattr(MaskedTensor, _name, lambda *a, _func=_plainly, **k: _by_element(_func, a, k))
 for _name in ("to_dense", "to_sparse", "to_sparse_coo", "to_sparse_csr"):
     setattr(MaskedTensor, _name, lambda self, _to=_OTHERS[_name]: _to(self))
-for _name in ("to", "type", "indices", "values", "crow_indices", "col_indices", "coalesce", "_nnz"):
-    _plainly = getattr(Tensor, _name)
-    setattr(
-        MaskedTensor,
-        _name,
-        lambda self, *args, _func=_plainly, **kwargs: MaskedTensor.__torch_function__(
-            _func, (), (self, *args), kwargs
-        ),
-    )
+for _name in ("indices", "values", "crow_indices", "col_indices", "coalesce", "_nnz"):
+    setattr(MaskedTensor, _name, lambda self, _name=_name: _refuse(_name))
+for _name in ("dim", "size", "numel", "__len__"):  # of sparse data, not of its values
+    setattr(MaskedTensor, _name, _of_mask(_name))
+for _name, _of in {"coo": {sparse_coo}, "csr": {sparse_csr}, "": {sparse_coo, sparse_csr}}.items():
+    _asks: Any = lambda self, of=_of: self.layout in of  # noqa: E731
+    setattr(MaskedTensor, f"is_sparse_{_name}".rstrip("_"), _asks if _name else property(_asks))
+for _name in ("shape", "ndim", "layout"):
+    setattr(MaskedTensor, _name, property(attrgetter(f"_masked_mask.{_name}")))
 for _name in ("add", "sub", "mul", "div", "remainder", "pow", "floor_divide"):
     _symbol = {"div": "truediv", "remainder": "mod", "floor_divide": "floordiv"}.get(_name, _name)
     setattr(MaskedTensor, f"__i{_symbol}__", lambda s, o, _to=f"{_name}_": getattr(s, _to)(o))
