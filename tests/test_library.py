@@ -63,6 +63,18 @@ def test_one_that_writes_and_one_without_derivative() -> None:
         itself(bx.ones(1))
 
 
+def test_define_and_impl() -> None:
+    library.define("ours::twice", "(Tensor x) -> Tensor")
+    with pytest.raises(NotImplementedError, match="kernel"):
+        bx.ops.ours.twice(bx.ones(1))
+    library.impl("ours::twice", "cpu", lambda x: x * 2)
+    assert bx.ops.ours.twice(bx.ones(1)).tolist() == [2]
+    lib = library.Library("ours", "FRAGMENT")
+    lib.define("thrice(Tensor x) -> Tensor")
+    lib.impl("thrice", lambda x: x * 3, "CPU")
+    assert bx.ops.ours.thrice(bx.ones(1)).tolist() == [3]
+
+
 def test_operations_of_the_package_by_their_name() -> None:
     aten = bx.ops.aten
     assert aten.add(bx.ones(1), 1).tolist() == [2]
@@ -83,6 +95,7 @@ def test_operations_of_the_package_by_their_name() -> None:
         (ValueError, lambda: library.custom_op("a::b", mutates_args=())(lambda x: x)),
         (TypeError, lambda: library.custom_op("a::b")),  # type: ignore[call-arg]
         (RuntimeError, lambda: library.register_autograd("a::unknown", abs)),
+        (ValueError, lambda: library.Library("a", "OTHER")),
         (AttributeError, lambda: bx.ops.ours.missing),
     ],
 )

@@ -100,7 +100,7 @@ def on_cpu(place: str | int | device, kind: type[Exception] = AssertionError) ->
         from . import _meta  # noqa: F401 (from here on such calls are taken over)
 
         raise OnMetaError(
-            "[device] meta was asked for; there is no such tensor of that: pass it sizes"
+            "[device] meta was asked for where no tensor is made of sizes; write 'cpu'"
         )
     if found.type != "cpu" or found.index not in (None, 0):
         raise (kind if found.type in _BY_NAME else RuntimeError)(

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Any]
 
-__all__ = ["custom_op", "ops", "register_autograd", "register_fake", "register_kernel"]
+__all__ = [
+    "Library",
+    "custom_op",
+    "define",
+    "impl",
+    "ops",
+    "register_autograd",
+    "register_fake",
+    "register_kernel",
+]
 
 
 class OpOverload:
@@ -207,9 +216,22 @@ def custom_op(
     return make if fn is None else make(fn)
 
 
-def register_kernel(op: Any, device_types: Any, func: Run | None = None, /, **_: Any) -> Any:
-    """CustomOpDef.register_kernel of an operation or its name."""
-    return _found(op).register_kernel(device_types, func)
+def define(qualname: str, schema: str, *, lib: Any = None, tags: Any = ()) -> None:
+    """An operation with a schema; impl() gives it a function."""
+
+    def without_kernel(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"[{qualname}] there is no kernel; give one by impl()")
+
+    CustomOpDef(qualname, without_kernel, ())
+
+
+def impl(qualname: Any, types: Any, func: Run | None = None, /, **_: Any) -> Any:
+    """The function of an operation, CustomOpDef.register_kernel."""
+    kinds = "cpu" if types in ("CPU", "default") or "Composite" in str(types) else types
+    return _found(qualname).register_kernel(kinds, func)
+
+
+register_kernel = impl
 
 
 def register_fake(op: Any, func: Run | None = None, /, **options: Any) -> Any:
@@ -221,3 +243,22 @@ def register_fake(op: Any, func: Run | None = None, /, **options: Any) -> Any:
 def register_autograd(op: Any, backward: Run, /, *, setup_context: Any = None, **_: Any) -> None:
     """CustomOpDef.register_autograd of an operation or its name."""
     _found(op).register_autograd(backward, setup_context=setup_context)
+
+
+class Library:
+    """The operations of a namespace: define and impl by their short names."""
+
+    def __init__(self, ns: str, kind: str, dispatch_key: str = "CPU") -> None:
+        if kind not in ("DEF", "IMPL", "FRAGMENT"):
+            raise ValueError(f"[Library] {kind=}; pass 'DEF', 'IMPL' or 'FRAGMENT'")
+        self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
+
+    def define(self, schema: str, alias_analysis: str = "", **options: Any) -> str:
+        """`name(Tensor x) -> Tensor`; returns the name."""
+        name = schema.partition("(")[0].strip()
+        define(f"{self.ns}::{name}", schema)
+        return name
+
+    def impl(self, op_name: str, fn: Run, dispatch_key: str = "", **options: Any) -> None:
+        """The function of an operation."""
+        impl(f"{self.ns}::{op_name}", dispatch_key or self.dispatch_key, fn)
