@@ -109,7 +109,7 @@ def test_checks_are_made() -> None:
     for f in (X.item, lambda: bool(X[0, 0]), lambda: float(X.sum())):
         with pytest.raises(RuntimeError, match="item"):
             f()
-    for f in (X.tolist, X.cpu, X.nonzero, lambda: X.to("cpu")):
+    for f in (X.tolist, X.cpu, X.nonzero, lambda: X.to("cpu"), lambda: X[X > 0]):
         with pytest.raises(NotImplementedError, match="no data"):
             f()
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -74,8 +75,8 @@ SmallPool* start_small_pool() {
   return small_pool;
 }
 
-/// What a block of that size is while `pretends`.
-constexpr size_t kPretended = size_t{1} << 28;
+/// What a block of that size is while `pretends`; small ones are zeros, which the host may read.
+constexpr size_t kPretended = size_t{1} << 28, kZeros = size_t{1} << 20;
 alignas(kAlignment) char nowhere[kAlignment];
 
 std::atomic<int64_t> in_use{0}, peak{0}, cached{0};
@@ -215,6 +216,7 @@ void* take(size_t bytes) {
       fail_runtime("memory", "cannot allocate ", bytes, " bytes (", stats().in_use,
                    " in use); use smaller tensors or batches");
   }
+  if (pretends) std::memset(p, 0, std::min(bytes, kZeros));
   count_use(static_cast<int64_t>(bytes));
   if (observer) observer->taken(p, bytes);
   return p;

@@ -41,8 +41,10 @@ _CREATES = {
 # Their results, or the shapes of them, depend on values.
 _NEEDS_VALUES = {
     *("allclose", "bincount", "equal", "histc", "is_nonzero", "masked_select", "nonzero"),
-    *("unique", "unique_consecutive", "tensor_split", "__contains__", "cpu"),
+    *("argwhere", "unique", "unique_consecutive", "__contains__"),
 }
+# Where a tensor is given beside the first.
+_NEEDS_VALUES_BESIDE = {"repeat_interleave", "tensor_split"}
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def make(func: Any, args: Any, kwargs: Any) -> Any:
         args = [a for a in args if not isinstance(a, (str, device))]
         with silently():
             cast = func.detach().to(*args, **kwargs)
-        return as_meta(cast)
+        return as_meta(cast).requires_grad_(func.requires_grad)
     requires_grad = kwargs.pop("requires_grad", False)
     with silently():
         made = func(*args, **kwargs)
@@ -150,6 +152,11 @@ def _no_data(self: Tensor, *args: Any, **kwargs: Any) -> NoReturn:
     )
 
 
+def _has_bools(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(i, MetaTensor) and i.dtype in (_core.bool, _core.uint8) for i in parts)
+
+
 class MetaTensor(Tensor):
     """A shape and a type; no values."""
 
@@ -161,9 +168,12 @@ class MetaTensor(Tensor):
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The call without its kernels. NotImplementedError where values are needed."""
         name = getattr(func, "__name__", "")
-        if name in _NEEDS_VALUES:
-            _no_data(args[0])
         kwargs = dict(kwargs or {})
+        beside = any(isinstance(value, MetaTensor) for value in (*args[1:], *kwargs.values()))
+        if name in _NEEDS_VALUES or (beside and name in _NEEDS_VALUES_BESIDE):
+            _no_data(args[0])
+        if name == "__getitem__" and _has_bools(args[1]):
+            _no_data(args[0])
         if (place := kwargs.pop("device", None)) is not None and device(place) != META:
             with DisableTorchFunctionSubclass():
                 return func(*args, device=place, **kwargs)
