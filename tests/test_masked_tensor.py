@@ -88,6 +88,9 @@ def test_writing_in_place() -> None:
     x.mul_(x).sqrt_()
     assert flat(x) == "MaskedTensor( [ [ 1.0000, --, 3.0000], [ --, --, 6.0000] ] )"
     assert flat(x.copy_(made())) == flat(made())
+    x[0].add_(1)  # what is taken from a masked tensor is a copy
+    as_masked_tensor(DATA, MASK).add_(1)
+    assert flat(x) == flat(made())
 
 
 @pytest.mark.parametrize(

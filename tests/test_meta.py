@@ -81,6 +81,18 @@ def test_a_module_made_there_is_given_memory_or_values() -> None:
     assert bx.equal(other.eval()(images), real(images))
 
 
+def test_it_may_be_the_default() -> None:
+    bx.set_default_device("meta")
+    try:
+        assert bx.ones(2).is_meta
+        assert bx.get_default_device() == bx.device("meta")
+        with bx.device("cpu"):
+            assert bx.ones(2).tolist() == [1, 1]
+    finally:
+        bx.set_default_device(None)
+    assert bx.ones(2).tolist() == [1, 1]
+
+
 def test_no_random_numbers_are_used_up() -> None:
     bx.manual_seed(0)
     expected = bx.rand(3)

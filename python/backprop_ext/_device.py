@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import Final
 
-__all__ = ["CPU", "OnMetaError", "device", "no_gpu", "on_cpu"]
+__all__ = ["CPU", "OnMetaError", "current", "device", "no_gpu", "on_cpu", "set_default"]
 
 _TYPES: Final = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "xla", "meta")
 _BY_NAME: Final = ("cuda", "xpu", "mtia")  # where PyTorch asserts that it was compiled with them
@@ -65,29 +65,42 @@ class device:  # noqa: N801 (PyTorch's name)
     def __enter__(self) -> device:
         if self.type != "meta":
             on_cpu(self)
-        _blocks.append(self.type)
-        _tell(_blocks)
+        _places.append(self.type)
+        _tell()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _blocks.pop()
-        _tell(_blocks)
+        _places.pop()
+        _tell()
 
 
-# The devices of the blocks that are open.
-_blocks: list[str] = []
+# Where tensors are made: by default, and in the blocks that are open.
+_places: list[str] = ["cpu"]
 
 
-def _tell(blocks: list[str]) -> None:
-    """In a block of the meta device, of every call."""
+def current() -> device:
+    """Where tensors are made now."""
+    return device(_places[-1])
+
+
+def _tell() -> None:
+    """On the meta device of every call."""
     from . import _core
 
-    if blocks and blocks[-1] == "meta":
+    if _places[-1] == "meta":
         from ._meta import told
 
         _core._set_mode(told)
     else:
         _core._set_mode(None)
+
+
+def set_default(place: device) -> None:
+    """Where tensors are made outside of blocks. RuntimeError for a GPU and its like."""
+    if place.type != "meta":
+        on_cpu(place)
+    _places[0] = place.type
+    _tell()
 
 
 def on_cpu(place: str | int | device, kind: type[Exception] = AssertionError) -> None:

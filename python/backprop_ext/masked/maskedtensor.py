@@ -95,8 +95,8 @@ def masked_tensor(data: Tensor, mask: Tensor, requires_grad: bool = False) -> Ma
 
 def as_masked_tensor(data: Tensor, mask: Tensor) -> MaskedTensor:
     """The same in the graph of data."""
-    mask = _fitting(data, mask)[1]
-    return _with_mask(_gated(data, mask), mask)
+    data, mask = _fitting(data, mask)
+    return _with_mask(_gated(data, mask).clone(), mask.clone())
 
 
 class GetData(Function):
@@ -266,7 +266,7 @@ def _alike(func: Any, args: Any, kwargs: Any) -> Any:
     masks = on_masks()
     several = isinstance(data, tuple)
     pairs = zip(data, masks, strict=True) if several else [(data, masks)]
-    made = [_with_mask(*pair) for pair in pairs]
+    made = [_with_mask(d.clone(), m) for d, m in pairs]
     links += [m._link for m in made]
     return tuple(made) if several else made[0]
 
