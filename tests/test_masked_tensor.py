@@ -162,3 +162,12 @@ def test_wrong_uses_raise_as_in_pytorch(error: Any, call: Any) -> None:
 def test_what_has_no_masked_form_warns_and_raises(call: Any) -> None:
     with pytest.warns(UserWarning, match="not implemented"), pytest.raises(TypeError):
         call(made())
+
+
+def test_sparse_data_with_a_graph() -> None:
+    x = DATA.clone().requires_grad_()
+    there = MASK.to_sparse()
+    sparse = as_masked_tensor(x.sparse_mask(there), there)
+    (sparse * sparse).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[0, 0, 4], [0, 0, 10]]

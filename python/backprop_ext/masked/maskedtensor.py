@@ -96,7 +96,7 @@ def masked_tensor(data: Tensor, mask: Tensor, requires_grad: bool = False) -> Ma
 def as_masked_tensor(data: Tensor, mask: Tensor) -> MaskedTensor:
     """The same in the graph of data."""
     data, mask = _fitting(data, mask)
-    return _with_mask(_gated(data, mask).clone(), mask.clone())
+    return _with_mask(_gated(_flat(data), mask).clone(), mask.clone())
 
 
 class GetData(Function):
