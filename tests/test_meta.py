@@ -62,6 +62,8 @@ def test_a_module_made_there_is_given_memory_or_values() -> None:
     with bx.device("meta"):
         net = Net()
         assert bx.ones(2, device="cpu").tolist() == [1, 1]
+        assert bx.tensor([1]).is_meta
+        assert not bx.tensor([1], device="cpu").is_meta
     assert net(bx.empty(8, 3, 32, 32, device="meta")).shape == (8, 10)
     assert bx.ones(2).tolist() == [1, 1]
     assert copy.deepcopy(net).conv.weight.is_meta
@@ -128,7 +130,8 @@ def test_checks_are_made() -> None:
 
 def test_the_cpu_is_as_before() -> None:
     x = bx.arange(3.0)
-    x.copy_(bx.empty(3, device="meta"))
+    with pytest.raises(NotImplementedError, match="no data"):
+        x.copy_(bx.empty(3, device="meta"))
     assert type(x) is bx.Tensor
     assert not x.is_meta
     assert (x + 1).device == bx.device("cpu")

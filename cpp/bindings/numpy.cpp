@@ -1,5 +1,6 @@
 // NumPy arrays in and out, without copies where memory allows.
 #include "autograd/sparse.h"
+#include "bindings/overrides.h"
 #include "bindings/python.h"
 
 #include <pybind11/complex.h>
@@ -221,7 +222,8 @@ namespace {
 /// A result of which the values are known, on the device that was named.
 py::object placed(const Tensor& t, py::handle device) {
   py::object made = py::cast(t);
-  if (device.is_none() || std::string(py::str(device)) != "meta") {
+  const bool on_meta = device.is_none() ? in_meta_block() : std::string(py::str(device)) == "meta";
+  if (!on_meta) {
     require_cpu(device);
     return made;
   }

@@ -54,6 +54,8 @@ std::pair<py::tuple, py::dict> packed(PyObject* const* args, Py_ssize_t position
 
 }  // namespace
 
+bool in_meta_block() { return mode && asking_is_off == 0; }
+
 bool subclasses_are_asked() { return subclasses_take_part && asking_is_off == 0; }
 
 PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t positional,
@@ -61,7 +63,7 @@ PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t posit
   const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
   py::list found;
   for (Py_ssize_t i = 0; i < positional + keywords; ++i) collect(args[i], subclasses_only, found);
-  PyObject* const told = mode && subclasses_only && asking_is_off == 0 ? mode : call;
+  PyObject* const told = subclasses_only && in_meta_block() ? mode : call;
   if (!told || (found.empty() && told == call)) return nullptr;
   const auto [given, named] = packed(args, positional, names);
   return py::handle(told)(py::handle(function), found, given, named).release().ptr();

@@ -179,8 +179,9 @@ class MetaTensor(Tensor):
                 return func(*args, device=place, **kwargs)
         with silently():
             result = func(*args, **kwargs)
-        # A tensor of the cpu that was written into stays what it is.
-        return result if any(result is value for value in args) else dressed(result)
+        if any(result is value for value in args) and not isinstance(result, MetaTensor):
+            _no_data(result)  # to be written into what is on the cpu
+        return dressed(result)
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """Another type. NotImplementedError for another device."""
@@ -210,6 +211,9 @@ class MetaTensor(Tensor):
         """0."""
         return 0
 
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
     def numpy(self, *, force: bool = False) -> Any:
         """TypeError: there are no values."""
         raise TypeError("[numpy] can't convert meta device type tensor to numpy: it has no values")
@@ -234,4 +238,5 @@ for _name in ("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros"):
     setattr(MetaTensor, _name, _here(getattr(Tensor, _name)))
 _grad: Any = Tensor.grad
 plain_types.add(MetaTensor)
+MetaTensor.__name__ = "Tensor"
 _core._set_meta(OnMetaError, make)
