@@ -197,10 +197,7 @@ def test_draws_by_their_inner_names() -> None:
 
 
 def test_types_that_nothing_is_of() -> None:
-    assert not isinstance(bx.ones(1), bx.masked.MaskedTensor)
     assert not isinstance(bx.jit.script(abs), bx.jit.ScriptFunction)
-    with pytest.raises(NotImplementedError, match="mask="):
-        bx.masked.MaskedTensor(bx.ones(1), bx.ones(1))
     assert not bx._C._is_tracing()
     assert bx._C._get_default_device() == "cpu"
     with pytest.raises(RuntimeError, match="no GPU"):
@@ -295,3 +292,45 @@ def test_the_pass_of_a_loader_may_be_made_otherwise(workers: int) -> None:
     one = DataLoader.__iter__(DataLoader(TensorDataset(bx.arange(2)), num_workers=workers))
     assert isinstance(one, dataloader._BaseDataLoaderIter)
     assert isinstance(one, kinds[workers])
+
+
+def test_two_tensors_change_places() -> None:
+    a, b = bx.arange(2), bx.arange(3.0)
+    bx.utils.swap_tensors(a, b)
+    assert a.tolist() == [0, 1, 2]
+    assert b.dtype == bx.int64
+    layer = bx.nn.Linear(2, 1, bias=False)
+    optimizer = bx.optim.SGD(layer.parameters(), lr=0.5)
+    other = bx.nn.Parameter(bx.full((1, 2), 5.0))
+    other.mark = 1  # type: ignore[attr-defined]
+    bx.utils.swap_tensors(layer.weight, other)
+    layer(bx.ones(1, 2)).sum().backward()
+    optimizer.step()
+    assert layer.weight.tolist() == [[4.5, 4.5]]
+    assert layer.weight.mark == 1
+    assert not hasattr(other, "mark")
+    bx.__future__.set_swap_module_params_on_conversion(True)
+    assert bx.__future__.get_swap_module_params_on_conversion()
+    bx.__future__.set_swap_module_params_on_conversion(False)
+
+
+def test_a_function_with_a_forward_derivative_alone() -> None:
+    class Square(bx.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, k: float) -> Any:
+            ctx.save_for_forward(x)
+            ctx.k = k
+            return x * x * k
+
+        @staticmethod
+        def jvp(ctx: Any, t: Any, _: Any) -> Any:
+            return 2 * ctx.saved_tensors[0] * t * ctx.k
+
+    x = bx.tensor([1.0, 2.0], requires_grad=True)
+    with bx.autograd.forward_ad.dual_level():
+        dual = bx.autograd.forward_ad.make_dual(x.detach(), bx.tensor([1.0, 10.0]))
+        out = bx.autograd.forward_ad.unpack_dual(Square.apply(dual, 3.0))
+    assert out.tangent is not None
+    assert out.tangent.tolist() == [6, 120]
+    with pytest.raises(NotImplementedError, match="backward"):
+        Square.apply(x, 3.0).sum().backward()

@@ -1,4 +1,5 @@
-"""Write python/backprop_ext/_torch_names.txt: the public names of the installed PyTorch.
+"""Write python/backprop_ext/_torch_names.txt: public names of the installed PyTorch, but for those
+that the installed package has too.
 
     python tools/torch_names.py
 
@@ -15,6 +16,8 @@ import types
 import warnings
 from pathlib import Path
 from typing import Final
+
+from backprop_ext import Tensor
 
 TARGET: Final = Path(__file__).resolve().parent.parent / "python/backprop_ext/_torch_names.txt"
 NAMESPACES: Final = (
@@ -82,7 +85,8 @@ def main() -> None:
     lines = [f"# PyTorch {importlib.import_module('torch').__version__}: tools/torch_names.py"]
     for namespace in NAMESPACES:
         lines += ["", f"[{namespace}]"]
-        lines += textwrap.wrap(" ".join(public_names(namespace)), 100, break_on_hyphens=False)
+        names = [name for name in public_names(namespace) if not is_here(namespace, name)]
+        lines += textwrap.wrap(" ".join(names), 100, break_on_hyphens=False)
     TARGET.write_text("\n".join(lines) + "\n")
 
 
@@ -97,6 +101,17 @@ def public_names(namespace: str) -> list[str]:
     # What is imported only when it is asked for, as torch.onnx.
     names |= {module.name for module in pkgutil.iter_modules(getattr(found, "__path__", ()))}
     return sorted(name for name in names if name[0] != "_")
+
+
+def is_here(namespace: str, name: str) -> bool:
+    """Whether the package has it under that name."""
+    if namespace == "torch.Tensor":
+        return hasattr(Tensor, name)
+    try:
+        found = importlib.import_module(namespace.replace("torch", "backprop_ext", 1))
+    except ModuleNotFoundError:
+        return False
+    return hasattr(found, name)
 
 
 def own(value: object) -> bool:

@@ -1,5 +1,6 @@
 // NumPy arrays in and out, without copies where memory allows.
 #include "autograd/sparse.h"
+#include "bindings/overrides.h"
 #include "bindings/python.h"
 
 #include <pybind11/complex.h>
@@ -216,10 +217,24 @@ py::object to_numpy(const Tensor& t) {
   return py::array(numpy_dtype(t.dtype()), shape, strides, t.raw(), owner);
 }
 
+namespace {
+
+/// A result of which the values are known, on the device that was named.
+py::object placed(const Tensor& t, py::handle device) {
+  py::object made = py::cast(t);
+  const bool on_meta = device.is_none() ? in_meta_block() : std::string(py::str(device)) == "meta";
+  if (!on_meta) {
+    require_cpu(device);
+    return made;
+  }
+  return made.attr("to")("meta");
+}
+
+}  // namespace
+
 void bind_numpy(py::module_& m) {
   auto make_tensor = [](py::handle data, std::optional<DType> dtype, py::handle device,
                         const py::bool_& requires_grad, const py::bool_& pin_memory) {
-    require_cpu(device);
     if (pin_memory) refuse_to_pin();
     if (is_tensor(data.ptr()))
       warn("tensor",
@@ -230,7 +245,7 @@ void bind_numpy(py::module_& m) {
       fail_runtime("tensor", "only tensors of floating-point type can require gradients, this is ",
                    name_of(t.dtype()), "; pass dtype=torch.float32");
     t->leaf_requires_grad = requires_grad;
-    return t;
+    return placed(t, device);
   };
   m.def("tensor", make_tensor, py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(),
         py::arg("device") = py::none(), py::arg("requires_grad") = false,
@@ -245,15 +260,12 @@ void bind_numpy(py::module_& m) {
   m.def(
       "as_tensor",
       [](py::handle data, std::optional<DType> dtype, py::handle device) {
-        require_cpu(device);
-        if (is_tensor(data.ptr()))
-          return to(tensor_of(data.ptr()), dtype.value_or(tensor_of(data.ptr()).dtype()));
-        if (is_numpy_array(data.ptr())) {
-          const auto a = readable("as_tensor", py::reinterpret_borrow<py::array>(data));
-          const Tensor t = borrow(a);
-          return to(t, dtype.value_or(t.dtype()));
-        }
-        return tensor_from_data(data, dtype);
+        Tensor t;
+        if (is_tensor(data.ptr())) t = tensor_of(data.ptr());
+        else if (is_numpy_array(data.ptr()))
+          t = borrow(readable("as_tensor", py::reinterpret_borrow<py::array>(data)));
+        else t = tensor_from_data(data, dtype);
+        return placed(to(t, dtype.value_or(t.dtype())), device);
       },
       py::arg("data"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("device") = py::none(),
       "data as a tensor, without a copy where its memory can be shared.");

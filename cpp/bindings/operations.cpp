@@ -94,10 +94,10 @@ void note_views(const Operation& op, std::span<const Value> arguments, const Val
 }
 
 PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, PyObject* names) {
-  return guarded([&]() -> PyObject* {
+  const Py_ssize_t positional = PyVectorcall_NARGS(flags);
+  PyObject* made = guarded([&]() -> PyObject* {
     const PyOperation& callable = *as_operation(self);
     const Operation& op = *callable.operation;
-    const Py_ssize_t positional = PyVectorcall_NARGS(flags);
     if (subclasses_take_part)
       if (PyObject* made = overridden(self, args, positional, names, true)) return made;
     Arguments arguments;
@@ -149,6 +149,7 @@ PyObject* call_operation(PyObject* self, PyObject* const* args, size_t flags, Py
     }
     return to_python(op, overload, result);
   });
+  return made ? made : made_on_meta(self, args, positional, names);
 }
 
 PyObject* bind_to(PyObject* self, PyObject* object, PyObject*) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "autograd/sparse.h"
+#include "launch/launch.h"
 #include "ops/ops.h"
 
 namespace bx {
@@ -16,6 +17,10 @@ thread_local int asking_is_off = 0;
 /// `call` and `disabled` of _overrides.py: who is asked in which order, and who opts out.
 PyObject* call = nullptr;
 PyObject* disabled = nullptr;
+
+/// Of _device.py and _meta.py: the error that means so, who makes the call then, and, in a block of
+/// `with torch.device("meta")`, who is told of every call.
+PyObject *on_meta = nullptr, *make_on_meta = nullptr, *mode = nullptr;
 
 bool takes_part(PyObject* o, bool subclasses_only) {
   PyTypeObject* type = Py_TYPE(o);
@@ -35,7 +40,21 @@ void collect(PyObject* o, bool subclasses_only, py::list& found) {
       found.append(py::handle(PySequence_Fast_GET_ITEM(o, i)));
 }
 
+/// What a call was given, as Python has it.
+std::pair<py::tuple, py::dict> packed(PyObject* const* args, Py_ssize_t positional,
+                                      PyObject* names) {
+  py::tuple given(static_cast<size_t>(positional));
+  for (Py_ssize_t i = 0; i < positional; ++i)
+    given[static_cast<size_t>(i)] = py::reinterpret_borrow<py::object>(args[i]);
+  py::dict named;
+  for (Py_ssize_t i = 0; i < (names ? PyTuple_GET_SIZE(names) : 0); ++i)
+    named[PyTuple_GET_ITEM(names, i)] = py::reinterpret_borrow<py::object>(args[positional + i]);
+  return {given, named};
+}
+
 }  // namespace
+
+bool in_meta_block() { return mode && asking_is_off == 0; }
 
 bool subclasses_are_asked() { return subclasses_take_part && asking_is_off == 0; }
 
@@ -44,14 +63,26 @@ PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t posit
   const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
   py::list found;
   for (Py_ssize_t i = 0; i < positional + keywords; ++i) collect(args[i], subclasses_only, found);
-  if (found.empty() || !call) return nullptr;
-  py::tuple given(static_cast<size_t>(positional));
-  for (Py_ssize_t i = 0; i < positional; ++i)
-    given[static_cast<size_t>(i)] = py::reinterpret_borrow<py::object>(args[i]);
-  py::dict named;
-  for (Py_ssize_t i = 0; i < keywords; ++i)
-    named[PyTuple_GET_ITEM(names, i)] = py::reinterpret_borrow<py::object>(args[positional + i]);
-  return py::handle(call)(py::handle(function), found, given, named).release().ptr();
+  PyObject* const told = subclasses_only && in_meta_block() ? mode : call;
+  if (!told || (found.empty() && told == call)) return nullptr;
+  const auto [given, named] = packed(args, positional, names);
+  return py::handle(told)(py::handle(function), found, given, named).release().ptr();
+}
+
+PyObject* made_on_meta(PyObject* function, PyObject* args, PyObject* kwargs) {
+  if (!on_meta || !PyErr_ExceptionMatches(on_meta)) return nullptr;
+  PyErr_Clear();
+  return PyObject_CallFunctionObjArgs(make_on_meta, function, args, kwargs, nullptr);
+}
+
+PyObject* made_on_meta(PyObject* function, PyObject* const* args, Py_ssize_t positional,
+                       PyObject* names) {
+  if (!on_meta || !PyErr_ExceptionMatches(on_meta)) return nullptr;
+  PyObject *type, *value, *trace;
+  PyErr_Fetch(&type, &value, &trace);  // none may be in flight while objects are made
+  const auto [given, named] = packed(args, positional, names);
+  PyErr_Restore(type, value, trace);
+  return made_on_meta(function, given.ptr(), named.ptr());
 }
 
 void bind_overrides(py::module_& m) {
@@ -63,6 +94,21 @@ void bind_overrides(py::module_& m) {
       },
       "Names the function that asks, and the method of those who opt out.");
   m.def(
+      "_set_meta",
+      [](py::object error, py::object make) {
+        on_meta = error.release().ptr();
+        make_on_meta = make.release().ptr();
+      },
+      "Names the error of a result on the meta device, and the function that makes it there.");
+  m.def(
+      "_set_mode",
+      [](const py::object& told) {
+        subclasses_take_part |= !told.is_none();
+        Py_XDECREF(std::exchange(mode, told.is_none() ? nullptr : told.inc_ref().ptr()));
+      },
+      "Names the function that is told of every call, or None.");
+  m.def("_skip_kernels", &skip_kernels, "On and off, in pairs: in between no kernel runs.");
+  m.def(
       "_subclasses_take_part", [] { subclasses_take_part = true; },
       "From now on calls look for classes derived from Tensor.");
   m.def("_subclasses_are_asked", &subclasses_are_asked, "Whether calls look for them now.");
@@ -72,6 +118,13 @@ void bind_overrides(py::module_& m) {
   m.def(
       "_ask_subclasses", [](bool on) { asking_is_off += on ? -1 : 1; },
       "Off and on again, in pairs.");
+  m.def(
+      "_in_class",
+      [](const Tensor& t, py::type type) {
+        return py::reinterpret_steal<py::object>(
+            wrap_as(reinterpret_cast<PyTypeObject*>(type.ptr()), t));
+      },
+      "The tensor itself as an object of a subclass of Tensor: that is its object from now on.");
   m.def(
       "_as_subclass",
       [](const Tensor& t, py::type type) {

@@ -10,10 +10,19 @@ extern bool subclasses_take_part;
 /// Whether they are asked now; not within DisableTorchFunctionSubclass.
 bool subclasses_are_asked();
 
+/// Whether this is a block of `with torch.device("meta")`.
+bool in_meta_block();
+
 /// What the __torch_function__ of an argument makes of a call; null where no argument has one.
 /// Only classes derived from Tensor are looked for with `subclasses_only`.
 PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t positional,
                      PyObject* names, bool subclasses_only);
+
+/// Where the error in flight says that a result was to be on the meta device: the call made again
+/// there, of a tensor its `to`. Null with the error else.
+PyObject* made_on_meta(PyObject* function, PyObject* const* args, Py_ssize_t positional,
+                       PyObject* names);
+PyObject* made_on_meta(PyObject* function, PyObject* args, PyObject* kwargs);
 
 void bind_overrides(py::module_& m);
 

@@ -1,4 +1,5 @@
 // Tensor's short methods that are not operations: numbers out, sizes, conversion.
+#include "bindings/overrides.h"
 #include "bindings/python.h"
 #include "core/observer.h"
 #include "ops/ops.h"
@@ -137,7 +138,7 @@ PyObject* lies_densely(PyObject* self, PyObject* args, PyObject* kwargs) {
 
 /// to(dtype), to(other), to(device), to(device, dtype): only the type can change.
 PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
-  return guarded([&]() -> PyObject* {
+  PyObject* made = guarded([&]() -> PyObject* {
     const Tensor t = tensor_of(self);
     DType dtype = t.dtype();
     MemoryFormat format = MemoryFormat::Preserve;
@@ -177,6 +178,7 @@ PyObject* to_other(PyObject* self, PyObject* args, PyObject* kwargs) {
     copy |= format == MemoryFormat::Contiguous && !lies_in(t, format);
     return wrap(dtype == t.dtype() && copy ? clone(t, format) : to(t, dtype, format));
   });
+  return made ? made : made_on_meta(self, args, kwargs ? kwargs : Py_None);
 }
 
 PyObject* set_requires_grad_method(PyObject* self, PyObject* args, PyObject* kwargs) {

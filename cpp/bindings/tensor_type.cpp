@@ -76,10 +76,26 @@ int clear(PyObject* o) {
   return 0;
 }
 
+void track_attributes(PyObject* o) {
+  if (as_tensor(o)->dict && !PyObject_GC_IsTracked(o)) PyObject_GC_Track(o);
+}
+
 int set_attr(PyObject* o, PyObject* name, PyObject* value) {
   const int result = PyObject_GenericSetAttr(o, name, value);
-  if (as_tensor(o)->dict && !PyObject_GC_IsTracked(o)) PyObject_GC_Track(o);
+  track_attributes(o);
   return result;
+}
+
+/// Two objects change tensors and attributes with each other.
+void swap(py::handle a, py::handle b) {
+  if (!is_tensor(a.ptr()) || !is_tensor(b.ptr()))
+    fail_type("swap_tensors", "two Tensors are swapped; pass them");
+  std::swap(as_tensor(a.ptr())->tensor, as_tensor(b.ptr())->tensor);
+  std::swap(as_tensor(a.ptr())->dict, as_tensor(b.ptr())->dict);
+  for (PyObject* o : {a.ptr(), b.ptr()}) {
+    tensor_of(o)->python_object = o;
+    track_attributes(o);
+  }
 }
 
 /// torch.Tensor(sizes...) or torch.Tensor(data): float32, as of old.
@@ -155,6 +171,7 @@ void bind_tensor(py::module_& m) {
   m.def(
       "_set_size_type", [](py::type t) { size_type = t.release().ptr(); },
       "Names the tuple class that shapes are returned as.");
+  m.def("_swap", &swap, "Two objects change tensors and attributes with each other.");
   m.def(
       "_make_subclass",
       [](py::type type, const Tensor& t, const py::bool_& requires_grad) {

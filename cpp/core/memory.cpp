@@ -6,8 +6,10 @@
 #include <atomic>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #if defined(__linux__)
@@ -102,6 +104,10 @@ SmallPool* start_small_pool() {
   return small_pool;
 }
 
+/// While `pretends`, blocks from the first size on are addresses that take no memory until they are
+/// touched, and those up to the second are zeros, which the host may read.
+constexpr size_t kPretended = size_t{1} << 28, kZeros = size_t{1} << 20;
+
 /// Counts what is taken, or given (less than 0).
 void count(int64_t bytes) {
   if (small_pool && std::abs(bytes) <= static_cast<int64_t>(kSmallLimit))
@@ -119,6 +125,7 @@ struct SizeClass {
 struct LargeCache {
   std::mutex mutex;
   std::unordered_map<size_t, SizeClass> classes;
+  std::unordered_set<void*> pretended;
   uint64_t now = 0;
 
   void* take(size_t size) {
@@ -181,6 +188,33 @@ void* system_alloc(size_t bytes) {
 
 }  // namespace
 
+namespace {
+
+#if defined(__linux__)
+void* pretend(size_t bytes) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED)
+    fail_runtime("memory", "no address for ", bytes, " bytes; use smaller tensors");
+  LargeCache& cache = large_cache();
+  std::lock_guard lock(cache.mutex);
+  cache.pretended.insert(p);
+  return p;
+}
+
+/// Gives an address back that pretend() gave out.
+bool was_pretended(void* p, size_t bytes) {
+  LargeCache& cache = large_cache();
+  std::lock_guard lock(cache.mutex);
+  return cache.pretended.erase(p) && munmap(p, bytes) == 0;
+}
+#else
+void* pretend(size_t bytes) { return system_alloc(bytes); }
+bool was_pretended(void*, size_t) { return false; }
+#endif
+
+}  // namespace
+
 void* take_small(size_t bytes) {
   const size_t list = (bytes + kSmallStep - 1) / kSmallStep - (bytes > 0);
   if (list < kSmallLists) {
@@ -219,6 +253,8 @@ void* take(size_t bytes) {
   void* p = nullptr;
   if (bytes <= kSmallLimit) {
     p = take_small(bytes);
+  } else if (pretends && bytes >= kPretended) {
+    return pretend(bytes);
   } else {
     const size_t size = size_class(bytes);
     if (!BX_POOLS_OFF) {
@@ -235,13 +271,15 @@ void* take(size_t bytes) {
       fail_runtime("memory", "cannot allocate ", bytes, " bytes (", stats().in_use,
                    " in use); use smaller tensors or batches");
   }
+  if (pretends) [[unlikely]]
+    std::memset(p, 0, std::min(bytes, kZeros));
   count(static_cast<int64_t>(bytes));
   if (observer) observer->taken(p, bytes);
   return p;
 }
 
 void give(void* p, size_t bytes) noexcept {
-  if (!p) return;
+  if (!p || (bytes >= kPretended && was_pretended(p, bytes))) return;
   if (observer) observer->given(p);
   count(-static_cast<int64_t>(bytes));
   if (bytes <= kSmallLimit) return give_small(p, bytes);

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/thread_local.h"
+
 namespace bx::memory {
 
 inline constexpr size_t kAlignment = 64;
@@ -15,6 +17,9 @@ void give_small(void* p, size_t bytes) noexcept;
 /// A 64-byte aligned block for tensor data; throws Error(Runtime) naming the size on failure.
 void* take(size_t bytes);
 void give(void* p, size_t bytes) noexcept;
+
+/// While it is set, large blocks are an address without memory: of who computes no values.
+inline thread_local bool pretends BX_FAST_TLS = false;
 
 /// Bytes held by tensors now, the highest such count, and bytes cached for reuse.
 struct Stats {

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "core/inline_vector.h"
+#include "core/memory.h"
 #include "launch/isa.h"
 #include "launch/narrow.h"
 #include "launch/pointwise_driver.h"
@@ -25,6 +26,13 @@ const Kernel& kernel(kernels::Id id, DType dtype) {
 namespace {
 
 LongKernelHooks long_hooks;
+
+/// Hears of kernels that do not run.
+class Silence final : public LaunchListener {
+  void launching(const char*, const Kernel&, const Operands&, const Operands&, const Params&,
+                 const Owner&) override {}
+} silence;
+thread_local int silent = 0;
 
 /// The memory of operands, which is theirs until a long kernel is through: other Python threads run
 /// meanwhile, and may give the tensors other memory.
@@ -117,6 +125,14 @@ LongKernel::~LongKernel() {
   if (state_) long_hooks.leave(state_);
 }
 
+void skip_kernels(bool on) {
+  if (on && launch_listener && launch_listener != &silence)
+    fail_runtime("meta", "a step with meta tensors cannot be recorded; make them on the cpu");
+  silent += on ? 1 : -1;
+  launch_listener = silent ? &silence : nullptr;
+  memory::pretends = silent > 0;
+}
+
 void report_fault(const char* op, const FaultInfo& fault) {
   if (fault.fault == kernels::Fault::DivideByZero)
     fail_runtime(op, "ZeroDivisionError: integer division by zero; use float tensors or a mask");
@@ -136,7 +152,10 @@ void launch(const char* op, const Kernel& kernel, const Operands& outputs, const
   if ((!kernel.pointwise || kernel.widened) && !kernel.takes_narrow && any_narrow(outputs, inputs))
       [[unlikely]]
     return launch_widened(op, kernel, outputs, inputs, params, owner);
-  if (launch_listener) launch_listener->launching(op, kernel, outputs, inputs, params, owner);
+  if (launch_listener) {
+    if (silent) return;
+    launch_listener->launching(op, kernel, outputs, inputs, params, owner);
+  }
   FaultInfo fault;
   int64_t work = 0;
   for (int k = 0; k < outputs.size(); ++k) {

@@ -57,6 +57,10 @@ class LaunchListener {
 };
 inline thread_local LaunchListener* launch_listener BX_FAST_TLS = nullptr;
 
+/// On and off, in pairs: in between no kernel of this thread runs. Shapes are found and checked,
+/// values are not, and large blocks are without memory.
+void skip_kernels(bool on);
+
 /// Throws the error of a kernel that could not go on.
 [[noreturn]] void report_fault(const char* op, const kernels::FaultInfo& fault);
 

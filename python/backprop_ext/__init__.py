@@ -221,6 +221,7 @@ _lazy = [
     "_dynamo",
     "_C",
     "__config__",
+    "__future__",
     "accelerator",
     "amp",
     "backends",
@@ -238,6 +239,7 @@ _lazy = [
     "hub",
     "jit",
     "keras",
+    "library",
     "masked",
     "multiprocessing",
     "onnx",
@@ -265,6 +267,7 @@ __getattr__ = missing_from(
         "get_autocast_dtype": ".amp",
         "_segment_reduce": "._segments",
         "is_storage": ".storage",
+        "ops": ".library",
         "vmap": "._vmap",
     }
     | dict.fromkeys(("_sample_dirichlet", "_standard_gamma", "binomial"), ".distributions._draws")

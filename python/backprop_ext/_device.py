@@ -1,14 +1,18 @@
-"""Where a tensor lives: always the CPU."""
+"""Where a tensor lives: on the CPU, or nowhere (`_meta.py`)."""
 
 from __future__ import annotations
 
 from types import NoneType
 from typing import Final
 
-__all__ = ["CPU", "device", "no_gpu", "on_cpu"]
+__all__ = ["CPU", "OnMetaError", "current", "device", "no_gpu", "on_cpu", "set_default"]
 
 _TYPES: Final = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "xla", "meta")
 _BY_NAME: Final = ("cuda", "xpu", "mtia")  # where PyTorch asserts that it was compiled with them
+
+
+class OnMetaError(RuntimeError):
+    """A tensor was to be on the meta device. Where there is a way, `_meta.py` takes over."""
 
 
 class device:  # noqa: N801 (PyTorch's name)
@@ -59,11 +63,44 @@ class device:  # noqa: N801 (PyTorch's name)
         return device, (str(self),)
 
     def __enter__(self) -> device:
-        on_cpu(self)
+        if self.type != "meta":
+            on_cpu(self)
+        _places.append(self.type)
+        _tell()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        return None
+        _places.pop()
+        _tell()
+
+
+# Where tensors are made: by default, and in the blocks that are open.
+_places: list[str] = ["cpu"]
+
+
+def current() -> device:
+    """Where tensors are made now."""
+    return device(_places[-1])
+
+
+def _tell() -> None:
+    """On the meta device of every call."""
+    from . import _core
+
+    if _places[-1] == "meta":
+        from ._meta import told
+
+        _core._set_mode(told)
+    else:
+        _core._set_mode(None)
+
+
+def set_default(place: device) -> None:
+    """Where tensors are made outside of blocks. RuntimeError for a GPU and its like."""
+    if place.type != "meta":
+        on_cpu(place)
+    _places[0] = place.type
+    _tell()
 
 
 def on_cpu(place: str | int | device, kind: type[Exception] = AssertionError) -> None:
@@ -72,6 +109,12 @@ def on_cpu(place: str | int | device, kind: type[Exception] = AssertionError) ->
     `kind` for a GPU, by default as from a PyTorch that was built without, else RuntimeError.
     """
     found = device(place)
+    if found.type == "meta":
+        from . import _meta  # noqa: F401 (from here on such calls are taken over)
+
+        raise OnMetaError(
+            "[device] meta was asked for where no tensor is made of sizes; write 'cpu'"
+        )
     if found.type != "cpu" or found.index not in (None, 0):
         raise (kind if found.type in _BY_NAME else RuntimeError)(
             f"[device] {found} was asked for, cpu is what there is: "

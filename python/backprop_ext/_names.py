@@ -36,7 +36,7 @@ _KIN: Final[dict[str, tuple[str, ...]]] = {
 
 @cache
 def torch_names() -> dict[str, frozenset[str]]:
-    """PyTorch's public names by namespace, `torch.Tensor` being one of them."""
+    """PyTorch's public names that are not here, by namespace; `torch.Tensor` is one of them."""
     from pathlib import Path
 
     text = Path(__file__).with_name("_torch_names.txt").read_text(encoding="utf-8")

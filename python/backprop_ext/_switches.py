@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _core
+from . import _core, _device
 from ._checks import the_bool, the_tensor
 from ._core import Tensor
-from ._device import device, on_cpu
+from ._device import current, device, set_default
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,14 +169,13 @@ def set_default_tensor_type(t: Any, /) -> None:
 
 
 def get_default_device() -> device:
-    """Where new tensors live: the CPU."""
-    return device("cpu")
+    """Where new tensors are made: the CPU, or what was said last."""
+    return current()
 
 
 def set_default_device(device: Any) -> None:
-    """Accepts the CPU. Raises RuntimeError for another device."""
-    if device is not None:
-        on_cpu(device)
+    """Where new tensors are made: the CPU or the meta device. RuntimeError for another."""
+    set_default(_device.device("cpu" if device is None else device))
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

@@ -93,6 +93,10 @@ def tensor_str(self: Tensor) -> str:
     prefix = "tensor(" if type(self) in plain_types else f"{type(self).__name__}("
     shape, dtype, default = tuple(self.shape), self.dtype, _core.get_default_dtype()
     empty = 0 in shape
+    if self.is_meta:
+        kind = [] if dtype == default else [f"dtype={dtype}"]
+        notes = ["device='meta'", f"size={shape}", *kind, *graph_notes(self)]
+        return _add_suffixes(prefix + "...", notes, len(prefix))
     notes = []
     if (empty and len(shape) != 1) or not (empty or _options["edgeitems"]):
         notes.append(f"size={shape}")

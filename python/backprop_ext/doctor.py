@@ -133,7 +133,8 @@ class _Reader(ast.NodeVisitor):
         for alias in node.names:
             if alias.name == "*":
                 self._use(node.lineno, path)
-                self._bound |= {n: f"{path}.{n}" for n in torch_names().get(path, ())}
+                own = [name for name in dir(_resolve(path)) if name[0] != "_"]
+                self._bound |= {n: f"{path}.{n}" for n in (*torch_names().get(path, ()), *own)}
             elif self._use(node.lineno, f"{path}.{alias.name}"):
                 self._bound[alias.asname or alias.name] = f"{path}.{alias.name}"
 

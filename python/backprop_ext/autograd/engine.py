@@ -54,6 +54,12 @@ def backward(
                 "[backward] both grad_tensors and grad_variables were given; pass grad_tensors"
             )
         grad_tensors = grad_variables
+    if _are_meta(roots):
+        from .._meta import silently
+
+        with silently():
+            backward(roots, grad_tensors, retain_graph, create_graph, inputs=inputs)
+        return
     gradients = seeds("backward", roots, grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
     _core._run_backward(roots, gradients, keep, create_graph, leaves(inputs), True, True)
@@ -90,6 +96,14 @@ def grad(
     if not wanted:
         raise RuntimeError("[grad] inputs is empty; name the tensors whose gradients are wanted")
     _only_tensors("grad", wanted)
+    if _are_meta(roots):
+        from .._meta import dressed as on_meta
+        from .._meta import silently
+
+        options = (only_inputs, allow_unused, is_grads_batched, materialize_grads)
+        with silently():
+            results = grad(roots, wanted, grad_outputs, retain_graph, create_graph, *options)
+        return tuple(on_meta(g) for g in results)
     if is_grads_batched:
         return _batched(roots, wanted, grad_outputs, create_graph, allow_unused, materialize_grads)
     found = _core._run_backward(
@@ -101,11 +115,26 @@ def grad(
         False,
         materialize_grads if allow_unused is None else allow_unused,
     )
+    if _core._subclasses_are_asked() and any(map(_core._takes_part, wanted)):
+        # A class may dress the gradients of its objects.
+        dressed: list[Any] = [
+            getattr(leaf, "_as_gradient", _as_it_is)(g)
+            for g, leaf in zip(found, wanted, strict=True)
+        ]
+        found = tuple(dressed)
     if not materialize_grads:
         return found
     return tuple(
         _core.zeros_like(leaf) if g is None else g for g, leaf in zip(found, wanted, strict=True)
     )
+
+
+def _are_meta(roots: tuple[Any, ...]) -> bool:
+    return _core._subclasses_are_asked() and any(getattr(t, "is_meta", False) for t in roots)
+
+
+def _as_it_is(g: Tensor | None) -> Tensor | None:
+    return g
 
 
 def _batched(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _core
 from .._core import Tensor
+from . import function
 from .engine import grad
 from .grad_mode import enable_grad
 
@@ -47,6 +48,7 @@ def enter_dual_level() -> int:
     if _duals is not None:
         raise RuntimeError("[dual_level] levels do not nest; leave the one that is open")
     _duals = []
+    function._level_is_open = True
     return 0
 
 
@@ -55,6 +57,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     global _duals
     _opened("exit_dual_level")
     _duals = None
+    function._level_is_open = False
 
 
 @contextmanager

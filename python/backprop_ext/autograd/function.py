@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._core import Tensor
-from .grad_mode import is_grad_enabled, no_grad
+from .engine import grad
+from .grad_mode import enable_grad, is_grad_enabled, no_grad
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 
+_level_is_open = False  # forward_ad's, where a jvp is enough
+
+
 class FunctionCtx:
     """What forward leaves for backward: tensors by save_for_backward, all else as attributes.
 
@@ -24,6 +28,7 @@ class FunctionCtx:
     """
 
     _link: _FunctionLink
+    _shapes: list[tuple[Any, ...] | None]
 
     def __init__(self, function: type[Function], args: tuple[Any, ...]) -> None:
         self._function = function
@@ -38,7 +43,8 @@ class FunctionCtx:
         self._saved = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """For forward-mode derivatives, of which there are none: nothing is kept."""
+        """For jvp: what is not saved for backward is kept as it is."""
+        self._saved = self._saved or tensors
 
     def mark_dirty(self, *args: Tensor) -> None:
         """Name the arguments that forward has written in place; it must return them too."""
@@ -63,6 +69,9 @@ class FunctionCtx:
         if "_link" not in self.__dict__:
             return self._saved
         return tuple(self._link.saved_tensors())
+
+    def _zeros(self) -> list[Any]:
+        return [t if t is None else _core.zeros(*t[:-1], dtype=t[-1]) for t in self._shapes]
 
     saved_variables = saved_tensors  # as they were called before PyTorch 0.4
 
@@ -100,6 +109,8 @@ class Function:
         """The gradients of the arguments. Raises NotImplementedError where there is none."""
         vjp = ctx._function.vjp
         if vjp is Function.vjp:
+            if ctx._function.jvp is not Function.jvp and _level_is_open:
+                return _transposed(ctx, grad_outputs)
             raise NotImplementedError(
                 f"[{ctx._function.__name__}] there is no backward; define a static "
                 "backward(ctx, *grads)"
@@ -111,10 +122,17 @@ class Function:
         """Another name of backward."""
         return ctx._function.backward(ctx, *grad_outputs)
 
+    @staticmethod
+    def jvp(ctx: FunctionCtx, *grad_inputs: Any) -> Any:
+        """The tangents of the results. NotImplementedError where there is none."""
+        raise NotImplementedError("[Function] there is no jvp; define a static jvp(ctx, *tangents)")
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """The results of forward, recorded."""
         ctx = FunctionCtx(cls, args)
+        if _level_is_open:
+            ctx._shapes = [(*a.shape, a.dtype) if isinstance(a, Tensor) else None for a in args]
         with no_grad():
             if cls.setup_context is Function.setup_context:
                 output = cls.forward(ctx, *args, **kwargs)
@@ -135,6 +153,20 @@ class Function:
         # The node holds them from here on; held by ctx too, a result would never be freed.
         ctx._saved = ctx._dirty = ctx._fixed = ()
         return results if several else results[0]
+
+
+def _transposed(ctx: FunctionCtx, grads: tuple[Any, ...]) -> Any:
+    """J^T g from v -> J v, which is linear: its derivative along v."""
+    from types import SimpleNamespace
+
+    kept = SimpleNamespace(**ctx.__dict__, saved_tensors=ctx.saved_tensors)  # jvp may delete
+    with enable_grad():
+        along = [None if t is None else t.requires_grad_() for t in ctx._zeros()]
+        found = ctx._function.jvp(kept, *along)  # type: ignore[arg-type]
+        outs = found if isinstance(found, tuple) else (found,)
+        wanted = [v for v in along if v is not None]
+        parts = iter(grad(outs, wanted, grads, create_graph=True, allow_unused=True))
+    return tuple(None if v is None else next(parts) for v in along)
 
 
 class InplaceFunction(Function):

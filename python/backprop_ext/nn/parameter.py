@@ -31,6 +31,10 @@ class Parameter(Tensor):
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         values = _values("Parameter", data)
+        if values.is_meta and not issubclass(cls, type(values)):
+            from .._meta import in_class
+
+            cls = in_class(cls)
         return cast("Parameter", _core._make_subclass(cls, values, requires_grad))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import _core, _switches
 from ..._core import Tensor
+from ..._device import device as _device
 from ..._device import no_gpu, on_cpu
 from . import _state
 from ._hooked import Hooked
@@ -130,7 +131,12 @@ class Module(Hooked, Tree):
             grad = param.grad
             found, of_grad = fn(param.data), None if grad is None else fn(grad.detach())
             param.grad = None
-            param.data = found
+            if found.is_meta or param.is_meta:
+                from ..._meta import adopt
+
+                adopt(param, found)
+            else:
+                param.data = found
             param.grad = of_grad
         done: dict[int, Tensor] = {}
         for module in self.modules():
@@ -163,7 +169,8 @@ class Module(Hooked, Tree):
             raise TypeError(f"[to] {args} name no place and type; pass a device, a dtype, or both")
         if len(rest) > 1:
             raise RuntimeError("[to] a module is cast in place, without copy; leave it out")
-        if device is not None:
+        meta = device is not None and not isinstance(device, int) and _device(device).type == "meta"
+        if device is not None and not meta:
             on_cpu(device)
         kind = _core.float32 if dtype is None else dtype
         if not (isinstance(kind, _core.dtype) and (kind.is_floating_point or kind.is_complex)):
@@ -178,9 +185,12 @@ class Module(Hooked, Tree):
         def moved(t: Tensor) -> Tensor:
             kind = dtype if t.is_floating_point() or t.is_complex() else None
             laid = memory_format if t.dim() in (4, 5) else None
-            return t.to(dtype=kind, memory_format=laid)
+            return t.to(device=device, dtype=kind, memory_format=laid)
 
-        return self if dtype is None and memory_format is None else self._apply(moved)
+        stays = dtype is None and memory_format is None and not meta
+        if stays and device is not None:
+            stays = not any(t.is_meta for t in (*self.parameters(), *self.buffers()))
+        return self if stays else self._apply(moved)
 
     def share_memory(self: _M) -> _M:
         """Moves parameters and buffers to memory that processes have in common."""
@@ -210,9 +220,19 @@ class Module(Hooked, Tree):
 
     def to_empty(self: _M, *, device: Device, recurse: bool = True) -> _M:
         """Give parameters and buffers new memory, its values undefined."""
+        if device is not None and _device(device).type == "meta":
+            return self.to(device)
         if device is not None:
             on_cpu(device)
-        return self._apply(_core.empty_like)
+
+        def empty(t: Tensor) -> Tensor:
+            if not t.is_meta:
+                return _core.empty_like(t)
+            from ..._meta import emptied
+
+            return emptied(t)
+
+        return self._apply(empty)
 
     def compile(self, *args: Any, **options: Any) -> None:
         """Nothing, as `torch.compile`, whose options are checked: there is no compiler."""
@@ -223,8 +243,8 @@ class Module(Hooked, Tree):
         raise no_gpu(device)
 
     def cpu(self: _M) -> _M:
-        """self: there is no other place."""
-        return self
+        """self; what is on the meta device has no values to bring."""
+        return self.to("cpu")
 
     # State
 

@@ -6,11 +6,12 @@ from math import cos, floor, log, pi
 from typing import TYPE_CHECKING, Any
 
 from .._compiled import the_number
-from .base import LRScheduler, per_group
+from .base import LRScheduler, entries, per_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...types import StateDict
     from ..optimizer import Optimizer
 
 __all__ = ["CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
@@ -63,14 +64,18 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
             self.T_i = self.T_0 * self.T_mult**n
         self.last_epoch = floor(epoch) - 1
+        self._step()
+
+    def _step(self) -> None:
         super()._advance()
+        self._step_count = 0  # PyTorch does not count here
 
     def _advance(self) -> None:
         self.T_cur += 1
         if self.T_cur >= self.T_i:
             self.T_cur -= self.T_i
             self.T_i *= self.T_mult
-        super()._advance()
+        self._step()
 
     def _restart(self) -> None:
         self.step(0)
@@ -259,6 +264,18 @@ class CyclicLR(_WithMomentum):
             )
         super().__init__(optimizer, last_epoch)
         self.base_lrs = bases
+
+    def state_dict(self) -> StateDict:
+        """All but the optimizer and functions; of a scale_fn that is an object its attributes."""
+        of_object = dict(getattr(self._scale_fn, "__dict__", {}))
+        return super().state_dict() | {"_scale_fn_custom": of_object or None}
+
+    def load_state_dict(self, state_dict: StateDict) -> None:
+        """Continue where a state_dict was taken."""
+        state = entries(state_dict)
+        if of_object := state.pop("_scale_fn_custom", None):
+            vars(self._scale_fn).update(of_object)
+        super().load_state_dict(state)
 
     def scale_fn(self, x: float) -> float:
         """The height of a cycle, as a factor."""

@@ -8,21 +8,22 @@ Source: https://docs.pytorch.org/docs/stable/masked.html
 
 from __future__ import annotations
 
+from functools import wraps
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
-from . import _core
-from ._checks import the_dim, the_tensor
-from ._core import Tensor
-from ._switches import iinfo
+from .. import _core
+from .._checks import the_dim, the_tensor
+from .._core import Tensor
+from .._switches import iinfo
+from .maskedtensor import MaskedTensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Dim = int | Sequence[int] | None
 
 __all__ = [
-    "MaskedTensor",
     "amax",
     "amin",
     "argmax",
@@ -45,15 +46,17 @@ __all__ = [
 ]
 
 
-class MaskedTensor(Tensor):
-    """What no tensor is, for libraries that ask: a mask is an argument of its own here."""
+def _of_either(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function, which takes a masked tensor in place of a tensor and its mask."""
 
-    def __new__(cls, *args: Any, **options: Any) -> Any:
-        """NotImplementedError."""
-        raise NotImplementedError(
-            "[MaskedTensor] no tensor here has a mask of its own; keep it beside the tensor, "
-            "masked.sum(input, mask=mask) and the like take both"
-        )
+    @wraps(function)
+    def call(input: Any, *args: Any, **options: Any) -> Tensor:
+        if isinstance(input, MaskedTensor):
+            options["mask"] = input.get_mask()
+            input = input.get_data()
+        return function(input, *args, **options)
+
+    return call
 
 
 def _filled(input: Tensor, mask: Tensor | None, neutral: float, dtype: Any = None) -> Tensor:
@@ -320,3 +323,7 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None)
 def softmin(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> Tensor:
     """softmax(-x) over the elements that count, 0 for the others."""
     return (-_filled(input, mask, inf, dtype)).softmax(_one_dim(input, dim))
+
+
+for _name in __all__:
+    globals()[_name] = _of_either(globals()[_name])
