@@ -178,7 +178,7 @@ class SWALR(LRScheduler):
         rates = per_group("SWALR", "swa_lr", swa_lr, optimizer)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["swa_lr"] = rate
-        self.anneal_strategy, self.anneal_epochs = anneal_strategy, anneal_epochs
+        self._anneal_strategy, self.anneal_epochs = anneal_strategy, anneal_epochs
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -193,4 +193,4 @@ class SWALR(LRScheduler):
 
     def _share(self, step: int) -> float:
         t = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
-        return t if self.anneal_strategy == "linear" else (1 - cos(pi * t)) / 2
+        return t if self._anneal_strategy == "linear" else (1 - cos(pi * t)) / 2

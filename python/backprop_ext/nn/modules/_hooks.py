@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._core import Tensor, _gate_gradients
-from ._tree import changes
+from ._tree import BUFFER, MODULE, PARAMETER, changes, registration_hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +19,13 @@ __all__ = [
     "RemovableHandle",
     "call_with_hooks",
     "global_hooks",
+    "register_module_buffer_registration_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
     "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
 ]
 
 
@@ -102,6 +106,21 @@ def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> Removabl
     return RemovableHandle(global_hooks, ("backward_pre", hook, ()))
 
 
+def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, name, param) when a module is given one; what it returns takes its place."""
+    return RemovableHandle(registration_hooks, (PARAMETER, hook))
+
+
+def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, name, buffer) when a module is given one; what it returns takes its place."""
+    return RemovableHandle(registration_hooks, (BUFFER, hook))
+
+
+def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, name, child) when a module is given one; what it returns takes its place."""
+    return RemovableHandle(registration_hooks, (MODULE, hook))
+
+
 def _hooks(module: Module, kind: str) -> list[Hook]:
     # A list first: another thread may enter or remove one meanwhile.
     shared = [
@@ -148,6 +167,14 @@ class _Gate:
 
     def wrap_outputs(self, result: Any) -> Any:
         many = isinstance(result, (tuple, list))
+        if not many and not isinstance(result, Tensor):
+            warnings.warn(
+                f"[full_backward_hook] {type(self.module).__name__} returned a "
+                f"{type(result).__name__}, whose gradients the hooks do not see; return a Tensor "
+                "or a tuple",
+                stacklevel=2,
+            )
+            return result
         changed = self._wrap(tuple(result) if many else (result,), self._at_outputs)
         if changed is None:
             return result
@@ -174,6 +201,8 @@ class _Gate:
         return grads
 
     def _at_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        if self.grad_output is None:  # of an output that no hook can watch
+            return grads
         for hook in self.after:
             changed = hook.run(self.module, grads, self.grad_output)
             if changed is not None:

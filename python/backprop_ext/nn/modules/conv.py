@@ -145,7 +145,8 @@ class _Conv(_ConvNd):
         channels = (in_channels, out_channels)
         self._build(channels, kernel_size, numbers, groups, bias, padding_mode, factory)
 
-    def _margins(self) -> list[int]:
+    @property
+    def _reversed_padding_repeated_twice(self) -> list[int]:
         """The padding as nn.functional.pad takes it: the last dimension first, both sides."""
         if self.padding == "valid":
             return [0, 0] * self._dims
@@ -162,7 +163,7 @@ class _Conv(_ConvNd):
         functional: Any = F
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = functional.pad(input, self._margins(), mode=self.padding_mode), 0
+            input, padding = functional.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
         rest = (self.stride, padding, self.dilation, self.groups)
         function = getattr(functional, f"conv{self._dims}d")
         result: Tensor = function(input, self.weight, self.bias, *rest)

@@ -11,11 +11,20 @@ from ..._device import no_gpu, on_cpu
 from . import _state
 from ._hooked import Hooked
 from ._hooks import call_with_hooks, global_hooks
+from ._hooks import (
+    register_module_buffer_registration_hook as register_module_buffer_registration_hook,
+)
 from ._hooks import register_module_forward_hook as register_module_forward_hook
 from ._hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
 from ._hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from ._hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
-from ._state import LoadResult as _IncompatibleKeys  # noqa: F401 (where libraries look for it)
+from ._hooks import (
+    register_module_module_registration_hook as register_module_module_registration_hook,
+)
+from ._hooks import (
+    register_module_parameter_registration_hook as register_module_parameter_registration_hook,
+)
+from ._state import _IncompatibleKeys  # noqa: F401 (where libraries look for it)
 from ._tree import Tree
 
 if TYPE_CHECKING:
@@ -55,6 +64,7 @@ class Module(Hooked, Tree):
     """
 
     training: bool
+    dump_patches = call_super_init = False  # switches of PyTorch's that scripts ask for
     _version = 1
     __signature__ = _CallSignature()
 
@@ -248,7 +258,7 @@ class Module(Hooked, Tree):
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> _state.LoadResult:
+    ) -> _IncompatibleKeys:
         """Copy the values of a state_dict in; with `assign`, take its tensors.
 
         Raises RuntimeError that lists every missing and (if `strict`) unexpected key and every size
