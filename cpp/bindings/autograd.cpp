@@ -191,7 +191,8 @@ py::tuple backward(const Tensors& roots, const OptTensors& seeds, py::handle ret
   py::tuple tuple(results.size());
   for (size_t i = 0; i < results.size(); ++i) {
     if (!results[i].defined() && !accumulate && !allow_unused)
-      fail_runtime("grad", "input ", i, " got no gradient, as if it were not used in the graph; "
+      fail_runtime("grad", "input ", i,
+                   " got no gradient, as if it were not used in the graph; "
                    "pass allow_unused=True to get None for it");
     tuple[i] = results[i];
   }

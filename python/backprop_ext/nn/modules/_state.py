@@ -153,7 +153,9 @@ def _load_extra(
         unexpected.append(key)
 
 
-def restore(module: Module, given: Mapping[str, Any], strict: bool, assign: bool) -> _IncompatibleKeys:
+def restore(
+    module: Module, given: Mapping[str, Any], strict: bool, assign: bool
+) -> _IncompatibleKeys:
     """Copy (or, with `assign`, put) the values in; all is checked before anything changes."""
     state: Any = OrderedDict(given)
     metadata = getattr(given, "_metadata", {})

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from .module import Module
 
-__all__ = ["BUFFER", "MODULE", "PARAMETER", "TRANSIENT", "Members", "Tree", "changes", "registration_hooks"]
+__all__ = [
+    "BUFFER",
+    "MODULE",
+    "PARAMETER",
+    "TRANSIENT",
+    "Members",
+    "Tree",
+    "changes",
+    "registration_hooks",
+]
 
 _W = TypeVar("_W", bound="Callable[..., Iterator[Any]]")
 

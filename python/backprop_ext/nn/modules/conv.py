@@ -163,7 +163,12 @@ class _Conv(_ConvNd):
         functional: Any = F
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = functional.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
+            input, padding = (
+                functional.pad(
+                    input, self._reversed_padding_repeated_twice, mode=self.padding_mode
+                ),
+                0,
+            )
         rest = (self.stride, padding, self.dilation, self.groups)
         function = getattr(functional, f"conv{self._dims}d")
         result: Tensor = function(input, self.weight, self.bias, *rest)

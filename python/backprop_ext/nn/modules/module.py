@@ -24,7 +24,7 @@ from ._hooks import (
 from ._hooks import (
     register_module_parameter_registration_hook as register_module_parameter_registration_hook,
 )
-from ._state import _IncompatibleKeys  # noqa: F401 (where libraries look for it)
+from ._state import _IncompatibleKeys
 from ._tree import Tree
 
 if TYPE_CHECKING:

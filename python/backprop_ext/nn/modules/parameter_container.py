@@ -165,7 +165,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The parameter of a name, or `default`."""
-        return self[key] if key in self else default
+        return self.__dict__[key] if key in self._keys else default
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """The parameter of a name, which is `default` from now on where there was none."""
@@ -196,7 +196,7 @@ class ParameterDict(Module):
         return self
 
     def __reversed__(self) -> Iterator[str]:
-        return reversed([*self])
+        return reversed([*self._keys])
 
     def extra_repr(self) -> str:
         return "\n".join(
