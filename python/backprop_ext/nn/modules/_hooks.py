@@ -6,6 +6,7 @@ import warnings
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ... import _core
 from ..._core import Tensor, _gate_gradients
 from ._tree import BUFFER, MODULE, PARAMETER, changes, registration_hooks
 
@@ -79,6 +80,10 @@ class RemovableHandle:
     def __exit__(self, *exception: object) -> None:
         self.remove()
 
+
+# A handle is printed by a notebook's cell that ends with a register call.
+for _type in (RemovableHandle, _core.RemovableHandle):
+    _type.__module__ = f"{_core.__name__.partition('.')[0]}.utils.hooks"
 
 # Hooks of all modules, (kind, function, options): one dict, so that a call without any looks once.
 global_hooks: dict[int, tuple[str, Callable[..., Any], tuple[bool, ...]]] = {}
