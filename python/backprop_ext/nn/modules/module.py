@@ -134,19 +134,20 @@ class Module(Hooked, Tree):
         fn(self)
         return self
 
-    def _apply(self: _M, fn: Callable[[Tensor], Tensor]) -> _M:
+    def _apply(self: _M, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> _M:
         """Replace the values of parameters and buffers; the Parameters stay the same objects."""
-        for param in self.parameters():
-            grad = param.grad
-            found, of_grad = fn(param.data), None if grad is None else fn(grad.detach())
-            param.grad = None
-            param.data = found
-            param.grad = of_grad
-        done: dict[int, Tensor] = {}
-        for module in self.modules():
-            for name, buffer in module._buffers.items():
-                if buffer is not None:
-                    module.__dict__[name] = done.setdefault(id(buffer), fn(buffer))
+        for child in self.children() if recurse else ():
+            child._apply(fn)  # which may have more to replace
+        for param in self._parameters.values():
+            if param is not None:
+                grad = param.grad
+                found, of_grad = fn(param.data), None if grad is None else fn(grad.detach())
+                param.grad = None
+                param.data = found
+                param.grad = of_grad
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                self.__dict__[name] = fn(buffer)
         return self
 
     def to(
