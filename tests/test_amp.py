@@ -156,3 +156,14 @@ def test_old_names_of_initializers_warn_and_work() -> None:
     with pytest.warns(FutureWarning, match="clip_grad_norm_"):
         nn.utils.clip_grad_norm([p], 1.0)
     assert p.grad.norm().item() == pytest.approx(1.0)
+
+
+def test_the_settings_of_a_scaler_are_read_and_set() -> None:
+    scaler = bx.amp.GradScaler("cpu")
+    for name, value in (("growth_factor", 3.0), ("backoff_factor", 0.25), ("growth_interval", 7)):
+        assert scaler.state_dict()[name] == getattr(scaler, f"get_{name}")()
+        getattr(scaler, f"set_{name}")(value)
+        assert scaler.state_dict()[name] == value
+    other = bx.amp.GradScaler("cpu")
+    other.load_state_dict(scaler.state_dict())
+    assert other.get_growth_factor() == 3.0

@@ -299,3 +299,21 @@ def test_a_layer_lists_its_bias_first_as_pytorch_does() -> None:
     names = [n.name() for n, _ in node.next_functions]
     assert names == ["AccumulateGrad", "ReluBackward0", "AccumulateGrad"]
     assert node.next_functions[0][0].variable is layer.bias
+
+
+def test_grad_raises_where_a_backward_gives_none() -> None:
+    class Nothing(bx.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return None
+
+    x = bx.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="allow_unused"):
+        bx.autograd.grad(Nothing.apply(x).sum(), x)
+    assert bx.autograd.grad(Nothing.apply(x).sum(), x, allow_unused=True) == (None,)
+    (zeros,) = bx.autograd.grad(Nothing.apply(x).sum(), x, materialize_grads=True)
+    assert zeros.tolist() == [0.0, 0.0]

@@ -287,3 +287,35 @@ def test_rows_of_a_jacobian_are_gradients_of_one_graph() -> None:
     y = x.pow(2)
     jacobian = bx.vmap(lambda v: bx.autograd.grad(y, x, v)[0])(bx.eye(3))
     assert jacobian.tolist() == bx.diag(2 * x).tolist()
+
+
+def test_functional_call_refuses_two_values_of_one_tensor() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(2, 2, False), nn.Linear(2, 2, False)
+            self.b.weight = self.a.weight
+
+        def forward(self, x: Any) -> Any:
+            return self.b(self.a(x))
+
+    one, two = bx.eye(2), bx.ones(2, 2)
+    x = bx.ones(2)
+    with pytest.raises(ValueError, match="tie_weights"):
+        func.functional_call(Tied(), {"a.weight": one, "b.weight": two}, x)
+    same = {"a.weight": one, "b.weight": one}
+    assert func.functional_call(Tied(), same, x).tolist() == [1.0, 1.0]
+    untied = {"a.weight": one, "b.weight": two}
+    found = func.functional_call(Tied(), untied, x, tie_weights=False)
+    assert found.tolist() == [2.0, 2.0]
+
+
+def test_jacobian_in_forward_mode() -> None:
+    x = bx.tensor([1.0, 2.0])
+    forward: dict[str, Any] = {"vectorize": True, "strategy": "forward-mode"}
+    jacobian = bx.autograd.functional.jacobian
+    assert jacobian(bx.square, x, **forward).tolist() == [[2.0, 0.0], [0.0, 4.0]]
+    with pytest.raises(NotImplementedError):
+        jacobian(bx.square, x, strategy="forward-mode")
+    with pytest.raises(RuntimeError):
+        jacobian(bx.square, x, strict=True, **forward)

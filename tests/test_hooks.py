@@ -206,3 +206,39 @@ def test_hook_on_one_of_several_outputs() -> None:
     (parts[0] * 2 + parts[1] * 5 + parts[2] * 7).sum().backward()
     assert seen == [[5.0]]
     assert x.grad.tolist() == [2.0, 5.0, 7.0]
+
+
+def test_registrations_are_watched() -> None:
+    from backprop_ext.nn.modules import module as hooks
+
+    seen: list[Any] = []
+    handles = [
+        hooks.register_module_parameter_registration_hook(lambda m, n, p: seen.append(n)),
+        hooks.register_module_buffer_registration_hook(lambda m, n, b: seen.append(n)),
+        hooks.register_module_module_registration_hook(lambda m, n, c: seen.append(n)),
+        hooks.register_module_parameter_registration_hook(
+            lambda m, n, p: bx.nn.Parameter(p.detach() * 0) if n == "bias" else None
+        ),
+    ]
+    model = bx.nn.Sequential(bx.nn.BatchNorm1d(2))
+    for handle in handles:
+        handle.remove()
+    bx.nn.Linear(1, 1)
+    names = ["running_mean", "running_var", "num_batches_tracked"]
+    assert sorted(seen) == sorted(["weight", "bias", *names, "0"])
+    assert isinstance(model[0].bias, bx.nn.Parameter)
+
+
+def test_backward_hooks_do_not_see_into_a_dict() -> None:
+    class Both(bx.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return {"y": x * 2}
+
+    model, seen = Both(), []
+    model.register_full_backward_hook(lambda *args: seen.append(args))
+    x = bx.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="dict"):
+        y = model(x)["y"]
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+    assert not seen

@@ -355,3 +355,8 @@ def test_images_of_whole_numbers_are_convolved(kind: str) -> None:
     assert found.tolist() == exact.long().to(dtype).tolist()  # of a byte, modulo 256
     cube = F.conv3d(image.to(dtype)[None], weight.to(dtype)[None])
     assert cube.flatten().tolist() == [54, 63, 72, 99, 108, 117, 144, 153, 162]
+
+
+def test_sampled_images_are_contiguous() -> None:
+    x = bx.randn(2, 3, 4, 4)
+    assert F.grid_sample(x, bx.zeros(2, 3, 3, 2), align_corners=False).is_contiguous()

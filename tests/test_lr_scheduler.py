@@ -272,3 +272,44 @@ def test_state_has_pytorchs_names() -> None:
     for name in ("StepLR", "CosineAnnealingLR", "ExponentialLR", "LinearLR"):
         states = [start(lib, name)[1].state_dict() for lib in (bx, torch)]
         assert states[0] == states[1], name
+
+
+@pytest.mark.filterwarnings("ignore:.*came before")
+def test_a_sequence_may_begin_with_any_scheduler() -> None:
+    S = bx.optim.lr_scheduler
+
+    def rates(make: Any, steps: int = 6) -> list[float]:
+        optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=0.1)
+        scheduler = make(optimizer)
+        found = []
+        for _ in range(steps):
+            found.append(round(optimizer.param_groups[0]["lr"], 6))
+            optimizer.step()
+            scheduler.step()
+        return found
+
+    restarts = rates(
+        lambda o: S.SequentialLR(
+            o, [S.CosineAnnealingWarmRestarts(o, 3), S.ExponentialLR(o, 0.5)], [4]
+        )
+    )
+    assert restarts == [0.1, 0.075, 0.025, 0.1, 0.1, 0.05]
+    # PyTorch's rates, whose inner schedulers take one step more at the start.
+    chained = rates(
+        lambda o: S.SequentialLR(
+            o,
+            [S.ChainedScheduler([S.LinearLR(o, 0.5, 1.0, 3), S.StepLR(o, 2)]), S.StepLR(o, 9)],
+            [4],
+        )
+    )
+    assert chained == [0.05, 0.066667, 0.008333, 0.01, 0.1, 0.1]
+
+
+def test_reduce_on_plateau_tells_of_its_cooldown() -> None:
+    optimizer = bx.optim.SGD([bx.ones(1, requires_grad=True)], lr=0.1)
+    scheduler = bx.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, cooldown=2)
+    assert scheduler.is_better(0.5, 1.0)
+    assert not scheduler.in_cooldown
+    for metric in (1.0, 2.0):
+        scheduler.step(metric)
+    assert scheduler.in_cooldown

@@ -435,3 +435,20 @@ def test_a_module_behind_a_name_of_the_class_is_replaced_emptied_and_deleted() -
     chain.apply = nn.Tanh()
     assert [type(part).__name__ for part in chain] == ["Linear", "Tanh"]
     assert bx.equal(chain(bx.ones(2)), chain[0](bx.ones(2)).tanh())
+
+
+def test_a_child_may_have_more_to_cast() -> None:
+    class Tables(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(bx.ones(1))
+            self.tables = [bx.ones(2)]
+
+        def _apply(self, fn: Any, recurse: bool = True) -> Any:
+            super()._apply(fn, recurse)
+            self.tables = [fn(table) for table in self.tables]
+            return self
+
+    model = nn.Sequential(Tables(), nn.Linear(1, 1)).double()
+    assert model[0].weight.dtype is model[0].tables[0].dtype is model[1].bias.dtype is bx.float64
+    assert model._apply(lambda t: t.float(), recurse=False)[0].weight.dtype is bx.float64

@@ -220,3 +220,19 @@ def test_functional_call_and_skip_init() -> None:
     assert nn.utils.skip_init(nn.Linear, 3, 2).weight.shape == (2, 3)
     assert bx.rand(1).item() == expected
     assert parametrizations.weight_norm is not nn.utils.weight_norm
+
+
+def test_a_prefix_is_taken_from_the_keys() -> None:
+    from backprop_ext.nn.modules.utils import consume_prefix_in_state_dict_if_present
+
+    class Wrapped(bx.nn.Module):
+        def __init__(self, module: bx.nn.Module) -> None:
+            super().__init__()
+            self.module = module
+
+    model = bx.nn.Sequential(bx.nn.BatchNorm1d(2))
+    state = Wrapped(model).state_dict()
+    consume_prefix_in_state_dict_if_present(state, "module.")
+    assert [*state] == [*model.state_dict()]
+    assert dict(state._metadata) == dict(model.state_dict()._metadata)
+    model.load_state_dict(state)

@@ -288,3 +288,18 @@ def test_classes_say_the_modules_that_pytorch_keeps_them_in() -> None:
         assert kind.__module__ == f"{bx.__name__}.{module}"
     largest = bx.arange(3.0).topk(2)
     assert repr(pickle.loads(pickle.dumps(largest))) == repr(largest)
+
+
+def test_families_of_layers_have_pytorchs_names() -> None:
+    layers = bx.nn.modules
+    for base, kinds in {
+        layers.pooling._MaxPoolNd: (bx.nn.MaxPool1d, bx.nn.MaxPool2d),
+        layers.pooling._AvgPoolNd: (bx.nn.AvgPool1d, bx.nn.AvgPool3d),
+        layers.pooling._AdaptiveAvgPoolNd: (bx.nn.AdaptiveAvgPool1d,),
+        layers.conv._ConvTransposeNd: (bx.nn.ConvTranspose2d,),
+        layers.padding._ConstantPadNd: (bx.nn.ConstantPad1d, bx.nn.ZeroPad2d),
+    }.items():
+        assert all(issubclass(kind, base) for kind in kinds)
+    clones = layers.transformer._get_clones(bx.nn.Linear(1, 1), 2)
+    assert len(clones) == 2
+    assert clones[0].weight is not clones[1].weight

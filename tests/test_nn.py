@@ -261,3 +261,53 @@ def test_a_call_hands_its_arguments_to_forward() -> None:
         Early()(1)
     with pytest.raises(TypeError):
         nn.Module.__call__(3, 1)  # type: ignore[arg-type]
+
+
+def test_gradients_of_convolutions_as_functions() -> None:
+    x, w = bx.randn(2, 2, 5, 4), bx.randn(4, 1, 3, 2)
+    options: dict[str, Any] = {"stride": (1, 2), "padding": 1, "groups": 2}
+    x.requires_grad_()
+    w.requires_grad_()
+    y = nn.functional.conv2d(x, w, **options)
+    g = bx.randn(y.shape)
+    in_x, in_w = bx.autograd.grad(y, (x, w), g)
+    found = nn.grad.conv2d_input(x.shape, w, g, **options)
+    assert bx.equal(found, in_x)
+    assert found.requires_grad
+    assert bx.equal(nn.grad.conv2d_weight(x.detach(), w.shape, g, **options), in_w)
+
+
+def test_a_convolution_tells_its_padding_as_pad_takes_it() -> None:
+    assert [*nn.Conv2d(1, 1, 3, padding=(1, 2))._reversed_padding_repeated_twice] == [2, 2, 1, 1]
+    assert nn.Conv1d(1, 1, 4, padding="same")._reversed_padding_repeated_twice == [1, 2]
+
+
+def test_channels_are_dropped_as_pytorch_counts_them() -> None:
+    # Without a batch, three dimensions of dropout2d are (batch, channels, length).
+    with pytest.warns(UserWarning, match="dropout2d"):
+        rows = nn.functional.dropout2d(bx.ones(6, 5))
+    assert len({tuple(row) for row in rows.tolist()}) > 2
+    with pytest.warns(UserWarning, match="dropout3d"):
+        whole = nn.functional.dropout3d(bx.ones(9, 4, 5))
+    assert all(len(channel.unique()) == 1 for channel in whole)
+
+
+def test_parameter_dict_is_a_dict() -> None:
+    d = nn.ParameterDict({"b": bx.ones(1), "a": bx.ones(2)})
+    assert d.get("z") is None
+    assert d.get("z", 3) == 3
+    assert d.setdefault("c", bx.zeros(1)) is d["c"]
+    assert [*reversed(d)] == ["c", "b", "a"]
+    assert isinstance(d["c"], nn.Parameter)
+    copy = d.copy() | {"e": bx.ones(1)}
+    assert [*copy] == ["a", "b", "c", "e"]
+    assert copy["a"] is d["a"]
+    assert [*({"k": 1} | d)] == ["k", "a", "b", "c"]
+    d |= {"f": bx.ones(1)}
+    assert d.popitem()[0] == "f"
+    assert [*d.fromkeys(["u", "v"], 1.0).items()] == [("u", 1.0), ("v", 1.0)]
+    d.clear()
+    assert not len(d)
+    assert not [*d.parameters()]
+    with pytest.raises(KeyError):
+        d.popitem()

@@ -263,3 +263,12 @@ def test_arange_counts_in_registers() -> None:
             args = (start, start + step * (count - 0.5), step)
             theirs = torch.arange(*args, dtype=getattr(torch, dtype))
             assert bx.arange(*args, dtype=getattr(bx, dtype)).tolist() == theirs.tolist()
+
+
+def test_the_second_argument_of_std_is_unbiased() -> None:
+    x = bx.tensor([[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]])
+    for method, function in ((x.std, bx.std), (x.var, bx.var)):
+        for unbiased in (True, False):
+            expected = function(x, dim=0, correction=int(unbiased))
+            assert bx.equal(method(0, unbiased), expected)
+            assert method(0, unbiased, True).shape == (1, 3)

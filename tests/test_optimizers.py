@@ -233,3 +233,15 @@ def test_lbfgs_finds_the_minimum_of_rosenbrocks_valley() -> None:
             assert closure().item() < before
     with pytest.raises(ValueError, match="2 parameter groups"):
         bx.optim.LBFGS([{"params": [x]}, {"params": [bx.ones(1, requires_grad=True)]}])
+
+
+def test_step_hooks_are_given_the_optimizer_among_the_arguments() -> None:
+    x = bx.ones(1, requires_grad=True)
+    optimizer = bx.optim.SGD([x], lr=1.0)
+    seen: list[Any] = []
+    optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append((args, kwargs)))
+    optimizer.step(closure=None)
+    assert seen == [((optimizer,), {"closure": None})]
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: ((args[0], lambda: 7), {}))
+    assert optimizer.step() == 7
+    assert len(seen[1][0]) == 2

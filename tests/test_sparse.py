@@ -481,3 +481,11 @@ def test_as_in_pytorch(line: str) -> None:
         assert isinstance(ours, type(theirs)), (ours, theirs)
     else:
         assert ours == theirs
+
+
+def test_a_size_alone_makes_an_empty_matrix() -> None:
+    for made in (bx.sparse_coo_tensor(size=(2, 3)), bx.sparse_coo_tensor((2, 3))):
+        assert made.shape == (2, 3)
+        assert made._nnz() == 0
+    with pytest.raises(TypeError):
+        bx.sparse_coo_tensor()

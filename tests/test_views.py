@@ -221,3 +221,15 @@ def test_memory_is_read_as_another_type() -> None:
     for wrong in (x.t(), bx.tensor(1.0), bx.ones(3)):
         with pytest.raises(RuntimeError, match=r"\[view\] .* cannot be read as float64"):
             wrong.view(bx.float64)
+
+
+def test_a_view_as_another_type_has_no_place_in_the_graph() -> None:
+    x = bx.ones(4, requires_grad=True)
+    base = x * 1
+    for dtype in (bx.int32, bx.float16, bx.float64):
+        bits = base.view(dtype)
+        assert not bits.requires_grad
+        bits.mul_(1)
+        base.add_(1)
+        assert bits.grad_fn is None
+        assert "grad_fn" not in repr(bits)

@@ -189,7 +189,13 @@ py::tuple backward(const Tensors& roots, const OptTensors& seeds, py::handle ret
   const Tensors results = run_backward(
       roots, grads, inputs, {retain_graph || create_graph, create_graph, accumulate, allow_unused});
   py::tuple tuple(results.size());
-  for (size_t i = 0; i < results.size(); ++i) tuple[i] = results[i];
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!results[i].defined() && !accumulate && !allow_unused)
+      fail_runtime("grad", "input ", i,
+                   " got no gradient, as if it were not used in the graph; "
+                   "pass allow_unused=True to get None for it");
+    tuple[i] = results[i];
+  }
   return tuple;
 }
 

@@ -209,7 +209,10 @@ bool was_pretended(void* p, size_t bytes) {
   return cache.pretended.erase(p) && munmap(p, bytes) == 0;
 }
 #else
-void* pretend(size_t bytes) { return system_alloc(bytes); }
+void* pretend(size_t bytes) {
+  if (void* p = system_alloc(bytes)) return p;
+  fail_runtime("memory", "no address for ", bytes, " bytes; use smaller tensors");
+}
 bool was_pretended(void*, size_t) { return false; }
 #endif
 

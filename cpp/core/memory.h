@@ -18,7 +18,8 @@ void give_small(void* p, size_t bytes) noexcept;
 void* take(size_t bytes);
 void give(void* p, size_t bytes) noexcept;
 
-/// While it is set, large blocks are an address without memory: of who computes no values.
+/// While it is set, large blocks take memory only where they are touched: of who computes no
+/// values.
 inline thread_local bool pretends BX_FAST_TLS = false;
 
 /// Bytes held by tensors now, the highest such count, and bytes cached for reuse.

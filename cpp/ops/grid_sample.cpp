@@ -153,7 +153,7 @@ Tensor grid_sample(const Tensor& input, const Tensor& grid, const std::string& m
   const Tensor sampled =
       sum_taps(image, taps, 0, strides, reshape(first, {batch * points}), {}, {});
   return named(dims == 2 ? "GridSampler2DBackward0" : "GridSampler3DBackward0",
-               movedim(reshape(sampled, shape), {-1}, {1}));
+               contiguous(movedim(reshape(sampled, shape), {-1}, {1})));
 }
 
 /// Coordinates of `count` elements over -1..1: of their centres, or from border to border.

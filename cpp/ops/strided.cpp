@@ -79,9 +79,7 @@ Tensor view_as_type(const Tensor& t, DType dtype) {
                    t.strides(), " cannot be read as ", name_of(dtype),
                    "; the last dimension must be contiguous and divide evenly");
   }
-  Tensor out(make<TensorImpl>(t->storage, offset, shape, strides, dtype));
-  track_view(out, t);
-  return out;
+  return Tensor(make<TensorImpl>(t->storage, offset, shape, strides, dtype));
 }
 
 }  // namespace

@@ -140,16 +140,17 @@ void register_spread(Registry& r, const char* name, const char* doc, const char*
   };
   const char* corrected = "input, dim=None, *, correction=None, keepdim=False";
   const char* unbiased_along = "input, dim, unbiased, keepdim=False";
-  r.both(
-      name, corrected,
-      [](const Tensor& t, const OptDims& dim, std::optional<double> correction, bool keepdim) {
-        return spread(t, dim, correction.value_or(1), keepdim);
-      },
-      doc);
+  // First, or std(0, True) would name two dimensions.
   r.both(
       name, unbiased_along,
       [](const Tensor& t, const OptDims& dim, bool unbiased, bool keepdim) {
         return spread(t, dim, unbiased, keepdim);
+      },
+      doc);
+  r.both(
+      name, corrected,
+      [](const Tensor& t, const OptDims& dim, std::optional<double> correction, bool keepdim) {
+        return spread(t, dim, correction.value_or(1), keepdim);
       },
       "");
   r.both(

@@ -159,7 +159,7 @@ class GradScaler:
             raise TypeError(f"[GradScaler] {init_scale=}; pass a number")
         self._enabled = enabled
         self._scale, self._growth_tracker = init_scale, 0
-        self._factors = {"growth_factor": growth_factor, "backoff_factor": backoff_factor}
+        self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval = growth_interval
         # Of each optimizer since the last update: whether its gradients were infinite.
         self._unscaled: dict[int, bool] = {}
@@ -173,6 +173,30 @@ class GradScaler:
     def get_scale(self) -> float:
         """The scale, 1 when disabled."""
         return self._scale if self._enabled else 1.0
+
+    def get_growth_factor(self) -> float:
+        """What the scale is multiplied by when it grows."""
+        return self._growth_factor
+
+    def set_growth_factor(self, new_factor: float) -> None:
+        """Grow by another factor."""
+        self._growth_factor = new_factor
+
+    def get_backoff_factor(self) -> float:
+        """What the scale is multiplied by after infinite gradients."""
+        return self._backoff_factor
+
+    def set_backoff_factor(self, new_factor: float) -> None:
+        """Back off by another factor."""
+        self._backoff_factor = new_factor
+
+    def get_growth_interval(self) -> int:
+        """After how many good steps the scale grows."""
+        return self._growth_interval
+
+    def set_growth_interval(self, new_interval: int) -> None:
+        """Grow after another number of good steps."""
+        self._growth_interval = new_interval
 
     def scale(self, outputs: Any) -> Any:
         """outputs * scale, of a tensor or of a list or tuple of them."""
@@ -239,12 +263,12 @@ class GradScaler:
         elif not self._unscaled:
             raise AssertionError("[update] no step() since the last update(); call it first")
         elif any(self._unscaled.values()):
-            self._scale *= self._factors["backoff_factor"]
+            self._scale *= self._backoff_factor
             self._growth_tracker = 0
         else:
             self._growth_tracker += 1
             if self._growth_tracker == self._growth_interval:
-                self._scale *= self._factors["growth_factor"]
+                self._scale *= self._growth_factor
                 self._growth_tracker = 0
         self._unscaled, self._stepped = {}, set()
 
@@ -254,7 +278,8 @@ class GradScaler:
             return {}
         return {
             "scale": self._scale,
-            **self._factors,
+            "growth_factor": self._growth_factor,
+            "backoff_factor": self._backoff_factor,
             "growth_interval": self._growth_interval,
             "_growth_tracker": self._growth_tracker,
         }
@@ -266,7 +291,8 @@ class GradScaler:
         if not state_dict:
             raise RuntimeError("[load_state_dict] the state is empty; it was saved when disabled")
         self._scale = state_dict["scale"]
-        self._factors = {name: state_dict[name] for name in self._factors}
+        self._growth_factor = state_dict["growth_factor"]
+        self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
         self._growth_tracker = state_dict["_growth_tracker"]
 

@@ -228,7 +228,7 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """nn.utils.stateless.functional_call with one dict, or several. KeyError: a name in two."""
+    """nn.utils.stateless.functional_call with one dict, or several. ValueError: a name in two."""
     given: dict[str, Tensor] = {}
     if isinstance(parameter_and_buffer_dicts, dict):
         given = parameter_and_buffer_dicts
@@ -242,7 +242,7 @@ def functional_call(
         for part in parameter_and_buffer_dicts:
             twice = sorted(set(part) & set(given))
             if twice:
-                raise KeyError(
+                raise ValueError(
                     f"[functional_call] {twice} are in several dictionaries; keep one of each"
                 )
             given |= part

@@ -886,29 +886,29 @@ class Tensor:
     ) -> tuple[Tensor, Tensor]: ...
     @overload
     def var(
+        self, dim: _int | Sequence[_int] | None, unbiased: _bool, keepdim: _bool = False
+    ) -> Tensor: ...
+    @overload
+    def var(
         self,
         dim: _int | Sequence[_int] | None = None,
         *,
         correction: _Operand | None = None,
         keepdim: _bool = False,
-    ) -> Tensor: ...
-    @overload
-    def var(
-        self, dim: _int | Sequence[_int] | None, unbiased: _bool, keepdim: _bool = False
     ) -> Tensor: ...
     @overload
     def var(self, unbiased: _bool) -> Tensor: ...
     @overload
     def std(
+        self, dim: _int | Sequence[_int] | None, unbiased: _bool, keepdim: _bool = False
+    ) -> Tensor: ...
+    @overload
+    def std(
         self,
         dim: _int | Sequence[_int] | None = None,
         *,
         correction: _Operand | None = None,
         keepdim: _bool = False,
-    ) -> Tensor: ...
-    @overload
-    def std(
-        self, dim: _int | Sequence[_int] | None, unbiased: _bool, keepdim: _bool = False
     ) -> Tensor: ...
     @overload
     def std(self, unbiased: _bool) -> Tensor: ...
@@ -2196,19 +2196,19 @@ def aminmax(
 @overload
 def var(
     input: Tensor,
-    dim: _int | Sequence[_int] | None = None,
-    *,
-    correction: _Operand | None = None,
+    dim: _int | Sequence[_int] | None,
+    unbiased: _bool,
     keepdim: _bool = False,
+    *,
     out: Tensor | None = None,
 ) -> Tensor: ...
 @overload
 def var(
     input: Tensor,
-    dim: _int | Sequence[_int] | None,
-    unbiased: _bool,
-    keepdim: _bool = False,
+    dim: _int | Sequence[_int] | None = None,
     *,
+    correction: _Operand | None = None,
+    keepdim: _bool = False,
     out: Tensor | None = None,
 ) -> Tensor: ...
 @overload
@@ -2236,19 +2236,19 @@ def var_mean(input: Tensor, unbiased: _bool, *, out: Tensor | None = None) -> Te
 @overload
 def std(
     input: Tensor,
-    dim: _int | Sequence[_int] | None = None,
-    *,
-    correction: _Operand | None = None,
+    dim: _int | Sequence[_int] | None,
+    unbiased: _bool,
     keepdim: _bool = False,
+    *,
     out: Tensor | None = None,
 ) -> Tensor: ...
 @overload
 def std(
     input: Tensor,
-    dim: _int | Sequence[_int] | None,
-    unbiased: _bool,
-    keepdim: _bool = False,
+    dim: _int | Sequence[_int] | None = None,
     *,
+    correction: _Operand | None = None,
+    keepdim: _bool = False,
     out: Tensor | None = None,
 ) -> Tensor: ...
 @overload

@@ -45,12 +45,18 @@ def jacobian(
 
     A tensor for one input and one output, a tuple for several of either, a tuple of tuples for
     both. strict: an output that does not depend on an input is an error, else zeros. `vectorize`
-    changes nothing. Raises TypeError for what is no tensor, RuntimeError with strict,
-    NotImplementedError for strategy="forward-mode", AssertionError for another one.
+    changes nothing; `strategy` neither. Raises TypeError for what is no tensor, RuntimeError with
+    strict, AssertionError for another strategy. "forward-mode" takes vectorize=True alone:
+    RuntimeError for strict, NotImplementedError for create_graph.
     """
-    if strategy != "reverse-mode":
-        known = NotImplementedError if strategy == "forward-mode" else AssertionError
-        raise known(f"[jacobian] {strategy=} was asked for; pass 'reverse-mode'")
+    if strategy not in ("reverse-mode", "forward-mode"):
+        raise AssertionError(f"[jacobian] {strategy=}; pass 'reverse-mode' or 'forward-mode'")
+    if strategy == "forward-mode" and (create_graph or strict or not vectorize):
+        known = RuntimeError if strict and not create_graph else NotImplementedError
+        raise known(
+            f"[jacobian] strategy='forward-mode' with {create_graph=}, {strict=}, {vectorize=}; "
+            "pass vectorize=True alone"
+        )
     truths(vectorize)
     with enable_grad():
         xs, one_input = _inputs("jacobian", inputs, create_graph)

@@ -186,7 +186,7 @@ def _multiply_adds(module: Module, args: list[Tensor], y: Tensor) -> int:
         return y.numel() * module.in_features
     if isinstance(module, linear.Bilinear):
         return y.numel() * module.in1_features * (module.in2_features + 1)
-    if isinstance(module, conv._ConvTranspose):
+    if isinstance(module, conv._ConvTransposeNd):
         return args[0].numel() * each
     if isinstance(module, conv._ConvNd):
         return y.numel() * each

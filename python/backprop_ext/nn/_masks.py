@@ -60,8 +60,8 @@ def feature_alpha_dropout(
 def _per_channel(
     name: str, dims: int, input: Tensor, p: float, training: bool, inplace: bool
 ) -> Tensor:
-    # Without a batch, the first dimension holds the channels; dropout2d takes three for a batch.
-    batched = the_tensor(name, input).ndim == dims + 2 or (name == "dropout2d" and input.ndim == 3)
+    # Without a batch, the first dimension holds the channels; dropout2d always takes a batch.
+    batched = the_tensor(name, input).ndim == dims + 2 or name == "dropout2d"
     if input.ndim not in (dims + 1, dims + 2):
         text = (
             f"[{name}] input has shape {tuple(input.shape)}, {dims + 1} or {dims + 2} dimensions "
@@ -70,7 +70,6 @@ def _per_channel(
         if name == "dropout1d":
             raise RuntimeError(text)
         warnings.warn(text, stacklevel=4)
-        batched = True
     if batched:
         return _drop("feature_dropout", input, p, training, inplace)
     return _drop("feature_dropout", input.unsqueeze(0), p, training, inplace).squeeze(0)

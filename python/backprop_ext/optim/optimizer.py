@@ -63,7 +63,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         hooked = self._hooks or _of_all[_PRE_STEP] or _of_all[_POST_STEP]
         if hooked:
-            args, kwargs = self._before_step(args, kwargs)
+            (_, *args), kwargs = self._before_step((self, *args), kwargs)
         if self._recordable or not _recording():
             result = step(self, *args, **kwargs)
         else:
@@ -72,7 +72,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         self._opt_called = True
         if hooked:
             for hook in self._hooks_at(_POST_STEP):
-                hook(self, args, kwargs)
+                hook(self, (self, *args), kwargs)
         return result
 
     return run
@@ -219,7 +219,10 @@ class Optimizer:
         return _entered(hooks.setdefault(event, {}), hook, prepend)
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """hook(optimizer, args, kwargs) runs before step; what it returns replaces them."""
+        """hook(optimizer, args, kwargs) runs before step; what it returns replaces them.
+
+        args begin with the optimizer, in what is returned too.
+        """
         return self._register(_PRE_STEP, hook, False)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:

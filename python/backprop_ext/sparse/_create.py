@@ -27,7 +27,7 @@ __all__ = [
 
 
 def sparse_coo_tensor(
-    indices: Any,
+    indices: Any = None,
     values: Any = None,
     size: Sequence[int] | None = None,
     *,
@@ -48,7 +48,9 @@ def sparse_coo_tensor(
     if device is not None:
         on_cpu(device)
     if values is None:
-        whole = tuple(indices)
+        if (indices is None) == (size is None):
+            raise TypeError(f"[{op}] neither values nor one size; pass indices and values, or size")
+        whole = tuple(indices if size is None else size)
         empty = _core.empty((len(whole), 0), dtype=_core.int64)
         made = sparse(_core.empty(0, dtype=dtype), empty, whole, True)
         return made.requires_grad_(requires_grad)

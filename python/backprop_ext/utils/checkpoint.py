@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckpointError",
+    "CheckpointFunction",
     "checkpoint",
     "checkpoint_sequential",
     "get_device_states",
@@ -87,7 +88,7 @@ def checkpoint(
                 f"[checkpoint] use_reentrant=True with keyword arguments {sorted(kwargs)} or "
                 "context_fn; pass use_reentrant=False"
             )
-        return _Reentrant.apply(function, preserve_rng_state, *args)
+        return CheckpointFunction.apply(function, preserve_rng_state, *args)
     if determinism_check not in {"default", "none"}:
         raise ValueError(f"[checkpoint] {determinism_check=}; pass 'default' or 'none'")
     truths(debug)
@@ -220,7 +221,7 @@ class _Frame:
         self.values = dict(enumerate(found))
 
 
-class _Reentrant(Function):
+class CheckpointFunction(Function):
     """Runs the function without recording; backward runs it again and differentiates that."""
 
     @staticmethod

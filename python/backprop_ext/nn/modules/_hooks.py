@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ... import _core
 from ..._core import Tensor, _gate_gradients
-from ._tree import changes
+from ._tree import BUFFER, MODULE, PARAMETER, changes, registration_hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +20,13 @@ __all__ = [
     "RemovableHandle",
     "call_with_hooks",
     "global_hooks",
+    "register_module_buffer_registration_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
     "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
 ]
 
 
@@ -76,6 +81,10 @@ class RemovableHandle:
         self.remove()
 
 
+# A handle is printed by a notebook's cell that ends with a register call.
+for _type in (RemovableHandle, _core.RemovableHandle):
+    _type.__module__ = f"{_core.__name__.partition('.')[0]}.utils.hooks"
+
 # Hooks of all modules, (kind, function, options): one dict, so that a call without any looks once.
 global_hooks: dict[int, tuple[str, Callable[..., Any], tuple[bool, ...]]] = {}
 
@@ -100,6 +109,21 @@ def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHan
 def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """hook(module, grad_output) when the gradients of a module's outputs are there."""
     return RemovableHandle(global_hooks, ("backward_pre", hook, ()))
+
+
+def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, name, param) when a module is given one; what it returns takes its place."""
+    return RemovableHandle(registration_hooks, (PARAMETER, hook))
+
+
+def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, name, buffer) when a module is given one; what it returns takes its place."""
+    return RemovableHandle(registration_hooks, (BUFFER, hook))
+
+
+def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """hook(module, name, child) when a module is given one; what it returns takes its place."""
+    return RemovableHandle(registration_hooks, (MODULE, hook))
 
 
 def _hooks(module: Module, kind: str) -> list[Hook]:
@@ -148,6 +172,14 @@ class _Gate:
 
     def wrap_outputs(self, result: Any) -> Any:
         many = isinstance(result, (tuple, list))
+        if not many and not isinstance(result, Tensor):
+            warnings.warn(
+                f"[full_backward_hook] {type(self.module).__name__} returned a "
+                f"{type(result).__name__}, whose gradients the hooks do not see; return a Tensor "
+                "or a tuple",
+                stacklevel=2,
+            )
+            return result
         changed = self._wrap(tuple(result) if many else (result,), self._at_outputs)
         if changed is None:
             return result
@@ -174,6 +206,8 @@ class _Gate:
         return grads
 
     def _at_inputs(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        if self.grad_output is None:  # of an output that no hook can watch
+            return grads
         for hook in self.after:
             changed = hook.run(self.module, grads, self.grad_output)
             if changed is not None:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from .module import Module
 
-__all__ = ["LoadResult", "collect", "load_own", "restore", "save_own"]
+__all__ = ["collect", "load_own", "restore", "save_own"]
 
 EXTRA = "_extra_state"
 
 
-class LoadResult(NamedTuple):
+class _IncompatibleKeys(NamedTuple):
     """The keys that only one side has; both are empty after a strict load."""
 
     missing_keys: list[str]
@@ -153,11 +153,13 @@ def _load_extra(
         unexpected.append(key)
 
 
-def restore(module: Module, given: Mapping[str, Any], strict: bool, assign: bool) -> LoadResult:
+def restore(
+    module: Module, given: Mapping[str, Any], strict: bool, assign: bool
+) -> _IncompatibleKeys:
     """Copy (or, with `assign`, put) the values in; all is checked before anything changes."""
     state: Any = OrderedDict(given)
     metadata = getattr(given, "_metadata", {})
-    result, faults = LoadResult([], []), Faults(assign)
+    result, faults = _IncompatibleKeys([], []), Faults(assign)
     visited: list[Module] = []
 
     def visit(part: Module, prefix: str) -> None:

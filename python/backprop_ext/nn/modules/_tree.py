@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from .module import Module
 
-__all__ = ["BUFFER", "MODULE", "PARAMETER", "TRANSIENT", "Members", "Tree", "changes"]
+__all__ = [
+    "BUFFER",
+    "MODULE",
+    "PARAMETER",
+    "TRANSIENT",
+    "Members",
+    "Tree",
+    "changes",
+    "registration_hooks",
+]
 
 _W = TypeVar("_W", bound="Callable[..., Iterator[Any]]")
 
@@ -29,6 +38,10 @@ PARAMETER: Final = "parameter"
 BUFFER: Final = "buffer"
 TRANSIENT: Final = "non-persistent buffer"
 MODULE: Final = "module"
+
+
+# hook(module, name, member) of the members that every module is given, (kind, hook).
+registration_hooks: dict[int, tuple[str, Callable[..., Any]]] = {}
 
 
 class Members(MutableMapping[str, Any]):
@@ -201,6 +214,10 @@ class Tree:
                 "register a Parameter and compute from it in forward()"
             )
         changes.count += 1
+        if registration_hooks and value is not None:
+            for of, hook in [*registration_hooks.values()]:
+                found = hook(self, name, value) if kind.endswith(of) else None
+                value = value if found is None else found
         self._put(name, value, kind)
 
     def _put(self, name: str, value: Any, kind: str) -> None:
@@ -250,6 +267,10 @@ class Tree:
     _parameters: MutableMapping[str, Any] = _members(PARAMETER)
     _buffers: MutableMapping[str, Any] = _members(BUFFER, TRANSIENT)
     _modules: MutableMapping[str, Any] = _members(MODULE)
+
+    @property
+    def _non_persistent_buffers_set(self) -> set[str]:
+        return {name for name, kind in self._kinds.items() if kind == TRANSIENT}
 
     @_printed
     def named_modules(

@@ -145,7 +145,8 @@ class _Conv(_ConvNd):
         channels = (in_channels, out_channels)
         self._build(channels, kernel_size, numbers, groups, bias, padding_mode, factory)
 
-    def _margins(self) -> list[int]:
+    @property
+    def _reversed_padding_repeated_twice(self) -> list[int]:
         """The padding as nn.functional.pad takes it: the last dimension first, both sides."""
         if self.padding == "valid":
             return [0, 0] * self._dims
@@ -162,7 +163,12 @@ class _Conv(_ConvNd):
         functional: Any = F
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = functional.pad(input, self._margins(), mode=self.padding_mode), 0
+            input, padding = (
+                functional.pad(
+                    input, self._reversed_padding_repeated_twice, mode=self.padding_mode
+                ),
+                0,
+            )
         rest = (self.stride, padding, self.dilation, self.groups)
         function = getattr(functional, f"conv{self._dims}d")
         result: Tensor = function(input, self.weight, self.bias, *rest)
@@ -197,7 +203,7 @@ class Conv3d(_Conv):
     _dims = 3
 
 
-class _ConvTranspose(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     _transposed = True
 
     def __init__(
@@ -250,19 +256,19 @@ class _ConvTranspose(_ConvNd):
         return extra
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     """The transpose of Conv1d in its input, + b; x (N, in, L), A (in, out / groups, kernel)."""
 
     _dims = 1
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     """The transpose of Conv2d in its input, + b; x (N, in, H, W), A (in, out / groups, ...)."""
 
     _dims = 2
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     """The transpose of Conv3d in its input, + b; x (N, in, D, H, W), A (in, out / groups, ...)."""
 
     _dims = 3

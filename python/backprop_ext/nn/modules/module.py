@@ -12,11 +12,20 @@ from ..._device import no_gpu, on_cpu
 from . import _state
 from ._hooked import Hooked
 from ._hooks import call_with_hooks, global_hooks
+from ._hooks import (
+    register_module_buffer_registration_hook as register_module_buffer_registration_hook,
+)
 from ._hooks import register_module_forward_hook as register_module_forward_hook
 from ._hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
 from ._hooks import register_module_full_backward_hook as register_module_full_backward_hook
 from ._hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
-from ._state import LoadResult as _IncompatibleKeys  # noqa: F401 (where libraries look for it)
+from ._hooks import (
+    register_module_module_registration_hook as register_module_module_registration_hook,
+)
+from ._hooks import (
+    register_module_parameter_registration_hook as register_module_parameter_registration_hook,
+)
+from ._state import _IncompatibleKeys
 from ._tree import Tree
 
 if TYPE_CHECKING:
@@ -56,6 +65,7 @@ class Module(Hooked, Tree):
     """
 
     training: bool
+    dump_patches = call_super_init = False  # switches of PyTorch's that scripts ask for
     _version = 1
     __signature__ = _CallSignature()
 
@@ -125,24 +135,25 @@ class Module(Hooked, Tree):
         fn(self)
         return self
 
-    def _apply(self: _M, fn: Callable[[Tensor], Tensor]) -> _M:
+    def _apply(self: _M, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> _M:
         """Replace the values of parameters and buffers; the Parameters stay the same objects."""
-        for param in self.parameters():
-            grad = param.grad
-            found, of_grad = fn(param.data), None if grad is None else fn(grad.detach())
-            param.grad = None
-            if found.is_meta or param.is_meta:
-                from ..._meta import adopt
+        for child in self.children() if recurse else ():
+            child._apply(fn)  # which may have more to replace
+        for param in self._parameters.values():
+            if param is not None:
+                grad = param.grad
+                found, of_grad = fn(param.data), None if grad is None else fn(grad.detach())
+                param.grad = None
+                if found.is_meta or param.is_meta:
+                    from ..._meta import adopt
 
-                adopt(param, found)
-            else:
-                param.data = found
-            param.grad = of_grad
-        done: dict[int, Tensor] = {}
-        for module in self.modules():
-            for name, buffer in module._buffers.items():
-                if buffer is not None:
-                    module.__dict__[name] = done.setdefault(id(buffer), fn(buffer))
+                    adopt(param, found)
+                else:
+                    param.data = found
+                param.grad = of_grad
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                self.__dict__[name] = fn(buffer)
         return self
 
     def to(
@@ -268,7 +279,7 @@ class Module(Hooked, Tree):
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> _state.LoadResult:
+    ) -> _IncompatibleKeys:
         """Copy the values of a state_dict in; with `assign`, take its tensors.
 
         Raises RuntimeError that lists every missing and (if `strict`) unexpected key and every size

@@ -57,7 +57,7 @@ class _Pad(Module):
         return f"{self.padding}"
 
 
-class _ConstantPad(_Pad):
+class _ConstantPadNd(_Pad):
     """y = x (N, C, ...) with `padding` elements `value` more on both sides; see _Pad for sides."""
 
     _mode = "constant"
@@ -75,22 +75,22 @@ class _ConstantPad(_Pad):
         return f"padding={self.padding}, value={self.value}"
 
 
-class ConstantPad1d(_ConstantPad):
-    __doc__ = _ConstantPad.__doc__
+class ConstantPad1d(_ConstantPadNd):
+    __doc__ = _ConstantPadNd.__doc__
     _dims = 1
 
 
-class ConstantPad2d(_ConstantPad):
-    __doc__ = _ConstantPad.__doc__
+class ConstantPad2d(_ConstantPadNd):
+    __doc__ = _ConstantPadNd.__doc__
     _dims = 2
 
 
-class ConstantPad3d(_ConstantPad):
-    __doc__ = _ConstantPad.__doc__
+class ConstantPad3d(_ConstantPadNd):
+    __doc__ = _ConstantPadNd.__doc__
     _dims = 3
 
 
-class _ZeroPad(_ConstantPad):
+class _ZeroPad(_ConstantPadNd):
     """y = x (N, C, ...) with `padding` zeros more on both sides."""
 
     def __init__(self, padding: Sizes) -> None:
@@ -115,49 +115,49 @@ class ZeroPad3d(_ZeroPad):
     _dims = 3
 
 
-class _ReflectionPad(_Pad):
+class _ReflectionPadNd(_Pad):
     """y = x (N, C, ...) mirrored at its borders, which are not repeated."""
 
     _mode = "reflect"
 
 
-class ReflectionPad1d(_ReflectionPad):
-    __doc__ = _ReflectionPad.__doc__
+class ReflectionPad1d(_ReflectionPadNd):
+    __doc__ = _ReflectionPadNd.__doc__
     _dims = 1
 
 
-class ReflectionPad2d(_ReflectionPad):
-    __doc__ = _ReflectionPad.__doc__
+class ReflectionPad2d(_ReflectionPadNd):
+    __doc__ = _ReflectionPadNd.__doc__
     _dims = 2
 
 
-class ReflectionPad3d(_ReflectionPad):
-    __doc__ = _ReflectionPad.__doc__
+class ReflectionPad3d(_ReflectionPadNd):
+    __doc__ = _ReflectionPadNd.__doc__
     _dims = 3
 
 
-class _ReplicationPad(_Pad):
+class _ReplicationPadNd(_Pad):
     """y = x (N, C, ...) with its border repeated."""
 
     _mode = "replicate"
 
 
-class ReplicationPad1d(_ReplicationPad):
-    __doc__ = _ReplicationPad.__doc__
+class ReplicationPad1d(_ReplicationPadNd):
+    __doc__ = _ReplicationPadNd.__doc__
     _dims = 1
 
 
-class ReplicationPad2d(_ReplicationPad):
-    __doc__ = _ReplicationPad.__doc__
+class ReplicationPad2d(_ReplicationPadNd):
+    __doc__ = _ReplicationPadNd.__doc__
     _dims = 2
 
 
-class ReplicationPad3d(_ReplicationPad):
-    __doc__ = _ReplicationPad.__doc__
+class ReplicationPad3d(_ReplicationPadNd):
+    __doc__ = _ReplicationPadNd.__doc__
     _dims = 3
 
 
-class _CircularPad(_Pad):
+class _CircularPadNd(_Pad):
     """y = x (N, C, ...) or (C, ...) continued from its other end; ValueError for other inputs."""
 
     _mode = "circular"
@@ -172,16 +172,16 @@ class _CircularPad(_Pad):
         return super().forward(input)
 
 
-class CircularPad1d(_CircularPad):
-    __doc__ = _CircularPad.__doc__
+class CircularPad1d(_CircularPadNd):
+    __doc__ = _CircularPadNd.__doc__
     _dims = 1
 
 
-class CircularPad2d(_CircularPad):
-    __doc__ = _CircularPad.__doc__
+class CircularPad2d(_CircularPadNd):
+    __doc__ = _CircularPadNd.__doc__
     _dims = 2
 
 
-class CircularPad3d(_CircularPad):
-    __doc__ = _CircularPad.__doc__
+class CircularPad3d(_CircularPadNd):
+    __doc__ = _CircularPadNd.__doc__
     _dims = 3

@@ -153,6 +153,51 @@ class ParameterDict(Module):
         del self[key]
         return value
 
+    def popitem(self) -> tuple[str, Any]:
+        """Take the last one out and return it with its name."""
+        key = [*self._keys][-1] if self._keys else self._keys.popitem()[0]
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        """Take all out."""
+        for key in [*self]:
+            del self[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter of a name, or `default`."""
+        return self.__dict__[key] if key in self._keys else default
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The parameter of a name, which is `default` from now on where there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """Another one, with `default` under each of the names."""
+        return ParameterDict(OrderedDict((key, default) for key in keys))
+
+    def copy(self) -> ParameterDict:
+        """Another one of the same parameters."""
+        return ParameterDict(OrderedDict(self.items()))
+
+    def __or__(self, other: Any) -> ParameterDict:
+        result = self.copy()
+        result.update(other)
+        return result
+
+    def __ror__(self, other: Any) -> Any:
+        result = other.copy()
+        result.update(self)
+        return result
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed([*self._keys])
+
     def extra_repr(self) -> str:
         return "\n".join(
             _line(key, value, value.type() if isinstance(value, Tensor) else "")

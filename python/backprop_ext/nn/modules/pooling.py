@@ -51,7 +51,7 @@ class _Pool(Module):
         return ", ".join(f"{name}={getattr(self, name)}" for name in self._shown)
 
 
-class _MaxPool(_Pool):
+class _MaxPoolNd(_Pool):
     """y = the maximum of every window; with return_indices also its place, for MaxUnpool.
 
     x (N, C, ...) or (C, ...); padding counts as -inf; stride is kernel_size by default.
@@ -86,22 +86,22 @@ class _MaxPool(_Pool):
         )
 
 
-class MaxPool1d(_MaxPool):
-    __doc__ = _MaxPool.__doc__
+class MaxPool1d(_MaxPoolNd):
+    __doc__ = _MaxPoolNd.__doc__
     _dims = 1
 
 
-class MaxPool2d(_MaxPool):
-    __doc__ = _MaxPool.__doc__
+class MaxPool2d(_MaxPoolNd):
+    __doc__ = _MaxPoolNd.__doc__
     _dims = 2
 
 
-class MaxPool3d(_MaxPool):
-    __doc__ = _MaxPool.__doc__
+class MaxPool3d(_MaxPoolNd):
+    __doc__ = _MaxPoolNd.__doc__
     _dims = 3
 
 
-class _MaxUnpool(_Pool):
+class _MaxUnpoolNd(_Pool):
     """y = zeros with x at the places that MaxPool found; the inverse of its forward pass."""
 
     _shown = ("kernel_size", "stride", "padding")
@@ -120,26 +120,29 @@ class _MaxUnpool(_Pool):
         return result
 
 
-class MaxUnpool1d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__
+class MaxUnpool1d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
     _dims = 1
 
 
-class MaxUnpool2d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__
+class MaxUnpool2d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
     _dims = 2
 
 
-class MaxUnpool3d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__
+class MaxUnpool3d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
     _dims = 3
 
 
-class AvgPool1d(_Pool):
+class _AvgPoolNd(_Pool):
+    _shown = ("kernel_size", "stride", "padding")
+
+
+class AvgPool1d(_AvgPoolNd):
     """y = the mean of every window of x (N, C, L); padding counts as zeros, or not at all."""
 
     _dims = 1
-    _shown = ("kernel_size", "stride", "padding")
 
     def __init__(
         self,
@@ -160,10 +163,8 @@ class AvgPool1d(_Pool):
         return F.avg_pool1d(input, *sizes, self.ceil_mode, self.count_include_pad)
 
 
-class _AvgPool(_Pool):
+class _DividedAvgPool(_AvgPoolNd):
     """y = the mean of every window of x (N, C, ...), or its sum over divisor_override."""
-
-    _shown = ("kernel_size", "stride", "padding")
 
     def __init__(
         self,
@@ -188,17 +189,17 @@ class _AvgPool(_Pool):
         return result
 
 
-class AvgPool2d(_AvgPool):
-    __doc__ = _AvgPool.__doc__
+class AvgPool2d(_DividedAvgPool):
+    __doc__ = _DividedAvgPool.__doc__
     _dims = 2
 
 
-class AvgPool3d(_AvgPool):
-    __doc__ = _AvgPool.__doc__
+class AvgPool3d(_DividedAvgPool):
+    __doc__ = _DividedAvgPool.__doc__
     _dims = 3
 
 
-class _LPPool(_Pool):
+class _LPPoolNd(_Pool):
     """y = (sum of x^p over every window)^(1/p), p = norm_type; x (N, C, ...)."""
 
     _shown = ("norm_type", "kernel_size", "stride", "ceil_mode")
@@ -220,18 +221,18 @@ class _LPPool(_Pool):
         return result
 
 
-class LPPool1d(_LPPool):
-    __doc__ = _LPPool.__doc__
+class LPPool1d(_LPPoolNd):
+    __doc__ = _LPPoolNd.__doc__
     _dims = 1
 
 
-class LPPool2d(_LPPool):
-    __doc__ = _LPPool.__doc__
+class LPPool2d(_LPPoolNd):
+    __doc__ = _LPPoolNd.__doc__
     _dims = 2
 
 
-class LPPool3d(_LPPool):
-    __doc__ = _LPPool.__doc__
+class LPPool3d(_LPPoolNd):
+    __doc__ = _LPPoolNd.__doc__
     _dims = 3
 
 
@@ -243,7 +244,7 @@ class _AdaptivePool(_Pool):
         self.output_size = output_size
 
 
-class _AdaptiveAvgPool(_AdaptivePool):
+class _AdaptiveAvgPoolNd(_AdaptivePool):
     """y = means over windows that split x (N, C, ...) evenly into output_size (None: as it is)."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -251,22 +252,22 @@ class _AdaptiveAvgPool(_AdaptivePool):
         return result
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    __doc__ = _AdaptiveAvgPool.__doc__
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
+    __doc__ = _AdaptiveAvgPoolNd.__doc__
     _dims = 1
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    __doc__ = _AdaptiveAvgPool.__doc__
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
+    __doc__ = _AdaptiveAvgPoolNd.__doc__
     _dims = 2
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    __doc__ = _AdaptiveAvgPool.__doc__
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
+    __doc__ = _AdaptiveAvgPoolNd.__doc__
     _dims = 3
 
 
-class _AdaptiveMaxPool(_AdaptivePool):
+class _AdaptiveMaxPoolNd(_AdaptivePool):
     """y = maxima over windows that split x (N, C, ...) evenly into output_size (None: as it is)."""
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
@@ -277,16 +278,16 @@ class _AdaptiveMaxPool(_AdaptivePool):
         return self._pool("adaptive_max_pool")(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    __doc__ = _AdaptiveMaxPool.__doc__
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
+    __doc__ = _AdaptiveMaxPoolNd.__doc__
     _dims = 1
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    __doc__ = _AdaptiveMaxPool.__doc__
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
+    __doc__ = _AdaptiveMaxPoolNd.__doc__
     _dims = 2
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    __doc__ = _AdaptiveMaxPool.__doc__
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
+    __doc__ = _AdaptiveMaxPoolNd.__doc__
     _dims = 3

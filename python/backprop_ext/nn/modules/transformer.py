@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 
-def _activation(given: Any) -> Any:
+# Named as in PyTorch, where transformers of one's own import them.
+def _get_activation_fn(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     if given not in ("relu", "gelu"):
@@ -80,7 +81,7 @@ class _Layer(Module):
             setattr(self, f"norm{k}", LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **kind))
         for k in blocks:
             setattr(self, f"dropout{k}", Dropout(dropout))
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
 
     def _block(self, k: int, x: Tensor, f: Callable[[Tensor], Tensor]) -> Tensor:
         norm, drop = getattr(self, f"norm{k}"), getattr(self, f"dropout{k}")
@@ -191,10 +192,14 @@ class TransformerDecoderLayer(_Layer):
         return self._block(3, x, self._feed)
 
 
+def _get_clones(module: Module, N: int) -> ModuleList:
+    return ModuleList([copy.deepcopy(module) for _ in range(N)])
+
+
 class _Stack(Module):
     def __init__(self, layer: Module, num_layers: int, norm: Module | None) -> None:
         super().__init__()
-        self.layers = ModuleList([copy.deepcopy(layer) for _ in range(num_layers)])
+        self.layers = _get_clones(layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
 
     def _require_layers(self) -> None:

@@ -43,7 +43,14 @@ def _reparametrize_module(
         )
     new = {name: value for name, value in given.items() if name in places}
     if tie_weights:
-        shared = {id(places[n][0].__dict__[places[n][1]]): v for n, v in new.items()}
+        shared: dict[int, Tensor] = {}
+        for name, value in new.items():
+            owner, last = places[name]
+            if shared.setdefault(id(owner.__dict__[last]), value) is not value:
+                raise ValueError(
+                    f"[functional_call] {name!r} and another name of the same tensor were given "
+                    "different values; give one, or pass tie_weights=False"
+                )
         for name, (owner, last) in places.items():
             value = owner.__dict__[last]
             if name not in new and value is not None and id(value) in shared:

@@ -145,6 +145,10 @@ class LRScheduler:
             else:
                 group["lr"] = lr
 
+    def _undo(self) -> None:
+        """Before epoch 0 again: a SequentialLR begins with its first scheduler."""
+        self.last_epoch -= 1
+
     def _restart(self) -> None:
         """Epoch 0 again, from the rates at first: where a SequentialLR comes to this scheduler."""
         self._set(self.base_lrs)

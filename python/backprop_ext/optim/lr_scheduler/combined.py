@@ -42,6 +42,13 @@ class _Several(LRScheduler):
                 )
         self._attach(first)
 
+    def _undo(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler._undo()
+
+    def _advance(self) -> None:
+        self.step()
+
     def state_dict(self) -> StateDict:
         """All but the optimizer, with the states of the schedulers."""
         return {
@@ -87,8 +94,7 @@ class SequentialLR(_Several):
         self.last_epoch = last_epoch + 1
         # Making them has changed the rates: back to the first, and only the first one steps.
         self._set([group["initial_lr"] for group in self.optimizer.param_groups])
-        for scheduler in self._schedulers:
-            scheduler.last_epoch -= 1
+        self._undo()
         first = self._schedulers[0]
         first._step_count = 0
         first._advance()

@@ -71,7 +71,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._step_count = 0  # PyTorch does not count here
 
     def _advance(self) -> None:
-        self.T_cur += 1
+        self.T_cur = self.T_cur + 1 if self.last_epoch >= 0 else 0
         if self.T_cur >= self.T_i:
             self.T_cur -= self.T_i
             self.T_i *= self.T_mult

@@ -60,11 +60,11 @@ class ReduceLROnPlateau(LRScheduler):
         """The next epoch, with the metric of the last one; `epoch` is for old scripts."""
         value = float(metrics)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        if self._is_better(value):
+        if self.is_better(value, self.best):
             self.best, self.num_bad_epochs = value, 0
         else:
             self.num_bad_epochs += 1
-        if self.cooldown_counter > 0:
+        if self.in_cooldown:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
@@ -72,11 +72,17 @@ class ReduceLROnPlateau(LRScheduler):
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._last_lr = self._rates()
 
-    def _is_better(self, value: float) -> bool:
+    def is_better(self, a: float, best: float) -> bool:
+        """Whether a metric is an improvement on the best one."""
         sign = 1.0 if self.mode == "min" else -1.0
         margin = sign * self.threshold
-        bound = self.best * (1.0 - margin) if self.threshold_mode == "rel" else self.best - margin
-        return sign * value < sign * bound
+        bound = best * (1.0 - margin) if self.threshold_mode == "rel" else best - margin
+        return sign * a < sign * bound
+
+    @property
+    def in_cooldown(self) -> bool:
+        """Whether it still waits after the last reduction."""
+        return self.cooldown_counter > 0
 
     def _reduce(self) -> None:
         lower = [
