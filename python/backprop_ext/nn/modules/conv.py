@@ -159,13 +159,16 @@ class _Conv(_ConvNd):
         return margins
 
     def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         functional: Any = F
         padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = functional.pad(input, self._margins(), mode=self.padding_mode), 0
         rest = (self.stride, padding, self.dilation, self.groups)
         function = getattr(functional, f"conv{self._dims}d")
-        result: Tensor = function(input, self.weight, self.bias, *rest)
+        result: Tensor = function(input, weight, bias, *rest)
         return result
 
 

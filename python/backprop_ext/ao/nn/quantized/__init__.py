@@ -1,0 +1,380 @@
+"""Layers of quantized tensors: they compute in float32 and round to a scale of their own.
+
+Source: https://docs.pytorch.org/docs/stable/quantization-support.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .... import _core, nn
+from ...._core import qint8
+from ...._names import keep_also, missing_from
+from ...._quantized import (
+    QuantizedTensor,
+    per_channel_affine,
+    per_channel_symmetric,
+    quantize_per_channel,
+    quantize_per_tensor,
+    quantized,
+)
+from ....autograd.grad_mode import no_grad
+from ....nn import functional as F
+from ....nn.utils.fusion import fuse_conv_bn_weights
+from ....nn.utils.init import skip_init
+from ..intrinsic import _FusedModule
+from ..qat import settings
+
+if TYPE_CHECKING:
+    from ...._core import Tensor
+
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "DeQuantize",
+    "Dropout",
+    "FXFloatFunctional",
+    "FloatFunctional",
+    "Linear",
+    "QFunctional",
+    "Quantize",
+    "ReLU6",
+]
+
+
+class _Arithmetic(nn.Module):
+    def _observed(self, result: Any) -> Any:
+        return result
+
+    def forward(self, x: Any) -> Any:
+        """Raises RuntimeError: call add, mul, cat or the like."""
+        raise RuntimeError(
+            f"[{type(self).__name__}] has no forward; call add, mul, cat, matmul or add_relu"
+        )
+
+    def add(self, x: Any, y: Any) -> Any:
+        """x + y."""
+        return self._observed(_core.add(x, y))
+
+    def mul(self, x: Any, y: Any) -> Any:
+        """x y."""
+        return self._observed(_core.mul(x, y))
+
+    def matmul(self, x: Any, y: Any) -> Any:
+        """The product of matrices."""
+        return self._observed(_core.matmul(x, y))
+
+    def cat(self, x: Any, dim: int = 0) -> Any:
+        """The tensors one after the other."""
+        return self._observed(_core.cat(x, dim=dim))
+
+    def add_relu(self, x: Any, y: Any) -> Any:
+        """max(x + y, 0)."""
+        return self._observed(F.relu(_core.add(x, y)))
+
+    def add_scalar(self, x: Any, y: float) -> Any:
+        """x + y, unobserved."""
+        return _core.add(x, y)
+
+    def mul_scalar(self, x: Any, y: float) -> Any:
+        """x y, unobserved."""
+        return _core.mul(x, y)
+
+
+class FXFloatFunctional(_Arithmetic):
+    """Sums and products as methods of a module."""
+
+
+class FloatFunctional(_Arithmetic):
+    """Sums and products as methods of a module, whose results are observed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.activation_post_process: Any = nn.Identity()
+
+    def _observed(self, result: Any) -> Any:
+        return self.activation_post_process(result)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value.dequantize() if isinstance(value, QuantizedTensor) else value
+
+
+class QFunctional(FloatFunctional):
+    """Sums and products of quantized tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.zero_point = 1.0, 0
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}, zero_point={self.zero_point}"
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in ("add", "mul", "matmul", "cat", "add_relu", "add_scalar", "mul_scalar"):
+            return found
+
+        def computed(x: Any, *rest: Any, **named: Any) -> Any:
+            kind = (x[0] if isinstance(x, (list, tuple)) else x).dtype
+            result = found(_plain(x), *map(_plain, rest), **named)
+            if name.endswith("_scalar"):
+                return _like(name, x, *rest)
+            return quantize_per_tensor(result, self.scale, self.zero_point, kind)
+
+        return computed
+
+    @classmethod
+    def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> QFunctional:
+        """With the scale that was observed."""
+        made = cls()
+        made.scale, made.zero_point = _observed(mod)
+        return made
+
+
+def _like(name: str, x: QuantizedTensor, number: float) -> QuantizedTensor:
+    """A number added to, or multiplied with, what the same numbers stand for."""
+    scale, zero, numbers = x.q_scale(), x.q_zero_point(), x.int_repr()
+    if name == "mul_scalar" and number > 0:
+        return quantized(numbers, scale * number, zero)
+    result = x.dequantize() + number if name == "add_scalar" else x.dequantize() * number
+    return quantize_per_tensor(
+        result, scale * (1 if name == "add_scalar" else -number), zero, x.dtype
+    )
+
+
+def _observed(mod: Any) -> tuple[float, int]:
+    scale, zero_point = mod.activation_post_process.calculate_qparams()
+    return float(scale), int(zero_point)
+
+
+class Quantize(nn.Module):
+    """x quantized."""
+
+    scale: Tensor
+    zero_point: Tensor
+
+    def __init__(
+        self, scale: float, zero_point: int, dtype: Any, factory_kwargs: Any = None
+    ) -> None:
+        super().__init__()
+        self.register_buffer("scale", _core.tensor([scale]))
+        self.register_buffer("zero_point", _core.tensor([zero_point]))
+        self.dtype = dtype
+
+    def forward(self, X: Tensor) -> QuantizedTensor:
+        return quantize_per_tensor(X, self.scale, self.zero_point, self.dtype)
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}, zero_point={self.zero_point}, dtype={self.dtype}"
+
+    @staticmethod
+    def from_float(mod: Any, use_precomputed_fake_quant: bool = False) -> Quantize:
+        """With the scale that was observed."""
+        return Quantize(*_observed(mod), mod.activation_post_process.dtype)
+
+
+class DeQuantize(nn.Module):
+    """x in float32."""
+
+    def forward(self, Xq: Any) -> Any:
+        return Xq.dequantize()
+
+    @staticmethod
+    def from_float(mod: Any, use_precomputed_fake_quant: bool = False) -> DeQuantize:
+        """A DeQuantize."""
+        return DeQuantize()
+
+
+class Dropout(nn.Dropout):
+    """x, in evaluation."""
+
+    def _get_name(self) -> str:
+        return "QuantizedDropout"
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+    @classmethod
+    def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Dropout:
+        """The same probability."""
+        return cls(mod.p, mod.inplace)
+
+
+class ReLU6(nn.ReLU):
+    """min(max(x, 0), 6)."""
+
+    def _get_name(self) -> str:
+        return "QuantizedReLU6"
+
+    def forward(self, input: Any) -> Any:
+        return F.relu6(input)
+
+    @staticmethod
+    def from_float(mod: Any, use_precomputed_fake_quant: bool = False) -> ReLU6:
+        """A ReLU6."""
+        return ReLU6(mod.inplace)
+
+
+def quantized_weight(weight: Tensor, observer: Any) -> QuantizedTensor:
+    """A weight, quantized by the scale of its observer and within its limits."""
+    scale, zero_point = observer.calculate_qparams()
+    if observer.qscheme in (per_channel_affine, per_channel_symmetric):
+        made = quantize_per_channel(weight.float(), scale, zero_point, observer.ch_axis, qint8)
+    else:
+        made = quantize_per_tensor(weight.float(), float(scale), int(zero_point), qint8)
+    numbers = made.int_repr().clamp(observer.quant_min, observer.quant_max)
+    return quantized(numbers, *made._parameters[:3])
+
+
+class Weighed(nn.Module):
+    """What quantized layers share: a quantized weight, a bias in float32, a scale of the output."""
+
+    _layer: ClassVar[Any]
+    _relu = False
+    _title: ClassVar[str]
+
+    def __init__(self, *args: Any, dtype: Any = qint8, bias_: bool = True, **kwargs: Any) -> None:
+        super().__init__()
+        like = skip_init(self._layer, *args, **{"bias": bias_, **kwargs})  # draws nothing
+        given = settings(like)
+        given.pop("bias")
+        self.__dict__.update(given)
+        self.scale, self.zero_point = 1.0, 0
+        blank = quantize_per_tensor(_core.zeros(like.weight.shape), 1.0, 0, qint8)
+        self.set_weight_bias(blank, None if like.bias is None else _core.zeros(len(like.bias)))
+        self.__dict__["_like"] = like
+
+    def set_weight_bias(self, w: QuantizedTensor, b: Tensor | None) -> None:
+        """Put others in."""
+        self.__dict__["_held"] = (w, b)
+
+    def weight(self) -> QuantizedTensor:
+        """The weight."""
+        return self._held[0]  # type: ignore[attr-defined, no-any-return]
+
+    def bias(self) -> Any:
+        """The bias, or None."""
+        return self._held[1]  # type: ignore[attr-defined]
+
+    def _weight_bias(self) -> Any:
+        return self._held  # type: ignore[attr-defined]
+
+    def _get_name(self) -> str:
+        return self._title
+
+    def _computed(self, x: Tensor) -> Tensor:
+        weight, bias = self.weight().dequantize(), self._held[1]  # type: ignore[attr-defined]
+        if self._layer is nn.Linear:
+            result = F.linear(x, weight, bias)
+        else:
+            result = self._like._conv_forward(x, weight, bias)  # type: ignore[attr-defined]
+        return F.relu(result) if self._relu else result
+
+    def forward(self, x: Any) -> Any:
+        with no_grad():
+            result = self._computed(x.dequantize())
+        return quantize_per_tensor(result, self.scale, self.zero_point, x.dtype)
+
+    def extra_repr(self) -> str:
+        place = f"scale={self.scale}, zero_point={self.zero_point}"
+        if self._layer is nn.Linear:
+            sizes = f"in_features={self.in_features}, out_features={self.out_features}"  # type: ignore[attr-defined]
+            return f"{sizes}, {place}, qscheme={self.weight().qscheme()}"
+        sizes = self._like.extra_repr().partition(", stride=")[0]  # type: ignore[attr-defined]
+        stride = f"stride={self.stride}"  # type: ignore[attr-defined]
+        more = [
+            f"{name}={getattr(self, name)}"
+            for name, usual in (("padding", 0), ("dilation", 1), ("groups", 1))
+            if getattr(self, name) not in (usual, (usual,) * len(self.stride))  # type: ignore[attr-defined]
+        ]
+        if self._held[1] is None:  # type: ignore[attr-defined]
+            more.append("bias=False")
+        return ", ".join([sizes, stride, place, *more])
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        held = self._held  # type: ignore[attr-defined]
+        if self._layer is not nn.Linear:
+            destination[f"{prefix}weight"], destination[f"{prefix}bias"] = held
+        destination[f"{prefix}scale"] = _core.tensor(self.scale)
+        destination[f"{prefix}zero_point"] = _core.tensor(self.zero_point)
+        if self._layer is nn.Linear:
+            destination[f"{prefix}_packed_params.dtype"] = qint8
+            destination[f"{prefix}_packed_params._packed_params"] = held
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        self.scale = float(state_dict.pop(f"{prefix}scale"))
+        self.zero_point = int(state_dict.pop(f"{prefix}zero_point"))
+        if self._layer is nn.Linear:
+            state_dict.pop(f"{prefix}_packed_params.dtype")
+            self.set_weight_bias(*state_dict.pop(f"{prefix}_packed_params._packed_params"))
+        else:
+            self.set_weight_bias(state_dict.pop(f"{prefix}weight"), state_dict.pop(f"{prefix}bias"))
+
+    @classmethod
+    def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
+        """Of a layer that was observed, or trained with rounding."""
+        observed = mod.activation_post_process
+        rounding = hasattr(mod, "weight_fake_quant")
+        layer = mod if rounding or not isinstance(mod, _FusedModule) else mod[0]
+        weight, bias = layer.weight, layer.bias
+        if bn := rounding and getattr(mod, "bn", None):
+            weight, bias = fuse_conv_bn_weights(
+                weight, bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+            )
+        observer = mod.weight_fake_quant if rounding else mod.qconfig.weight()
+        if not use_precomputed_fake_quant:
+            observer(weight)
+        if observer.dtype is not qint8:
+            raise AssertionError(f"[{cls.__name__}] weight of {observer.dtype}; take torch.qint8")
+        made = cls(**settings(layer))
+        made.set_weight_bias(quantized_weight(weight, observer), bias)
+        scale, zero_point = observed.calculate_qparams()
+        made.scale, made.zero_point = float(scale), int(zero_point)
+        return made
+
+
+def weighed(name: str, layer: Any, relu: bool = False, home: str = __name__) -> Any:
+    """The class of quantized layers of a class of layers, relu: followed by a ReLU."""
+    members = {
+        "__doc__": f"{name} with a quantized weight, of quantized tensors; made by from_float.",
+        "__module__": home,
+        "_layer": layer,
+        "_relu": relu,
+        "_title": f"Quantized{name}",
+    }
+    return type(name, (Weighed,), members)
+
+
+Conv1d, Conv2d, Conv3d, Linear = (
+    weighed(layer.__name__, layer) for layer in (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+)
+
+
+class Missing:
+    """Stands for the quantized form of a layer that there is not."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def from_float(self, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
+        """Raises NotImplementedError: leave the layer in float32."""
+        raise NotImplementedError(
+            f"[convert] there is no quantized {self._name}; set its qconfig = None, and a "
+            "DeQuantStub before it"
+        )
+
+
+keep_also(
+    globals(),
+    {
+        "modules": " ".join(__all__),
+        "modules.functional_modules": "FXFloatFunctional FloatFunctional QFunctional",
+        "modules.linear": "Linear",
+        "modules.conv": "Conv1d Conv2d Conv3d",
+    },
+)
+__getattr__ = missing_from("torch.ao.nn.quantized", globals(), {"dynamic": ".dynamic"})
