@@ -76,7 +76,7 @@ class QuantizedTensor(Tensor):
         if name == "equal" and all(isinstance(a, QuantizedTensor) for a in args):
             return first.q_scale() == args[1].q_scale() and _core.equal(*map(_plain, args))
         raise NotImplementedError(
-            f"[{name}] there is no quantized {name}, for a tensor of shape {tuple(first.shape)} and "
+            f"[{name}] there is no quantized {name}, for a tensor of {tuple(first.shape)} and "
             f"{first.qscheme()}; call .dequantize() first"
         )
 
@@ -184,14 +184,61 @@ class QuantizedTensor(Tensor):
 
 plain_types.add(QuantizedTensor)
 _MOVES: Final = frozenset(
-    "__getitem__ view reshape flatten permute transpose t unsqueeze squeeze chunk split narrow "
-    "index_select unflatten repeat expand unbind select "
-    "channel_shuffle pixel_shuffle view_as reshape_as".split()
+    [
+        "__getitem__",
+        "view",
+        "reshape",
+        "flatten",
+        "permute",
+        "transpose",
+        "t",
+        "unsqueeze",
+        "squeeze",
+        "chunk",
+        "split",
+        "narrow",
+        "index_select",
+        "unflatten",
+        "repeat",
+        "expand",
+        "unbind",
+        "select",
+        "channel_shuffle",
+        "pixel_shuffle",
+        "view_as",
+        "reshape_as",
+    ]
 )
 _ROUNDED: Final = frozenset(
-    "relu relu_ relu6 hardtanh clamp leaky_relu elu hardswish max_pool1d max_pool2d max_pool3d mean "
-    "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
-    "interpolate upsample sigmoid hardsigmoid tanh cat stack pad dropout".split()
+    [
+        "relu",
+        "relu_",
+        "relu6",
+        "hardtanh",
+        "clamp",
+        "leaky_relu",
+        "elu",
+        "hardswish",
+        "max_pool1d",
+        "max_pool2d",
+        "max_pool3d",
+        "mean",
+        "avg_pool1d",
+        "avg_pool2d",
+        "avg_pool3d",
+        "adaptive_avg_pool1d",
+        "adaptive_avg_pool2d",
+        "adaptive_avg_pool3d",
+        "interpolate",
+        "upsample",
+        "sigmoid",
+        "hardsigmoid",
+        "tanh",
+        "cat",
+        "stack",
+        "pad",
+        "dropout",
+    ]
 )
 # Results between fixed ends: (scale, zero_point) of quint8.
 _FIXED: Final = {

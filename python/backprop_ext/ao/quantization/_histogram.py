@@ -92,7 +92,8 @@ class HistogramObserver(UniformQuantizationObserverBase):
         half = _core.tensor(wide / 2)
         total = norm(begin - (of_begin + 0.5) * wide, half)
         total = total + (of_end - of_begin - 1) * norm(-half, half)
-        return (total + norm(-half, end - (of_end * wide + wide / 2))).sum().item()
+        total = total + norm(-half, end - (of_end * wide + wide / 2))
+        return float(total.sum().item())
 
     def calculate_qparams(self, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """(scale, zero_point)."""

@@ -169,7 +169,15 @@ class FakeQuantize(FakeQuantizeBase):
         return fake_quantize_per_tensor_affine(X, self.scale, self.zero_point, *ends)
 
     # What is printed, in PyTorch's order.
-    _shown = ("quant_min", "quant_max", "dtype", "qscheme", "ch_axis", "scale", "zero_point")
+    _shown: tuple[str, ...] = (
+        "quant_min",
+        "quant_max",
+        "dtype",
+        "qscheme",
+        "ch_axis",
+        "scale",
+        "zero_point",
+    )
 
     def extra_repr(self) -> str:
         names = ("fake_quant_enabled", "observer_enabled", *self._shown)

@@ -72,7 +72,7 @@ def fuse_convtranspose_bn(is_qat: bool, convt: Any, bn: Any) -> Any:
     """A transposed convolution and its BatchNorm, in evaluation."""
     _check(False, convt, bn)
     if is_qat:
-        raise Exception(  # noqa: TRY002 (PyTorch's class)
+        raise Exception(
             "[fuse_modules] a transposed convolution for training with rounding; fuse it in eval()"
         )
     return fuse_conv_bn_eval(convt, bn, transpose=True)

@@ -89,11 +89,11 @@ class _PartialWrapper:
         return result
 
 
-def _with_args(cls_or_self: Any, **kwargs: Any) -> _PartialWrapper:
+def _with_args(cls_or_self: Any, /, **kwargs: Any) -> _PartialWrapper:
     return _PartialWrapper(partial(cls_or_self, **kwargs))
 
 
-def _with_callable_args(cls_or_self: Any, **kwargs: Any) -> _PartialWrapper:
+def _with_callable_args(cls_or_self: Any, /, **kwargs: Any) -> _PartialWrapper:
     return _PartialWrapper(partial(cls_or_self)).with_callable_args(**kwargs)
 
 
@@ -140,6 +140,7 @@ class UniformQuantizationObserverBase(ObserverBase):
     eps: Tensor
     min_val: Tensor
     max_val: Tensor
+    ch_axis: int
 
     def __init__(
         self,
@@ -170,22 +171,22 @@ class UniformQuantizationObserverBase(ObserverBase):
         factory = factory_kwargs or {}
         self.register_buffer("eps", _core.tensor([eps], **factory))
         for name, start in (("min_val", float("inf")), ("max_val", float("-inf"))):
-            value = [] if self._schemes == _PER_CHANNEL else start
+            value: Any = [] if self._schemes == _PER_CHANNEL else start
             self.register_buffer(name, _core.tensor(value, **factory))
         self.has_customized_qrange = quant_min is not None and quant_max is not None
         self.quant_min, self.quant_max = _range(op, quant_min, quant_max, dtype, reduce_range)
 
-    def _extremes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _extremes(self, x: Tensor) -> Any:
         """The extremes, of each channel where there are channels."""
         x = x.to(self.min_val.dtype)
         if self._schemes == _PER_CHANNEL:
-            return _core.aminmax(x.transpose(0, self.ch_axis).flatten(1), dim=1)  # type: ignore[no-any-return, arg-type]
-        return _core.aminmax(x)  # type: ignore[no-any-return]
+            return _core.aminmax(x.transpose(0, self.ch_axis).flatten(1), dim=1)
+        return _core.aminmax(x)
 
     def _unseen(self) -> bool:
         if self.min_val.dim():
             return not self.min_val.numel()
-        return self.min_val.item() == float("inf") and self.max_val.item() == float("-inf")
+        return (self.min_val.item(), self.max_val.item()) == (float("inf"), float("-inf"))
 
     def _keep(self, low: Tensor, high: Tensor) -> None:
         for held, new in ((self.min_val, low), (self.max_val, high)):
@@ -341,7 +342,7 @@ class _Unobserved(ObserverBase):
 
     def calculate_qparams(self, **kwargs: Any) -> Any:
         """Raises Exception: nothing was observed."""
-        raise Exception(  # noqa: TRY002 (PyTorch's class)
+        raise Exception(
             f"[calculate_qparams] a {type(self).__name__} knows no range; take a MinMaxObserver"
         )
 
@@ -419,7 +420,7 @@ def load_observer_state_dict(mod: Module, obs_dict: Any) -> None:
                 obs_dict, f"{name}.", {"version": 3}, False, missing, unexpected, []
             )
     if keys := [k for k in missing if "activation_post_process" in k]:
-        raise Exception(  # noqa: TRY002 (PyTorch's class)
+        raise Exception(
             f"[load_observer_state_dict] {keys} are missing; load what get_observer_state_dict gave"
         )
 

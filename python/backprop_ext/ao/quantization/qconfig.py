@@ -53,8 +53,8 @@ __all__ = [
 ]
 
 
-class QConfig(namedtuple("QConfig", ["activation", "weight"])):  # noqa: PYI024 (PyTorch's class)
-    """Classes of observers, or what makes them (`with_args`). ValueError for observers themselves."""
+class QConfig(namedtuple("QConfig", ["activation", "weight"])):
+    """Classes of observers, or what makes them (`with_args`). ValueError for observers."""
 
     __slots__ = ()
 

@@ -66,15 +66,28 @@ for _d in "123":
     for _home, _name, _to in _pairs:
         DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(_home, _name)] = _to
 # What PyTorch quantizes and this package does not: observed all the same.
-for _name in (
-    "BatchNorm2d BatchNorm3d ConvTranspose1d ConvTranspose2d ConvTranspose3d ELU Embedding "
-    "EmbeddingBag GroupNorm Hardswish InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm "
-    "LeakyReLU PReLU"
-).split():
+for _name in [
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "ELU",
+    "Embedding",
+    "EmbeddingBag",
+    "GroupNorm",
+    "Hardswish",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "LeakyReLU",
+    "PReLU",
+]:
     DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = nnq.Missing(_name)
 for _name in ("BNReLU2d", "BNReLU3d", "LinearLeakyReLU", "LinearTanh"):
     DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(nni, _name)] = nnq.Missing(_name)
-for _name in "GRUCell LSTM GRU LSTMCell RNNCell EmbeddingBag Embedding".split():
+for _name in ["GRUCell", "LSTM", "GRU", "LSTMCell", "RNNCell", "EmbeddingBag", "Embedding"]:
     DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = nnq.Missing(_name)
 # Results between fixed ends need no observer.
 DEFAULT_MODULE_TO_ACT_POST_PROCESS: Final[dict[Any, Any]] = {

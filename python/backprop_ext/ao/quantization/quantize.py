@@ -43,7 +43,7 @@ __all__ = [
 def propagate_qconfig_(
     module: Any, qconfig_dict: Any = None, prepare_custom_config_dict: Any = None
 ) -> None:
-    """Set `qconfig` on all modules: their own, that of the dict (by name or class), the parent's."""
+    """Set `qconfig` on all modules: their own, the dict's by name or class, or the parent's."""
     _propagate(module, qconfig_dict or {}, None, "", prepare_custom_config_dict or {})
 
 

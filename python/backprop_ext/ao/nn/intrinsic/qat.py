@@ -12,6 +12,7 @@ from .... import _core, nn
 from ...._names import keep_also, missing_from
 from ....nn import functional as F
 from ....nn import init
+from ....nn.modules.module import Module
 from ....nn.parameter import Parameter
 from ....nn.utils.fusion import fuse_conv_bn_weights
 from .. import intrinsic as rows
@@ -38,14 +39,16 @@ __all__ = [
 ]
 
 
-class _Normed(nn.Module):
+class _Normed(Module):
     """bn(A x + b), A rounded as it would be with bn folded into it by its running statistics."""
 
     _FLOAT_MODULE: ClassVar[Any]
     _layer: ClassVar[Any]
     _norm: ClassVar[Any]
     _fused: ClassVar[Any] = None
+    weight: Any
     bias: Any
+    _conv_forward: Any
 
     def __init__(
         self,
@@ -58,11 +61,12 @@ class _Normed(nn.Module):
         **kwargs: Any,
     ) -> None:
         linear = self._layer is nn.Linear
-        super().__init__(*args, **kwargs, bias=bool(bias) if linear else False)
+        base: Any = super()
+        base.__init__(*args, **kwargs, bias=bool(bias) and linear)
         if not qconfig:
             raise AssertionError(f"[{type(self).__name__}] there is no qconfig; pass one")
         self.qconfig = qconfig
-        width = len(self.weight)  # type: ignore[arg-type]
+        width = len(self.weight)
         self.bn = self._norm(width, eps, momentum, True, True)
         self.weight_fake_quant = qconfig.weight()
         if bias:
@@ -102,11 +106,11 @@ class _Normed(nn.Module):
         across = (1, -1, *[1] * (weight.dim() - 2))
         scale = bn.weight / (bn.running_var + bn.eps).sqrt()
         scaled = self.weight_fake_quant(weight * scale.reshape(-1, *[1] * (weight.dim() - 1)))
-        zero = _core.zeros(len(weight), dtype=input.dtype)  # type: ignore[arg-type]
+        zero = _core.zeros(len(weight), dtype=input.dtype)
         if self._layer is nn.Linear:
             result = F.linear(input, scaled, zero)
         else:
-            result = self._conv_forward(input, scaled, zero)  # type: ignore[operator]
+            result = self._conv_forward(input, scaled, zero)
         result = result / scale.reshape(across)
         if self.bias is not None:
             result = result + self.bias.reshape(across)
@@ -143,11 +147,12 @@ class _Normed(nn.Module):
         return made.train(self.training)
 
 
-def _normed(name: str, layer: Any, norm: Any, base: Any = None, fused: Any = None) -> Any:
+def _normed(row: Any, base: Any = None, fused: Any = None) -> Any:
+    name, (layer, norm) = row.__name__, row._parts[:2]
     members = {
         "__doc__": f"{name} with a rounded weight; made with qconfig=, or by from_float.",
         "__module__": __name__,
-        "_FLOAT_MODULE": getattr(rows, name),
+        "_FLOAT_MODULE": row,
         "_layer": layer,
         "_norm": norm,
         "_fused": fused,
@@ -161,11 +166,10 @@ ConvReLU1d, ConvReLU2d, ConvReLU3d, LinearReLU = (
     for row in (rows.ConvReLU1d, rows.ConvReLU2d, rows.ConvReLU3d, rows.LinearReLU)
 )
 ConvBn1d, ConvBn2d, ConvBn3d, LinearBn1d = (
-    _normed(row.__name__, *row._parts)
-    for row in (rows.ConvBn1d, rows.ConvBn2d, rows.ConvBn3d, rows.LinearBn1d)
+    _normed(row) for row in (rows.ConvBn1d, rows.ConvBn2d, rows.ConvBn3d, rows.LinearBn1d)
 )
 ConvBnReLU1d, ConvBnReLU2d, ConvBnReLU3d = (
-    _normed(row.__name__, *row._parts[:2], base, fused)
+    _normed(row, base, fused)
     for row, base, fused in (
         (rows.ConvBnReLU1d, ConvBn1d, rows.ConvReLU1d),
         (rows.ConvBnReLU2d, ConvBn2d, rows.ConvReLU2d),
@@ -174,13 +178,13 @@ ConvBnReLU1d, ConvBnReLU2d, ConvBnReLU3d = (
 )
 
 
-def update_bn_stats(mod: nn.Module) -> None:
+def update_bn_stats(mod: Module) -> None:
     """Statistics of the batches from now on, for `model.apply`."""
     if isinstance(mod, _Normed):
         mod.update_bn_stats()
 
 
-def freeze_bn_stats(mod: nn.Module) -> None:
+def freeze_bn_stats(mod: Module) -> None:
     """Running statistics from now on, for `model.apply`."""
     if isinstance(mod, _Normed):
         mod.freeze_bn_stats()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .... import nn
 from ...._names import keep_also, missing_from
 from ....nn import functional as F
+from ....nn.modules.module import Module
 from ....nn.parameter import Parameter
 from ....nn.utils.parametrize import type_before_parametrizations
 from ..intrinsic import _FusedModule
@@ -38,18 +39,22 @@ def settings(layer: Any) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in names} | {"bias": layer.bias is not None}
 
 
-class Rounded(nn.Module):
+class Rounded(Module):
     """What these layers share: weight_fake_quant, and the way from the layer and back to it."""
 
     _FLOAT_MODULE: ClassVar[Any]
     _FLOAT_CONV_MODULE: ClassVar[Any]
     _relu = False
+    weight: Any
+    bias: Any
+    _conv_forward: Any
 
     def __init__(
         self, *args: Any, qconfig: Any = None, device: Any = None, dtype: Any = None, **kwargs: Any
     ) -> None:
         factory = {"device": device, "dtype": dtype}
-        super().__init__(*args, **kwargs, **factory)
+        base: Any = super()
+        base.__init__(*args, **kwargs, **factory)
         if not qconfig:
             raise AssertionError(f"[{type(self).__name__}] there is no qconfig; pass one")
         self.qconfig = qconfig
@@ -60,14 +65,14 @@ class Rounded(nn.Module):
         if isinstance(self, nn.Linear):
             result = F.linear(input, weight, bias)
         else:
-            result = self._conv_forward(input, weight, bias)  # type: ignore[operator]
+            result = self._conv_forward(input, weight, bias)
         return F.relu(result) if self._relu else result
 
     @classmethod
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """The layer that rounds, of the parameters of mod. AssertionError for another class."""
         qconfig = needed(cls.__name__, mod, cls._FLOAT_MODULE)
-        layer = mod[0] if isinstance(mod, _FusedModule) else mod
+        layer: Any = mod[0] if isinstance(mod, _FusedModule) else mod
         made = cls(**settings(layer), qconfig=qconfig)
         made.weight, made.bias = layer.weight, layer.bias
         return made

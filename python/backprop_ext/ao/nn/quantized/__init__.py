@@ -20,6 +20,9 @@ from ...._quantized import (
 )
 from ....autograd.grad_mode import no_grad
 from ....nn import functional as F
+from ....nn.modules.activation import ReLU
+from ....nn.modules.dropout import Dropout as _Dropout
+from ....nn.modules.module import Module
 from ....nn.utils.fusion import fuse_conv_bn_weights
 from ....nn.utils.init import skip_init
 from ..intrinsic import _FusedModule
@@ -43,7 +46,7 @@ __all__ = [
 ]
 
 
-class _Arithmetic(nn.Module):
+class _Arithmetic(Module):
     def _observed(self, result: Any) -> Any:
         return result
 
@@ -151,7 +154,7 @@ def _observed(mod: Any) -> tuple[float, int]:
     return float(scale), int(zero_point)
 
 
-class Quantize(nn.Module):
+class Quantize(Module):
     """x quantized."""
 
     scale: Tensor
@@ -177,7 +180,7 @@ class Quantize(nn.Module):
         return Quantize(*_observed(mod), mod.activation_post_process.dtype)
 
 
-class DeQuantize(nn.Module):
+class DeQuantize(Module):
     """x in float32."""
 
     def forward(self, Xq: Any) -> Any:
@@ -189,7 +192,7 @@ class DeQuantize(nn.Module):
         return DeQuantize()
 
 
-class Dropout(nn.Dropout):
+class Dropout(_Dropout):
     """x, in evaluation."""
 
     def _get_name(self) -> str:
@@ -204,7 +207,7 @@ class Dropout(nn.Dropout):
         return cls(mod.p, mod.inplace)
 
 
-class ReLU6(nn.ReLU):
+class ReLU6(ReLU):
     """min(max(x, 0), 6)."""
 
     def _get_name(self) -> str:
@@ -230,12 +233,17 @@ def quantized_weight(weight: Tensor, observer: Any) -> QuantizedTensor:
     return quantized(numbers, *made._parameters[:3])
 
 
-class Weighed(nn.Module):
+class Weighed(Module):
     """What quantized layers share: a quantized weight, a bias in float32, a scale of the output."""
 
     _layer: ClassVar[Any]
     _relu = False
     _title: ClassVar[str]
+    _held: tuple[QuantizedTensor, Any]
+    _like: Any
+    stride: Any
+    in_features: int
+    out_features: int
 
     def __init__(self, *args: Any, dtype: Any = qint8, bias_: bool = True, **kwargs: Any) -> None:
         super().__init__()
@@ -254,24 +262,24 @@ class Weighed(nn.Module):
 
     def weight(self) -> QuantizedTensor:
         """The weight."""
-        return self._held[0]  # type: ignore[attr-defined, no-any-return]
+        return self._held[0]
 
     def bias(self) -> Any:
         """The bias, or None."""
-        return self._held[1]  # type: ignore[attr-defined]
+        return self._held[1]
 
     def _weight_bias(self) -> Any:
-        return self._held  # type: ignore[attr-defined]
+        return self._held
 
     def _get_name(self) -> str:
         return self._title
 
     def _computed(self, x: Tensor) -> Tensor:
-        weight, bias = self.weight().dequantize(), self._held[1]  # type: ignore[attr-defined]
+        weight, bias = self.weight().dequantize(), self._held[1]
         if self._layer is nn.Linear:
             result = F.linear(x, weight, bias)
         else:
-            result = self._like._conv_forward(x, weight, bias)  # type: ignore[attr-defined]
+            result = self._like._conv_forward(x, weight, bias)
         return F.relu(result) if self._relu else result
 
     def forward(self, x: Any) -> Any:
@@ -282,21 +290,21 @@ class Weighed(nn.Module):
     def extra_repr(self) -> str:
         place = f"scale={self.scale}, zero_point={self.zero_point}"
         if self._layer is nn.Linear:
-            sizes = f"in_features={self.in_features}, out_features={self.out_features}"  # type: ignore[attr-defined]
+            sizes = f"in_features={self.in_features}, out_features={self.out_features}"
             return f"{sizes}, {place}, qscheme={self.weight().qscheme()}"
-        sizes = self._like.extra_repr().partition(", stride=")[0]  # type: ignore[attr-defined]
-        stride = f"stride={self.stride}"  # type: ignore[attr-defined]
+        sizes = self._like.extra_repr().partition(", stride=")[0]
+        stride = f"stride={self.stride}"
         more = [
             f"{name}={getattr(self, name)}"
             for name, usual in (("padding", 0), ("dilation", 1), ("groups", 1))
-            if getattr(self, name) not in (usual, (usual,) * len(self.stride))  # type: ignore[attr-defined]
+            if getattr(self, name) not in (usual, (usual,) * len(self.stride))
         ]
-        if self._held[1] is None:  # type: ignore[attr-defined]
+        if self._held[1] is None:
             more.append("bias=False")
         return ", ".join([sizes, stride, place, *more])
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        held = self._held  # type: ignore[attr-defined]
+        held = self._held
         if self._layer is not nn.Linear:
             destination[f"{prefix}weight"], destination[f"{prefix}bias"] = held
         destination[f"{prefix}scale"] = _core.tensor(self.scale)
@@ -319,7 +327,7 @@ class Weighed(nn.Module):
         """Of a layer that was observed, or trained with rounding."""
         observed = mod.activation_post_process
         rounding = hasattr(mod, "weight_fake_quant")
-        layer = mod if rounding or not isinstance(mod, _FusedModule) else mod[0]
+        layer: Any = mod if rounding or not isinstance(mod, _FusedModule) else mod[0]
         weight, bias = layer.weight, layer.bias
         if bn := rounding and getattr(mod, "bn", None):
             weight, bias = fuse_conv_bn_weights(

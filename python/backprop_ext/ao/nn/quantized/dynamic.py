@@ -28,13 +28,13 @@ class Linear(Weighed):
             return self._computed(quantize_per_tensor_dynamic(x, quint8, True).dequantize())
 
     def extra_repr(self) -> str:
-        sizes = f"in_features={self.in_features}, out_features={self.out_features}"  # type: ignore[attr-defined]
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
         return f"{sizes}, dtype=torch.qint8, qscheme={self.weight().qscheme()}"
 
     @classmethod
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """Of a layer in float32. NotImplementedError for float16."""
-        layer = mod[0] if isinstance(mod, _FusedModule) else mod
+        layer: Any = mod[0] if isinstance(mod, _FusedModule) else mod
         observer = mod.qconfig.weight()
         if observer.dtype is not qint8:
             raise NotImplementedError(
