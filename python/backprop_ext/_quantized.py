@@ -72,7 +72,10 @@ class QuantizedTensor(Tensor):
             ]
             scale, zero = _FIXED.get(name, first._parameters[:2])
             zero -= 128 if name in _FIXED and first.dtype is qint8 else 0
-            return quantize_per_tensor(func(*plain, **given), scale, zero, first.dtype)
+            result = func(*plain, **given)
+            if isinstance(result, tuple):  # of pooling, and where the maxima were
+                return quantize_per_tensor(result[0], scale, zero, first.dtype), *result[1:]
+            return quantize_per_tensor(result, scale, zero, first.dtype)
         if name == "equal" and all(isinstance(a, QuantizedTensor) for a in args):
             return first.q_scale() == args[1].q_scale() and _core.equal(*map(_plain, args))
         raise NotImplementedError(
@@ -219,6 +222,9 @@ _ROUNDED: Final = frozenset(
         "leaky_relu",
         "elu",
         "hardswish",
+        "max_pool1d_with_indices",
+        "max_pool2d_with_indices",
+        "max_pool3d_with_indices",
         "max_pool1d",
         "max_pool2d",
         "max_pool3d",
@@ -229,7 +235,7 @@ _ROUNDED: Final = frozenset(
         "adaptive_avg_pool1d",
         "adaptive_avg_pool2d",
         "adaptive_avg_pool3d",
-        "interpolate",
+        "resize",
         "upsample",
         "sigmoid",
         "hardsigmoid",

@@ -24,7 +24,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
     """A histogram of all inputs; the range leaves out the ends where that lessens the L2 error."""
 
     __module__ = f"{__package__}.observer"
-    _schemes = _PER_TENSOR
+    _schemes, _dynamic = _PER_TENSOR, False
     histogram: Tensor
 
     def __init__(self, bins: int = 2048, *args: Any, **kwargs: Any) -> None:

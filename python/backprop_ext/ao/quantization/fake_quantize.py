@@ -267,7 +267,7 @@ default_weight_fake_quant = FakeQuantize.with_args(
     **_average, **_signed, **_one, reduce_range=False
 )
 default_dynamic_fake_quant = FakeQuantize.with_args(
-    **_average, **_bytes, is_dynamic=True, averaging_constant=1
+    **_average, quant_min=0, quant_max=255, is_dynamic=True, dtype=quint8, averaging_constant=1
 )
 default_fixed_qparams_range_neg1to1_fake_quant = FixedQParamsFakeQuantize.with_args(
     observer=default_fixed_qparams_range_neg1to1_observer
@@ -281,7 +281,11 @@ default_per_channel_weight_fake_quant = FakeQuantize.with_args(
     **_channels, **_signed, **_each, reduce_range=False, ch_axis=0
 )
 default_embedding_fake_quant = FakeQuantize.with_args(
-    **_channels, **_bytes, **_rows, averaging_constant=1
+    **_channels,
+    qscheme=per_channel_affine_float_qparams,
+    **{"dtype": quint8, "quant_min": 0, "quant_max": 255},
+    ch_axis=0,
+    averaging_constant=1,
 )
 default_embedding_fake_quant_4bit = FakeQuantize.with_args(
     **_channels, **_rows, dtype=quint4x2, averaging_constant=1

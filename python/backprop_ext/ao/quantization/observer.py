@@ -137,6 +137,7 @@ class UniformQuantizationObserverBase(ObserverBase):
 
     _version = 3
     _schemes: ClassVar[tuple[QScheme, ...]] = (*_PER_TENSOR, *_PER_CHANNEL)
+    _dynamic = True  # whether it may stand for a range that is taken anew from each input
     eps: Tensor
     min_val: Tensor
     max_val: Tensor
@@ -160,7 +161,7 @@ class UniformQuantizationObserverBase(ObserverBase):
             raise NotImplementedError(f"[{op}] {qscheme=}; take one of {self._schemes}")
         if dtype not in _DTYPES:
             raise AssertionError(f"[{op}] {dtype=}; take one of {_DTYPES}")
-        if is_dynamic and getattr(self, "averaging_constant", 0) != 1:
+        if is_dynamic and not (self._dynamic and getattr(self, "averaging_constant", 1) == 1):
             raise NotImplementedError(
                 f"[{op}] is_dynamic=True of what averages; take MovingAverageMinMaxObserver with "
                 "averaging_constant=1"
@@ -286,7 +287,7 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
 class PerChannelMinMaxObserver(UniformQuantizationObserverBase):
     """A range for each index of dimension ch_axis."""
 
-    _schemes = _PER_CHANNEL
+    _schemes, _dynamic = _PER_CHANNEL, False
 
     def __init__(self, ch_axis: int = 0, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -180,13 +180,13 @@ ConvBnReLU1d, ConvBnReLU2d, ConvBnReLU3d = (
 
 def update_bn_stats(mod: Module) -> None:
     """Statistics of the batches from now on, for `model.apply`."""
-    if isinstance(mod, _Normed):
+    if isinstance(mod, _Normed) and mod._layer is not nn.Linear:
         mod.update_bn_stats()
 
 
 def freeze_bn_stats(mod: Module) -> None:
     """Running statistics from now on, for `model.apply`."""
-    if isinstance(mod, _Normed):
+    if isinstance(mod, _Normed) and mod._layer is not nn.Linear:
         mod.freeze_bn_stats()
 
 

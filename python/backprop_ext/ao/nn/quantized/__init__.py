@@ -47,8 +47,8 @@ __all__ = [
 
 
 class _Arithmetic(Module):
-    def _observed(self, result: Any) -> Any:
-        return result
+    def _done(self, op: Any, x: Any, *rest: Any, **named: Any) -> Any:
+        return op(x, *rest, **named)
 
     def forward(self, x: Any) -> Any:
         """Raises RuntimeError: call add, mul, cat or the like."""
@@ -58,23 +58,23 @@ class _Arithmetic(Module):
 
     def add(self, x: Any, y: Any) -> Any:
         """x + y."""
-        return self._observed(_core.add(x, y))
+        return self._done(_core.add, x, y)
 
     def mul(self, x: Any, y: Any) -> Any:
         """x y."""
-        return self._observed(_core.mul(x, y))
+        return self._done(_core.mul, x, y)
 
     def matmul(self, x: Any, y: Any) -> Any:
         """The product of matrices."""
-        return self._observed(_core.matmul(x, y))
+        return self._done(_core.matmul, x, y)
 
     def cat(self, x: Any, dim: int = 0) -> Any:
         """The tensors one after the other."""
-        return self._observed(_core.cat(x, dim=dim))
+        return self._done(_core.cat, x, dim=dim)
 
     def add_relu(self, x: Any, y: Any) -> Any:
         """max(x + y, 0)."""
-        return self._observed(F.relu(_core.add(x, y)))
+        return self._done(lambda a, b: F.relu(a + b), x, y)
 
     def add_scalar(self, x: Any, y: float) -> Any:
         """x + y, unobserved."""
@@ -96,39 +96,40 @@ class FloatFunctional(_Arithmetic):
         super().__init__()
         self.activation_post_process: Any = nn.Identity()
 
-    def _observed(self, result: Any) -> Any:
-        return self.activation_post_process(result)
+    def _done(self, op: Any, x: Any, *rest: Any, **named: Any) -> Any:
+        return self.activation_post_process(op(x, *rest, **named))
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value.dequantize() if isinstance(value, QuantizedTensor) else value
+class _Scaled(Module):
+    """A scale and a zero_point of the output, numbers that are saved as tensors."""
+
+    scale, zero_point = 1.0, 0
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        destination[f"{prefix}scale"] = _core.tensor(self.scale)
+        destination[f"{prefix}zero_point"] = _core.tensor(self.zero_point)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        self.scale = float(state_dict.pop(f"{prefix}scale"))
+        self.zero_point = int(state_dict.pop(f"{prefix}zero_point"))
 
 
-class QFunctional(FloatFunctional):
+class QFunctional(_Scaled, FloatFunctional):
     """Sums and products of quantized tensors."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale, self.zero_point = 1.0, 0
+    def _done(self, op: Any, x: Any, *rest: Any, **named: Any) -> Any:
+        kind = (x[0] if isinstance(x, (list, tuple)) else x).dtype
+        result = op(_plain(x), *map(_plain, rest), **named)
+        return quantize_per_tensor(result, self.scale, self.zero_point, kind)
+
+    def mul_scalar(self, x: Any, y: float) -> Any:
+        """x y: the same numbers, of another scale."""
+        if y > 0:
+            return quantized(x.int_repr(), x.q_scale() * y, x.q_zero_point())
+        return super().mul_scalar(x, y)
 
     def extra_repr(self) -> str:
         return f"scale={self.scale}, zero_point={self.zero_point}"
-
-    def __getattribute__(self, name: str) -> Any:
-        found = super().__getattribute__(name)
-        if name not in ("add", "mul", "matmul", "cat", "add_relu", "add_scalar", "mul_scalar"):
-            return found
-
-        def computed(x: Any, *rest: Any, **named: Any) -> Any:
-            kind = (x[0] if isinstance(x, (list, tuple)) else x).dtype
-            result = found(_plain(x), *map(_plain, rest), **named)
-            if name.endswith("_scalar"):
-                return _like(name, x, *rest)
-            return quantize_per_tensor(result, self.scale, self.zero_point, kind)
-
-        return computed
 
     @classmethod
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> QFunctional:
@@ -138,15 +139,10 @@ class QFunctional(FloatFunctional):
         return made
 
 
-def _like(name: str, x: QuantizedTensor, number: float) -> QuantizedTensor:
-    """A number added to, or multiplied with, what the same numbers stand for."""
-    scale, zero, numbers = x.q_scale(), x.q_zero_point(), x.int_repr()
-    if name == "mul_scalar" and number > 0:
-        return quantized(numbers, scale * number, zero)
-    result = x.dequantize() + number if name == "add_scalar" else x.dequantize() * number
-    return quantize_per_tensor(
-        result, scale * (1 if name == "add_scalar" else -number), zero, x.dtype
-    )
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value.dequantize() if isinstance(value, QuantizedTensor) else value
 
 
 def _observed(mod: Any) -> tuple[float, int]:
@@ -233,7 +229,7 @@ def quantized_weight(weight: Tensor, observer: Any) -> QuantizedTensor:
     return quantized(numbers, *made._parameters[:3])
 
 
-class Weighed(Module):
+class Weighed(_Scaled):
     """What quantized layers share: a quantized weight, a bias in float32, a scale of the output."""
 
     _layer: ClassVar[Any]
@@ -251,7 +247,6 @@ class Weighed(Module):
         given = settings(like)
         given.pop("bias")
         self.__dict__.update(given)
-        self.scale, self.zero_point = 1.0, 0
         blank = quantize_per_tensor(_core.zeros(like.weight.shape), 1.0, 0, qint8)
         self.set_weight_bias(blank, None if like.bias is None else _core.zeros(len(like.bias)))
         self.__dict__["_like"] = like
@@ -307,15 +302,13 @@ class Weighed(Module):
         held = self._held
         if self._layer is not nn.Linear:
             destination[f"{prefix}weight"], destination[f"{prefix}bias"] = held
-        destination[f"{prefix}scale"] = _core.tensor(self.scale)
-        destination[f"{prefix}zero_point"] = _core.tensor(self.zero_point)
+        super()._save_to_state_dict(destination, prefix, keep_vars)
         if self._layer is nn.Linear:
             destination[f"{prefix}_packed_params.dtype"] = qint8
             destination[f"{prefix}_packed_params._packed_params"] = held
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        self.scale = float(state_dict.pop(f"{prefix}scale"))
-        self.zero_point = int(state_dict.pop(f"{prefix}zero_point"))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
         if self._layer is nn.Linear:
             state_dict.pop(f"{prefix}_packed_params.dtype")
             self.set_weight_bias(*state_dict.pop(f"{prefix}_packed_params._packed_params"))
