@@ -225,3 +225,20 @@ def test_quantized_tensors_print_as_pytorchs() -> None:
 
     ours, theirs = in_both(run)
     assert ours == theirs
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "LSTMCell", "GRUCell", "RNNCell"])
+def test_recurrent_layers_with_quantized_weights_are_pytorchs(kind: str) -> None:
+    def run(lib: Any, q: Any) -> Any:
+        more = {} if kind.endswith("Cell") else {"num_layers": 2, "bidirectional": True}
+        layer = getattr(lib.nn, kind)(4, 6, **more)
+        model = q.quantize_dynamic(lib.nn.Sequential(layer))
+        shape = (3, 4) if kind.endswith("Cell") else (5, 3, 4)
+        result = model(lib.randn(shape))
+        flat = [t for part in result for t in (part if isinstance(part, tuple) else (part,))]
+        return [repr(model), *model.state_dict()], [t.numpy() for t in flat]
+
+    ours, theirs = in_both(run)
+    assert ours[0] == theirs[0]
+    for one, other in zip(ours[1], theirs[1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)

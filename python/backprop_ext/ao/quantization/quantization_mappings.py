@@ -87,8 +87,10 @@ for _name in [
     DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = nnq.Missing(_name)
 for _name in ("BNReLU2d", "BNReLU3d", "LinearLeakyReLU", "LinearTanh"):
     DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(nni, _name)] = nnq.Missing(_name)
-for _name in ["GRUCell", "LSTM", "GRU", "LSTMCell", "RNNCell", "EmbeddingBag", "Embedding"]:
+for _name in ("EmbeddingBag", "Embedding"):
     DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = nnq.Missing(_name)
+for _name in ("GRUCell", "LSTM", "GRU", "LSTMCell", "RNNCell"):
+    DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = getattr(nnqd, _name)
 # Results between fixed ends need no observer.
 DEFAULT_MODULE_TO_ACT_POST_PROCESS: Final[dict[Any, Any]] = {
     nn.Hardsigmoid: default_fixed_qparams_range_0to1_fake_quant,

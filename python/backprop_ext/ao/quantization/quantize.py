@@ -263,8 +263,8 @@ def quantize_dynamic(
 ) -> Any:
     """The model with quantized weights; inputs are quantized as they come.
 
-    qconfig_spec: a set of classes and names, or a dict of their QConfig. Linear layers by default;
-    NotImplementedError for recurrent ones, and for another dtype than qint8.
+    qconfig_spec: a set of classes and names, or a dict of their QConfig. Linear and recurrent
+    layers by default; NotImplementedError for another dtype than qint8.
     """
     if not isinstance(qconfig_spec, dict):
         if dtype is not qint8:

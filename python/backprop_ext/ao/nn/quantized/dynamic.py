@@ -1,19 +1,22 @@
-"""Layers with a quantized weight whose input is in float32, and is quantized as it comes."""
+"""Layers with a quantized weight whose input is in float32, and is quantized as it comes.
+
+Source: https://docs.pytorch.org/docs/stable/quantization-support.html
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .... import nn
-from ...._core import qint8, quint8
 from ...._names import keep_also, missing_from
-from ...._quantized import quantize_per_tensor_dynamic
 from ....autograd.grad_mode import no_grad
+from ....nn import functional as F
 from ..intrinsic import _FusedModule
 from ..qat import settings
-from . import Weighed, quantized_weight
+from . import Weighed
+from ._recurrent import GRU, LSTM, GRUCell, LSTMCell, RNNCell, linear, observed
 
-__all__ = ["Linear"]
+__all__ = ["GRU", "LSTM", "GRUCell", "LSTMCell", "Linear", "RNNCell"]
 
 
 class Linear(Weighed):
@@ -25,7 +28,8 @@ class Linear(Weighed):
 
     def forward(self, x: Any) -> Any:
         with no_grad():
-            return self._computed(quantize_per_tensor_dynamic(x, quint8, True).dequantize())
+            result = linear(x, *self._held)
+        return F.relu(result) if self._relu else result
 
     def extra_repr(self) -> str:
         sizes = f"in_features={self.in_features}, out_features={self.out_features}"
@@ -35,16 +39,17 @@ class Linear(Weighed):
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """Of a layer in float32. NotImplementedError for float16."""
         layer: Any = mod[0] if isinstance(mod, _FusedModule) else mod
-        observer = mod.qconfig.weight()
-        if observer.dtype is not qint8:
-            raise NotImplementedError(
-                f"[quantize_dynamic] a weight of {observer.dtype}; take dtype=torch.qint8"
-            )
-        observer(layer.weight)
         made = cls(**settings(layer))
-        made.set_weight_bias(quantized_weight(layer.weight, observer), layer.bias)
+        made.set_weight_bias(observed(layer, layer.weight), layer.bias)
         return made
 
 
-keep_also(globals(), {"modules": "Linear", "modules.linear": "Linear"})
+keep_also(
+    globals(),
+    {
+        "modules": "Linear",
+        "modules.linear": "Linear",
+        "modules.rnn": "GRU GRUCell LSTM LSTMCell RNNCell",
+    },
+)
 __getattr__ = missing_from("torch.ao.nn.quantized.dynamic", globals())
