@@ -21,7 +21,6 @@ __all__ = [
     "guard_module",
     "is_absent",
     "keep_also",
-    "known_as",
     "missing_from",
     "torch_names",
 ]
@@ -136,12 +135,3 @@ def is_absent(cls: type, name: str) -> bool:
     """Whether a class has only such a stand-in under a name."""
     found = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
     return isinstance(found, _Absent)
-
-
-def known_as(old: str, new: str) -> None:
-    """A package and all of its modules that are imported, under an old name too."""
-    from importlib import import_module
-
-    import_module(new)
-    for path in [path for path in sys.modules if path == new or path.startswith(f"{new}.")]:
-        sys.modules[old + path[len(new) :]] = sys.modules[path]

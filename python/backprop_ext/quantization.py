@@ -1,5 +1,3 @@
-"""The old name of ao.quantization."""
+"""The old name of ao.quantization, which takes this one's place."""
 
-from ._names import known_as
-
-known_as(__name__, f"{__package__}.ao.quantization")
+from . import ao  # noqa: F401

@@ -1,6 +1,3 @@
-"""The old name of ao.nn.quantized."""
+"""The old name of ao.nn.quantized, which takes this one's place."""
 
-from .._names import known_as
-from ..ao import quantization as _all  # noqa: F401 (imports its modules)
-
-known_as(__name__, f"{__package__.rpartition('.')[0]}.ao.nn.quantized")
+from .. import ao  # noqa: F401

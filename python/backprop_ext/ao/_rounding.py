@@ -6,65 +6,44 @@ Source: https://docs.pytorch.org/docs/stable/quantization-support.html
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections import namedtuple
+from typing import TYPE_CHECKING, Any, Final
 
-from ... import _core
-from ..._core import float32, int32, qint8, quint4x2, quint8, uint8
-from ..._fake_quantize import (
+from .. import _core
+from .._core import float16, float32, int32, qint8, quint4x2, quint8, uint8
+from .._fake_quantize import (
     fake_quantize_per_channel_affine,
     fake_quantize_per_tensor_affine,
     fused_moving_avg_obs_fake_quant,
 )
-from ..._quantized import (
+from .._quantized import (
     per_channel_affine_float_qparams,
     per_channel_symmetric,
     per_tensor_affine,
     per_tensor_symmetric,
 )
-from ..._switches import iinfo
-from ...nn.modules.module import Module
-from .observer import (
+from .._switches import iinfo
+from ..nn.modules.linear import Identity
+from ..nn.modules.module import Module
+from . import _observers as ob
+from ._observers import (
     _PER_TENSOR,
     FixedQParamsObserver,
     HistogramObserver,
+    MinMaxObserver,
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
+    NoopObserver,
+    PlaceholderObserver,
     _PartialWrapper,
+    _resize,
     _with_args,
     default_fixed_qparams_range_0to1_observer,
     default_fixed_qparams_range_neg1to1_observer,
-    resize,
 )
 
 if TYPE_CHECKING:
-    from ..._core import Tensor
-
-__all__ = [
-    "FakeQuantize",
-    "FakeQuantizeBase",
-    "FixedQParamsFakeQuantize",
-    "FusedMovingAvgObsFakeQuantize",
-    "default_affine_fixed_qparams_fake_quant",
-    "default_dynamic_fake_quant",
-    "default_embedding_fake_quant",
-    "default_embedding_fake_quant_4bit",
-    "default_fake_quant",
-    "default_fixed_qparams_range_0to1_fake_quant",
-    "default_fixed_qparams_range_neg1to1_fake_quant",
-    "default_fused_act_fake_quant",
-    "default_fused_per_channel_wt_fake_quant",
-    "default_fused_wt_fake_quant",
-    "default_histogram_fake_quant",
-    "default_per_channel_weight_fake_quant",
-    "default_symmetric_fixed_qparams_fake_quant",
-    "default_weight_fake_quant",
-    "disable_fake_quant",
-    "disable_observer",
-    "enable_fake_quant",
-    "enable_observer",
-    "fused_per_channel_wt_fake_quant_range_neg_127_to_127",
-    "fused_wt_fake_quant_range_neg_127_to_127",
-]
+    from .._core import Tensor
 
 
 class FakeQuantizeBase(ABC, Module):
@@ -185,7 +164,7 @@ class FakeQuantize(FakeQuantizeBase):
         return ", ".join(f"{name}={value}" for name, value in zip(names, held, strict=True))
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any, **named: Any) -> None:
-        resize(self, ("scale", "zero_point"), state_dict, prefix)
+        _resize(self, ("scale", "zero_point"), state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *rest, **named)
 
 
@@ -328,3 +307,131 @@ def enable_observer(mod: Module) -> None:
     """Observe from now on, for `model.apply`."""
     if isinstance(mod, FakeQuantizeBase):
         mod.enable_observer()
+
+
+class QConfig(namedtuple("QConfig", ["activation", "weight"])):
+    """Classes of observers, or what makes them (`with_args`). ValueError for observers."""
+
+    __slots__ = ()
+
+    def __new__(cls, activation: Any, weight: Any) -> QConfig:
+        if isinstance(activation, Module) or isinstance(weight, Module):
+            raise ValueError(
+                f"[QConfig] {activation=}, {weight=}; pass classes, MinMaxObserver.with_args(...)"
+            )
+        return super().__new__(cls, activation, weight)
+
+
+QConfigAny = QConfig | None
+
+_half, _float = ({"dtype": dtype} for dtype in (float16, float32))
+_wide: Final[dict[str, Any]] = {"dtype": qint8, "reduce_range": False, "eps": 2**-12}
+_act: Final[dict[str, Any]] = {
+    "observer": MovingAverageMinMaxObserver,
+    "quant_min": 0,
+    "quant_max": 255,
+}
+default_qconfig = QConfig(ob.default_observer, ob.default_weight_observer)
+default_debug_qconfig = QConfig(ob.default_debug_observer, ob.default_weight_observer)
+default_per_channel_qconfig = QConfig(ob.default_observer, ob.default_per_channel_weight_observer)
+default_dynamic_qconfig = QConfig(ob.default_dynamic_quant_observer, ob.default_weight_observer)
+float16_dynamic_qconfig = QConfig(
+    PlaceholderObserver.with_args(**_half, is_dynamic=True), PlaceholderObserver.with_args(**_half)
+)
+float16_static_qconfig = QConfig(*(PlaceholderObserver.with_args(**_half) for _ in range(2)))
+per_channel_dynamic_qconfig = QConfig(
+    ob.default_dynamic_quant_observer, ob.default_per_channel_weight_observer
+)
+float_qparams_weight_only_qconfig = QConfig(
+    ob.default_placeholder_observer, ob.default_float_qparams_observer
+)
+float_qparams_weight_only_qconfig_4bit = QConfig(
+    ob.default_placeholder_observer, ob.default_float_qparams_observer_4bit
+)
+default_qat_qconfig = QConfig(default_fake_quant, default_weight_fake_quant)
+default_dynamic_qat_qconfig = QConfig(default_dynamic_fake_quant, default_weight_fake_quant)
+default_weight_only_qconfig = QConfig(Identity, default_weight_fake_quant)
+default_activation_only_qconfig = QConfig(default_fake_quant, Identity)
+default_qat_qconfig_v2 = QConfig(default_fused_act_fake_quant, default_fused_wt_fake_quant)
+default_reuse_input_qconfig = QConfig(ob.default_reuse_input_observer, NoopObserver)
+default_symmetric_qnnpack_qconfig, default_per_channel_symmetric_qnnpack_qconfig = (
+    QConfig(HistogramObserver.with_args(**_wide), weight)
+    for weight in (
+        ob.weight_observer_range_neg_127_to_127,
+        ob.per_channel_weight_observer_range_neg_127_to_127,
+    )
+)
+default_symmetric_qnnpack_qat_qconfig, default_per_channel_symmetric_qnnpack_qat_qconfig = (
+    QConfig(
+        FusedMovingAvgObsFakeQuantize.with_args(
+            observer=MovingAverageMinMaxObserver, quant_min=-128, quant_max=127, **_wide
+        ),
+        weight,
+    )
+    for weight in (
+        fused_wt_fake_quant_range_neg_127_to_127,
+        fused_per_channel_wt_fake_quant_range_neg_127_to_127,
+    )
+)
+default_embedding_qat_qconfig, default_embedding_qat_qconfig_4bit = (
+    QConfig(NoopObserver.with_args(**_float), weight)
+    for weight in (default_embedding_fake_quant, default_embedding_fake_quant_4bit)
+)
+default_quint8_weight_qconfig = QConfig(HistogramObserver, MinMaxObserver)
+
+# What the backends of PyTorch take: half the range or not, a scale for each channel or one.
+_BACKENDS: Final[dict[str, tuple[bool | None, bool]]] = {
+    "x86": (True, True),
+    "fbgemm": (True, True),
+    "qnnpack": (False, False),
+    "onednn": (None, True),
+}
+
+
+def _backend(op: str, backend: str, version: int, versions: tuple[int, ...]) -> tuple[Any, bool]:
+    if backend not in _BACKENDS:
+        raise AssertionError(f"[{op}] {backend=}; take one of {[*_BACKENDS]}")
+    if version not in versions:
+        raise AssertionError(f"[{op}] {version=}; take one of {versions}")
+    return _BACKENDS[backend]
+
+
+def get_default_qconfig(backend: str = "x86", version: int = 0) -> QConfig:
+    """The QConfig for quantization after training."""
+    halved, each = _backend("get_default_qconfig", backend, version, (0,))
+    return QConfig(
+        HistogramObserver.with_args(reduce_range=bool(halved)),
+        ob.default_per_channel_weight_observer if each else ob.default_weight_observer,
+    )
+
+
+def get_default_qat_qconfig(backend: str = "x86", version: int = 1) -> QConfig:
+    """The QConfig for training with rounding; version 1 observes and rounds in one step."""
+    halved, each = _backend("get_default_qat_qconfig", backend, version, (0, 1))
+    kind = FusedMovingAvgObsFakeQuantize if version else FakeQuantize
+    names = (
+        ("default_weight_fake_quant", "default_per_channel_weight_fake_quant"),
+        ("default_fused_wt_fake_quant", "default_fused_per_channel_wt_fake_quant"),
+    )
+    given = _act if halved is None else {**_act, "reduce_range": halved}
+    return QConfig(kind.with_args(**given), globals()[names[version][each]])
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, ob._PartialWrapper) and isinstance(b, ob._PartialWrapper):
+        one, other = dict(a.p.keywords), dict(b.p.keywords)
+        both = _same(one.pop("observer", None), other.pop("observer", None))
+        return both and one == other and (a.p.func, a.p.args) == (b.p.func, b.p.args)
+    return bool(a == b)
+
+
+def qconfig_equals(q1: Any, q2: Any) -> bool:
+    """Whether two make the same observers."""
+    if q1 is None or q2 is None:
+        return q1 is q2
+    return _same(q1.activation, q2.activation) and _same(q1.weight, q2.weight)
+
+
+def _activation_is_memoryless(qconfig: Any) -> bool:
+    made = qconfig.activation()
+    return getattr(getattr(made, "activation_post_process", made), "averaging_constant", 0) == 1
