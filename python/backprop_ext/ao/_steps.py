@@ -15,16 +15,8 @@ from .._core import qint8
 from ..nn.modules.module import Module
 from ..nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from ..nn.utils.parametrize import is_parametrized, type_before_parametrizations
-from ._layers import ROUNDED, ROUNDED_ROWS, ROWS, FusedModule
+from ._layers import ROUNDED, ROUNDED_ROWS, ROWS, FloatFunctional, FusedModule
 from ._observers import ObserverBase
-from ._quantized_layers import (
-    DYNAMIC,
-    QUANTIZED,
-    QUANTIZED_ROWS,
-    DynamicLinearReLU,
-    FloatFunctional,
-    Missing,
-)
 from ._rounding import (
     FakeQuantizeBase,
     _activation_is_memoryless,
@@ -200,55 +192,39 @@ def fuse_modules_qat(
     return _fuse(model, modules_to_fuse, True, inplace, fuser_func, fuse_custom_config_dict)
 
 
-DEFAULT_STATIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
-    QuantStub: QUANTIZED["Quantize"],
-    DeQuantStub: QUANTIZED["DeQuantize"],
-    FloatFunctional: QUANTIZED["QFunctional"],
-    ROUNDED_ROWS["LinearBn1d"]: QUANTIZED["Linear"],
-}
+class _Missing:
+    """Stands for the quantized form of a layer: there is none yet."""
+
+    def __init__(self, kind: Any) -> None:
+        self._name = kind.__name__
+
+    def from_float(self, mod: Any) -> Any:
+        """Raises NotImplementedError: the model that rounds gives the same numbers."""
+        raise NotImplementedError(
+            f"[convert] there is no quantized {self._name}; use the prepared model, in eval(), "
+            "which rounds as it would"
+        )
+
+
 DEFAULT_QAT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
     ROWS[name]: kind for name, kind in ROUNDED_ROWS.items() if name in ROWS and name != "ConvReLU1d"
 }
-DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
-    getattr(nn, name): kind for name, kind in DYNAMIC.items()
-} | {ROWS["LinearReLU"]: DynamicLinearReLU}
 for _name in ("Conv2d", "Conv3d", "Linear"):
     DEFAULT_QAT_MODULE_MAPPINGS[getattr(nn, _name)] = ROUNDED[_name]
-    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROUNDED[_name]] = QUANTIZED[_name]
-for _name in ("Conv1d", "Conv2d", "Conv3d", "Linear", "Dropout", "ReLU6"):
-    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = QUANTIZED[_name]
-for _name, _kind in QUANTIZED_ROWS.items():
-    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROWS[_name]] = _kind
-    if _name != "ConvReLU1d":
-        DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROUNDED_ROWS[_name]] = _kind
-for _d in "123":
-    for _name, _kind in ((f"ConvBn{_d}d", QUANTIZED), (f"ConvBnReLU{_d}d", QUANTIZED_ROWS)):
-        _to = _kind[_name.replace("Bn", "")]
-        DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROUNDED_ROWS[_name]] = _to
-# What PyTorch quantizes and this package does not: observed all the same.
-for _name in [
-    "BatchNorm2d",
-    "BatchNorm3d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "ConvTranspose3d",
-    "ELU",
-    "Embedding",
-    "EmbeddingBag",
-    "GroupNorm",
-    "Hardswish",
-    "InstanceNorm1d",
-    "InstanceNorm2d",
-    "InstanceNorm3d",
-    "LayerNorm",
-    "LeakyReLU",
-    "PReLU",
-]:
-    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = Missing(_name)
-for _name in ("BNReLU2d", "BNReLU3d", "LinearLeakyReLU", "LinearTanh"):
-    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROWS[_name]] = Missing(_name)
-for _name in ("EmbeddingBag", "Embedding"):
-    DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = Missing(_name)
+_observed: list[Any] = [getattr(nn, name) for name in nn.__all__ if name.startswith("ConvT")]
+_observed += [nn.BatchNorm2d, nn.BatchNorm3d, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Dropout, nn.ELU]
+_observed += [nn.Embedding, nn.EmbeddingBag, nn.GroupNorm, nn.Hardswish, nn.InstanceNorm1d]
+_observed += [nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm, nn.LeakyReLU, nn.Linear]
+_observed += [nn.PReLU, nn.ReLU6]
+_observed += [*ROWS.values(), *ROUNDED_ROWS.values(), *ROUNDED.values()]
+_observed += [QuantStub, DeQuantStub, FloatFunctional]
+DEFAULT_STATIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
+    kind: _Missing(kind) for kind in _observed if isinstance(kind, type)
+}
+DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
+    getattr(nn, name): _Missing(getattr(nn, name))
+    for name in ("GRU", "GRUCell", "LSTM", "LSTMCell", "Linear", "RNNCell")
+}
 # Results between fixed ends need no observer.
 DEFAULT_MODULE_TO_ACT_POST_PROCESS: Final[dict[Any, Any]] = {
     nn.Hardsigmoid: default_fixed_qparams_range_0to1_fake_quant,
