@@ -83,8 +83,11 @@ for _path, _names in {
     "nn.qat": _layers.ROUNDED,
     "nn.qat.modules.linear": {"Linear": _layers.ROUNDED["Linear"]},
     "nn.qat.modules.conv": {n: v for n, v in _layers.ROUNDED.items() if n[0] == "C"},
-    "nn.quantized": _layers.FUNCTIONAL,
-    "nn.quantized.modules.functional_modules": _layers.FUNCTIONAL,
+    "nn.quantized": _layers.QUANTIZED,
+    "nn.quantized.dynamic": _layers.DYNAMIC,
+    "nn.quantized.modules.functional_modules": {
+        n: v for n, v in _layers.QUANTIZED.items() if n.endswith("Functional")
+    },
 }.items():
     _place(_path, _names)
 sys.modules[f"{__name__}.quantization.observer"]._PartialWrapper = (  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """Layers in a row that become one, and layers that round their weight in the forward pass.
 
-ROWS, ROUNDED, ROUNDED_ROWS and FUNCTIONAL are the classes of PyTorch's ao.nn.intrinsic, ao.nn.qat,
+ROWS, ROUNDED, ROUNDED_ROWS and QUANTIZED are the classes of PyTorch's ao.nn.intrinsic, ao.nn.qat,
 ao.nn.intrinsic.qat and ao.nn.quantized. Source: Krishnamoorthi, arXiv:1806.08342.
 """
 
@@ -21,7 +21,7 @@ from ..nn.utils.parametrize import type_before_parametrizations
 if TYPE_CHECKING:
     from .._core import Tensor
 
-__all__ = ["FUNCTIONAL", "ROUNDED", "ROUNDED_ROWS", "ROWS", "FusedModule"]
+__all__ = ["DYNAMIC", "QUANTIZED", "ROUNDED", "ROUNDED_ROWS", "ROWS", "FusedModule"]
 
 
 class FusedModule(Sequential):
@@ -339,7 +339,32 @@ class FloatFunctional(_Arithmetic):
         return self.activation_post_process(op(x, *rest, **named))
 
 
-FUNCTIONAL: Final[dict[str, Any]] = {
+class _Missing(Module):
+    """Stands for a quantized layer: there is none yet."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.from_float(self)
+
+    @classmethod
+    def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
+        """Raises NotImplementedError: the model that rounds gives the same numbers."""
+        raise NotImplementedError(
+            f"[{cls.__name__}] there is no quantized {type(mod).__name__}; use the prepared model, "
+            "in eval(), which rounds as it would"
+        )
+
+
+def _missing(*names: str) -> dict[str, Any]:
+    return {name: type(name, (_Missing,), {}) for name in names}
+
+
+QUANTIZED: Final[dict[str, Any]] = {
     "FXFloatFunctional": FXFloatFunctional,
     "FloatFunctional": FloatFunctional,
-}
+} | _missing(
+    *(name for name in nn.__all__ if name.startswith(("Conv", "InstanceNorm"))),
+    *("BatchNorm2d", "BatchNorm3d", "DeQuantize", "Dropout", "ELU", "Embedding", "EmbeddingBag"),
+    *("GroupNorm", "Hardswish", "LayerNorm", "LeakyReLU", "Linear", "PReLU", "QFunctional"),
+    *("Quantize", "ReLU6"),
+)
+DYNAMIC: Final = _missing("GRU", "GRUCell", "LSTM", "LSTMCell", "Linear", "RNNCell")

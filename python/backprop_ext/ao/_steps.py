@@ -15,7 +15,7 @@ from .._core import qint8
 from ..nn.modules.module import Module
 from ..nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from ..nn.utils.parametrize import is_parametrized, type_before_parametrizations
-from ._layers import ROUNDED, ROUNDED_ROWS, ROWS, FloatFunctional, FusedModule
+from ._layers import DYNAMIC, QUANTIZED, ROUNDED, ROUNDED_ROWS, ROWS, FloatFunctional, FusedModule
 from ._observers import ObserverBase
 from ._rounding import (
     FakeQuantizeBase,
@@ -192,38 +192,18 @@ def fuse_modules_qat(
     return _fuse(model, modules_to_fuse, True, inplace, fuser_func, fuse_custom_config_dict)
 
 
-class _Missing:
-    """Stands for the quantized form of a layer: there is none yet."""
-
-    def __init__(self, kind: Any) -> None:
-        self._name = kind.__name__
-
-    def from_float(self, mod: Any) -> Any:
-        """Raises NotImplementedError: the model that rounds gives the same numbers."""
-        raise NotImplementedError(
-            f"[convert] there is no quantized {self._name}; use the prepared model, in eval(), "
-            "which rounds as it would"
-        )
-
-
 DEFAULT_QAT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
     ROWS[name]: kind for name, kind in ROUNDED_ROWS.items() if name in ROWS and name != "ConvReLU1d"
 }
 for _name in ("Conv2d", "Conv3d", "Linear"):
     DEFAULT_QAT_MODULE_MAPPINGS[getattr(nn, _name)] = ROUNDED[_name]
-_observed: list[Any] = [getattr(nn, name) for name in nn.__all__ if name.startswith("ConvT")]
-_observed += [nn.BatchNorm2d, nn.BatchNorm3d, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Dropout, nn.ELU]
-_observed += [nn.Embedding, nn.EmbeddingBag, nn.GroupNorm, nn.Hardswish, nn.InstanceNorm1d]
-_observed += [nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LayerNorm, nn.LeakyReLU, nn.Linear]
-_observed += [nn.PReLU, nn.ReLU6]
-_observed += [*ROWS.values(), *ROUNDED_ROWS.values(), *ROUNDED.values()]
-_observed += [QuantStub, DeQuantStub, FloatFunctional]
+_made = [*ROWS.values(), *ROUNDED.values(), *ROUNDED_ROWS.values(), QuantStub, DeQuantStub]
 DEFAULT_STATIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
-    kind: _Missing(kind) for kind in _observed if isinstance(kind, type)
-}
+    getattr(nn, name): kind for name, kind in QUANTIZED.items() if name in nn.__all__
+} | dict.fromkeys([kind for kind in _made if isinstance(kind, type)], QUANTIZED["Linear"])
+DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[QUANTIZED["FloatFunctional"]] = QUANTIZED["QFunctional"]
 DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
-    getattr(nn, name): _Missing(getattr(nn, name))
-    for name in ("GRU", "GRUCell", "LSTM", "LSTMCell", "Linear", "RNNCell")
+    getattr(nn, name): kind for name, kind in DYNAMIC.items()
 }
 # Results between fixed ends need no observer.
 DEFAULT_MODULE_TO_ACT_POST_PROCESS: Final[dict[Any, Any]] = {
@@ -488,8 +468,8 @@ def quantize_dynamic(
 ) -> Any:
     """The model with quantized weights; inputs are quantized as they come.
 
-    qconfig_spec: a set of classes and names, or a dict of their QConfig. Linear and recurrent
-    layers by default; NotImplementedError for another dtype than qint8.
+    qconfig_spec: a set of classes and names, or a dict of their QConfig; Linear and recurrent
+    layers by default. NotImplementedError, for there are no quantized layers yet.
     """
     if not isinstance(qconfig_spec, dict):
         if dtype is not qint8:
