@@ -70,6 +70,43 @@ def test_rounding_follows_the_moving_average_and_can_be_switched_off() -> None:
     assert rounding(second) is second
 
 
+def test_quantized_numbers_are_rounded_and_limited() -> None:
+    x = bx.tensor([-20.0, -0.26, 0.0, 0.24, 20.0])
+    q = bx.quantize_per_tensor(x, 0.1, 10, bx.quint8)
+    assert q.int_repr().tolist() == [0, 7, 10, 12, 210]
+    np.testing.assert_allclose(q.dequantize().numpy(), [-1, -0.3, 0, 0.2, 20], atol=1e-6)
+    assert (q.q_scale(), q.q_zero_point(), q.dtype) == (0.1, 10, bx.quint8)
+    assert q.is_quantized
+    assert q.qscheme() is bx.per_tensor_affine
+    assert q[1:3].int_repr().tolist() == [7, 10]
+    assert bx.relu(q).int_repr().tolist() == [10, 10, 10, 12, 210]
+
+
+def test_a_scale_for_each_channel() -> None:
+    x = bx.tensor([[1.0, 2.0], [1.0, 2.0]])
+    q = bx.quantize_per_channel(x, bx.tensor([0.5, 0.1]), bx.tensor([0, 1]), 0, bx.qint8)
+    assert q.int_repr().tolist() == [[2, 4], [11, 21]]
+    assert q.q_per_channel_axis() == 0
+    with pytest.raises(RuntimeError, match=r"is not defined for torch.per_channel_affine"):
+        q.q_scale()
+
+
+def test_what_has_no_quantized_form_says_so() -> None:
+    q = bx.quantize_per_tensor(bx.ones(2), 0.1, 0, bx.qint8)
+    with pytest.raises(NotImplementedError, match=r"no quantized exp.*call .dequantize\(\)"):
+        q.exp()
+    with pytest.raises(TypeError, match="int_repr"):
+        q.numpy()
+    with pytest.raises(RuntimeError, match=r"of torch.int64; convert it"):
+        bx.quantize_per_tensor(bx.ones(2, dtype=bx.int64), 0.1, 0, bx.qint8)
+    model = bx.nn.Sequential(bx.nn.LayerNorm(2))
+    model.qconfig = bq.default_qconfig
+    prepared = bq.prepare(model)
+    prepared(bx.randn(2, 2))
+    with pytest.raises(NotImplementedError, match="no quantized LayerNorm"):
+        bq.convert(prepared)
+
+
 def test_evaluation_fuses_into_the_same_function() -> None:
     model = net(bx)
     model(bx.randn(8, 1, 6, 6))
@@ -82,33 +119,27 @@ def test_evaluation_fuses_into_the_same_function() -> None:
         bq.fuse_modules(model, ["8", "0"])
 
 
-def test_a_prepared_model_is_saved_and_copied() -> None:
+def test_a_converted_model_is_near_the_float_one() -> None:
     model = net(bx)
-    model.qconfig = bq.get_default_qat_qconfig()
-    made = [bq.prepare_qat(model) for _ in range(2)]
-    x = bx.randn(8, 1, 6, 6)
-    made[0](x)
+    model(bx.randn(8, 1, 6, 6))
+    x = bx.randn(16, 1, 6, 6)
+    model.eval()
+    fused = bq.fuse_modules(model, FUSED)
+    fused.qconfig = bq.get_default_qconfig()
+    prepared = bq.prepare(bq.QuantWrapper(fused))
+    prepared(x)
+    quantized = bq.convert(prepared)
+    np.testing.assert_allclose(quantized(x), model(x).detach(), atol=0.1)
+
+
+def test_a_state_of_quantized_layers_is_saved() -> None:
+    made = [bq.quantize_dynamic(bx.nn.Sequential(bx.nn.Linear(4, 3))) for _ in range(2)]
     file = io.BytesIO()
     bx.save(made[0].state_dict(), file)
     file.seek(0)
     made[1].load_state_dict(bx.load(file))
-    shown = [m.eval()(x).tolist() for m in (*made, deepcopy(made[1]))]
-    assert shown[0] == shown[1] == shown[2]
-
-
-def test_what_does_not_go_says_so() -> None:
-    model = bx.nn.Sequential(bx.nn.Linear(2, 2))
-    model.qconfig = bq.default_qat_qconfig
-    with pytest.raises(NotImplementedError, match="no quantized Linear; use the prepared model"):
-        bq.convert(bq.prepare_qat(model))
-    with pytest.raises(NotImplementedError, match="no quantized Linear"):
-        bq.quantize_dynamic(model)
-    with pytest.raises(AssertionError, match=r"in evaluation; call model.train\(\)"):
-        bq.prepare_qat(model.eval())
-    with pytest.raises(ValueError, match=r"pass classes"):
-        bq.QConfig(bq.MinMaxObserver(), bq.MinMaxObserver)
-    with pytest.raises(NotImplementedError, match="take one of"):
-        bq.MinMaxObserver(qscheme=bx.per_channel_affine)
+    x = bx.randn(2, 4)
+    assert made[0](x).tolist() == made[1](x).tolist() == deepcopy(made[1])(x).tolist()
 
 
 def test_nothing_is_imported_before_it_is_asked_for() -> None:
@@ -162,14 +193,16 @@ def test_training_with_rounded_weights_is_pytorchs(backend: str, version: int) -
             optimizer.step()
             losses.append(loss.item())
         numbers = [t.numpy() for t in model.state_dict().values()]
-        return shown, losses, numbers, model.eval()(x).detach().numpy()
+        quantized = q.convert(model.eval())
+        shown += [*quantized.state_dict()]
+        return shown, losses, numbers, quantized(x).numpy(), quantized.module[8].scale
 
     ours, theirs = in_both(run)
     assert ours[0] == theirs[0]
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-4)
     for one, other in zip(ours[2], theirs[2], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(ours[3], theirs[3], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(ours[3], theirs[3], atol=2.01 * ours[4])  # two steps
 
 
 def test_default_settings_are_pytorchs() -> None:
@@ -179,3 +212,33 @@ def test_default_settings_are_pytorchs() -> None:
     for name in [*names, "per_channel_weight_observer_range_neg_127_to_127"]:
         assert text(getattr(bq, name)) == text(getattr(theirs, name)), name
     assert torch.qint8 is not None
+
+
+def test_quantized_tensors_print_as_pytorchs() -> None:
+    def run(lib: Any, q: Any) -> Any:
+        x = lib.tensor(VALUES[0])
+        scales, zeros = lib.tensor([0.1, 0.2, 0.3, 0.4]), lib.arange(4)
+        made = [lib.quantize_per_tensor(x, 0.13, 3, kind) for kind in (lib.qint8, lib.qint32)]
+        made.append(lib.quantize_per_channel(x, scales, zeros, 0, lib.quint8))
+        model = q.quantize_dynamic(lib.nn.Sequential(lib.nn.Linear(6, 3)))
+        return [*map(repr, made), repr(model), model[0].weight().int_repr().tolist()]
+
+    ours, theirs = in_both(run)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "LSTMCell", "GRUCell", "RNNCell"])
+def test_recurrent_layers_with_quantized_weights_are_pytorchs(kind: str) -> None:
+    def run(lib: Any, q: Any) -> Any:
+        more = {} if kind.endswith("Cell") else {"num_layers": 2, "bidirectional": True}
+        layer = getattr(lib.nn, kind)(4, 6, **more)
+        model = q.quantize_dynamic(lib.nn.Sequential(layer))
+        shape = (3, 4) if kind.endswith("Cell") else (5, 3, 4)
+        result = model(lib.randn(shape))
+        flat = [t for part in result for t in (part if isinstance(part, tuple) else (part,))]
+        return [repr(model), *model.state_dict()], [t.numpy() for t in flat]
+
+    ours, theirs = in_both(run)
+    assert ours[0] == theirs[0]
+    for one, other in zip(ours[1], theirs[1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)

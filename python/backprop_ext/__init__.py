@@ -291,6 +291,9 @@ __getattr__ = missing_from(
             "per_tensor_affine",
             "per_tensor_symmetric",
             "qscheme",
+            "quantize_per_channel",
+            "quantize_per_tensor",
+            "quantize_per_tensor_dynamic",
         ),
         "._quantized",
     )

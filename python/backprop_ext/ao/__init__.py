@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from .._names import missing_from
-from . import _layers, _observers, _rounding, _steps
+from . import _layers, _observers, _quantized_layers, _rounding, _steps
 
 __all__ = ["nn", "quantization"]
 
@@ -83,11 +83,14 @@ for _path, _names in {
     "nn.qat": _layers.ROUNDED,
     "nn.qat.modules.linear": {"Linear": _layers.ROUNDED["Linear"]},
     "nn.qat.modules.conv": {n: v for n, v in _layers.ROUNDED.items() if n[0] == "C"},
-    "nn.quantized": _layers.QUANTIZED,
-    "nn.quantized.dynamic": _layers.DYNAMIC,
+    "nn.quantized": _quantized_layers.QUANTIZED,
+    "nn.quantized.modules": _quantized_layers.QUANTIZED,
     "nn.quantized.modules.functional_modules": {
-        n: v for n, v in _layers.QUANTIZED.items() if n.endswith("Functional")
+        n: v for n, v in _quantized_layers.QUANTIZED.items() if n.endswith("Functional")
     },
+    "nn.quantized.dynamic": _quantized_layers.DYNAMIC,
+    "nn.quantized.dynamic.modules": _quantized_layers.DYNAMIC,
+    "nn.intrinsic.quantized": _quantized_layers.QUANTIZED_ROWS,
 }.items():
     _place(_path, _names)
 sys.modules[f"{__name__}.quantization.observer"]._PartialWrapper = (  # type: ignore[attr-defined]

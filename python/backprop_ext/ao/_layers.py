@@ -1,7 +1,7 @@
 """Layers in a row that become one, and layers that round their weight in the forward pass.
 
-ROWS, ROUNDED, ROUNDED_ROWS and QUANTIZED are the classes of PyTorch's ao.nn.intrinsic, ao.nn.qat,
-ao.nn.intrinsic.qat and ao.nn.quantized. Source: Krishnamoorthi, arXiv:1806.08342.
+ROWS, ROUNDED and ROUNDED_ROWS are the classes of PyTorch's ao.nn.intrinsic, ao.nn.qat and
+ao.nn.intrinsic.qat. Source: Krishnamoorthi, arXiv:1806.08342.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..nn.utils.parametrize import type_before_parametrizations
 if TYPE_CHECKING:
     from .._core import Tensor
 
-__all__ = ["DYNAMIC", "QUANTIZED", "ROUNDED", "ROUNDED_ROWS", "ROWS", "FusedModule"]
+__all__ = ["ROUNDED", "ROUNDED_ROWS", "ROWS", "FusedModule", "settings"]
 
 
 class FusedModule(Sequential):
@@ -72,7 +72,7 @@ def _needed(op: str, mod: Any, kind: type) -> Any:
     return mod.qconfig
 
 
-def _settings(layer: Any) -> dict[str, Any]:
+def settings(layer: Any) -> dict[str, Any]:
     """The arguments that make such a layer again."""
     names = ["in_features", "out_features"]
     if not isinstance(layer, nn.Linear):
@@ -115,13 +115,13 @@ class _Rounded(Module):
         """The layer that rounds, of the parameters of mod. AssertionError for another class."""
         qconfig = _needed(cls.__name__, mod, cls._FLOAT_MODULE)
         layer: Any = mod[0] if isinstance(mod, FusedModule) else mod
-        made = cls(**_settings(layer), qconfig=qconfig)
+        made = cls(**settings(layer), qconfig=qconfig)
         made.weight, made.bias = layer.weight, layer.bias
         return made
 
     def to_float(self) -> Any:
         """The layer without rounding."""
-        layer = self._FLOAT_CONV_MODULE(**_settings(self))
+        layer = self._FLOAT_CONV_MODULE(**settings(self))
         _copy_parameters(self, layer)
         made = self._FLOAT_MODULE(layer, nn.ReLU()) if self._relu else layer
         return made.train(self.training)
@@ -225,7 +225,7 @@ class _Normed(Module):
         """The layer that rounds, of the parameters of mod. AssertionError for another class."""
         qconfig = _needed(cls.__name__, mod, cls._FLOAT_MODULE)
         layer, bn = mod[0], mod[1]
-        made = cls(**_settings(layer), eps=bn.eps, momentum=bn.momentum, qconfig=qconfig)
+        made = cls(**settings(layer), eps=bn.eps, momentum=bn.momentum, qconfig=qconfig)
         made.weight, made.bias = layer.weight, layer.bias
         for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
             setattr(made.bn, name, getattr(bn, name))
@@ -233,7 +233,7 @@ class _Normed(Module):
 
     def to_float(self) -> Any:
         """The layer without rounding, with bn folded into it."""
-        layer, bn = self._layer(**_settings(self)), self.bn
+        layer, bn = self._layer(**settings(self)), self.bn
         _copy_parameters(self, layer)
         layer.weight, layer.bias = fuse_conv_bn_weights(
             layer.weight, layer.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
@@ -283,88 +283,3 @@ def freeze_bn_stats(mod: Module) -> None:
 
 
 ROUNDED_ROWS.update(update_bn_stats=update_bn_stats, freeze_bn_stats=freeze_bn_stats)
-
-
-class _Arithmetic(Module):
-    def _done(self, op: Any, x: Any, *rest: Any, **named: Any) -> Any:
-        return op(x, *rest, **named)
-
-    def forward(self, x: Any) -> Any:
-        """Raises RuntimeError: call add, mul, cat or the like."""
-        raise RuntimeError(
-            f"[{type(self).__name__}] has no forward; call add, mul, cat, matmul or add_relu"
-        )
-
-    def add(self, x: Any, y: Any) -> Any:
-        """x + y."""
-        return self._done(_core.add, x, y)
-
-    def mul(self, x: Any, y: Any) -> Any:
-        """x y."""
-        return self._done(_core.mul, x, y)
-
-    def matmul(self, x: Any, y: Any) -> Any:
-        """The product of matrices."""
-        return self._done(_core.matmul, x, y)
-
-    def cat(self, x: Any, dim: int = 0) -> Any:
-        """The tensors one after the other."""
-        return self._done(_core.cat, x, dim=dim)
-
-    def add_relu(self, x: Any, y: Any) -> Any:
-        """max(x + y, 0)."""
-        return self._done(lambda a, b: F.relu(a + b), x, y)
-
-    def add_scalar(self, x: Any, y: float) -> Any:
-        """x + y, unobserved."""
-        return _core.add(x, y)
-
-    def mul_scalar(self, x: Any, y: float) -> Any:
-        """x y, unobserved."""
-        return _core.mul(x, y)
-
-
-class FXFloatFunctional(_Arithmetic):
-    """Sums and products as methods of a module."""
-
-
-class FloatFunctional(_Arithmetic):
-    """Sums and products as methods of a module, whose results are observed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.activation_post_process: Any = nn.Identity()
-
-    def _done(self, op: Any, x: Any, *rest: Any, **named: Any) -> Any:
-        return self.activation_post_process(op(x, *rest, **named))
-
-
-class _Missing(Module):
-    """Stands for a quantized layer: there is none yet."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.from_float(self)
-
-    @classmethod
-    def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
-        """Raises NotImplementedError: the model that rounds gives the same numbers."""
-        raise NotImplementedError(
-            f"[{cls.__name__}] there is no quantized {type(mod).__name__}; use the prepared model, "
-            "in eval(), which rounds as it would"
-        )
-
-
-def _missing(*names: str) -> dict[str, Any]:
-    return {name: type(name, (_Missing,), {}) for name in names}
-
-
-QUANTIZED: Final[dict[str, Any]] = {
-    "FXFloatFunctional": FXFloatFunctional,
-    "FloatFunctional": FloatFunctional,
-} | _missing(
-    *(name for name in nn.__all__ if name.startswith(("Conv", "InstanceNorm"))),
-    *("BatchNorm2d", "BatchNorm3d", "DeQuantize", "Dropout", "ELU", "Embedding", "EmbeddingBag"),
-    *("GroupNorm", "Hardswish", "LayerNorm", "LeakyReLU", "Linear", "PReLU", "QFunctional"),
-    *("Quantize", "ReLU6"),
-)
-DYNAMIC: Final = _missing("GRU", "GRUCell", "LSTM", "LSTMCell", "Linear", "RNNCell")

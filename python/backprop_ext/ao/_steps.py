@@ -15,8 +15,16 @@ from .._core import qint8
 from ..nn.modules.module import Module
 from ..nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from ..nn.utils.parametrize import is_parametrized, type_before_parametrizations
-from ._layers import DYNAMIC, QUANTIZED, ROUNDED, ROUNDED_ROWS, ROWS, FloatFunctional, FusedModule
+from ._layers import ROUNDED, ROUNDED_ROWS, ROWS, FusedModule
 from ._observers import ObserverBase
+from ._quantized_layers import (
+    DYNAMIC,
+    MISSING,
+    QUANTIZED,
+    QUANTIZED_ROWS,
+    DynamicLinearReLU,
+    FloatFunctional,
+)
 from ._rounding import (
     FakeQuantizeBase,
     _activation_is_memoryless,
@@ -192,19 +200,36 @@ def fuse_modules_qat(
     return _fuse(model, modules_to_fuse, True, inplace, fuser_func, fuse_custom_config_dict)
 
 
+DEFAULT_STATIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
+    QuantStub: QUANTIZED["Quantize"],
+    DeQuantStub: QUANTIZED["DeQuantize"],
+    FloatFunctional: QUANTIZED["QFunctional"],
+    ROUNDED_ROWS["LinearBn1d"]: QUANTIZED["Linear"],
+}
 DEFAULT_QAT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
     ROWS[name]: kind for name, kind in ROUNDED_ROWS.items() if name in ROWS and name != "ConvReLU1d"
 }
-for _name in ("Conv2d", "Conv3d", "Linear"):
-    DEFAULT_QAT_MODULE_MAPPINGS[getattr(nn, _name)] = ROUNDED[_name]
-_made = [*ROWS.values(), *ROUNDED.values(), *ROUNDED_ROWS.values(), QuantStub, DeQuantStub]
-DEFAULT_STATIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
-    getattr(nn, name): kind for name, kind in QUANTIZED.items() if name in nn.__all__
-} | dict.fromkeys([kind for kind in _made if isinstance(kind, type)], QUANTIZED["Linear"])
-DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[QUANTIZED["FloatFunctional"]] = QUANTIZED["QFunctional"]
 DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS: Final[dict[Any, Any]] = {
     getattr(nn, name): kind for name, kind in DYNAMIC.items()
-}
+} | {ROWS["LinearReLU"]: DynamicLinearReLU}
+for _name in ("Conv2d", "Conv3d", "Linear"):
+    DEFAULT_QAT_MODULE_MAPPINGS[getattr(nn, _name)] = ROUNDED[_name]
+    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROUNDED[_name]] = QUANTIZED[_name]
+for _name in ("Conv1d", "Conv2d", "Conv3d", "Linear", "Dropout", "ReLU6"):
+    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = QUANTIZED[_name]
+for _name, _kind in QUANTIZED_ROWS.items():
+    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROWS[_name]] = _kind
+    if _name != "ConvReLU1d" and _name in ROUNDED_ROWS:
+        DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROUNDED_ROWS[_name]] = _kind
+for _d in "123":
+    for _name, _kind in ((f"ConvBn{_d}d", QUANTIZED), (f"ConvBnReLU{_d}d", QUANTIZED_ROWS)):
+        _to = _kind[_name.replace("Bn", "")]
+        DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[ROUNDED_ROWS[_name]] = _to
+# What PyTorch quantizes and this package does not: observed all the same.
+for _name in MISSING:
+    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = QUANTIZED[_name]
+for _name in ("EmbeddingBag", "Embedding"):
+    DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS[getattr(nn, _name)] = QUANTIZED[_name]
 # Results between fixed ends need no observer.
 DEFAULT_MODULE_TO_ACT_POST_PROCESS: Final[dict[Any, Any]] = {
     nn.Hardsigmoid: default_fixed_qparams_range_0to1_fake_quant,
@@ -468,8 +493,8 @@ def quantize_dynamic(
 ) -> Any:
     """The model with quantized weights; inputs are quantized as they come.
 
-    qconfig_spec: a set of classes and names, or a dict of their QConfig; Linear and recurrent
-    layers by default. NotImplementedError, for there are no quantized layers yet.
+    qconfig_spec: a set of classes and names, or a dict of their QConfig. Linear and recurrent
+    layers by default; NotImplementedError for another dtype than qint8.
     """
     if not isinstance(qconfig_spec, dict):
         if dtype is not qint8:
