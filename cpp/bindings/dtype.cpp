@@ -5,12 +5,18 @@
 namespace bx {
 
 namespace {
-/// An unsigned type of PyTorch's that no tensor here has: a name, to compare with and to pass on.
+/// A type of PyTorch's that no memory here has: a name, to compare with and to pass on.
 struct NameOnly {
   const char* name;
   int64_t itemsize;
+  const char* instead;
 };
-constexpr NameOnly kNamesOnly[] = {{"uint16", 2}, {"uint32", 4}, {"uint64", 8}};
+constexpr auto kQuantize = "what quantize_per_tensor makes";
+constexpr NameOnly kNamesOnly[] = {
+    {"uint16", 2, "int32"},     {"uint32", 4, "int64"},     {"uint64", 8, "int64"},
+    {"qint8", 1, kQuantize},    {"quint8", 1, kQuantize},   {"qint32", 4, kQuantize},
+    {"quint4x2", 1, kQuantize}, {"quint2x4", 1, kQuantize},
+};
 
 struct PyDType {
   DType value = DType::Float32;
@@ -33,7 +39,7 @@ std::optional<DType> dtype_from(PyObject* o) {
   if (py::isinstance<PyDType>(o)) {
     const auto& type = py::handle(o).cast<const PyDType&>();
     fail(ErrorKind::NotImplemented, "dtype", "no tensor here is ", type.name(), "; take ",
-         type.other->itemsize < 4 ? "int32" : "int64");
+         type.other->instead);
   }
   return std::nullopt;
 }

@@ -82,6 +82,7 @@ from .torch_version import TorchVersion
 if TYPE_CHECKING:
     from . import accelerator as accelerator
     from . import amp as amp
+    from . import ao as ao
     from . import backends as backends
     from . import compiler as compiler
     from . import cpu as cpu
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from . import onnx as onnx
     from . import overrides as overrides
     from . import profiler as profiler
+    from . import quantization as quantization
     from . import safetensors as safetensors
     from . import sparse as sparse
     from . import training as training
@@ -224,6 +226,7 @@ _lazy = [
     "__future__",
     "accelerator",
     "amp",
+    "ao",
     "backends",
     "compiler",
     "cpu",
@@ -245,6 +248,7 @@ _lazy = [
     "onnx",
     "overrides",
     "profiler",
+    "quantization",
     "safetensors",
     "signal",
     "sparse",
@@ -281,6 +285,21 @@ __getattr__ = missing_from(
         ".sparse._create",
     )
     | {f"fake_quantize_per_{part}_affine": "._fake_quantize" for part in ("channel", "tensor")}
+    | {"fused_moving_avg_obs_fake_quant": "._fake_quantize"}
+    | dict.fromkeys(
+        (
+            "per_channel_affine",
+            "per_channel_affine_float_qparams",
+            "per_channel_symmetric",
+            "per_tensor_affine",
+            "per_tensor_symmetric",
+            "qscheme",
+            "quantize_per_channel",
+            "quantize_per_tensor",
+            "quantize_per_tensor_dynamic",
+        ),
+        "._quantized",
+    )
     | dict.fromkeys(("hspmm", "smm", "spmm"), ".sparse._products")
     | {f"is_autocast_{asked}": ".amp" for asked in ("enabled", "cpu_enabled", "cache_enabled")},
 )

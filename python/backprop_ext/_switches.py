@@ -121,7 +121,9 @@ class iinfo(_Limits):  # noqa: N801 (PyTorch's name)
         kind = _the_dtype("iinfo", type)
         if kind.is_floating_point or kind.is_complex or kind == _core.bool:
             raise TypeError(f"[iinfo] {kind} is no integer type; use finfo")
-        limits = np.iinfo(str(kind).removeprefix("torch."))
+        # Of a quantized type the limits of its numbers, or of the bytes that hold several.
+        name = str(kind).removeprefix("torch.").removeprefix("q")
+        limits = np.iinfo("uint8" if "x" in name else name)
         self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)
         self.dtype = str(kind).removeprefix("torch.")
 

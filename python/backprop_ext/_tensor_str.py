@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "get_printoptions",
     "graph_notes",
+    "noted_str",
     "parts_str",
     "plain_types",
     "printoptions",
@@ -116,6 +117,12 @@ def graph_notes(t: Tensor) -> list[str]:
     if node is not None:
         return [f"grad_fn=<{node.name()}>"]
     return ["requires_grad=True"] if t.requires_grad else []
+
+
+def noted_str(values: Tensor, notes: list[str]) -> str:
+    """tensor(values, notes), values those that are shown for another tensor."""
+    text = "[]" if not values.numel() else _tensor_str(values, len("tensor("))
+    return _add_suffixes("tensor(" + text, notes, len("tensor("))
 
 
 def parts_str(parts: dict[str, Tensor], notes: list[str], new_line: bool) -> str:

@@ -197,6 +197,8 @@ class _Writer:
         if isinstance(obj, Tensor):
             if obj.layout is not strided:
                 return {"sparse": [self.node(part) for part in obj.__reduce_ex__(2)[1]]}
+            if obj.is_quantized:
+                return {"quantized": [self.node(part) for part in obj.__reduce_ex__(2)[1]]}
             return {"tensor": self._tensor(obj)}
         if kind is complex:
             return {"complex": [obj.real, obj.imag]}  # type: ignore[attr-defined]
@@ -348,6 +350,13 @@ def _read(stream: IO[bytes], name: str, weights_only: bool) -> Any:
     ) from cause
 
 
+def _named_dtype(name: str) -> _core.dtype:
+    """A type that is a name alone, such as qint8. KeyError for anything else."""
+    if not isinstance(found := vars(_core)[name], _core.dtype):
+        raise KeyError(name)
+    return found
+
+
 class _Reader:
     """Turns nodes back into objects. The file is not trusted: every number in it is checked."""
 
@@ -369,6 +378,10 @@ class _Reader:
             from .sparse._create import from_parts
 
             return from_parts(*[self.value(part) for part in content])
+        if tag == "quantized":
+            from ._quantized import quantized
+
+            return quantized(*[self.value(part) for part in content])
         if tag == "object":
             return self._object(content)
         if tag == "name":
@@ -376,7 +389,7 @@ class _Reader:
         if tag == "method":
             return method(self.value(content[0]), content[1])
         if tag == "dtype":
-            return _DTYPES[content]
+            return _DTYPES.get(content) or _named_dtype(content)
         if tag == "complex":
             return complex(*content)
         if tag == "bytes":

@@ -1285,6 +1285,11 @@ int8: dtype
 uint16: dtype
 uint32: dtype
 uint64: dtype
+qint8: dtype
+quint8: dtype
+qint32: dtype
+quint4x2: dtype
+quint2x4: dtype
 default_generator: Generator
 
 def tensor(
@@ -3555,8 +3560,13 @@ __all__ = [
     "prod",
     "promote_types",
     "put",
+    "qint32",
+    "qint8",
     "qr",
     "quantile",
+    "quint2x4",
+    "quint4x2",
+    "quint8",
     "rad2deg",
     "rad2deg_",
     "rand",

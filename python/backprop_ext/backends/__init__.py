@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from .._names import missing_from
 from . import cuda, cudnn, mkl, mkldnn, mps, openmp
 
@@ -14,7 +16,11 @@ __all__ = [
     "mkldnn",
     "mps",
     "openmp",
+    "quantized",
 ]
+
+# The kernels of quantized layers, which are not here: remembered only.
+quantized = SimpleNamespace(engine="x86", supported_engines=["qnnpack", "onednn", "x86", "fbgemm"])
 
 _state = {"frozen": False}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._names import missing_from
 from . import attention, functional, grad, init, modules, parallel, utils
 from .modules import *  # noqa: F403
 from .parallel import DataParallel
@@ -21,3 +22,8 @@ __all__ = [
     "utils",
 ]
 __all__ += modules.__all__
+
+# Imported when they are first asked for.
+__getattr__ = missing_from(
+    "torch.nn", globals(), {name: f".{name}" for name in ("intrinsic", "qat", "quantized")}
+)

@@ -160,6 +160,9 @@ class _Conv(_ConvNd):
         return margins
 
     def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         functional: Any = F
         padding: Any = self.padding
         if self.padding_mode != "zeros":
@@ -171,7 +174,7 @@ class _Conv(_ConvNd):
             )
         rest = (self.stride, padding, self.dilation, self.groups)
         function = getattr(functional, f"conv{self._dims}d")
-        result: Tensor = function(input, self.weight, self.bias, *rest)
+        result: Tensor = function(input, weight, bias, *rest)
         return result
 
 
