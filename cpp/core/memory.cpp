@@ -107,6 +107,7 @@ SmallPool* start_small_pool() {
 /// While `pretends`, blocks from the first size on are addresses that take no memory until they are
 /// touched, and those up to the second are zeros, which the host may read.
 constexpr size_t kPretended = size_t{1} << 28, kZeros = size_t{1} << 20;
+constexpr size_t kMostPretended = size_t{1} << 40;  // more than can be touched
 
 /// Counts what is taken, or given (less than 0).
 void count(int64_t bytes) {
@@ -192,7 +193,7 @@ namespace {
 
 #if defined(__linux__)
 void* pretend(size_t bytes) {
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+  void* p = mmap(nullptr, std::min(bytes, kMostPretended), PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED)
     fail_runtime("memory", "no address for ", bytes, " bytes; use smaller tensors");
@@ -206,7 +207,7 @@ void* pretend(size_t bytes) {
 bool was_pretended(void* p, size_t bytes) {
   LargeCache& cache = large_cache();
   std::lock_guard lock(cache.mutex);
-  return cache.pretended.erase(p) && munmap(p, bytes) == 0;
+  return cache.pretended.erase(p) && munmap(p, std::min(bytes, kMostPretended)) == 0;
 }
 #else
 void* pretend(size_t bytes) {
