@@ -25,11 +25,6 @@ struct Entry {
   std::vector<std::pair<uint32_t, int>> captures;
 };
 
-/// The node as a leaf's, or null: those of operations are numbered from 1 on.
-AccumulateGrad* as_leaf(Node& node) {
-  return node.number() == 0 ? static_cast<AccumulateGrad*>(&node) : nullptr;
-}
-
 /// Nobody else can see this memory, so it may be added to in place or handed on.
 bool is_sole_owner(const Tensor& t) {
   return t->ref_count() == 1 && t->storage->ref_count() == 1 && !t->grad_fn && t.is_contiguous();

@@ -112,6 +112,11 @@ class AccumulateGrad final : public Node {
   Tensor leaf;
 };
 
+/// The node as the end at a leaf, or null: operations are numbered from 1 on.
+inline AccumulateGrad* as_leaf(Node& node) {
+  return node.number() == 0 ? static_cast<AccumulateGrad*>(&node) : nullptr;
+}
+
 /// Where the elements of a sparse tensor stand that are not zero.
 struct Coordinates {
   Tensor indices;  // int64 (sparse dimensions, number of values)

@@ -244,7 +244,7 @@ bool leads_elsewhere(const Tensors& outputs, const Tensors& own) {
   for (const Tensor& t : outputs) visit(gradient_edge(t).node);
   for (; next < found.size(); ++next) {
     const Ref<Node> node = found[next];
-    if (dynamic_cast<const AccumulateGrad*>(node.get())) return true;
+    if (as_leaf(*node)) return true;
     for (const Edge& edge : node->edges) visit(edge.node);
   }
   return false;
@@ -287,7 +287,7 @@ void bind_autograd(py::module_& m) {
       .def_property_readonly(
           "variable",
           [](Node& n) -> Tensor {
-            auto* leaf = dynamic_cast<AccumulateGrad*>(&n);
+            const AccumulateGrad* leaf = as_leaf(n);
             if (!leaf) throw py::attribute_error("only AccumulateGrad has a variable");
             return leaf->leaf;
           },

@@ -58,7 +58,7 @@ class LaunchListener {
 inline thread_local LaunchListener* launch_listener BX_FAST_TLS = nullptr;
 
 /// On and off, in pairs: in between no kernel of this thread runs. Shapes are found and checked,
-/// values are not, and large blocks are without memory.
+/// values are not, and large blocks take memory only where they are touched.
 void skip_kernels(bool on);
 
 /// Throws the error of a kernel that could not go on.

@@ -126,10 +126,9 @@ PointwisePlan::PointwisePlan(const Dims& full_shape, std::span<PointwiseOperand>
   block = reduces ? kernels::kLeaf : inner <= most ? most / inner * inner : most;
   for (auto& o : operands)
     if (o.has_tensor()) o.layout = layout_of(shape, o, block);
-  for (const auto& o : operands) {
-    repeats_ = repeats_ || o.layout == Layout::Constant || o.layout == Layout::Periodic;
-    scatters_ = scatters_ || (o.is_written && o.layout != Layout::Straight && o.has_tensor());
-  }
+  scatters_ = std::any_of(operands.begin(), operands.end(), [](auto& o) {
+    return o.is_written && o.layout != Layout::Straight && o.has_tensor();
+  });
   in_place_ = std::all_of(operands.begin(), operands.end(),
                           [](auto& o) { return o.layout == Layout::Straight; });
 }
@@ -212,7 +211,7 @@ void PointwisePlan::run_buffered(int64_t begin, int64_t end, kernels::FaultInfo*
   for (int k = 0; k < count; ++k) {
     const PointwiseOperand& o = operands[k];
     buffers[k] = scratch + slots_[k] * apart;
-    if (repeats_ && (o.layout == Layout::Constant || o.layout == Layout::Periodic))
+    if (o.layout == Layout::Constant || o.layout == Layout::Periodic)
       transfer(shape, o, begin, first, buffers[k], true);
   }
   for (int64_t at = begin; at < end; at += block) {

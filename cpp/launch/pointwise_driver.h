@@ -70,7 +70,6 @@ struct PointwisePlan {
   void run_steps(char* const* place, int64_t n, kernels::FaultInfo* fault) const;
   void run_buffered(int64_t begin, int64_t end, kernels::FaultInfo* fault, char* local) const;
   bool in_place_ = false;  // no operand needs a buffer
-  bool repeats_ = false;   // some operand is gathered once
   bool scatters_ = false;  // some operand is written from a buffer
   // Where each operand's buffer begins, in bytes per element of a block: those that are never
   // alive at the same time share one.
