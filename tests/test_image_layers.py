@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numeric import assert_same
 import backprop_ext as bx
 from backprop_ext import nn
 from backprop_ext.nn import functional as F
+from backprop_ext.nn.modules.lazy import LazyModuleMixin
+from backprop_ext.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 REPRS = {
     "Conv1d(2, 4, 3)": "Conv1d(2, 4, kernel_size=(3,), stride=(1,))",
@@ -360,3 +363,50 @@ def test_images_of_whole_numbers_are_convolved(kind: str) -> None:
 def test_sampled_images_are_contiguous() -> None:
     x = bx.randn(2, 3, 4, 4)
     assert F.grid_sample(x, bx.zeros(2, 3, 3, 2), align_corners=False).is_contiguous()
+
+
+class _Scale(LazyModuleMixin, nn.Module):
+    """A factor for each feature of its first input, and their number as a buffer's length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = UninitializedParameter()
+        self.register_buffer("seen", UninitializedBuffer())
+
+    def initialize_parameters(self, input: bx.Tensor) -> None:
+        if self.has_uninitialized_params():
+            with bx.no_grad():
+                self.factor.materialize(input.shape[-1:])
+                self.factor.fill_(2.0)
+                self.seen.materialize(input.shape)
+                self.seen.copy_(input)
+
+    def forward(self, input: bx.Tensor) -> bx.Tensor:
+        return input * self.factor
+
+
+def test_a_lazy_module_of_ones_own() -> None:
+    scale = _Scale()
+    assert [*scale.state_dict()] == ["factor", "seen"]
+    assert repr(scale.seen) == "<UninitializedBuffer>"
+    with pytest.raises(RuntimeError, match=r"\[shape\] a buffer has no shape yet"):
+        _ = scale.seen.shape
+    with pytest.raises(ValueError, match=r"\[add\] a tensor has no shape yet"):
+        scale.factor + 1
+    twin, x = copy.deepcopy(scale), bx.arange(6.0).view(2, 3)
+    assert scale(x).tolist() == (x * 2).tolist()
+    assert type(scale) is _Scale
+    assert type(scale.factor) is nn.Parameter
+    assert type(scale.seen) is bx.Tensor
+    assert not scale._forward_pre_hooks
+    assert twin.has_uninitialized_params()
+    twin.load_state_dict(scale.state_dict())
+    assert not twin.has_uninitialized_params()
+    assert twin(x).tolist() == (x * 2).tolist()
+
+    class Forgetful(_Scale):
+        def initialize_parameters(self, input: bx.Tensor) -> None:
+            """Nothing is given its shape."""
+
+    with pytest.raises(RuntimeError, match=r"\[Forgetful\] a parameter still has no shape"):
+        Forgetful()(x)

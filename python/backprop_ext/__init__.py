@@ -244,6 +244,7 @@ _lazy = [
     "keras",
     "library",
     "masked",
+    "mps",
     "multiprocessing",
     "onnx",
     "overrides",
@@ -257,7 +258,24 @@ _lazy = [
     "types",
     "utils",
     "version",
+    "xpu",
 ]
+_elsewhere = {
+    "._control": """
+        cond sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum while_loop
+    """,
+    "._native": """
+        adaptive_max_pool1d addmv_ affine_grid_generator alias_copy alpha_dropout_
+        as_strided_ binary_cross_entropy_with_logits conv_tbc cosine_embedding_loss
+        ctc_loss detach_copy dropout_ embedding_bag feature_alpha_dropout_
+        feature_dropout_ gcd_ grid_sampler grid_sampler_2d grid_sampler_3d
+        hinge_embedding_loss is_conj is_distributed is_neg kl_div lcm_ ldexp_ logit_
+        margin_ranking_loss max_pool1d_with_indices native_batch_norm
+        native_channel_shuffle native_dropout native_group_norm native_layer_norm
+        norm_except_dim poisson_nll_loss rrelu_ slice_copy to_dlpack triplet_margin_loss
+        view_as_complex_copy view_as_real_copy
+    """,
+}
 __getattr__ = missing_from(
     "torch",
     globals(),
@@ -266,6 +284,7 @@ __getattr__ = missing_from(
         "Future": ".futures",
         "GradScaler": ".amp",
         "OutOfMemoryError": ".cuda",
+        "clear_autocast_cache": ".amp",
         "autocast": ".amp",
         "capture": "._capture",
         "get_autocast_dtype": ".amp",
@@ -301,6 +320,7 @@ __getattr__ = missing_from(
         "._quantized",
     )
     | dict.fromkeys(("hspmm", "smm", "spmm"), ".sparse._products")
+    | {name: place for place, names in _elsewhere.items() for name in names.split()}
     | {f"is_autocast_{asked}": ".amp" for asked in ("enabled", "cpu_enabled", "cache_enabled")},
 )
 # Types that scripts show: <class 'backprop_ext.Size'>, as PyTorch says <class 'torch.Size'>.

@@ -48,6 +48,10 @@ def is_autocast_cache_enabled() -> bool:
     return False
 
 
+def clear_autocast_cache() -> None:
+    """Nothing: there is none."""
+
+
 def get_autocast_dtype(device_type: str) -> _core.dtype:
     """The type of the block, or what one has by default: bfloat16 on the CPU, float16 elsewhere.
 

@@ -11,7 +11,14 @@ from .._overrides import DisableTorchFunctionSubclass, disabled
 from .._tensor import _with_class
 from .._tensor_str import plain_types, tensor_str
 
-__all__ = ["Buffer", "Parameter", "UninitializedParameter"]
+__all__ = [
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "UninitializedTensorMixin",
+    "is_lazy",
+]
 
 
 def _values(op: str, data: Tensor | None) -> Tensor:
@@ -53,41 +60,9 @@ class Parameter(Tensor):
 def _without_shape(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
     name = getattr(func, "__name__", func)
     if name not in ("detach", "__get__"):  # what copies and casts of the layer ask
-        raise ValueError(f"[{name}] a parameter has no shape yet; call the layer once")
+        raise ValueError(f"[{name}] a tensor has no shape yet; call the layer once")
     with DisableTorchFunctionSubclass():
         return func(*args, **(kwargs or {}))
-
-
-class UninitializedParameter(Parameter):
-    """A parameter without shape until `materialize`, of layers that learn it from their input.
-
-    What would compute with it raises ValueError.
-    """
-
-    __torch_function__ = _without_shape
-
-    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
-        return _core._make_subclass(cls, _core.empty(0, dtype=dtype), requires_grad)
-
-    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
-        """All is done in __new__."""
-
-    @property
-    def shape(self) -> Any:
-        """RuntimeError: it has none."""
-        raise RuntimeError("[shape] a parameter has no shape yet; call the layer once")
-
-    def numel(self) -> int:
-        """ValueError: it has no shape."""
-        raise ValueError("[numel] a parameter has no shape yet; call the layer once")
-
-    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
-        """Become a Parameter of this shape, uninitialised."""
-        self.data = _core.empty(shape, dtype=self.dtype if dtype is None else dtype)
-        self.__class__ = Parameter  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return "<UninitializedParameter>"
 
 
 class Buffer(Tensor):
@@ -108,6 +83,80 @@ class Buffer(Tensor):
 
     def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
         """All is done in __new__."""
+
+
+class UninitializedTensorMixin:
+    """A tensor without shape until `materialize`, of layers that learn it from their input.
+
+    What would compute with it raises ValueError.
+    """
+
+    __torch_function__ = _without_shape
+    cls_to_become: type[Tensor]
+
+    @property
+    def shape(self) -> Any:
+        """RuntimeError: it has none."""
+        raise RuntimeError(f"[shape] a {self._what()} has no shape yet; call the layer once")
+
+    def numel(self) -> int:
+        """ValueError: it has no shape."""
+        raise ValueError(f"[numel] a {self._what()} has no shape yet; call the layer once")
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become a Parameter, or a buffer, of this shape, uninitialised."""
+        self.data = _core.empty(shape, dtype=self.dtype if dtype is None else dtype)  # type: ignore[attr-defined]
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    @classmethod
+    def _what(cls) -> str:
+        return cls.__name__.removeprefix("Uninitialized").lower()
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A Parameter without shape until `materialize`: of lazy layers."""
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        return _core._make_subclass(cls, _core.empty(0, dtype=dtype), requires_grad)
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        """All is done in __new__."""
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+    """A buffer without shape until `materialize`: of lazy layers."""
+
+    cls_to_become = Tensor
+
+    def __new__(
+        cls,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        persistent: bool = True,
+    ) -> Any:
+        self = _core._make_subclass(cls, _core.empty(0, dtype=dtype), requires_grad)
+        self.persistent = persistent
+        return self
+
+    def __init__(
+        self,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        persistent: bool = True,
+    ) -> None:
+        """All is done in __new__."""
+
+
+def is_lazy(param: object) -> bool:
+    """Whether it has no shape yet."""
+    return isinstance(param, UninitializedTensorMixin)
 
 
 plain_types.update((Parameter, Buffer))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ... import _core
 from ..._core import Tensor
 from ...autograd.grad_mode import no_grad
-from ..parameter import Parameter
+from ..parameter import Parameter, is_lazy
 from ._tree import BUFFER, MODULE, PARAMETER
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def _has_extra(module: Module, method: str) -> bool:
 def save_own(module: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
     """Enter what this module alone holds."""
     for name, value in _own(module):
-        itself = keep_vars or hasattr(value, "materialize")  # one without shape has no values
+        itself = keep_vars or is_lazy(value)  # one without shape has no values
         destination[prefix + name] = value if itself else value.detach()
     if _has_extra(module, "get_extra_state"):
         destination[prefix + EXTRA] = module.get_extra_state()
@@ -112,15 +111,12 @@ def load_own(
             missing.append(key)
             continue
         new = state[key]
-        lazy = hasattr(value, "materialize") or (
-            value.shape == (0,) and hasattr(module, "has_uninitialized_params")
-        )
         if not isinstance(new, Tensor):
             faults.append(
                 f'While copying the parameter named "{key}", expected torch.Tensor from checkpoint '
                 f"but received {type(new)}"
             )
-        elif not lazy and new.shape != value.shape:
+        elif not is_lazy(value) and new.shape != value.shape:
             faults.append(
                 f"size mismatch for {key}: copying a param with shape {new.shape} from checkpoint, "
                 f"the shape in current model is {value.shape}."
@@ -206,12 +202,10 @@ def _quoted(key: str) -> str:
 
 def _put(owner: Module, name: str, old: Any, new: Tensor, assign: bool) -> None:
     if not assign:
-        if hasattr(old, "materialize"):
-            if hasattr(new, "materialize"):  # there is nothing to load yet
+        if is_lazy(old):
+            if is_lazy(new):  # there is nothing to load yet
                 return
             old.materialize(new.shape)
-        elif old.shape != new.shape:  # a buffer of a lazy layer
-            old.data = _core.empty_like(new, dtype=old.dtype)
         old.copy_(new)
     elif not isinstance(old, Parameter):
         setattr(owner, name, new)
