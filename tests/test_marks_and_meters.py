@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import io
 import json
 import warnings
+from pathlib import Path
 from typing import Any, List  # noqa: UP035 (scripts annotate so)
 
 import numpy as np
@@ -19,10 +22,94 @@ def same(x: bx.Tensor) -> bx.Tensor:
     return x + 1
 
 
-def test_what_is_scripted_or_traced_is_the_object_itself() -> None:
-    net = nn.Linear(2, 2).eval()
-    assert jit.script(net) is jit.trace(net, bx.ones(1, 2)) is jit.trace_module(net, {}) is net
-    assert jit.freeze(net) is jit.optimize_for_inference(net) is net
+class Doubled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.5))
+
+    def forward(self, x: bx.Tensor) -> bx.Tensor:
+        return 2 * self.layer(x)  # type: ignore[no-any-return]
+
+    @jit.export
+    def four_times(self, x: bx.Tensor) -> bx.Tensor:
+        return 2 * self(x)  # type: ignore[no-any-return]
+
+
+SCRIPTED = """RecursiveScriptModule(
+  original_name=Doubled
+  (layer): RecursiveScriptModule(
+    original_name=Sequential
+    (0): RecursiveScriptModule(original_name=Linear)
+    (1): RecursiveScriptModule(original_name=Dropout)
+  )
+)"""
+
+
+TRACED = """Doubled(
+  original_name=Doubled
+  (layer): Sequential(
+    original_name=Sequential
+    (0): Linear(original_name=Linear)
+    (1): Dropout(original_name=Dropout)
+  )
+)"""
+
+
+def test_a_scripted_module_shares_all_with_its_own() -> None:
+    net, x = Doubled(), bx.ones(1, 2)
+    scripted = jit.script(net)
+    assert repr(scripted) == SCRIPTED  # PyTorch's
+    traced = jit.trace(net, x)
+    assert repr(traced) == TRACED
+    for made in (scripted, traced):
+        assert isinstance(made, jit.ScriptModule)
+        assert made.original_name == "Doubled"
+        assert [*made.state_dict()] == [*net.state_dict()]
+        assert jit.script(made) is made
+    scripted.eval()
+    assert not net.training
+    assert not traced.layer[1].training
+    assert scripted(x).tolist() == traced(x).tolist() == net(x).tolist()
+    assert scripted.four_times(x).tolist() == (2 * net(x)).tolist()
+    assert jit.freeze(scripted) is jit.optimize_for_inference(scripted) is scripted
+    before = net.layer[0].weight.clone()
+    scripted(x).sum().backward()
+    bx.optim.SGD(scripted.parameters(), lr=0.5).step()
+    assert net.layer[0].weight.tolist() == (before - 1).tolist()
+    twin = copy.deepcopy(scripted)
+    assert type(twin) is type(scripted)
+    assert twin.layer is not net.layer
+    with pytest.raises(NotImplementedError, match=r"\[graph\] there are no programs here"):
+        _ = scripted.graph
+
+
+def test_a_scripted_module_is_saved_as_its_class_and_state(tmp_path: Path) -> None:
+    x, path, texts = bx.ones(1, 2), tmp_path / "m.pt", {"a": "", "b": "", "c": b"z"}
+    net = jit.script(Doubled()).eval()
+    net.save(path, {"a": "text", "b": b"bytes"})
+    loaded = jit.load(path, map_location="cpu", _extra_files=texts)
+    assert repr(loaded) == SCRIPTED
+    assert not loaded.training
+    assert loaded(x).tolist() == net(x).tolist()
+    assert texts == {"a": b"text", "b": b"bytes", "c": b""}
+    buffer = io.BytesIO()
+    jit.save(jit.trace(net, x), buffer)
+    buffer.seek(0)
+    assert jit.load(buffer).four_times(x).tolist() == net.four_times(x).tolist()
+    other = tmp_path / "other.pt"
+    bx.save({"w": x}, other)
+    for file, kind, part in (
+        (tmp_path / "none", ValueError, "there is no file"),
+        (other, RuntimeError, r"\[jit.load\] .*was not written by jit.save"),
+    ):
+        with pytest.raises(kind, match=part):
+            jit.load(file)
+    other.write_bytes(b"hello")
+    with pytest.raises(RuntimeError, match="damaged"):
+        jit.load(other)
+
+
+def test_marks_leave_functions_as_they_are() -> None:
     for mark in (jit.script, jit.export, jit.ignore, jit.unused, jit.script_if_tracing):
         assert mark(same) is same
     assert jit.ignore(drop=True)(same) is same
@@ -45,9 +132,9 @@ def test_what_is_scripted_or_traced_is_the_object_itself() -> None:
     ("call", "kind", "part"),
     [
         (lambda: jit.script(3), TypeError, "int cannot be called"),
-        (lambda: jit.save(nn.ReLU(), "f"), NotImplementedError, r"torch.save\(model.state_dict"),
-        (lambda: jit.load("f"), NotImplementedError, "load_state_dict"),
-        (lambda: jit.freeze(nn.ReLU()), RuntimeError, r"eval\(\)"),
+        (lambda: jit.save(nn.ReLU(), "f"), AttributeError, r"a ReLU is no ScriptModule"),
+        (lambda: jit.freeze(nn.ReLU()), RuntimeError, "a ReLU is no ScriptModule"),
+        (lambda: jit.freeze(jit.script(nn.ReLU())), RuntimeError, r"eval\(\)"),
         (lambda: sdpa_kernel("math").__enter__(), AssertionError, "SDPBackend"),  # type: ignore[arg-type]
         (lambda: profiler.schedule(wait=1, warmup=0, active=0), AssertionError, "from 1"),
         (lambda: bx.autograd.Function()(1), RuntimeError, r"Function.apply\(...\)"),

@@ -1,6 +1,6 @@
-"""TorchScript, of which only the marks are here: what is scripted or traced stays Python.
+"""TorchScript, of which the marks are here: what is scripted or traced stays Python.
 
-Models run as they are, with the same results; there is no program to save or to load.
+Models run as they are, with the same results; files hold their classes' names, and no programs.
 Source of the names: https://docs.pytorch.org/docs/stable/jit.html
 """
 
@@ -13,6 +13,14 @@ from .._core import Tensor
 from .._names import missing_from
 from ..futures import Future
 from ..nn.modules.module import Module
+from ._script import (
+    RecursiveScriptModule,
+    ScriptModule,
+    TopLevelTracedModule,
+    load,
+    save,
+    view,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +29,10 @@ __all__ = [
     "Attribute",
     "Error",
     "Final",
+    "RecursiveScriptModule",
     "ScriptFunction",
     "ScriptModule",
+    "TopLevelTracedModule",
     "TracerWarning",
     "annotate",
     "export",
@@ -57,10 +67,6 @@ class TracerWarning(Warning):
     """What a trace warns with in PyTorch, for filters to name."""
 
 
-class ScriptModule(Module):
-    """A Module, to derive from; forward is marked with script_method."""
-
-
 class ScriptFunction:
     """What no function is: libraries ask which are, to read their programs."""
 
@@ -78,32 +84,43 @@ def _callable(op: str, obj: Any) -> Any:
     return obj
 
 
+def _view(op: str, obj: Any, kind: type[ScriptModule]) -> Any:
+    return view(obj, kind) if _isinstance(obj, Module) else _callable(op, obj)
+
+
 def script(obj: Any, *args: Any, **options: Any) -> Any:
-    """obj itself: a module, function or class. TypeError for what cannot be called."""
-    return _callable("script", obj)
+    """A ScriptModule that shares all with a module; a function or class itself.
+
+    Raises TypeError for what cannot be called.
+    """
+    return _view("script", obj, RecursiveScriptModule)
 
 
 def trace(func: Any, example_inputs: Any = None, *args: Any, **options: Any) -> Any:
-    """func itself, after a run on the examples: its `if` and loops stay alive."""
+    """As script, after a run on the examples: its `if` and loops stay alive."""
     _callable("trace", func)
-    if isinstance(example_inputs, (Tensor, tuple, list)):
-        func(*((example_inputs,) if isinstance(example_inputs, Tensor) else example_inputs))
-    return func
+    if _isinstance(example_inputs, (Tensor, tuple, list)):
+        func(*((example_inputs,) if _isinstance(example_inputs, Tensor) else example_inputs))
+    return _view("trace", func, TopLevelTracedModule)
 
 
 def trace_module(mod: Any, inputs: Any, *args: Any, **options: Any) -> Any:
-    """mod itself, as trace."""
-    return _callable("trace_module", mod)
+    """As trace, without a run."""
+    return _view("trace_module", mod, TopLevelTracedModule)
 
 
-def freeze(mod: Module, *args: Any, **options: Any) -> Module:
-    """mod itself. Raises RuntimeError for a module that trains."""
+def freeze(mod: ScriptModule, *args: Any, **options: Any) -> ScriptModule:
+    """mod itself. Raises RuntimeError for what is no ScriptModule, and for one that trains."""
+    if not _isinstance(mod, ScriptModule):
+        raise RuntimeError(
+            f"[jit.freeze] a {type(mod).__name__} is no ScriptModule; pass jit.script(...) of it"
+        )
     if mod.training:
         raise RuntimeError("[jit.freeze] the module is in training mode; call eval() first")
     return mod
 
 
-def optimize_for_inference(mod: Module, *args: Any, **options: Any) -> Module:
+def optimize_for_inference(mod: ScriptModule, *args: Any, **options: Any) -> ScriptModule:
     """mod itself."""
     return mod
 
@@ -158,16 +175,5 @@ def optimized_execution(should_optimize: bool) -> AbstractContextManager[None]:
     """A context that changes nothing."""
     return nullcontext()
 
-
-def _refuse(op: str, cure: str) -> Callable[..., Any]:
-    def refuse(*args: Any, **options: Any) -> Any:
-        raise NotImplementedError(f"[jit.{op}] there are no programs here; {cure}")
-
-    refuse.__doc__ = f"Raises NotImplementedError; {cure}."
-    return refuse
-
-
-save = _refuse("save", "keep the weights with torch.save(model.state_dict(), f)")
-load = _refuse("load", "build the model and load_state_dict(torch.load(f)) into it")
 
 __getattr__ = missing_from("torch.jit", globals())
