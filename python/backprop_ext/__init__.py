@@ -250,6 +250,7 @@ _lazy = [
     "overrides",
     "profiler",
     "quantization",
+    "quasirandom",
     "safetensors",
     "signal",
     "sparse",
