@@ -21,7 +21,7 @@ def test_the_first_points() -> None:
 
 @pytest.mark.parametrize("scramble", [False, True])
 def test_each_dimension_has_one_point_in_each_part(scramble: bool) -> None:
-    points = SobolEngine(128, scramble, seed=5).draw_base2(9).numpy()
+    points = SobolEngine(128, scramble, seed=5).draw_base2(9, dtype=bx.float64).numpy()
     parts = np.sort((points * 512).astype(int), axis=0)
     assert (parts == np.arange(512)[:, None]).all()
 
