@@ -259,8 +259,34 @@ def test_a_storage_is_the_memory_of_its_views() -> None:
     memory = x.t().untyped_storage()
     assert memory.data_ptr() == row.data_ptr() == x.data_ptr()
     assert memory.nbytes() == len(memory) == row.nbytes() == row.untyped().size() == 16
-    assert row[1:3].tolist() == [1.0, 5.0]
-    assert repr(memory) == "[torch.storage.UntypedStorage(device=cpu) of size 16]"
+    assert repr(memory[:2]) == " 0\n 0\n[torch.storage.UntypedStorage(device=cpu) of size 2]"
+    assert memory.tolist() == [*x.numpy().tobytes()]
+    memory[4:8] = 0
+    assert x[0, 1].item() == 0
+    twin = row.clone().fill_(7)
+    assert x[0, 0].item() == 2.0
+    assert x.storage().copy_(twin).tolist() == [7.0] * 4
+    assert x[1, 1].item() == 7.0
+    assert (row.type(), row.element_size(), row.int().dtype) == ("torch.FloatStorage", 4, bx.int32)
+    assert isinstance(row, bx.FloatStorage)
+    assert not isinstance(memory, bx.FloatStorage)
+
+
+def test_storages_are_made_of_a_size_or_of_numbers() -> None:
+    assert len(bx.UntypedStorage()) == 0
+    assert bx.UntypedStorage(3).nbytes() == 3
+    assert bx.UntypedStorage([1, 2]).tolist() == [1, 2]
+    assert bx.TypedStorage([1.0, 2.0]).dtype == bx.float32
+    assert bx.LongStorage([1, 2]).tolist() == [1, 2]
+    assert bx.TypedStorage(3, dtype=bx.int64).nbytes() == 24
+    assert bx.tensor([]).set_(bx.FloatStorage([1.0, 2.0])).tolist() == [1.0, 2.0]
+    for wrong, kind, part in (
+        (lambda: bx.FloatStorage("a"), TypeError, "are no size"),
+        (lambda: bx.FloatStorage(2)[5], IndexError, "index 5 is not in a storage of size 2"),
+        (lambda: bx.FloatStorage(2)[0:1], RuntimeError, "a slice as an index"),
+    ):
+        with pytest.raises(kind, match=part):
+            wrong()
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,10 @@ _lazy = [
     "xpu",
 ]
 _elsewhere = {
+    ".storage": """
+        BFloat16Storage BoolStorage ByteStorage CharStorage DoubleStorage FloatStorage HalfStorage
+        IntStorage LongStorage ShortStorage is_storage
+    """,
     "._control": """
         cond sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum while_loop
     """,
@@ -290,7 +294,6 @@ __getattr__ = missing_from(
         "capture": "._capture",
         "get_autocast_dtype": ".amp",
         "_segment_reduce": "._segments",
-        "is_storage": ".storage",
         "ops": ".library",
         "vmap": "._vmap",
     }
