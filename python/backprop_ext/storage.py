@@ -5,7 +5,7 @@ bytes. Views of one tensor have storages with one data_ptr.
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from . import _core, _legacy
 from ._checks import the_tensor
