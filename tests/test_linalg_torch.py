@@ -12,6 +12,7 @@ import backprop_ext as bx
 torch = pytest.importorskip("torch")
 
 DRAW = np.random.default_rng(5)
+COMPLEX = np.random.default_rng(6).standard_normal((2, 3, 3, 2)).view(complex)[..., 0]
 MATRICES: dict[str, Any] = {
     "0x0": np.zeros((0, 0)),
     "2 of 0x0": np.zeros((2, 0, 0)),
@@ -29,6 +30,15 @@ MATRICES: dict[str, Any] = {
     "float32": DRAW.standard_normal((3, 3)).astype("float32"),
     "2 of 1 of 3x3": DRAW.standard_normal((2, 1, 3, 3)),
     "integers": np.eye(2, dtype=np.int64),
+    "complex": COMPLEX,
+    "complex, tall": COMPLEX[..., :2],
+    "complex, wide": COMPLEX[0, :2],
+    "complex, positive": COMPLEX @ COMPLEX.conj().swapaxes(1, 2),
+    "complex, rank 1": np.full((3, 3), 1j),
+    "complex, one of 2 singular": np.stack([1j * np.eye(2), np.zeros((2, 2))]),
+    "complex, 0x0": np.zeros((0, 0), complex),
+    "complex, 0x3": np.zeros((0, 3), complex),
+    "complex64": COMPLEX[0].astype("complex64"),
 }
 
 
@@ -107,12 +117,17 @@ CALLS: dict[str, Any] = {
     },
     "vector_norm of rows": lambda lib, x: lib.linalg.vector_norm(x, inf, dim=-1),
 }  # fmt: skip
-# PyTorch's Cholesky takes an empty matrix of any shape, and its cond looks at the order first.
+EMPTY = ("0x0", "2 of 0x0", "none of 3x3", "complex, 0x0")
+SINGULAR = ("one of 2 singular", "complex, one of 2 singular")
+# PyTorch's Cholesky takes an empty matrix of any shape, its cond looks at the order first, and the
+# factors of cholesky_inverse have a real diagonal.
 ELSEWHERE = {
-    *(("cholesky", name) for name in ("3x0", "0x3")),
-    *((f"cond {k}", n) for k in (0, 3) for n in ("0x0", "2 of 0x0", "none of 3x3", "3x0", "0x3")),
-    *(("cond nuc", name) for name in ("zero", "one of 2 singular")),  # 0 times infinity there
-    *(("cond no", name) for name in ("0x0", "2 of 0x0", "none of 3x3")),
+    *(("cholesky", name) for name in ("3x0", "0x3", "complex, 0x3")),
+    *(("cholesky_inverse", name) for name in ("complex", "complex64", "complex, rank 1")),
+    *((f"cond {k}", name) for k in (0, 3) for name in (*EMPTY, "3x0", "0x3", "complex, 0x3")),
+    *(("cond nuc", name) for name in ("zero", *SINGULAR)),  # 0 times infinity there
+    *(("cond no", name) for name in EMPTY),
+    ("cond 2", "complex, rank 1"),  # infinity there, 1e48 here
 }
 
 
@@ -122,7 +137,8 @@ def outcome(call: Any, lib: Any, matrix: Any) -> Any:
         result = call(lib, lib.tensor(matrix))
     except Exception as error:
         return type(error)
-    return [t.numpy() for t in (result if isinstance(result, (tuple, list)) else [result])]
+    parts = result if isinstance(result, (tuple, list)) else [result]
+    return [t.resolve_conj().numpy() for t in parts]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -141,25 +157,28 @@ def test_every_matrix_gives_what_it_gives_in_torch(name: str) -> None:
             continue
         for a, e in zip(ours, theirs, strict=True):
             assert (a.shape, a.dtype) == (e.shape, e.dtype), kind
-            tolerance = 1e-5 if e.dtype == np.float32 else 1e-9
+            tolerance = 1e-5 if e.dtype in (np.float32, np.complex64) else 1e-9
             np.testing.assert_allclose(a, e, rtol=tolerance, atol=tolerance, err_msg=kind)
 
 
 GAUGED: dict[str, Any] = {
     "eigh": lambda lib, x: lib.linalg.eigh(x),
+    "eig": lambda lib, x: lib.linalg.eig(x),
     "eigh, upper": lambda lib, x: lib.linalg.eigh(x, UPLO="U"),
     "svd": lambda lib, x: lib.linalg.svd(x, full_matrices=False),
     "svd, old": lambda lib, x: lib.svd(x),
     "cholesky_solve": lambda lib, x: [lib.cholesky_solve(x, x.tril())],
-    "cholesky_inverse": lambda lib, x: [lib.cholesky_inverse(x.tril())],
+    "cholesky_inverse": lambda lib, x: [lib.cholesky_inverse(x.tril(-1) + 2 * lib.eye(4).double())],
     "cond": lambda lib, x: [lib.linalg.cond(x)],
     "lstsq": lambda lib, x: lib.linalg.lstsq(x[..., :2], x, driver="gels")[:2],
 }
 
 
+@pytest.mark.parametrize("unit", [1, 1 + 1j])
 @pytest.mark.parametrize("name", GAUGED)
-def test_values_and_gradients_up_to_signs_equal_torchs(name: str) -> None:
-    matrix = DRAW.standard_normal((2, 4, 4)) + 2 * np.eye(4)
+def test_values_and_gradients_up_to_angles_equal_torchs(name: str, unit: complex) -> None:
+    matrix = DRAW.standard_normal((2, 4, 4)) + 2 * np.eye(4) * unit
+    matrix = matrix + DRAW.standard_normal((2, 4, 4)) * np.imag(unit) * 1j
     found = []
     for lib in (torch, bx):
         x = lib.tensor(matrix).requires_grad_()

@@ -8,14 +8,15 @@ namespace bx::decompositions {
 
 using kernels::Kernel;
 
-/// The kernel of one of the two types; for others there is none.
+/// The kernel of one of the two types, or of the complex ones; for others there is none.
 inline Kernel choose(const char* name, DType dtype, kernels::GeneralFn of_float,
-                     kernels::GeneralFn of_double) {
+                     kernels::GeneralFn of_double, kernels::GeneralFn of_complex = nullptr) {
+  if (is_complex(dtype)) return {name, nullptr, of_complex};
   if (!is_wide_float(dtype)) return {name};
   return {name, nullptr, dtype == DType::Float32 ? of_float : of_double};
 }
 
-/// out0 [B, n, n] = L with L L^T = in0, of which the lower triangle (upper with i[0]) is read;
+/// out0 [B, n, n] = L with L L^H = in0, of which the lower triangle is read;
 /// out1 [B] int32 = 0, or the order of the first leading minor that is not positive.
 Kernel cholesky(DType dtype);
 
@@ -27,7 +28,7 @@ Kernel lu(DType dtype);
 /// with i[0], else the lower; its diagonal counts as 1 with i[1].
 Kernel solve_triangular(DType dtype);
 
-/// out0 [B, m, n] = R and, below it, the vectors v of the reflections 1 - tau v v^T, whose first
+/// out0 [B, m, n] = R and, below it, the vectors v of the reflections 1 - tau v v^H, whose first
 /// element is 1; out1 [B, 1, k] = tau.
 Kernel reflections(DType dtype);
 
@@ -43,7 +44,7 @@ Kernel eigh(DType dtype);
 /// The same of general matrices, in no order: out0 and out1 are complex, the vectors of length 1.
 Kernel eig(DType dtype);
 
-/// in0 [B, m, n] = U S V^T: out0 [B, m, p] = U, out1 [B, 1, k] = S, falling, out2 [B, q, n] = V^T,
+/// in0 [B, m, n] = U S V^H: out0 [B, m, p] = U, out1 [B, 1, k] = S, falling, out2 [B, q, n] = V^H,
 /// out3 [B] int32 = 0 where they were found. i[0] = 0: S alone, 1: p = q = k, 2: p = m, q = n.
 Kernel svd(DType dtype);
 

@@ -1,7 +1,7 @@
 // Householder's reflections and their product, matrix by matrix.
 #include <Eigen/QR>
 
-#include "decompositions/batch.h"
+#include "decompositions/complex.h"
 
 namespace bx::decompositions {
 
@@ -31,14 +31,33 @@ void multiply(const View* out, const View* in, const Params&, FaultInfo*) {
   });
 }
 
+void find_complex(const View* out, const View* in, const Params&, FaultInfo*) {
+  Batch<Z>(in[0]).each([&](int64_t i) {
+    const Reflections found = reflections_of(ComplexMatrix(in[0], i));
+    ComplexMatrix tau(1, static_cast<int64_t>(found.tau.size()));
+    tau.data = found.tau;
+    found.vectors.store(out[0], i);
+    tau.store(out[1], i);
+  });
+}
+
+void multiply_complex(const View* out, const View* in, const Params&, FaultInfo*) {
+  Batch<Z>(out[0]).each([&](int64_t i) {
+    ComplexMatrix q(Columns<double>(), out[0].shape[1], out[0].shape[2]);
+    Reflections{ComplexMatrix(in[0], i), ComplexMatrix(in[1], i).data}.apply(q);
+    q.store(out[0], i);
+  });
+}
+
 }  // namespace
 
 Kernel reflections(DType dtype) {
-  return choose("reflections", dtype, &find<float>, &find<double>);
+  return choose("reflections", dtype, &find<float>, &find<double>, &find_complex);
 }
 
 Kernel product_of_reflections(DType dtype) {
-  return choose("product_of_reflections", dtype, &multiply<float>, &multiply<double>);
+  return choose("product_of_reflections", dtype, &multiply<float>, &multiply<double>,
+                &multiply_complex);
 }
 
 }  // namespace bx::decompositions

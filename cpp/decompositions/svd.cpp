@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-#include "decompositions/batch.h"
+#include "decompositions/complex.h"
 
 namespace bx::decompositions {
 
@@ -107,8 +107,49 @@ void run(const View* out, const View* in, const Params& params, FaultInfo*) {
   });
 }
 
+/// Reflections from both sides make it bidiagonal and real. [Golub and Kahan 1965; zgebd2]
+void run_complex(const View* out, const View* in, const Params& params, FaultInfo*) {
+  auto* info = static_cast<int32_t*>(out[3].data);
+  Batch<Z>(in[0]).each([&](int64_t batch) {
+    const bool vectors = params.i[0] != 0, wide = in[0].shape[2] > in[0].shape[1];
+    ComplexMatrix a(in[0], batch, wide);
+    const int64_t m = a.rows, n = a.cols;
+    const double scale = a.normalise();
+    info[batch] = 1;
+    if (std::isnan(scale)) return;
+    // A = Q B P^T: the rows are columns of the transpose.
+    Reflections p{ComplexMatrix(n, n), {}, 1};
+    std::vector<Z> tau;
+    Columns<double> b = Columns<double>::Zero(n, n);
+    for (int64_t j = 0; j < n; ++j) {
+      const Line column{a.at(j, j), 1};
+      tau.push_back(reflection(column, m - j));
+      b(j, j) = column[0].re;
+      Z* next = column.first + m;
+      reflect(column, conj(tau.back()), m - j, {next, 1}, n - j - 1, m);
+      if (j + 1 == n) break;
+      const Line row{next, m};
+      p.tau.push_back(reflection(row, n - j - 1));
+      b(j, j + 1) = row[0].re;
+      reflect(row, conj(p.tau.back()), n - j - 1, {next + 1, m}, m - j - 1, 1);
+      for (int64_t i = 1; i < n - j - 1; ++i) p.vectors(j + 1 + i, j) = row[i];
+    }
+    Columns<double> left, right;
+    Eigen::VectorXd s(n);
+    if (!decompose(b, vectors ? &left : nullptr, s.data(), vectors ? &right : nullptr, n)) return;
+    info[batch] = 0;
+    store_row(out[1], batch, s.data(), scale);
+    if (!vectors) return;
+    ComplexMatrix u(left, m, params.i[0] == 2 ? m : n), v(right, n, n);
+    Reflections{std::move(a), std::move(tau)}.apply(u);
+    p.apply(v);
+    u.store(out[wide ? 2 : 0], batch, wide);
+    v.store(out[wide ? 0 : 2], batch, !wide);
+  });
+}
+
 }  // namespace
 
-Kernel svd(DType dtype) { return choose("svd", dtype, &run<float>, &run<double>); }
+Kernel svd(DType dtype) { return choose("svd", dtype, &run<float>, &run<double>, &run_complex); }
 
 }  // namespace bx::decompositions

@@ -3,16 +3,15 @@
 
 namespace bx {
 
-void check_matrices(const char* op, const Tensor& t, bool complex, ErrorKind unknown) {
+void check_matrices(const char* op, const Tensor& t, ErrorKind unknown) {
   if (t.dim() < 2)
     fail_runtime(op, "input of shape ", t.shape(), "; expected a matrix or a batch of them");
-  if (!is_floating(t.dtype()) && !(complex && is_complex(t.dtype())))
-    fail(is_complex(t.dtype()) ? ErrorKind::NotImplemented : unknown, op, "input is ",
-         name_of(t.dtype()), "; convert it to a floating-point type");
+  if (!is_differentiable(t.dtype()))
+    fail(unknown, op, "input is ", name_of(t.dtype()), "; convert it to a floating-point type");
 }
 
-void check_square(const char* op, const Tensor& t, bool complex, ErrorKind unknown) {
-  check_matrices(op, t, complex, unknown);
+void check_square(const char* op, const Tensor& t, ErrorKind unknown) {
+  check_matrices(op, t, unknown);
   if (t.size(-2) != t.size(-1))
     fail_runtime(op, "matrices of shape ", t.shape(), "; they must be square");
 }

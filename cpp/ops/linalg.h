@@ -10,12 +10,10 @@
 
 namespace bx {
 
-/// A matrix or a batch of them, of a floating-point type, or a complex one where the operation
-/// takes it; RuntimeError, of another type `unknown`.
-void check_matrices(const char* op, const Tensor& t, bool complex = false,
-                    ErrorKind unknown = ErrorKind::Runtime);
-void check_square(const char* op, const Tensor& t, bool complex = false,
-                  ErrorKind unknown = ErrorKind::Runtime);
+/// A matrix or a batch of them, of a floating-point or complex type; RuntimeError, of another type
+/// `unknown`.
+void check_matrices(const char* op, const Tensor& t, ErrorKind unknown = ErrorKind::Runtime);
+void check_square(const char* op, const Tensor& t, ErrorKind unknown = ErrorKind::Runtime);
 /// The sizes before the last two.
 Dims batch_of(const Tensor& t);
 inline int64_t rank_bound(const Tensor& t) { return std::min(t.size(-2), t.size(-1)); }
@@ -64,7 +62,7 @@ Tensor solve(const Tensor& a, const Tensor& b, bool left);
 // linalg_spectral.cpp ------------------------------------------------------------------------
 /// Values in rising order, the vectors in columns (undefined without `vectors`); not recorded.
 std::pair<Tensor, Tensor> eigh_values(const char* op, const Tensor& a, bool upper, bool vectors);
-/// U, S and V^T: 0: S alone, 1: the columns that S touches, 2: all; not recorded.
+/// U, S and V^H: 0: S alone, 1: the columns that S touches, 2: all; not recorded.
 Tensors svd_values(const Tensor& a, int mode);
 Tensors svd(const Tensor& a, bool full);
 Tensor singular_values(const Tensor& a);

@@ -37,6 +37,8 @@ Tensor product_of_last(const Tensor& t) {
   return squeeze(out, Dims{-1});
 }
 
+Tensor det(const Tensor& a);
+
 /// d det / d A for any rank: the cofactors, of singular vectors and products of singular values.
 Tensor cofactors(const Tensor& a) {
   const Tensors parts = svd(a, false);
@@ -45,15 +47,8 @@ Tensor cofactors(const Tensor& a) {
   Tensors others;
   for (int64_t i = 0; i < n; ++i)
     others.push_back(product_of_last(cat({slice(s, -1, 0, i, 1), slice(s, -1, i + 1, n, 1)}, -1)));
-  Tensor orientation = unrecorded([&] {
-    const Factored fu = lu_factor(u), fv = lu_factor(vt);
-    const Tensor signs = sign(product_of_last(diagonal(fu.factor, 0, -2, -1))) *
-                         sign(product_of_last(diagonal(fv.factor, 0, -2, -1)));
-    return signs * parity(fu.pivots, batch_of(a), a.dtype()) *
-           parity(fv.pivots, batch_of(a), a.dtype());
-  });
   const Tensor scale = unsqueeze(stack(others, -1), -2);
-  return spread(orientation) * matmul(u * scale, vt);
+  return spread(conj(det(u) * det(vt))) * matmul(u * scale, vt);
 }
 
 Tensor det(const Tensor& a) {
@@ -68,11 +63,11 @@ Tensor det(const Tensor& a) {
       const Tensor a = b.saved(0), value = b.saved(1);
       if (a.numel() == 0) return b.give(0, zero(a));
       bool singular = false;
-      const Tensor plain = contiguous(to(detached(value), DType::Float64));
+      const Tensor plain = contiguous(to(abs(detached(value)), DType::Float64));
       for (int64_t i = 0; i < plain.numel(); ++i)
-        singular = singular || !(std::abs(plain.data<double>()[i]) > 0);
+        singular = singular || !(plain.data<double>()[i] > 0);
       if (singular) b.give(0, spread(b.grad()) * cofactors(a));
-      else b.give(0, spread(b.grad() * value) * mT(inverse(a)));
+      else b.give(0, spread(b.grad() * conj(value)) * mH(inverse(a)));
     });
   return out;
 }
@@ -84,20 +79,26 @@ std::pair<Tensor, Tensor> slogdet(const Tensor& a) {
   unrecorded([&] {
     const Factored f = lu_factor(a);
     const Tensor d = diagonal(f.factor, 0, -2, -1);
-    sign_of = product_of_last(sign(d)) * parity(f.pivots, batch_of(a), a.dtype());
+    sign_of = product_of_last(apply<formulas::Sgn>(d)) * parity(f.pivots, batch_of(a), a.dtype());
     log_of = sum(log(abs(d)), Dims{-1}, false, std::nullopt);
     return 0;
   });
   if (Recorder r{&a}; r)
     r.save(a).done("LinalgSlogdetBackward0", Tensors{sign_of, log_of}, [](const Backward& b) {
-      const Tensor a = b.saved(0), &g = b.grad(1);  // the sign is flat
-      b.give(0, g.defined() ? spread(g) * mT(inverse(a)) : zero(a));
+      const Tensor a = b.saved(0), &g_sign = b.grad(0);
+      Tensor g = b.grad(1);
+      if (g_sign.defined() && is_complex(a.dtype())) {  // a real sign is flat
+        const Tensor turn = g_sign * conj(slogdet(a).first), flat = (turn - conj(turn)) * 0.5;
+        g = g.defined() ? g + flat : flat;
+      }
+      b.give(0, g.defined() ? spread(g) * mH(inverse(a)) : zero(a));
     });
   return {sign_of, log_of};
 }
 
 Tensor logdet(const Tensor& a) {
   const auto [sign_of, log_of] = slogdet(a);
+  if (is_complex(a.dtype())) return log_of + log(sign_of);
   return select(sign_of < 0., std::numeric_limits<double>::quiet_NaN(), log_of);
 }
 
@@ -109,7 +110,8 @@ void register_linalg_det(Registry& r) {
   r.both("slogdet", "input -> sign, logabsdet", slogdet,
          "The sign of the determinant and the logarithm of its absolute value.");
   r.alias("slogdet", {"linalg.slogdet"});
-  r.both("logdet", "input", logdet, "log det(input); NaN where the determinant is negative.");
+  r.both("logdet", "input", logdet,
+         "log det(input); of a real one NaN where the determinant is negative.");
 }
 
 }  // namespace bx

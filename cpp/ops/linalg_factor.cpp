@@ -19,9 +19,9 @@ Tensor solve_core(const Tensor& a, const Tensor& b, bool upper, bool unit) {
   if (Recorder r{&a, &b}; r)
     r.save(a).save_output().done(
         "LinalgSolveTriangularBackward0", out, [upper, unit](const Backward& call) {
-          const Tensor gb = solve_core(mT(call.saved(0)), call.grad(), !upper, unit);
+          const Tensor gb = solve_core(mH(call.saved(0)), call.grad(), !upper, unit);
           if (call.wants(0)) {
-            const Tensor ga = -matmul(gb, mT(call.saved(1)));
+            const Tensor ga = -matmul(gb, mH(call.saved(1)));
             call.give(0, upper ? triu(ga, unit ? 1 : 0) : tril(ga, unit ? -1 : 0));
           }
           if (call.wants(1)) call.give(1, gb);
@@ -37,16 +37,15 @@ Tensor lu_backward(const Tensor& packed, const Tensor& rows, const Tensor& g) {
   const Tensor l = unit_lower(corner), u = triu(corner, 0);
   const Tensor below = slice(packed, -2, k, m, 1), right = slice(packed, -1, k, n, 1);
   const Tensor g_below = slice(g, -2, k, m, 1), g_right = slice(g, -1, k, n, 1);
-  Tensor lower = matmul(mT(l), tril(g_corner, -1)), upper = matmul(triu(g_corner, 0), mT(u));
-  if (n > k) lower = lower - matmul(g_right, mT(right));
-  if (m > k) upper = upper - matmul(mT(below), g_below);
+  Tensor lower = matmul(mH(l), tril(g_corner, -1)), upper = matmul(triu(g_corner, 0), mH(u));
+  if (n > k) lower = lower - matmul(g_right, mH(right));
+  if (m > k) upper = upper - matmul(mH(below), g_below);
   Tensor out = tril(lower, -1) + triu(upper, 0);
-  // out U^-T, then below it the rows of L beyond U; L^-T from the left, beside it the columns of U.
-  out = solve_triangular(u, mT(out), true, true, false);
-  out = mT(out);
+  // out U^-H, then below it the rows of L beyond U; L^-H from the left, beside it the columns of U.
+  out = mH(solve_triangular(u, mH(out), true, true, false));
   if (n > k) out = cat({out, g_right}, -1);
-  out = solve_triangular(mT(l), out, true, true, true);
-  if (m > k) out = cat({out, mT(solve_triangular(u, mT(g_below), true, true, false))}, -2);
+  out = solve_triangular(mH(l), out, true, true, true);
+  if (m > k) out = cat({out, mH(solve_triangular(u, mH(g_below), true, true, false))}, -2);
   return gather_rows(out, inverse_permutation(rows));
 }
 
@@ -89,8 +88,8 @@ Tensor cholesky(const Tensor& a, bool upper) {
 }  // namespace
 
 Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left, bool unit) {
-  check_square("solve_triangular", a, false, ErrorKind::NotImplemented);
-  check_matrices("solve_triangular", b, false, ErrorKind::NotImplemented);
+  check_square("solve_triangular", a, ErrorKind::NotImplemented);
+  check_matrices("solve_triangular", b, ErrorKind::NotImplemented);
   check_dtypes("solve_triangular", a, b);
   if (!left)
     return unsafe_view("LinalgSolveTriangularBackward0",
@@ -103,25 +102,23 @@ Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left,
 }
 
 Factored cholesky_factor(const Tensor& a, bool upper) {
-  check_square("cholesky", a, false, ErrorKind::NotImplemented);
+  check_square("cholesky", a, ErrorKind::NotImplemented);
   const char* node = "LinalgCholeskyExBackward0";
   Tensor out = empty(a.shape(), a.dtype()), info = zeros(batch_of(a), DType::Int32);
-  Params p;
-  p.i[0] = upper;
-  const Tensor in = as_batch(a), l = as_batch(out);
-  if (out.numel()) launch("cholesky", decompositions::cholesky(a.dtype()), {&l, &info}, in, p);
+  const Tensor in = as_batch(upper ? mH(detached(a)) : a), l = as_batch(out);
+  if (out.numel()) launch("cholesky", decompositions::cholesky(a.dtype()), {&l, &info}, in);
   if (Recorder r{&a}; r)
     r.save_output().done(node, out, [](const Backward& b) {
-      const Tensor l = b.saved(0), product = tril(matmul(mT(l), b.grad()), 0);
-      const Tensor middle = (product + mT(tril(product, -1))) * 0.5;
-      const Tensor half = solve_triangular(mT(l), middle, true, true, false);
-      b.give(0, mT(solve_triangular(mT(l), mT(half), true, true, false)));
+      const Tensor l = b.saved(0), product = tril(matmul(mH(l), b.grad()), 0);
+      const Tensor middle = (product + mH(tril(product, -1))) * 0.5;
+      const Tensor half = solve_triangular(mH(l), middle, true, true, false);
+      b.give(0, mH(solve_triangular(mH(l), mH(half), true, true, false)));
     });
-  return {upper ? unsafe_view(node, mT(out)) : out, {}, info};
+  return {upper ? unsafe_view(node, mH(out)) : out, {}, info};
 }
 
 Factored lu_factor(const Tensor& a) {
-  check_matrices("lu_factor", a, false, ErrorKind::NotImplemented);
+  check_matrices("lu_factor", a, ErrorKind::NotImplemented);
   const Dims batch = batch_of(a);
   Tensor out = empty(a.shape(), a.dtype());
   Tensor pivots = zeros(joined(batch, {rank_bound(a)}), DType::Int32);
@@ -209,12 +206,12 @@ void register_linalg_factor(Registry& r) {
   r.both(
       "cholesky", "input, upper=False",
       [](const Tensor& a, bool upper) { return named("CholeskyBackward0", cholesky(a, upper)); },
-      "L, lower triangular, with L L^T = input, of which one triangle is read; LinAlgError where "
+      "L, lower triangular, with L L^H = input, of which one triangle is read; LinAlgError where "
       "the input is not positive-definite.");
   r.linalg(
       "cholesky", "input, *, upper=False",
       [](const Tensor& a, bool upper) { return cholesky(a, upper); },
-      "L, lower triangular, with L L^T = input, of which one triangle is read; LinAlgError where "
+      "L, lower triangular, with L L^H = input, of which one triangle is read; LinAlgError where "
       "the input is not positive-definite.");
   r.linalg(
       "cholesky_ex", "input, *, upper=False, check_errors=False -> L, info",

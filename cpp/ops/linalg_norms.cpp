@@ -87,7 +87,7 @@ Tensor largest(const Tensor& t, bool really) {
 
 Tensor matrix_norm(const Tensor& given, double p, const Dims& axes, bool keepdim, OptDType dtype) {
   const Tensor t = dtype ? to(given, *dtype) : given;
-  if (!is_floating(t.dtype()))
+  if (!is_differentiable(t.dtype()))
     fail_runtime("matrix_norm", "input is ", name_of(t.dtype()),
                  "; convert it to a floating-point type");
   const Plane plane("matrix_norm", t, axes);
@@ -147,7 +147,7 @@ Tensor cond_by(const Tensor& a, F of) {
 Tensor cond(const Tensor& a, const std::optional<double>& order) {
   const double p = order.value_or(2.);
   check_matrices("cond", a);
-  if (a.numel() == 0) return zeros(batch_of(a), a.dtype());
+  if (a.numel() == 0) return zeros(batch_of(a), real_of(a.dtype()));
   if (std::abs(p) == 2) {
     const Tensor s = singular_values(a);
     const int64_t n = s.size(-1);
@@ -160,7 +160,7 @@ Tensor cond(const Tensor& a, const std::optional<double>& order) {
 
 Tensor cond_named(const Tensor& a, const std::string& p) {
   check_square("cond", a);
-  if (a.numel() == 0) return zeros(batch_of(a), a.dtype());
+  if (a.numel() == 0) return zeros(batch_of(a), real_of(a.dtype()));
   return cond_by(a, [&](const Tensor& t) {
     return matrix_norm_named(t, p, Dims{-2, -1}, false, std::nullopt);
   });

@@ -27,7 +27,8 @@ Tensor matrix_power(const Tensor& a, int64_t n) {
 /// How often each matrix is halved until Taylor's series to degree 18 is exact to rounding, 0 or
 /// more; NaN where a matrix is not finite. [Bader, Blanes and Casas 2019, table 1]
 std::vector<double> halvings(const Tensor& a) {
-  const double bound = a.dtype() == DType::Float64 ? 1.0908637192900361 : 3.010066362817634;
+  const double bound =
+      real_of(a.dtype()) == DType::Float64 ? 1.0908637192900361 : 3.010066362817634;
   const Tensor sums = to(norm("matrix_exp", a, 1, Dims{-2}, false), DType::Float64);
   const Tensor sizes = contiguous(
       norm("matrix_exp", sums, std::numeric_limits<double>::infinity(), Dims{-1}, false));
@@ -69,8 +70,8 @@ Tensor matrix_exp(const Tensor& a) {
   });
   if (Recorder r{&a}; r)
     r.save(a).done("LinalgMatrixExpBackward0", out, [n](const Backward& b) {
-      // exp of [[A^T, G], [0, A^T]] has the gradient in its corner. [Mathias 1996]
-      const Tensor t = mT(b.saved(0)), none = zeros(t.shape(), t.dtype());
+      // exp of [[A^H, G], [0, A^H]] has the gradient in its corner. [Mathias 1996]
+      const Tensor t = mH(b.saved(0)), none = zeros(t.shape(), t.dtype());
       const Tensor both = cat({cat({t, b.grad()}, -1), cat({none, t}, -1)}, -2);
       b.give(0, slice(slice(matrix_exp(both), -2, 0, n, 1), -1, n, 2 * n, 1));
     });

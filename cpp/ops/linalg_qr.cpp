@@ -19,13 +19,14 @@ Tensor qr_backward(const Tensor& q, const Tensor& r, const Tensor& gq, const Ten
   if (n > m) {
     // A = [A1 A2], A2 = Q R2: what R2 and A2 contribute to Q, then the square case.
     const Tensor r2 = slice(r, -1, m, n, 1), g2 = slice(gr, -1, m, n, 1);
-    const Tensor g1 = qr_backward(q, slice(r, -1, 0, m, 1), gq + matmul(matmul(q, r2), mT(g2)),
+    const Tensor g1 = qr_backward(q, slice(r, -1, 0, m, 1), gq + matmul(matmul(q, r2), mH(g2)),
                                   slice(gr, -1, 0, m, 1));
     return cat({g1, matmul(q, g2)}, -1);
   }
-  const Tensor part = triu(matmul(gr, mT(r)) - matmul(mT(q), gq), 0);
-  const Tensor whole = gq + matmul(q, part + mT(triu(part, 1)));
-  return mT(solve_triangular(r, mT(whole), true, true, false));
+  const Tensor turned = matmul(gr, mH(r)) - matmul(mH(q), gq);
+  const Tensor half = (triu(turned, 0) + triu(turned, 1)) * 0.5;
+  const Tensor whole = gq + matmul(q, half + mH(half));
+  return mH(solve_triangular(r, mH(whole), true, true, false));
 }
 
 /// The reflections that make Q, packed below R, and their factors tau.
@@ -69,7 +70,7 @@ Tensor householder_product(const Tensor& a, const Tensor& tau) {
     const Tensor unit = slice(whole, 1, i, i + 1, 1);
     const Tensor v = tril(slice(a, -1, i, i + 1, 1), -i - 1) + unit;
     const Tensor factor = unsqueeze(slice(tau, -1, i, i + 1, 1), -1);
-    q = q - factor * matmul(v, matmul(mT(v), q));
+    q = q - factor * matmul(v, matmul(mH(v), q));
   }
   return named("LinalgHouseholderProductBackward0", q);
 }
@@ -90,7 +91,7 @@ Tensor ormqr(const Tensor& a, const Tensor& tau, const Tensor& other, bool left,
   if (missing > 0) square = cat({a, zeros(joined(batch_of(a), {m, missing}), a.dtype())}, -1);
   else if (missing < 0) square = slice(a, -1, 0, m, 1);
   const Tensor q = householder_product(square, tau);
-  const Tensor factor = transposed ? mT(q) : q;
+  const Tensor factor = transposed ? mH(q) : q;
   return named("OrmqrBackward0", left ? matmul(factor, other) : matmul(other, factor));
 }
 
@@ -132,23 +133,23 @@ void register_linalg_qr(Registry& r) {
   r.linalg(
       "qr", "A, mode='reduced' -> Q, R",
       [](const Tensor& a, const std::string& mode) { return qr(a, mode); },
-      "A = Q R with Q^T Q = 1 and R upper triangular; modes 'reduced', 'complete', and 'r' for R "
+      "A = Q R with Q^H Q = 1 and R upper triangular; modes 'reduced', 'complete', and 'r' for R "
       "alone.");
   r.both(
       "qr", "input, some=True -> Q, R",
       [](const Tensor& a, bool some) { return qr(a, some ? "reduced" : "complete"); },
-      "A = Q R with Q^T Q = 1 and R upper triangular.");
+      "A = Q R with Q^H Q = 1 and R upper triangular.");
   r.both(
       "geqrf", "input -> a, tau",
       [](const Tensor& a) {
-        check_matrices("geqrf", a, false, ErrorKind::NotImplemented);
+        check_matrices("geqrf", a, ErrorKind::NotImplemented);
         return reflections(a);
       },
-      "R and, below it, the reflections 1 - tau v v^T whose product is Q.");
+      "R and, below it, the reflections 1 - tau v v^H whose product is Q.");
   r.linalg("householder_product", "input, tau", householder_product,
-           "The first columns of the product of the reflections 1 - tau v v^T below the diagonal.");
+           "The first columns of the product of the reflections 1 - tau v v^H below the diagonal.");
   r.both("orgqr", "input, tau", householder_product,
-         "The first columns of the product of the reflections 1 - tau v v^T below the diagonal.");
+         "The first columns of the product of the reflections 1 - tau v v^H below the diagonal.");
   r.both("ormqr", "input, tau, other, left=True, transpose=False", ormqr,
          "Q other, or other Q, where Q is the product of the reflections that geqrf gives.");
 }

@@ -9,8 +9,8 @@ namespace bx {
 namespace {
 
 double epsilon(DType dtype) {
-  return dtype == DType::Float64 ? std::numeric_limits<double>::epsilon()
-                                 : std::numeric_limits<float>::epsilon();
+  return real_of(dtype) == DType::Float64 ? std::numeric_limits<double>::epsilon()
+                                          : std::numeric_limits<float>::epsilon();
 }
 
 void check_tolerances(const char* op, const std::optional<Tensor>& atol,
@@ -31,12 +31,12 @@ Tensor threshold(const Tensor& a, const Tensor& s, const std::optional<Tensor>& 
   }();
   const double relative =
       some_atol ? 0. : epsilon(a.dtype()) * static_cast<double>(std::max(a.size(-2), a.size(-1)));
-  Tensor largest = s.size(-1) ? select_axis(s, -1, 0) : zeros(batch_of(a), a.dtype());
-  const Tensor bound = rtol ? largest * to(detached(*rtol), a.dtype()) : largest * relative;
-  return unsqueeze(atol ? maximum(to(detached(*atol), a.dtype()), bound) : bound, -1);
+  Tensor largest = s.size(-1) ? select_axis(s, -1, 0) : zeros(batch_of(a), s.dtype());
+  const Tensor bound = rtol ? largest * to(detached(*rtol), s.dtype()) : largest * relative;
+  return unsqueeze(atol ? maximum(to(detached(*atol), s.dtype()), bound) : bound, -1);
 }
 
-/// Singular values in falling order: of a symmetric matrix, the eigenvalues' absolute values.
+/// Singular values in falling order: of a Hermitian matrix, the eigenvalues' absolute values.
 Tensor magnitudes(const Tensor& a, bool hermitian) {
   if (!hermitian) return svd_values(a, 0)[1];
   const Tensor w = abs(eigh_values("eigvalsh", a, false, false).first);
@@ -61,15 +61,15 @@ Tensor pinv_values(const Tensor& a, const std::optional<Tensor>& atol,
     const auto [w, v] = eigh_values("pinv", a, false, true);
     const Tensor s = magnitudes(a, true);
     const Tensor inverted = select(abs(w) > threshold(a, s, atol, rtol), 1. / w, 0.);
-    return matmul(v * across(inverted), mT(v));
+    return matmul(v * across(inverted), mH(v));
   }
   const Tensors parts = svd_values(a, 1);
   const Tensor& s = parts[1];
   const Tensor inverted = select(s > threshold(a, s, atol, rtol), 1. / s, 0.);
-  return matmul(mT(parts[2]) * across(inverted), mT(parts[0]));
+  return matmul(mH(parts[2]) * across(inverted), mH(parts[0]));
 }
 
-/// dP = -P dA P + P P^T dA^T (1 - A P) + (1 - P A) dA^T P^T P. [Golub and Pereyra 1973]
+/// dP = -P dA P + P P^H dA^H (1 - A P) + (1 - P A) dA^H P^H P. [Golub and Pereyra 1973]
 Tensor pinv(const Tensor& a, const std::optional<Tensor>& atol, const std::optional<Tensor>& rtol,
             bool hermitian) {
   check_matrices("pinv", a);
@@ -78,10 +78,10 @@ Tensor pinv(const Tensor& a, const std::optional<Tensor>& atol, const std::optio
   const Tensor p = unrecorded([&] { return pinv_values(a, atol, rtol, hermitian); });
   if (Recorder r{&a}; r)
     r.save(a).save_output().done("LinalgPinvBackward0", p, [](const Backward& b) {
-      const Tensor a = b.saved(0), p = b.saved(1), gt = mT(b.grad()), pt = mT(p);
-      const Tensor rows = matmul(matmul(gt, p), pt), cols = matmul(pt, matmul(p, gt));
+      const Tensor a = b.saved(0), p = b.saved(1), gh = mH(b.grad()), ph = mH(p);
+      const Tensor rows = matmul(matmul(gh, p), ph), cols = matmul(ph, matmul(p, gh));
       const Tensor out = rows - matmul(a, matmul(p, rows)) + cols - matmul(matmul(cols, p), a);
-      b.give(0, out - matmul(pt, matmul(b.grad(), pt)));
+      b.give(0, out - matmul(ph, matmul(b.grad(), ph)));
     });
   return p;
 }
@@ -114,15 +114,15 @@ Tensors lstsq(const Tensor& a, const Tensor& given, const std::optional<double>&
   const Tensor x = matmul(pinv(a, std::nullopt, tolerance(rcond), false), b);
   const Tensor rank = how == "gels" ? empty({0}, DType::Int64)
                                     : matrix_rank(a, std::nullopt, tolerance(rcond), false);
-  const Tensor s =
-      how == "gelsd" || how == "gelss" ? svd_values(detached(a), 0)[1] : empty({0}, a.dtype());
+  const Tensor s = how == "gelsd" || how == "gelss" ? svd_values(detached(a), 0)[1]
+                                                    : empty({0}, real_of(a.dtype()));
   bool full = m > n && how != "gelsy";
   for (int64_t i = 0; i < rank.numel(); ++i) full = full && rank.data<int64_t>()[i] == n;
   // Without residuals an empty part of the solution, which is on the tape as they would be.
-  Tensor residuals = slice(reshape(x, {-1}), 0, 0, 0, 1);
+  Tensor residuals = real(slice(reshape(x, {-1}), 0, 0, 0, 1));
   if (full) {
     const Tensor miss = matmul(a, x) - b;
-    residuals = sum(miss * miss, Dims{-2}, false, std::nullopt);
+    residuals = sum(real(miss * conj(miss)), Dims{-2}, false, std::nullopt);
   }
   return {named("LinalgLstsqBackward0", one ? squeeze(x, Dims{-1}) : x), residuals, rank, s};
 }

@@ -25,35 +25,16 @@ Solved solve_recorded(const Tensor& a, const Tensor& b) {
   const auto [x, info] = solve_values(a, b);
   if (Recorder r{&a, &b}; r)
     r.save(a).save_output().done("LinalgSolveExBackward0", x, [](const Backward& call) {
-      const Tensor gb = solve_recorded(mT(call.saved(0)), call.grad()).solution;
-      if (call.wants(0)) call.give(0, -matmul(gb, mT(call.saved(1))));
+      const Tensor gb = solve_recorded(mH(call.saved(0)), call.grad()).solution;
+      if (call.wants(0)) call.give(0, -matmul(gb, mH(call.saved(1))));
       if (call.wants(1)) call.give(1, gb);
     });
   return {x, info};
 }
 
-/// Of a pivot of the real system, which of the complex one.
-Tensor half(const Tensor& info) {
-  const Tensor two = wrapped_number(2., DType::Int32);
-  return to(apply<formulas::FloorDivide>(info + 1., two), DType::Int32);
-}
-
-/// A complex system as a real one of twice the size, where x + iy is a block [[x, -y], [y, x]].
-Solved solve_complex(const Tensor& a, const Tensor& b) {
-  const Dims batch = batch_of(a);
-  const int64_t n = a.size(-1), m = b.size(-1);
-  const Tensor upper = conj(a), lower = upper * wrapped_number(Complex<double>(0, 1), a.dtype());
-  const Tensor blocks =
-      reshape(view_as_real(stack({upper, lower}, -2)), joined(batch, {2 * n, 2 * n}));
-  const Tensor parts = reshape(mT(view_as_real(b)), joined(batch, {2 * n, m}));
-  const Solved s = solve_recorded(blocks, parts);
-  const Tensor pairs = mT(reshape(s.solution, joined(batch, {n, 2, m})));
-  return {named("LinalgSolveExBackward0", joined(pairs)), half(s.info)};
-}
-
 /// Right-hand sides of any kind: a vector for each matrix, or matrices that broadcast.
 Solved solve_any(const Tensor& a, const Tensor& b, bool left) {
-  check_square("solve", a, true);
+  check_square("solve", a);
   if (a.dtype() != b.dtype())
     fail_runtime("solve", "operands are ", name_of(a.dtype()), " and ", name_of(b.dtype()),
                  "; expected the same type, convert one");
@@ -67,13 +48,12 @@ Solved solve_any(const Tensor& a, const Tensor& b, bool left) {
     const Solved s = solve_any(mT(a), one ? right : mT(right), true);
     return {one ? squeeze(s.solution, Dims{-1}) : mT(s.solution), s.info};
   }
-  check_matrices("solve", right, true);
+  check_matrices("solve", right);
   if (right.size(-2) != a.size(-1))
     fail_runtime("solve", "matrices of shape ", a.shape(), " and right-hand sides of ", b.shape(),
                  "; their rows must agree in number");
   const Dims batch = broadcast_shapes("solve", batch_of(a), batch_of(right));
-  const auto solve_matrices = is_complex(a.dtype()) ? &solve_complex : &solve_recorded;
-  const Solved s = solve_matrices(expand_batch(a, batch), expand_batch(right, batch));
+  const Solved s = solve_recorded(expand_batch(a, batch), expand_batch(right, batch));
   return {one ? unsafe_view("LinalgSolveExBackward0", squeeze(s.solution, Dims{-1})) : s.solution,
           s.info};
 }
@@ -82,16 +62,12 @@ constexpr const char* kSingular =
     "the solver failed because the input matrix is singular, a diagonal element of U is zero";
 
 Solved inverse_recorded(const Tensor& a) {
-  check_square("inv", a, true);
+  check_square("inv", a);
   const Tensor eye = expand_batch(identity(a.size(-1), a.dtype()), batch_of(a));
-  if (is_complex(a.dtype())) {
-    const Solved s = solve_complex(a, eye);
-    return {named("LinalgInvExBackward0", s.solution), s.info};
-  }
   const auto [y, info] = solve_values(a, eye);
   if (Recorder r{&a}; r)
     r.save_output().done("LinalgInvExBackward0", y, [](const Backward& b) {
-      const Tensor t = mT(b.saved(0));
+      const Tensor t = mH(b.saved(0));
       b.give(0, -matmul(t, matmul(b.grad(), t)));
     });
   return {y, info};
@@ -103,12 +79,12 @@ Tensors reported(const Solved& s, bool check, const char* op) {
 }
 
 Tensor lu_solve(const Tensor& packed, const Tensor& pivots, const Tensor& b, bool left,
-                bool transposed) {
+                bool adjoint) {
   check_square("lu_solve", packed);
   check_matrices("lu_solve", b);
   if (pivots.dim() == 0) fail_index("lu_solve", "the pivots have no dimension");
   const char* node = "LinalgLuSolveBackward0";
-  if (!left) return unsafe_view(node, mT(lu_solve(packed, pivots, mT(b), true, !transposed)));
+  if (!left) return unsafe_view(node, mH(lu_solve(packed, pivots, mH(b), true, !adjoint)));
   if (b.size(-2) != packed.size(-1))
     fail_runtime("lu_solve", "matrices of shape ", packed.shape(), " and right-hand sides of ",
                  b.shape(), "; their rows must agree in number");
@@ -119,13 +95,13 @@ Tensor lu_solve(const Tensor& packed, const Tensor& pivots, const Tensor& b, boo
   const Tensor f = expand_batch(packed, batch), right = expand_batch(b, batch);
   const Tensor rows =
       contiguous(expand(permutation_of(pivots, packed.size(-1)), joined(batch, {packed.size(-1)})));
-  if (!transposed) {
+  if (!adjoint) {
     const Tensor y = solve_triangular(f, gather_rows(right, rows), false, true, true);
     return named(node, solve_triangular(f, y, true, true, false));
   }
-  const Tensor y = solve_triangular(mT(f), right, false, true, false);
+  const Tensor y = solve_triangular(mH(f), right, false, true, false);
   return named(
-      node, gather_rows(solve_triangular(mT(f), y, true, true, true), inverse_permutation(rows)));
+      node, gather_rows(solve_triangular(mH(f), y, true, true, true), inverse_permutation(rows)));
 }
 
 /// The first 0 on the diagonal of each matrix, counted from 1, or 0.
@@ -143,9 +119,9 @@ Tensor first_zero(const Tensor& factor) {
 }
 
 Tensor cholesky_solve(const Tensor& b, const Tensor& factor, bool upper) {
-  const Tensor l = upper ? mT(factor) : factor;
+  const Tensor l = upper ? mH(factor) : factor;
   const Tensor y = solve_triangular(l, b, false, true, false);
-  return named("CholeskySolveBackward0", solve_triangular(mT(l), y, true, true, false));
+  return named("CholeskySolveBackward0", solve_triangular(mH(l), y, true, true, false));
 }
 
 }  // namespace
@@ -186,7 +162,7 @@ void register_linalg_solve(Registry& r) {
       "solve, and the first pivot that is 0, counted from 1, or 0.");
   r.linalg(
       "lu_solve", "LU, pivots, B, *, left=True, adjoint=False", lu_solve,
-      "X with A X = B (X A = B with left=False, A^T with adjoint), from what lu_factor gives.");
+      "X with A X = B (X A = B with left=False, A^H with adjoint), from what lu_factor gives.");
   r.both(
       "lu_solve", "b, LU_data, LU_pivots",
       [](const Tensor& b, const Tensor& packed, const Tensor& pivots) {
@@ -194,17 +170,17 @@ void register_linalg_solve(Registry& r) {
       },
       "X with A X = b, from what lu_factor gives.");
   r.both("cholesky_solve", "input, L, upper=False", cholesky_solve,
-         "X with L L^T X = input (L^T L with upper).");
+         "X with L L^H X = input (L^H L with upper).");
   r.both(
       "cholesky_inverse", "L, upper=False",
       [](const Tensor& l, bool upper) {
-        check_square("cholesky_inverse", l, false, ErrorKind::NotImplemented);
+        check_square("cholesky_inverse", l, ErrorKind::NotImplemented);
         check_info("cholesky_inverse", first_zero(l),
                    "the inversion could not be completed: a diagonal element is zero");
         return named("CholeskyInverseBackward0",
                      cholesky_solve(identity(l.size(-1), l.dtype()), l, upper));
       },
-      "(L L^T)^-1, or (L^T L)^-1 with upper.");
+      "(L L^H)^-1, or (L^H L)^-1 with upper.");
   r.linalg(
       "tensorinv", "input, ind=2",
       [](const Tensor& a, int64_t ind) {

@@ -7,10 +7,25 @@ namespace bx {
 
 namespace {
 
-/// 1 / (x_j - x_i), and 1 on the diagonal.
+/// 1 / (x_j - x_i), and 0 on the diagonal.
 Tensor reciprocal_gaps(const Tensor& x) {
-  const Tensor gaps = across(x) - down(x);
-  return 1. / (gaps + identity(x.size(-1), x.dtype()));
+  const Tensor gaps = across(x) - down(x), one = identity(x.size(-1), x.dtype());
+  return 1. / (gaps + one) - one;
+}
+
+/// An output as it is in the graph: only together with its gradient is it free of angles.
+Tensor own(const Backward& b, int output) {
+  const Tensor t = detached(b.saved(output));
+  if (grad_enabled()) set_history(t, Ref<Node>(&b.node), static_cast<uint32_t>(output));
+  return t;
+}
+
+/// A complex vector is known up to its angle, on which a loss must not depend.
+void check_angles(const char* op, const Tensor& turn) {
+  if (is_complex(turn.dtype()))
+    require_every(op, abs(detach(imag(turn))) <= 1e-2, ErrorKind::Runtime,
+                  "the loss depends on the angle of the vectors, which is not determined; make it "
+                  "one of their absolute values, say");
 }
 
 bool reads_upper(const char* op, const std::string& triangle) {
@@ -19,27 +34,38 @@ bool reads_upper(const char* op, const std::string& triangle) {
   fail_runtime(op, "UPLO is '", triangle, "'; expected 'L' or 'U'");
 }
 
-/// g of U, S and V^T, for the first k columns of U and V. [Townsend, Differentiating the SVD, 2016]
+/// g of U, S and V^H, for the first k columns of U and V. [Townsend, Differentiating the SVD, 2016]
 Tensor svd_backward(const Tensor& u, const Tensor& s, const Tensor& vt, const Tensor& gu,
                     const Tensor& gs, const Tensor& gvt) {
   const int64_t m = u.size(-2), n = vt.size(-1), k = s.size(-1);
   if (!gu.defined() && !gvt.defined()) return matmul(u * across(gs), vt);
   const Tensor squares = s * s;
   const Tensor gaps = reciprocal_gaps(squares);
-  auto skew = [](const Tensor& x) { return x - mT(x); };
-  Tensor middle = gs.defined() ? diag_embed(gs, 0, -2, -1) : Tensor();
-  auto add = [&](const Tensor& x) { middle = middle.defined() ? middle + x : x; };
-  if (gu.defined()) add(skew(matmul(mT(u), gu)) * gaps * across(s));
-  if (gvt.defined()) add(skew(matmul(vt, mT(gvt))) * gaps * down(s));
+  auto skew = [](const Tensor& x) { return x - mH(x); };
+  auto add = [](Tensor& sum, const Tensor& x) { sum = sum.defined() ? sum + x : x; };
+  Tensor middle = gs.defined() ? diag_embed(gs, 0, -2, -1) : Tensor(), turn;
+  if (gu.defined()) {
+    const Tensor turned = skew(matmul(mH(u), gu));
+    add(middle, turned * gaps * across(s));
+    add(turn, diagonal(turned, 0, -2, -1));
+    // What U and V turn together.
+    if (gvt.defined() && is_complex(u.dtype())) add(middle, diag_embed(turn / (s * 2.), 0, -2, -1));
+  }
+  if (gvt.defined()) {
+    const Tensor turned = skew(matmul(vt, mH(gvt)));
+    add(middle, turned * gaps * down(s));
+    add(turn, diagonal(turned, 0, -2, -1));
+  }
+  check_angles("svd_backward", turn);
   Tensor left = matmul(u, middle);
   if (gu.defined() && m > k) {
     const Tensor scaled_g = gu / across(s);
-    left = left + scaled_g - matmul(u, matmul(mT(u), scaled_g));
+    left = left + scaled_g - matmul(u, matmul(mH(u), scaled_g));
   }
   Tensor out = matmul(left, vt);
   if (gvt.defined() && n > k) {
     const Tensor scaled_g = gvt / down(s);
-    out = out + matmul(u, scaled_g - matmul(matmul(scaled_g, mT(vt)), vt));
+    out = out + matmul(u, scaled_g - matmul(matmul(scaled_g, mH(vt)), vt));
   }
   return out;
 }
@@ -55,27 +81,24 @@ std::pair<Tensor, Tensor> eigh(const Tensor& a, const std::string& triangle) {
   const bool upper = reads_upper("eigh", triangle);
   const auto [w, v] = eigh_values("eigh", a, upper, true);
   if (Recorder r{&a}; r)
-    r.save(a)
-        .save(detached(w))
+    r.save(detached(w))
         .save(detached(v))
-        .done("LinalgEighBackward0", Tensors{w, v}, [triangle](const Backward& b) {
-          // With their graph where the gradient is itself to be differentiated.
-          const auto [w, v] =
-              grad_enabled() ? eigh(b.saved(0), triangle) : std::pair{b.saved(1), b.saved(2)};
-          const Tensor &gw = b.grad(0), &gv = b.grad(1);
-          if (!gv.defined()) return b.give(0, matmul(v * across(gw), mT(v)));
-          // A symmetric matrix has a symmetric gradient.
-          const Tensor turned = matmul(mT(v), gv);
-          Tensor middle = (turned - mT(turned)) * reciprocal_gaps(w) * 0.5;
+        .done("LinalgEighBackward0", Tensors{w, v}, [](const Backward& b) {
+          const Tensor w = own(b, 0), v = own(b, 1), &gw = b.grad(0), &gv = b.grad(1);
+          if (!gv.defined()) return b.give(0, matmul(v * across(gw), mH(v)));
+          // A Hermitian matrix has a Hermitian gradient.
+          const Tensor turned = matmul(mH(v), gv);
+          check_angles("eigh_backward", diagonal(turned, 0, -2, -1));
+          Tensor middle = (turned - mH(turned)) * reciprocal_gaps(w) * 0.5;
           if (gw.defined()) middle = middle + diag_embed(gw, 0, -2, -1);
-          b.give(0, matmul(v, matmul(middle, mT(v))));
+          b.give(0, matmul(v, matmul(middle, mH(v))));
         });
   return {w, v};
 }
 
 /// Complex values, and vectors in columns (undefined without `vectors`); not recorded.
 std::pair<Tensor, Tensor> eig_values(const char* op, const Tensor& a, bool vectors) {
-  check_square(op, a, false, ErrorKind::NotImplemented);
+  check_square(op, a, ErrorKind::NotImplemented);
   const DType dtype = complex_of(a.dtype());
   const Dims batch = batch_of(a);
   const int64_t n = a.size(-1);
@@ -95,15 +118,13 @@ std::pair<Tensor, Tensor> eig_values(const char* op, const Tensor& a, bool vecto
 /// loss that depends on its angle has no derivative. [Boeddeker et al., 2017]
 Tensor eig_backward(const Tensor& w, const Tensor& v, const Tensor& gw, const Tensor& gv) {
   const Tensor vh = mH(v);
-  if (!gv.defined()) return real(solve(vh, down(gw) * vh, true));
+  if (!gv.defined()) return solve(vh, down(gw) * vh, true);
   const Tensor turned = matmul(vh, gv), own = diagonal(turned, 0, -2, -1);
-  require_every("eig_backward", abs(detach(imag(own))) <= 1e-2, ErrorKind::Runtime,
-                "the loss depends on the angle of the eigenvectors, which is not determined; make "
-                "it one of their absolute values, say");
+  check_angles("eig_backward", own);
   Tensor middle = turned - matmul(vh, v) * across(real(own));
-  middle = middle * conj(reciprocal_gaps(w) - identity(w.size(-1), w.dtype()));
+  middle = middle * conj(reciprocal_gaps(w));
   if (gw.defined()) middle = middle + diag_embed(gw, 0, -2, -1);
-  return real(solve(vh, matmul(middle, vh), true));
+  return solve(vh, matmul(middle, vh), true);
 }
 
 std::pair<Tensor, Tensor> eig(const Tensor& a) {
@@ -111,25 +132,21 @@ std::pair<Tensor, Tensor> eig(const Tensor& a) {
   if (Recorder r{&a}; r)
     r.save(detached(w))
         .save(detached(v))
-        .done("LinalgEigBackward0", Tensors{w, v}, [](const Backward& b) {
-          // The outputs as they are in the graph: only together with gV are they free of angles.
-          const auto own = [&](int k) {
-            const Tensor t = detached(b.saved(k));
-            if (grad_enabled()) set_history(t, Ref<Node>(&b.node), static_cast<uint32_t>(k));
-            return t;
-          };
-          b.give(0, eig_backward(own(0), own(1), b.grad(0), b.grad(1)));
-        });
+        .done("LinalgEigBackward0", Tensors{w, v},
+              [whole = is_complex(a.dtype())](const Backward& b) {
+                const Tensor g = eig_backward(own(b, 0), own(b, 1), b.grad(0), b.grad(1));
+                b.give(0, whole ? g : real(g));
+              });
   return {w, v};
 }
 
 }  // namespace
 
 std::pair<Tensor, Tensor> eigh_values(const char* op, const Tensor& a, bool upper, bool vectors) {
-  check_square(op, a, false, ErrorKind::NotImplemented);
+  check_square(op, a, ErrorKind::NotImplemented);
   const Dims batch = batch_of(a);
   const int64_t n = a.size(-1);
-  Tensor w = empty(joined(batch, {n}), a.dtype());
+  Tensor w = empty(joined(batch, {n}), real_of(a.dtype()));
   Tensor v = vectors ? empty(a.shape(), a.dtype()) : empty({0, 0, 0}, a.dtype());
   Tensor info = zeros(batch, DType::Int32);
   Params p;
@@ -151,7 +168,7 @@ Tensors svd_values(const Tensor& a, int mode) {
   const int64_t p = mode == 2 ? m : k, q = mode == 2 ? n : k;
   Tensor u = mode ? empty(joined(batch, {m, p}), a.dtype()) : empty({0, 0, 0}, a.dtype());
   Tensor vt = mode ? empty(joined(batch, {q, n}), a.dtype()) : empty({0, 0, 0}, a.dtype());
-  Tensor s = empty(joined(batch, {k}), a.dtype()), info = zeros(batch, DType::Int32);
+  Tensor s = empty(joined(batch, {k}), real_of(a.dtype())), info = zeros(batch, DType::Int32);
   Params params;
   params.i[0] = mode;
   const Tensor in = as_batch(a), left = mode ? as_batch(u) : u, right = mode ? as_batch(vt) : vt;
@@ -171,15 +188,13 @@ Tensors svd_values(const Tensor& a, int mode) {
 Tensors svd(const Tensor& a, bool full) {
   const Tensors parts = svd_values(a, full ? 2 : 1);
   if (Recorder r{&a}; r)
-    r.save(a)
-        .save(detached(parts[0]))
+    r.save(detached(parts[0]))
         .save(detached(parts[1]))
         .save(detached(parts[2]))
-        .done("LinalgSvdBackward0", parts, [full](const Backward& b) {
-          const Tensors now =
-              grad_enabled() ? svd(b.saved(0), full) : Tensors{b.saved(1), b.saved(2), b.saved(3)};
-          const int64_t k = now[1].size(-1);
-          b.give(0, svd_backward(first_columns(now[0], k), now[1], first_rows(now[2], k),
+        .done("LinalgSvdBackward0", parts, [](const Backward& b) {
+          const Tensor u = own(b, 0), s = own(b, 1), vh = own(b, 2);
+          const int64_t k = s.size(-1);
+          b.give(0, svd_backward(first_columns(u, k), s, first_rows(vh, k),
                                  first_columns(b.grad(0), k), b.grad(1), first_rows(b.grad(2), k)));
         });
   return parts;
@@ -194,14 +209,14 @@ void register_linalg_spectral(Registry& r) {
   r.linalg(
       "eigh", "input, UPLO='L' -> eigenvalues, eigenvectors",
       [](const Tensor& a, const std::string& triangle) { return eigh(a, triangle); },
-      "A = V diag(w) V^T of a symmetric matrix, of which one triangle is read; w rises.");
+      "A = V diag(w) V^H of a Hermitian matrix, of which one triangle is read; w rises.");
   r.linalg(
       "eigvalsh", "input, UPLO='L'",
       [](const Tensor& a, const std::string& triangle) {
         if (grad_enabled() && requires_grad(a)) return eigh(a, triangle).first;
         return eigh_values("eigvalsh", a, reads_upper("eigvalsh", triangle), false).first;
       },
-      "The eigenvalues of a symmetric matrix, rising.");
+      "The eigenvalues of a Hermitian matrix, rising.");
   r.linalg(
       "svd", "A, full_matrices=True, *, driver=None -> U, S, Vh",
       [](const Tensor& a, bool full, const std::optional<std::string>&) { return svd(a, full); },
@@ -217,15 +232,15 @@ void register_linalg_spectral(Registry& r) {
                          zeros(joined(batch_of(a), {n, n}), a.dtype())};
         }
         const Tensors parts = svd(a, !some);
-        return Tensors{parts[0], parts[1], mT(parts[2])};
+        return Tensors{parts[0], parts[1], mH(parts[2])};
       },
-      "A = U diag(S) V^T with U and V orthogonal and S falling.");
+      "A = U diag(S) V^H with U and V orthogonal and S falling.");
   r.linalg(
       "svdvals", "input, *, driver=None",
       [](const Tensor& a, const std::optional<std::string>&) { return singular_values(a); },
       "The singular values, falling.");
   r.linalg("eig", "input -> eigenvalues, eigenvectors", eig,
-           "A V = V diag(w) of a real matrix; w and V are complex, in no order, each vector of "
+           "A V = V diag(w); w and V are complex, in no order, each vector of "
            "length 1.");
   r.linalg(
       "eigvals", "input",
@@ -233,7 +248,7 @@ void register_linalg_spectral(Registry& r) {
         if (grad_enabled() && requires_grad(a)) return eig(a).first;
         return eig_values("eigvals", a, false).first;
       },
-      "The complex eigenvalues of a real matrix, in no order.");
+      "The complex eigenvalues, in no order.");
 }
 
 }  // namespace bx

@@ -17,10 +17,10 @@ Parts = tuple["Tensor", "Tensor", "Tensor"]
 
 
 def _basis(a: Tensor, q: int, niter: int) -> Tensor:
-    """q orthonormal columns Q with Q Q^T a near a: algorithm 4.4 of Halko et al."""
+    """q orthonormal columns Q with Q Q^H a near a: algorithm 4.4 of Halko et al."""
     columns = _linalg.qr(a @ _core.randn(a.shape[-1], q, dtype=a.dtype))[0]
     for _ in range(niter):
-        columns = _linalg.qr(a.mT @ columns)[0]
+        columns = _linalg.qr(a.mH @ columns)[0]
         columns = _linalg.qr(a @ columns)[0]
     return columns
 
@@ -28,16 +28,16 @@ def _basis(a: Tensor, q: int, niter: int) -> Tensor:
 def svd_lowrank(
     A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None
 ) -> Parts:
-    """(U, S, V) of A - M, near U diag(S) V^T with q columns; A (..., m, n).
+    """(U, S, V) of A - M, near U diag(S) V^H with q columns; A (..., m, n).
 
     The draws are PyTorch's; the sign of a column of U and V is free. Source: algorithm 5.1 of
     Halko, Martinsson and Tropp, https://arxiv.org/abs/0909.4061
     """
     rest = A if M is None else A - the_tensor("svd_lowrank", M, "M")
-    tall = rest if rest.shape[-2] >= rest.shape[-1] else rest.mT
+    tall = rest if rest.shape[-2] >= rest.shape[-1] else rest.mH
     basis = _basis(tall, 6 if q is None else q, 2 if niter is None else niter)
-    u, s, vt = _linalg.svd(basis.mT @ tall, full_matrices=False)
-    left, right = basis @ u, vt.mT
+    u, s, vt = _linalg.svd(basis.mH @ tall, full_matrices=False)
+    left, right = basis @ u, vt.mH
     return (left, s, right) if tall is rest else (right, s, left)
 
 
