@@ -31,11 +31,6 @@ thread_local bool mode_is_below BX_FAST_TLS = false;
 /// Whether a class with __torch_dispatch__ was made, which is asked always.
 bool classes_dispatch = false;
 
-bool dispatches(PyObject* o) {
-  return classes_dispatch && is_tensor(o) && Py_TYPE(o) != tensor_type &&
-         PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(o)), "__torch_dispatch__");
-}
-
 bool takes_part(PyObject* o, bool subclasses_only) {
   PyTypeObject* type = Py_TYPE(o);
   if (type == tensor_type || !(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) return false;
@@ -69,6 +64,11 @@ std::pair<py::tuple, py::dict> packed(PyObject* const* args, Py_ssize_t position
 
 }  // namespace
 
+bool dispatches(PyObject* o) {
+  return classes_dispatch && is_tensor(o) && Py_TYPE(o) != tensor_type &&
+         PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(o)), "__torch_dispatch__");
+}
+
 bool in_meta_block() { return meta_block && asking_is_off == 0; }
 
 bool subclasses_are_asked() { return subclasses_take_part && asking_is_off == 0; }
@@ -78,10 +78,10 @@ PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t posit
   const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
   py::list found;
   for (Py_ssize_t i = 0; i < positional + keywords; ++i) collect(args[i], subclasses_only, found);
-  PyObject* told = call;
-  if (subclasses_only && in_meta_block()) told = meta_block;
-  if (subclasses_only && mode && (mode_is_below || asking_is_off == 0)) told = mode;
-  if (!told || (found.empty() && told == call)) return nullptr;
+  PyObject* of_all = subclasses_only && in_meta_block() ? meta_block : nullptr;
+  if (subclasses_only && mode && (mode_is_below || asking_is_off == 0)) of_all = mode;
+  PyObject* const told = of_all ? of_all : call;
+  if (!told || (found.empty() && !of_all)) return nullptr;
   const auto [given, named] = packed(args, positional, names);
   return py::handle(told)(py::handle(function), found, given, named).release().ptr();
 }

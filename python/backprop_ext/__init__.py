@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from . import explain as explain
     from . import fft as fft
     from . import func as func
+    from . import functorch as functorch
     from . import futures as futures
     from . import fx as fx
     from . import hub as hub
@@ -241,6 +242,7 @@ _lazy = [
     "explain",
     "fft",
     "func",
+    "functorch",
     "futures",
     "fx",
     "hub",

@@ -46,11 +46,11 @@ for _overload, _names in {
 }.items():
     _OVERLOADS |= dict.fromkeys(_names.split(), _overload)
 # By whether the last operand is a tensor.
+_NUMBER_OR_TENSOR = (
+    "eq ne lt le gt ge remainder fmod bitwise_and bitwise_or bitwise_xor fill masked_fill lerp"
+)
 _BY_OPERAND = {
-    name + end: ("Tensor", "Scalar")
-    for name in "eq ne lt le gt ge remainder fmod bitwise_and bitwise_or bitwise_xor fill".split()
-    + ["masked_fill", "lerp"]
-    for end in ("", "_")
+    name + end: ("Tensor", "Scalar") for name in _NUMBER_OR_TENSOR.split() for end in ("", "_")
 }
 _BY_OPERAND |= dict.fromkeys(("index_fill", "index_fill_"), ("int_Tensor", "int_Scalar"))
 _BY_OPERAND |= {"pow_": ("Tensor", "Scalar"), "scatter": ("src", "value")}
@@ -95,9 +95,9 @@ def _fits(arguments: list[Any], args: tuple[Any, ...], named: dict[str, Any]) ->
         if missing and a["default"] is None:
             return None
         value = given.get(a["name"])
-        if not missing and a["type"] in ("Tensor", "int") and value is not None:
-            if isinstance(value, Tensor) is (a["type"] == "int"):
-                return None
+        wrong = {"Tensor": False, "int": True}.get(a["type"])
+        if value is not None and isinstance(value, Tensor) is wrong:
+            return None
         if isinstance(value, int) and a["name"] in _LISTS and "Sequence" in a["type"]:
             given[a["name"]] = [value]
         elif isinstance(value, tuple) and not isinstance(value, Tensor):
@@ -182,6 +182,8 @@ def _parts(*names: str) -> Callable[[Any], Any]:
 
 @_aten("slice")
 def _slice(input: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+    if not -input.ndim <= dim < input.ndim:
+        raise IndexError(f"[slice] dimension {dim} of {input.ndim} is out of range")
     return input[(slice(None),) * (dim % input.ndim) + (slice(start, end, step),)]
 
 
@@ -360,6 +362,23 @@ def _narrow(input: Tensor, dim: int, start: Any, length: int) -> Any:
     return _tell("slice", "Tensor", input, dim, start, start + length)
 
 
+def _new(name: str) -> Callable[..., Any]:
+    def new(input: Tensor, *size: Any, **options: Any) -> Any:
+        sizes = size[0] if size and not isinstance(size[0], int) else size
+        return _tell(name, "default", input, [*sizes], **options)
+
+    return new
+
+
+_composites |= {name: _new(name) for name in ("new_empty", "new_ones", "new_zeros")}
+
+
+@_parts("chunk")
+def _chunk(input: Tensor, chunks: int, dim: int = 0) -> Any:
+    size = max(1, -(-input.shape[dim] // chunks))
+    return _tell("split", "Tensor", input, size, *([dim] if dim else []))
+
+
 @_parts("data")
 def _data(input: Tensor) -> Any:
     return _tell("detach", "default", input)
@@ -427,8 +446,8 @@ def _reshaped(name: str) -> Callable[..., Any]:
     return reshape
 
 
-_names = ("reshape", "unflatten", "flatten", "view_as", "reshape_as", "ravel")
-_composites |= {name: _reshaped(name) for name in _names}
+_reshaping = ("reshape", "unflatten", "flatten", "view_as", "reshape_as", "ravel")
+_composites |= {name: _reshaped(name) for name in _reshaping}
 
 
 def _normalized(name: str) -> Callable[..., Any]:
@@ -454,7 +473,7 @@ def _matmul(input: Tensor, other: Tensor) -> Any:
         return _tell("squeeze", "dim", _matmul(a, _tell("unsqueeze", "default", b, 1)), -1)
     if b.ndim == 2:
         flat = _tell("view", "default", _contiguous(a), [prod(a.shape[:-1]), a.shape[-1]])
-        found, shape = _tell("mm", "default", flat, b), a.shape[:-1]
+        found, rows = _tell("mm", "default", flat, b), [*a.shape[:-1]]
     else:
         batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
         pair = []
@@ -462,8 +481,8 @@ def _matmul(input: Tensor, other: Tensor) -> Any:
             t = _tell("expand", "default", t, [*batch, *t.shape[-2:]])
             whole = [prod(batch), *t.shape[-2:]]
             pair.append(_tell("view", "default", _contiguous(t) if len(batch) > 1 else t, whole))
-        found, shape = _tell("bmm", "default", *pair), (*batch, a.shape[-2])
-    return _tell("_unsafe_view", "default", found, [*shape, b.shape[-1]])
+        found, rows = _tell("bmm", "default", *pair), [*batch, a.shape[-2]]
+    return _tell("_unsafe_view", "default", found, [*rows, b.shape[-1]])
 
 
 @_parts("linear")
@@ -520,6 +539,3 @@ def _convolve(n: int, transposed: bool) -> Callable[..., Any]:
 for _n in (1, 2, 3):
     _composites[f"conv{_n}d"] = _convolve(_n, False)
     _composites[f"conv_transpose{_n}d"] = _convolve(_n, True)
-
-
-del _names

@@ -22,7 +22,7 @@ from .utils._pytree import tree_leaves
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["TorchDispatchMode", "TorchFunctionMode", "make_wrapper", "tell", "told"]
+__all__ = ["TorchDispatchMode", "TorchFunctionMode", "make_wrapper", "rebuilt", "tell", "told"]
 
 
 class _Open(threading.local):
@@ -82,7 +82,9 @@ def told(func: Any, found: Any, args: Any, kwargs: Any) -> Any:
     if _open.functions:
         with _without_last(_open.functions) as mode:
             result = mode.__torch_function__(func, _types(asked), args, kwargs or {})
-            return told(func, found, args, kwargs) if result is NotImplemented else result
+        if result is not NotImplemented:
+            return result
+        return _overrides.dispatch(func, asked, args, kwargs)
     if asked:
         return _overrides.dispatch(func, asked, args, kwargs)
     return below(func, args, kwargs)
@@ -94,7 +96,7 @@ def _holders(args: Any, kwargs: Any) -> list[Any]:
 
 
 def below(func: Any, args: Any, kwargs: Any) -> Any:
-    """The call as what __torch_dispatch__ is told of: one operation of torch.ops.aten or several."""
+    """The call as __torch_dispatch__ is told of it: one operation of torch.ops.aten or several."""
     kwargs = kwargs or {}
     if not _open.below and not _holders(args, kwargs):
         return func(*args, **kwargs)
@@ -102,7 +104,8 @@ def below(func: Any, args: Any, kwargs: Any) -> Any:
         if (parts := composite(func)) is not None:
             return parts(*args, **kwargs)
         op, args, kwargs = canonical(func, args, kwargs)
-    return tell(op, args, kwargs)
+    result = tell(op, args, kwargs)
+    return args[0] if op.overloadpacket.__name__[-1] == "_" else result  # written in place
 
 
 def tell(op: Any, args: Any, kwargs: Any) -> Any:
@@ -117,8 +120,10 @@ def _answer(op: Any, args: Any, kwargs: Any) -> Any:
     if _open.below:
         with _without_last(_open.below) as mode:
             result = mode.__torch_dispatch__(op, types, args, kwargs)
-            return _answer(op, args, kwargs) if result is NotImplemented else result
-    for kind in sorted(types, key=lambda kind: -len(kind.__mro__)):
+        if result is not NotImplemented:
+            return result
+        types = types or (type(mode),)
+    for kind in sorted(_types(holders), key=lambda kind: -len(kind.__mro__)):
         result = kind.__torch_dispatch__(op, types, args, kwargs)  # type: ignore[attr-defined]
         if result is not NotImplemented:
             return result
@@ -182,6 +187,10 @@ def _refused(what: str) -> Callable[..., Any]:
     return refuse
 
 
+def _attribute(get: Any) -> property:
+    return property(lambda self: told(get, [self], (self,), None))
+
+
 def answer_for(cls: Any) -> None:
     """A class with __torch_dispatch__ was made: its operators and attributes are told of."""
     _core._subclasses_take_part(True)
@@ -192,8 +201,7 @@ def answer_for(cls: Any) -> None:
         for name, operation in _operators().items()
     }
     for name in _overrides.SHOWN:
-        get = getattr(Tensor, name).__get__
-        made[name] = property(lambda self, get=get: told(get, [self], (self,), None))
+        made[name] = _attribute(getattr(Tensor, name).__get__)
     made |= _HOLDER
     for name in set(made) - own:
         setattr(cls, name, made[name])
@@ -209,10 +217,13 @@ def _copy(self: Any, memo: dict[int, Any]) -> Any:
 
 def _reduce(self: Any, protocol: Any) -> Any:
     made_of = (type(self), tuple(self.shape), self.stride(), self.dtype, dict(self.__dict__))
-    return _rebuilt, made_of
+    return rebuilt, made_of
 
 
-def _rebuilt(cls: Any, size: Any, strides: Any, dtype: Any, attributes: dict[str, Any]) -> Any:
+def rebuilt(cls: Any, size: Any, strides: Any, dtype: Any, attributes: dict[str, Any]) -> Any:
+    """What a file says of an object. ValueError for another class."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise ValueError(f"{cls!r} is no class of tensors")
     made = make_wrapper(cls, size, strides, dtype=dtype)
     made.__dict__.update(attributes)
     return made
@@ -235,7 +246,11 @@ def _tolds(name: str) -> Any:
 _HOLDER: dict[str, Any] = {name: _refused(name) for name in ("numpy", "tolist", "__array__")}
 _HOLDER |= {"__deepcopy__": _copy, "__reduce_ex__": _reduce, "requires_grad_": _without_graph}
 _HOLDER |= {f"__{kind.__name__}__": _number(kind) for kind in (bool, int, float, complex)}
-_HOLDER |= {"__index__": _number(int), "cpu": _tolds("cpu"), "pin_memory": _tolds("pin_memory")}
+_HOLDER["__index__"] = _number(int)
+_HOLDER |= {
+    name: _tolds(name) for name in ("cpu", "pin_memory", "new_empty", "new_ones", "new_zeros")
+}
+_HOLDER["_without_memory"] = True
 _HOLDER["data_ptr"] = lambda self: 0
 _HOLDER["__repr__"] = lambda self: (
     f"{type(self).__name__}(..., size={tuple(self.shape)}, dtype={self.dtype})"
@@ -263,7 +278,7 @@ def make_wrapper(
     """
     if device is not None:
         on_cpu(device)
-    with silently():
+    with _quiet(True), silently():
         if strides is None:
             made = _core.empty(tuple(size), dtype=dtype)
         else:

@@ -29,7 +29,7 @@ def _on_values(name: str, first: bool) -> None:
     function = getattr(_core, name, None) or getattr(Tensor, name)
 
     def apply(input: SparseTensor, *args: Any, **kwargs: Any) -> Any:
-        whole = coalesced(input) if first else input
+        whole = coalesced(input) if first and not coordinates(input)[3] else input
         return with_values(whole, function(values(whole), *args, **kwargs))
 
     operation(name)(apply)

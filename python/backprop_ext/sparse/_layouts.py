@@ -14,6 +14,7 @@ from ._tensor import (
     coordinates,
     is_sparse,
     operation,
+    places,
     sparse,
     values,
     with_values,
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 @operation("coalesce")
 def _coalesce(input: SparseTensor) -> Tensor:
     return coalesced(input)
+
+
+@operation("_coalesced_")
+def _said_coalesced(self: SparseTensor, coalesced: bool) -> Tensor:
+    """Says that it is coalesced, which is believed where the indices are in order."""
+    indices, size, _, _ = coordinates(self)
+    numbers = places(indices, size)
+    in_order = bool(coalesced) and not bool((numbers[1:] <= numbers[:-1]).any())
+    _core._set_sparse(self, _core._values(self), indices, in_order)
+    return self
 
 
 def _checked(op: str, t: SparseTensor) -> SparseTensor:
@@ -68,7 +79,8 @@ def _col_indices(input: SparseTensor) -> Tensor:
 @operation("ccol_indices")
 def _ccol_indices(input: SparseTensor) -> Tensor:
     _compressed("ccol_indices", input, sparse_csc)
-    return _crow_indices(turned(input))
+    found: Tensor = _crow_indices(turned(input))
+    return found
 
 
 @operation("row_indices")
@@ -127,7 +139,8 @@ def to_sparse_csc(input: Tensor, dense_dim: int | None = None) -> Tensor:
 def _as_sparse(input: Tensor, dense_dim: int | None) -> SparseTensor:
     if isinstance(input, SparseTensor):
         return input
-    return to_sparse(input, input.ndim - (dense_dim or 0))  # type: ignore[return-value]
+    made: SparseTensor = to_sparse(input, input.ndim - (dense_dim or 0))
+    return made
 
 
 @operation("to_sparse", "to_sparse_coo")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from math import isqrt, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core import Tensor
 from .._dispatch import TorchDispatchMode
@@ -16,9 +16,11 @@ from ..nn.modules import module as hooks
 from ._pytree import tree_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["FlopCounterMode", "register_flop_formula"]
+
+_F = TypeVar("_F", bound="Callable[..., int]")
 
 aten = ops.aten
 flop_registry: dict[Any, Callable[..., int]] = {}
@@ -35,61 +37,69 @@ def _of_shapes(formula: Callable[..., int]) -> Callable[..., int]:
     return count
 
 
-def register_flop_formula(targets: Any, get_raw: bool = False) -> Any:
+def register_flop_formula(targets: Any, get_raw: bool = False) -> Callable[[_F], _F]:
     """A decorator: the function counts for operations, as torch.ops.aten.mm, by their shapes.
 
     get_raw: it is given the tensors, and the result as out_val.
     """
 
-    def register(formula: Callable[..., int]) -> Callable[..., int]:
+    def register(formula: _F) -> _F:
         counted = formula if get_raw else _of_shapes(formula)
         for target in targets if isinstance(targets, (list, tuple)) else [targets]:
             flop_registry[target] = counted
-        return counted
+        return formula
 
     return register
 
 
 @register_flop_formula(aten.mm)
-def mm_flop(a_shape: Any, b_shape: Any, *args: Any, **kwargs: Any) -> int:
+def mm_flop(a_shape: Sequence[int], b_shape: Sequence[int], *args: Any, **kwargs: Any) -> int:
     """2 m k n."""
-    return 2 * prod(a_shape) * int(b_shape[-1])
+    return 2 * prod(a_shape) * b_shape[-1]
 
 
 @register_flop_formula([aten.addmm, aten.baddbmm])
-def addmm_flop(self_shape: Any, a_shape: Any, b_shape: Any, **kwargs: Any) -> int:
+def addmm_flop(
+    self_shape: Sequence[int], a_shape: Sequence[int], b_shape: Sequence[int], **kwargs: Any
+) -> int:
     """2 m k n: what is added is not counted."""
-    return 2 * prod(a_shape) * int(b_shape[-1])
+    return 2 * prod(a_shape) * b_shape[-1]
 
 
 @register_flop_formula(aten.bmm)
-def bmm_flop(a_shape: Any, b_shape: Any, **kwargs: Any) -> int:
+def bmm_flop(a_shape: Sequence[int], b_shape: Sequence[int], **kwargs: Any) -> int:
     """2 b m k n."""
-    return 2 * prod(a_shape) * int(b_shape[-1])
+    return 2 * prod(a_shape) * b_shape[-1]
 
 
 @register_flop_formula(aten.convolution)
 def conv_flop(
-    x_shape: Any,
-    w_shape: Any,
+    x_shape: Sequence[int],
+    w_shape: Sequence[int],
     _bias: Any,
     _stride: Any,
     _padding: Any,
     _dilation: Any,
     transposed: bool,
     *args: Any,
-    out_shape: Any = None,
+    out_shape: Sequence[int] = (),
     **kwargs: Any,
 ) -> int:
     """2 for each window and weight."""
     windows = prod((x_shape if transposed else out_shape)[2:])
-    return 2 * int(x_shape[0]) * windows * prod(w_shape)
+    return 2 * x_shape[0] * windows * prod(w_shape)
 
 
 @register_flop_formula(aten.scaled_dot_product_attention)
-def sdpa_flop(query_shape: Any, key_shape: Any, value_shape: Any, *args: Any, **kwargs: Any) -> int:
+def sdpa_flop(
+    query_shape: Sequence[int],
+    key_shape: Sequence[int],
+    value_shape: Sequence[int],
+    *args: Any,
+    **kwargs: Any,
+) -> int:
     """Those of both products: q k^T, and the weights times v."""
-    return 2 * prod(query_shape[:-1]) * int(key_shape[-2]) * int(query_shape[-1] + value_shape[-1])
+    return 2 * prod(query_shape[:-1]) * key_shape[-2] * (query_shape[-1] + value_shape[-1])
 
 
 @register_flop_formula(aten.einsum)
@@ -99,12 +109,22 @@ def einsum_flop(equation: str, shapes: Any, **kwargs: Any) -> int:
     terms = left.split(",")
     if len(terms) < 2 or "." in left or (arrow and set(left) - {","} <= set(right)):
         return 0
-    sizes = {i: n for term, shape in zip(terms, shapes, strict=True) for i, n in zip(term, shape)}
+    sizes: dict[str, int] = {
+        i: n
+        for term, shape in zip(terms, shapes, strict=True)
+        for i, n in zip(term, shape, strict=True)
+    }
     return 2 * (len(terms) - 1) * prod(sizes.values())
 
 
 @register_flop_formula(aten.tensordot)
-def tensordot_flop(a_shape: Any, b_shape: Any, *args: Any, out_shape: Any, **kwargs: Any) -> int:
+def tensordot_flop(
+    a_shape: Sequence[int],
+    b_shape: Sequence[int],
+    *args: Any,
+    out_shape: Sequence[int],
+    **kwargs: Any,
+) -> int:
     """2 for each element of the result and each that is summed over."""
     return 2 * isqrt(prod(a_shape) * prod(b_shape) * prod(out_shape))
 
@@ -163,7 +183,9 @@ class FlopCounterMode:
         if "Global" in self.flop_counts and not whole:
             rows = lines("Global", "") + [[" " + row[0], *row[1:]] for row in rows]
         rows = [["Module", "FLOP", "% Total"], *(rows or [["Global", "0", "0%"]])]
-        width = [max(len(row[k]) for row in [*rows, [head + "  " for head in rows[0]]]) for k in range(3)]
+        width = [
+            max(len(row[k]) for row in [*rows, [head + "  " for head in rows[0]]]) for k in range(3)
+        ]
         text = [f"{a:<{width[0]}}  {b:>{width[1]}}  {c:>{width[2]}}" for a, b, c in rows]
         return "\n".join([text[0], "  ".join("-" * w for w in width), *text[1:]])
 
@@ -209,7 +231,7 @@ class FlopCounterMode:
         factors, back = _BACKWARD.get(op, ((), op))
         groups = args[8] if op is aten.convolution else 1
         tensors = args[1] if op is aten.einsum else [args[i] for i in factors]
-        wanted = sum(k and groups or 1 for k, t in enumerate(tensors) if t.requires_grad)
+        wanted = sum((k and groups) or 1 for k, t in enumerate(tensors) if t.requires_grad)
         if wanted and isinstance(out, Tensor) and out.grad_fn is not None:
 
             def passed(grads: Any) -> None:
