@@ -162,7 +162,7 @@ Py_ssize_t length(PyObject* o) {
 }
 PyObject* subscript(PyObject* o, PyObject* key) {
   return guarded([&]() -> PyObject* {
-    if (subclasses_take_part) [[unlikely]]
+    if (subclasses_take_part && (!PyLong_CheckExact(key) || dispatches(o))) [[unlikely]]
       if (PyObject* made = overridden_method("__getitem__", {o, key})) return made;
     return get_item(tensor_of(o), key);
   });

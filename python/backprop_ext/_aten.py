@@ -6,6 +6,7 @@ what has no such name is told under its own, as `aten.cross_entropy.default`.
 
 from __future__ import annotations
 
+from ast import literal_eval
 from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["canonical", "composite", "extra"]
 
 _END = 2**63 - 1
+_PLAIN = (int, slice)  # parts of an index
 
 # The overloads that are not "default"; of several, one for each form of our operation.
 _OVERLOADS: dict[str, str] = {}
@@ -108,7 +110,7 @@ def _fits(arguments: list[Any], args: tuple[Any, ...], named: dict[str, Any]) ->
     while last >= 0 and _is_default(given.get(by_place[last]["name"]), by_place[last]["default"]):
         last -= 1
     values = tuple(
-        given.pop(a["name"], None if a["default"] in (None, "None") else _literal(a["default"]))
+        given.pop(a["name"], None if a["default"] in (None, "None") else literal_eval(a["default"]))
         for a in by_place[: last + 1]
     )
     places = {a["name"] for a in by_place}
@@ -118,12 +120,6 @@ def _fits(arguments: list[Any], args: tuple[Any, ...], named: dict[str, Any]) ->
 
 def _is_default(value: Any, text: str | None) -> bool:
     return not isinstance(value, (Tensor, list)) and repr(value) == text
-
-
-def _literal(text: str) -> Any:
-    from ast import literal_eval
-
-    return literal_eval(text)
 
 
 def canonical(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -150,283 +146,145 @@ def canonical(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return getattr(packet, overload), args, kwargs
 
 
-extra: dict[str, Callable[..., Any]] = {}
+# Operations that are none of the package, by their parts of it.
+extra: dict[str, Callable[..., Any]] = {
+    "_local_scalar_dense": lambda input: input.item(),
+    "_log_softmax": lambda input, dim, *_: input.log_softmax(dim),
+    "_pin_memory": lambda input, *_: input.pin_memory(),
+    "_softmax": lambda input, dim, *_: input.softmax(dim),
+    "_sparse_addmm": lambda *args, **kwargs: _core.addmm(*args, **kwargs),
+    "_unsafe_view": lambda input, size: input.view(size),
+    "alias": lambda input: input.view(input.shape),
+    "index": lambda input, at: input[tuple(slice(None) if i is None else i for i in at)],
+}
+# What PyTorch does in the place of one operation, as a function.
 _composites: dict[str, Callable[..., Any]] = {}
 
 
 def composite(func: Any) -> Callable[..., Any] | None:
     """The parts that PyTorch has in the place of one operation, as a function; None: it is one."""
     name = getattr(func, "__name__", "")
-    if name == "__get__":  # of an attribute, as x.T
-        name = func.__self__.__name__
-    return _composites.get(name)
+    return _composites.get(func.__self__.__name__ if name == "__get__" else name)  # x.T
 
 
-def _aten(*names: str) -> Callable[[Any], Any]:
+def _entered(into: dict[str, Any], *names: str) -> Callable[[Any], Any]:
     def enter(function: Any) -> Any:
-        for name in names:
-            extra[name] = function
-            function.__name__ = name
+        into.update(dict.fromkeys(names, function))
         return function
 
     return enter
 
 
-def _parts(*names: str) -> Callable[[Any], Any]:
-    def enter(function: Any) -> Any:
-        _composites.update(dict.fromkeys(names, function))
-        return function
-
-    return enter
-
-
-@_aten("slice")
+@_entered(extra, "slice")
 def _slice(input: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
     if not -input.ndim <= dim < input.ndim:
         raise IndexError(f"[slice] dimension {dim} of {input.ndim} is out of range")
     return input[(slice(None),) * (dim % input.ndim) + (slice(start, end, step),)]
 
 
-@_aten("index")
-def _index(input: Tensor, indices: Any) -> Any:
-    return input[tuple(slice(None) if i is None else i for i in indices)]
-
-
-@_aten("alias")
-def _alias(input: Tensor) -> Any:
-    return input.view(input.shape)
-
-
-@_aten("_to_copy")
+@_entered(extra, "_to_copy")
 def _to_copy(input: Tensor, *, memory_format: Any = None, **options: Any) -> Any:
-    options = {k: v for k, v in options.items() if k in ("dtype", "device") and v is not None}
+    given = {k: v for k, v in options.items() if k in ("dtype", "device") and v is not None}
     form = {} if memory_format is None else {"memory_format": memory_format}
-    return input.to(**options, **form, copy=True)
+    return input.to(**given, **form, copy=True)
 
 
-@_aten("_sparse_addmm")
-def _sparse_addmm(input: Tensor, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    return _core.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
+@_entered(extra, "convolution")
+def _convolution(x: Tensor, w: Tensor, b: Any, stride: Any, padding: Any, *rest: Any) -> Any:
+    dilation, transposed, output_padding, groups = rest
+    more = (output_padding, groups, dilation) if transposed else (dilation, groups)
+    run = getattr(_core._nn, f"conv{'_transpose' * transposed}{w.ndim - 2}d")
+    return run(x, w, b, stride, padding, *more)
 
 
-@_aten("_pin_memory")
-def _pin_memory(input: Tensor) -> Any:
-    return input.pin_memory()
-
-
-@_aten("_local_scalar_dense")
-def _local_scalar_dense(input: Tensor) -> Any:
-    return input.item()
-
-
-@_aten("_softmax")
-def _softmax(input: Tensor, dim: int, half_to_float: bool = False) -> Any:
-    return input.softmax(dim)
-
-
-@_aten("_log_softmax")
-def _log_softmax(input: Tensor, dim: int, half_to_float: bool = False) -> Any:
-    return input.log_softmax(dim)
-
-
-@_aten("_unsafe_view")
-def _unsafe_view(input: Tensor, size: Any) -> Any:
-    return input.view(size)
-
-
-@_aten("convolution")
-def _convolution(
-    input: Tensor,
-    weight: Tensor,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
-) -> Any:
-    n = weight.ndim - 2
-    if not transposed:
-        run = getattr(_core._nn, f"conv{n}d")
-        return run(input, weight, bias, stride, padding, dilation, groups)
-    run = getattr(_core._nn, f"conv_transpose{n}d")
-    return run(input, weight, bias, stride, padding, output_padding, groups, dilation)
-
-
-def _tell(name: str, overload: str, *args: Any, **kwargs: Any) -> Any:
+def _tell(name: str, *args: Any, **kwargs: Any) -> Any:
     from ._dispatch import tell
 
-    packet = getattr(ops.aten, name)
-    return tell(getattr(packet, overload), args, kwargs)
+    packet, _, overload = name.partition(".")
+    return tell(getattr(getattr(ops.aten, packet), overload or "default"), args, kwargs)
 
 
-@_parts("__getitem__")
+def _is_mask(part: Any) -> bool:
+    return part.dtype in (_core.bool, _core.uint8)
+
+
+@_entered(_composites, "__getitem__")
 def _getitem(input: Tensor, key: Any) -> Any:
     """One operation for each number, range and None, one for all tensors."""
-    parts = [*key] if isinstance(key, tuple) else [key]
-    if isinstance(key, list):
-        parts = [_core.tensor(key)]
+    parts = [
+        part if type(part) in _PLAIN or part is None or part is ... else _as_tensor(part)
+        for part in (key if isinstance(key, tuple) else (key,))
+    ]
     taken = sum(
-        part.ndim if isinstance(part, Tensor) and part.dtype in (_core.bool, _core.uint8) else 1
+        part.ndim if isinstance(part, Tensor) and _is_mask(part) else 1
         for part in parts
-        if part is not None and part is not Ellipsis and not isinstance(part, bool)
+        if part is not None and part is not ...
     )
-    dim, tensors = 0, {}
-    result = input
+    dim, tensors, result = 0, {}, input
     for part in parts:
-        if part is Ellipsis:
+        if part is ...:
             dim += input.ndim - taken
         elif part is None:
-            result = _tell("unsqueeze", "default", result, dim)
+            result = _tell("unsqueeze", result, dim)
             dim += 1
         elif isinstance(part, slice):
             length = result.shape[dim]
             if part.indices(length) != (0, length, 1):
-                start, stop, step = part.start, part.stop, part.step
-                ends = (0 if start is None else int(start), _END if stop is None else int(stop))
-                more = () if step in (None, 1) else (int(step),)
-                result = _tell("slice", "Tensor", result, dim, *ends, *more)
+                ends = (int(part.start or 0), _END if part.stop is None else int(part.stop))
+                steps = () if part.step in (None, 1) else (int(part.step),)
+                result = _tell("slice.Tensor", result, dim, *ends, *steps)
             dim += 1
-        elif isinstance(part, int) and not isinstance(part, bool):
-            result = _tell("select", "int", result, dim, part)
+        elif isinstance(part, int):
+            result = _tell("select.int", result, dim, part)
         else:
-            made = part if isinstance(part, Tensor) else _core.tensor(part)
-            tensors[dim] = made
-            dim += made.ndim if made.dtype in (_core.bool, _core.uint8) else 1
+            tensors[dim] = part
+            dim += part.ndim if _is_mask(part) else 1
     if tensors:
-        at = [tensors.get(d) for d in range(max(tensors) + 1)]
-        return _tell("index", "Tensor", result, at)
-    return _tell("alias", "default", result) if result is input else result
+        return _tell("index.Tensor", result, [tensors.get(d) for d in range(max(tensors) + 1)])
+    return _tell("alias", result) if result is input else result
 
 
-@_parts("__setitem__")
+@_entered(_composites, "__setitem__")
 def _setitem(input: Tensor, key: Any, value: Any) -> None:
     """What is indexed, and then a copy into it; tensors among the indices: index_put_."""
     parts = key if isinstance(key, tuple) else (key,)
-    if any(isinstance(part, (Tensor, list)) for part in parts):
-        if all(isinstance(part, (Tensor, list)) or part == slice(None) for part in parts):
-            at = [None if isinstance(part, slice) else _as_tensor(part) for part in parts]
-            number = not isinstance(value, Tensor)
-            given = _core.tensor(value, dtype=input.dtype) if number else value
-            _tell("index_put_", "default", input, at, given)
-            return
-        raise NotImplementedError(
-            f"[setitem] {key!r} on a tensor that __torch_dispatch__ answers for; index it in two "
-            "steps"
-        )
-    place = input if key is Ellipsis else _getitem(input, key)
-    if isinstance(value, Tensor):
-        _tell("copy_", "default", place, value)
-    else:
-        _tell("fill_", "Tensor", place, _core.tensor(value, dtype=input.dtype))
+    given = value if isinstance(value, Tensor) else _core.tensor(value, dtype=input.dtype)
+    if not any(isinstance(part, (Tensor, list)) for part in parts):
+        into = "copy_" if isinstance(value, Tensor) else "fill_.Tensor"
+        _tell(into, _getitem(input, key), given)
+        return
+    if not all(isinstance(part, (Tensor, list)) or part == slice(None) for part in parts):
+        raise NotImplementedError(f"[setitem] {key!r} below autograd; index in two steps")
+    at = [None if isinstance(part, slice) else _as_tensor(part) for part in parts]
+    _tell("index_put_", input, at, given)
 
 
 def _as_tensor(value: Any) -> Any:
     return value if isinstance(value, Tensor) else _core.tensor(value)
 
 
-@_parts("__rsub__")
-def _rsub(input: Tensor, other: Any) -> Any:
-    return _tell("rsub", "Scalar", input, other)
-
-
-@_parts("__rtruediv__")
-def _rdiv(input: Tensor, other: Any) -> Any:
-    return _tell("mul", "Tensor", _tell("reciprocal", "default", input), other)
-
-
-@_parts("__rpow__")
-def _rpow(input: Tensor, other: Any) -> Any:
-    return _tell("pow", "Scalar", other, input)
-
-
-@_parts("square")
-def _square(input: Tensor) -> Any:
-    return _tell("pow", "Tensor_Scalar", input, 2)
-
-
-@_parts("T")
-def _turned(input: Tensor) -> Any:
-    return _tell("permute", "default", input, [*range(input.ndim)][::-1])
-
-
-@_parts("mT", "adjoint")
-def _last_two(input: Tensor) -> Any:
-    return _tell("transpose", "int", input, -2, -1)
-
-
-@_parts("narrow")
-def _narrow(input: Tensor, dim: int, start: Any, length: int) -> Any:
-    start = int(start)
-    return _tell("slice", "Tensor", input, dim, start, start + length)
-
-
-def _new(name: str) -> Callable[..., Any]:
-    def new(input: Tensor, *size: Any, **options: Any) -> Any:
-        sizes = size[0] if size and not isinstance(size[0], int) else size
-        return _tell(name, "default", input, [*sizes], **options)
-
-    return new
-
-
-_composites |= {name: _new(name) for name in ("new_empty", "new_ones", "new_zeros")}
-
-
-@_parts("chunk")
-def _chunk(input: Tensor, chunks: int, dim: int = 0) -> Any:
-    size = max(1, -(-input.shape[dim] // chunks))
-    return _tell("split", "Tensor", input, size, *([dim] if dim else []))
-
-
-@_parts("data")
-def _data(input: Tensor) -> Any:
-    return _tell("detach", "default", input)
-
-
-@_parts("__repr__")
-def _repr(input: Tensor) -> str:
-    size = tuple(input.shape)
-    return f"{type(input).__name__}(..., size={size}, dtype={input.dtype})"
-
-
-@_parts("item")
-def _item(input: Tensor) -> Any:
-    return _tell("_local_scalar_dense", "default", input)
-
-
-def _copied(input: Tensor, wanted: dict[str, Any]) -> Any:
-    return _tell("_to_copy", "default", input, **wanted) if wanted else input
-
-
-@_parts("to")
-def _to(input: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Any:
-    """A copy where the type changes, or is asked for; else the tensor itself."""
-    dtype = kwargs.get("dtype")
-    for value in args:
-        if isinstance(value, _core.dtype):
-            dtype = value
-        elif isinstance(value, Tensor):
-            dtype = value.dtype
+def _copied(input: Tensor, dtype: Any, copy: bool = False) -> Any:
     wanted = {"dtype": dtype} if dtype not in (None, input.dtype) else {}
-    if copy or (len(args) > 2 and args[-1] is True):
-        return _tell("_to_copy", "default", input, **wanted)
-    return _copied(input, wanted)
+    return _tell("_to_copy", input, **wanted) if wanted or copy else input
+
+
+@_entered(_composites, "to")
+def _to(input: Tensor, *args: Any, copy: bool = False, dtype: Any = None, **_: Any) -> Any:
+    """A copy where the type changes, or is asked for; else the tensor itself."""
+    for value in args:
+        dtype = value if isinstance(value, _core.dtype) else getattr(value, "dtype", dtype)
+    return _copied(input, dtype, copy or args[2:3] == (True,))
 
 
 def _cast(dtype: Any) -> Callable[..., Any]:
-    return lambda input, **_: _copied(input, {"dtype": dtype} if input.dtype != dtype else {})
+    return lambda input, **_: _copied(input, dtype)
 
 
-_composites |= {name: _cast(getattr(_core, dtype)) for name, dtype in _CASTS.items()}
-_composites |= {"cpu": lambda input, **_: input}
-
-
-@_parts("contiguous")
+@_entered(_composites, "contiguous")
 def _contiguous(input: Tensor, memory_format: Any = None) -> Any:
     if input.is_contiguous():
         return input
-    return _tell("clone", "default", input, memory_format=contiguous_format)
+    return _tell("clone", input, memory_format=contiguous_format)
 
 
 def _reshaped(name: str) -> Callable[..., Any]:
@@ -438,104 +296,124 @@ def _reshaped(name: str) -> Callable[..., Any]:
         with silently():  # for its shape
             made = _core.empty_strided(input.shape, input.stride(), dtype=input.dtype)
             shape = [*plain(made, *args, **kwargs).shape]
-        if input.is_contiguous():
-            return _tell("view", "default", input, shape)
-        copied = _tell("clone", "default", input, memory_format=contiguous_format)
-        return _tell("_unsafe_view", "default", copied, shape)
+        dense = _contiguous(input)
+        return _tell("view" if dense is input else "_unsafe_view", dense, shape)
 
     return reshape
 
 
-_reshaping = ("reshape", "unflatten", "flatten", "view_as", "reshape_as", "ravel")
-_composites |= {name: _reshaped(name) for name in _reshaping}
-
-
 def _normalized(name: str) -> Callable[..., Any]:
-    def over(input: Tensor, dim: int, dtype: Any = None) -> Any:
-        input = input if dtype is None else _to(input, dtype)
-        return _tell(name, "default", input, dim, False)
-
-    return over
+    return lambda input, dim, dtype=None: _tell(name, _copied(input, dtype), dim, False)
 
 
+def _new(name: str) -> Callable[..., Any]:
+    def new(input: Tensor, *size: Any, **options: Any) -> Any:
+        sizes = size[0] if size and not isinstance(size[0], int) else size
+        return _tell(name, input, [*sizes], **options)
+
+    return new
+
+
+_composites |= {name: _cast(getattr(_core, dtype)) for name, dtype in _CASTS.items()}
+_composites |= {name: _new(name) for name in ("new_empty", "new_ones", "new_zeros")}
 _composites |= {name: _normalized(f"_{name}") for name in ("softmax", "log_softmax")}
+for _name in ("reshape", "unflatten", "flatten", "view_as", "reshape_as", "ravel"):
+    _composites[_name] = _reshaped(_name)
+_composites |= {
+    "T": lambda input: _tell("permute", input, [*range(input.ndim)][::-1]),
+    "__rpow__": lambda input, other: _tell("pow.Scalar", other, input),
+    "__rsub__": lambda input, other: _tell("rsub.Scalar", input, other),
+    "__rtruediv__": lambda input, other: _tell("mul.Tensor", _tell("reciprocal", input), other),
+    "cpu": lambda input, **_: input,
+    "data": lambda input: _tell("detach", input),
+    "item": lambda input: _tell("_local_scalar_dense", input),
+    "mT": lambda input: _tell("transpose.int", input, -2, -1),
+    "square": lambda input: _tell("pow.Tensor_Scalar", input, 2),
+}
 
 
-@_parts("matmul")
-def _matmul(input: Tensor, other: Tensor) -> Any:
+@_entered(_composites, "narrow")
+def _narrow(input: Tensor, dim: int, start: Any, length: int) -> Any:
+    return _tell("slice.Tensor", input, dim, int(start), int(start) + length)
+
+
+@_entered(_composites, "chunk")
+def _chunk(input: Tensor, chunks: int, dim: int = 0) -> Any:
+    size = max(1, -(-input.shape[dim] // chunks))
+    return _tell("split.Tensor", input, size, *([dim] if dim else []))
+
+
+@_entered(_composites, "matmul")
+def _matmul(a: Tensor, b: Tensor) -> Any:
     """One product of vectors or matrices, between views."""
-    a, b = input, other
     if (one := {(1, 1): "dot", (2, 1): "mv", (2, 2): "mm"}.get((a.ndim, b.ndim))) is not None:
-        return _tell(one, "default", a, b)
+        return _tell(one, a, b)
     if a.ndim == 1:
-        return _tell("squeeze", "dim", _matmul(_tell("unsqueeze", "default", a, 0), b), -2)
+        return _tell("squeeze.dim", _matmul(_tell("unsqueeze", a, 0), b), -2)
     if b.ndim == 1:
-        return _tell("squeeze", "dim", _matmul(a, _tell("unsqueeze", "default", b, 1)), -1)
+        return _tell("squeeze.dim", _matmul(a, _tell("unsqueeze", b, 1)), -1)
     if b.ndim == 2:
-        flat = _tell("view", "default", _contiguous(a), [prod(a.shape[:-1]), a.shape[-1]])
-        found, rows = _tell("mm", "default", flat, b), [*a.shape[:-1]]
-    else:
-        batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
-        pair = []
-        for t in (a, b):
-            t = _tell("expand", "default", t, [*batch, *t.shape[-2:]])
-            whole = [prod(batch), *t.shape[-2:]]
-            pair.append(_tell("view", "default", _contiguous(t) if len(batch) > 1 else t, whole))
-        found, rows = _tell("bmm", "default", *pair), [*batch, a.shape[-2]]
-    return _tell("_unsafe_view", "default", found, [*rows, b.shape[-1]])
+        flat = _tell("view", _contiguous(a), [prod(a.shape[:-1]), a.shape[-1]])
+        return _tell("_unsafe_view", _tell("mm", flat, b), [*a.shape[:-1], b.shape[-1]])
+    batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    pair = []
+    for t in (a, b):
+        whole = _tell("expand", t, [*batch, *t.shape[-2:]])
+        whole = _contiguous(whole) if len(batch) > 1 else whole
+        pair.append(_tell("view", whole, [prod(batch), *t.shape[-2:]]))
+    return _tell("_unsafe_view", _tell("bmm", *pair), [*batch, a.shape[-2], b.shape[-1]])
 
 
-@_parts("linear")
+@_entered(_composites, "linear")
 def _linear(input: Tensor, weight: Tensor, bias: Any = None) -> Any:
     """A product with the transposed weight, of rows if need be."""
     flat = input
     if bias is not None and input.ndim > 2:
-        rows = [prod(input.shape[:-1]), input.shape[-1]]
-        flat = _tell("view", "default", _contiguous(input), rows)
-    turned = _tell("t", "default", weight)
+        flat = _tell("view", _contiguous(input), [prod(input.shape[:-1]), input.shape[-1]])
+    turned = _tell("t", weight)
     if bias is None:
         return _matmul(flat, turned)
     if flat.ndim == 1:
-        return _tell("add", "Tensor", _matmul(flat, turned), bias)
-    found = _tell("addmm", "default", bias, flat, turned)
-    shape = [*input.shape[:-1], len(weight)]
-    return found if flat is input else _tell("view", "default", found, shape)
+        return _tell("add.Tensor", _matmul(flat, turned), bias)
+    found = _tell("addmm", bias, flat, turned)
+    return found if flat is input else _tell("view", found, [*input.shape[:-1], len(weight)])
 
 
-def _convolve(n: int, transposed: bool) -> Callable[..., Any]:
+def _convolve(n: int, *names: str) -> Callable[..., Any]:
     def convolve(
-        input: Tensor,
-        weight: Tensor,
+        x: Tensor,
+        w: Tensor,
         bias: Any = None,
         stride: Any = 1,
         padding: Any = 0,
         *rest: Any,
-        **named: Any,
+        **by: Any,
     ) -> Any:
-        names = ("output_padding", "groups", "dilation") if transposed else ("dilation", "groups")
-        given = dict(zip(names, rest, strict=False)) | named
-
-        def each(value: Any) -> list[int]:
-            return [value] * n if isinstance(value, int) else [*value] * (n // len(value))
-
-        dilation, x = each(given.get("dilation", 1)), input
+        given = dict(zip(names, rest, strict=False)) | by
+        dilation, single = given.get("dilation", 1), x.ndim == n + 1
         if padding == "same":
-            more = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
-            padding = [m // 2 for m in more]
-            if any(m % 2 for m in more):
-                ends = [e for m in reversed(more) for e in (0, m % 2)]
-                x = _tell("constant_pad_nd", "default", x, ends, 0.0)
-        padding = each(0 if padding == "valid" else padding)
-        if input.ndim == n + 1:
-            x = _tell("unsqueeze", "default", x, 0)
-        last = each(given.get("output_padding", 0)), given.get("groups", 1)
-        sizes = each(stride), padding, dilation
-        found = _tell("convolution", "default", x, weight, bias, *sizes, transposed, *last)
-        return found if input.ndim > n + 1 else _tell("squeeze", "dim", found, 0)
+            padding, x = _same(x, w, [dilation] * n if isinstance(dilation, int) else dilation)
+        padding = 0 if padding == "valid" else padding
+        x = _tell("unsqueeze", x, 0) if single else x
+        sizes = [
+            [value] * n if isinstance(value, int) else [*value] * (n // len(value))
+            for value in (stride, padding, dilation, given.get("output_padding", 0))
+        ]
+        last = len(names) == 3, sizes.pop(), given.get("groups", 1)
+        found = _tell("convolution", x, w, bias, *sizes, *last)
+        return _tell("squeeze.dim", found, 0) if single else found
 
     return convolve
 
 
+def _same(x: Tensor, w: Tensor, dilation: Any) -> tuple[list[int], Tensor]:
+    more = [d * (k - 1) for d, k in zip(dilation, w.shape[2:], strict=True)]
+    if any(m % 2 for m in more):
+        x = _tell("constant_pad_nd", x, [e for m in more[::-1] for e in (0, m % 2)], 0.0)
+    return [m // 2 for m in more], x
+
+
 for _n in (1, 2, 3):
-    _composites[f"conv{_n}d"] = _convolve(_n, False)
-    _composites[f"conv_transpose{_n}d"] = _convolve(_n, True)
+    _composites[f"conv{_n}d"] = _convolve(_n, "dilation", "groups")
+    _transposed = _convolve(_n, "output_padding", "groups", "dilation")
+    _composites[f"conv_transpose{_n}d"] = _transposed

@@ -16,7 +16,6 @@ from . import _core, _overrides
 from ._aten import canonical, composite
 from ._core import Tensor
 from ._device import on_cpu
-from ._meta import silently
 from .utils._pytree import tree_leaves
 
 if TYPE_CHECKING:
@@ -278,6 +277,8 @@ def make_wrapper(
     """
     if device is not None:
         on_cpu(device)
+    from ._meta import silently
+
     with _quiet(True), silently():
         if strides is None:
             made = _core.empty(tuple(size), dtype=dtype)
@@ -305,6 +306,7 @@ def _leave(stack: list[Any]) -> None:
         _count -= 1
         if not _count:
             _watch_operators(False)
+            _core._no_modes()
 
 
 class TorchFunctionMode:

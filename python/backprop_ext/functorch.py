@@ -9,17 +9,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from .func import (
-    functionalize,
-    grad,
-    grad_and_value,
-    hessian,
-    jacfwd,
-    jacrev,
-    jvp,
-    vjp,
-    vmap,
-)
+from .func import *  # noqa: F403
 from .nn.modules.module import Module
 from .nn.utils.stateless import functional_call
 
@@ -27,23 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ._core import Tensor
-
-__all__ = [
-    "FunctionalModule",
-    "FunctionalModuleWithBuffers",
-    "combine_state_for_ensemble",
-    "functionalize",
-    "grad",
-    "grad_and_value",
-    "hessian",
-    "jacfwd",
-    "jacrev",
-    "jvp",
-    "make_functional",
-    "make_functional_with_buffers",
-    "vjp",
-    "vmap",
-]
 
 
 class FunctionalModuleWithBuffers(Module):
@@ -69,8 +42,7 @@ class FunctionalModule(FunctionalModuleWithBuffers):
 
     def forward(self, params: Iterable[Tensor], *args: Any, **kwargs: Any) -> Any:
         """The module's result, with these parameters."""
-        state = dict(zip(self.param_names, params, strict=True))
-        return functional_call(self.stateless_model, state, args, kwargs)
+        return super().forward(params, (), *args, **kwargs)
 
 
 def make_functional_with_buffers(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._core import Tensor
-from .._dispatch import TorchDispatchMode, _open, _without_last
+from .._dispatch import TorchDispatchMode, _open
 
 __all__ = ["TorchDispatchMode", "is_traceable_wrapper_subclass", "return_and_correct_aliasing"]
 
@@ -13,16 +13,6 @@ __all__ = ["TorchDispatchMode", "is_traceable_wrapper_subclass", "return_and_cor
 def _get_current_dispatch_mode() -> Any:
     """The innermost mode, or None."""
     return _open.below[-1] if _open.below else None
-
-
-def _get_current_dispatch_mode_stack() -> list[Any]:
-    """The modes that are open, the innermost last."""
-    return [*_open.below]
-
-
-def _pop_mode_temporarily(k: Any = None) -> Any:
-    """In this context the innermost mode is closed."""
-    return _without_last(_open.below)
 
 
 def is_traceable_wrapper_subclass(t: object) -> bool:

@@ -16,7 +16,7 @@ from ..nn.modules import module as hooks
 from ._pytree import tree_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["FlopCounterMode", "register_flop_formula"]
 
@@ -52,81 +52,31 @@ def register_flop_formula(targets: Any, get_raw: bool = False) -> Callable[[_F],
     return register
 
 
-@register_flop_formula(aten.mm)
-def mm_flop(a_shape: Sequence[int], b_shape: Sequence[int], *args: Any, **kwargs: Any) -> int:
-    """2 m k n."""
-    return 2 * prod(a_shape) * b_shape[-1]
-
-
-@register_flop_formula([aten.addmm, aten.baddbmm])
-def addmm_flop(
-    self_shape: Sequence[int], a_shape: Sequence[int], b_shape: Sequence[int], **kwargs: Any
-) -> int:
-    """2 m k n: what is added is not counted."""
-    return 2 * prod(a_shape) * b_shape[-1]
-
-
-@register_flop_formula(aten.bmm)
-def bmm_flop(a_shape: Sequence[int], b_shape: Sequence[int], **kwargs: Any) -> int:
-    """2 b m k n."""
-    return 2 * prod(a_shape) * b_shape[-1]
+@register_flop_formula([aten.mm, aten.bmm, aten.addmm, aten.baddbmm])
+def _product(*shapes: Sequence[int], **_: Any) -> int:
+    return 2 * prod(shapes[-2]) * shapes[-1][-1]
 
 
 @register_flop_formula(aten.convolution)
-def conv_flop(
-    x_shape: Sequence[int],
-    w_shape: Sequence[int],
-    _bias: Any,
-    _stride: Any,
-    _padding: Any,
-    _dilation: Any,
-    transposed: bool,
-    *args: Any,
-    out_shape: Sequence[int] = (),
-    **kwargs: Any,
-) -> int:
-    """2 for each window and weight."""
-    windows = prod((x_shape if transposed else out_shape)[2:])
-    return 2 * x_shape[0] * windows * prod(w_shape)
+def _convolution(x: Sequence[int], w: Sequence[int], *rest: Any, out_shape: Sequence[int]) -> int:
+    return 2 * x[0] * prod((x if rest[4] else out_shape)[2:]) * prod(w)
 
 
 @register_flop_formula(aten.scaled_dot_product_attention)
-def sdpa_flop(
-    query_shape: Sequence[int],
-    key_shape: Sequence[int],
-    value_shape: Sequence[int],
-    *args: Any,
-    **kwargs: Any,
-) -> int:
-    """Those of both products: q k^T, and the weights times v."""
-    return 2 * prod(query_shape[:-1]) * key_shape[-2] * (query_shape[-1] + value_shape[-1])
+def _attention(q: Sequence[int], k: Sequence[int], v: Sequence[int], *_: Any, **__: Any) -> int:
+    return 2 * prod(q[:-1]) * k[-2] * (q[-1] + v[-1])
 
 
 @register_flop_formula(aten.einsum)
-def einsum_flop(equation: str, shapes: Any, **kwargs: Any) -> int:
-    """2 for each combination of the indices of two operands, if any is summed over."""
-    left, arrow, right = equation.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) < 2 or "." in left or (arrow and set(left) - {","} <= set(right)):
-        return 0
-    sizes: dict[str, int] = {
-        i: n
-        for term, shape in zip(terms, shapes, strict=True)
-        for i, n in zip(term, shape, strict=True)
-    }
+def _einsum(equation: str, shapes: Any, **_: Any) -> int:
+    terms = equation.replace(" ", "").partition("->")[0].split(",")
+    sizes = dict(pair for pairs in map(zip, terms, shapes) for pair in pairs)
     return 2 * (len(terms) - 1) * prod(sizes.values())
 
 
 @register_flop_formula(aten.tensordot)
-def tensordot_flop(
-    a_shape: Sequence[int],
-    b_shape: Sequence[int],
-    *args: Any,
-    out_shape: Sequence[int],
-    **kwargs: Any,
-) -> int:
-    """2 for each element of the result and each that is summed over."""
-    return 2 * isqrt(prod(a_shape) * prod(b_shape) * prod(out_shape))
+def _tensordot(a: Sequence[int], b: Sequence[int], *_: Any, out_shape: Sequence[int]) -> int:
+    return 2 * isqrt(prod(a) * prod(b) * prod(out_shape))
 
 
 class FlopCounterMode:
@@ -218,40 +168,41 @@ class FlopCounterMode:
         if self.display:
             print(self.get_table(self.depth))
 
-    def _add(self, parents: Iterable[str], op: Any, number: int) -> None:
-        for parent in parents:
-            self.flop_counts[parent][op] += number
-
     def _count_flops(self, op: Any, out: Any, args: Any, kwargs: Any) -> Any:
         if op not in self.flop_registry:
             return out
         number = self.flop_registry[op](*args, **kwargs, out_val=out)
-        parents = {"Global", *self._parents}
-        self._add(parents, op, number)
+        counts = [self.flop_counts[name] for name in {"Global", *self._parents}]
+        for count in counts:
+            count[op] += number
         factors, back = _BACKWARD.get(op, ((), op))
-        groups = args[8] if op is aten.convolution else 1
         tensors = args[1] if op is aten.einsum else [args[i] for i in factors]
-        wanted = sum((k and groups) or 1 for k, t in enumerate(tensors) if t.requires_grad)
+        wanted = sum(t.requires_grad for t in tensors)
+        if op is aten.convolution:  # of the weight as if there were no groups
+            wanted += (args[8] - 1) * tensors[1].requires_grad
         if wanted and isinstance(out, Tensor) and out.grad_fn is not None:
 
             def passed(grads: Any) -> None:
-                if self._open:
-                    self._add(parents, back, wanted * number)
+                for count in counts if self._open else ():
+                    count[back] += wanted * number
 
             out.grad_fn.register_prehook(passed)
         return out
 
 
-# The factors of products, and what computes their gradients.
+# Of products: which arguments are their factors, and what computes the gradients of those.
 _BACKWARD: dict[Any, Any] = {
-    aten.mm: ((0, 1), aten.mm),
-    aten.addmm: ((1, 2), aten.mm),
-    aten.bmm: ((0, 1), aten.bmm),
-    aten.baddbmm: ((1, 2), aten.bmm),
-    aten.einsum: ((), aten.einsum),
-    aten.scaled_dot_product_attention: ((0, 2), aten.scaled_dot_product_attention),
-    aten.tensordot: ((0, 1), aten.tensordot),
-    aten.convolution: ((0, 1), aten._enter("convolution_backward", None)),
+    op: (factors, back or op)
+    for op, factors, back in (
+        (aten.mm, (0, 1), None),
+        (aten.bmm, (0, 1), None),
+        (aten.addmm, (1, 2), aten.mm),
+        (aten.baddbmm, (1, 2), aten.bmm),
+        (aten.einsum, (), None),
+        (aten.tensordot, (0, 1), None),
+        (aten.scaled_dot_product_attention, (0, 2), None),
+        (aten.convolution, (0, 1), aten._enter("convolution_backward", None)),
+    )
 }
 
 
