@@ -9,7 +9,7 @@
 
 namespace bx {
 
-bool subclasses_take_part = false;
+bool subclasses_take_part = false, classes_dispatch = false;
 
 namespace {
 
@@ -27,9 +27,6 @@ PyObject *on_meta = nullptr, *make_on_meta = nullptr, *meta_block = nullptr;
 /// subclass is asked.
 thread_local PyObject* mode BX_FAST_TLS = nullptr;
 thread_local bool mode_is_below BX_FAST_TLS = false;
-
-/// Whether a class that takes part was made, or one with __torch_dispatch__, which is asked always.
-bool classes_take_part = false, classes_dispatch = false;
 
 bool takes_part(PyObject* o, bool subclasses_only) {
   PyTypeObject* type = Py_TYPE(o);
@@ -132,14 +129,11 @@ void bind_overrides(py::module_& m) {
       },
       "Names the function that is told of every call of this thread, or None; below: also of those "
       "of which no subclass is asked.");
-  m.def(
-      "_no_modes", [] { subclasses_take_part = classes_take_part || meta_block; },
-      "No mode is open in any thread.");
   m.def("_skip_kernels", &skip_kernels, "On and off, in pairs: in between no kernel runs.");
   m.def(
       "_subclasses_take_part",
       [](bool dispatch) {
-        subclasses_take_part = classes_take_part = true;
+        subclasses_take_part = true;
         classes_dispatch |= dispatch;
       },
       "From now on calls look for classes derived from Tensor, also for __torch_dispatch__.");

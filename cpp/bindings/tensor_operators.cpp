@@ -49,7 +49,7 @@ PyObject* binary_slot(PyObject* a, PyObject* b) {
 }
 template <class Row>
 PyObject* inplace_slot(PyObject* a, PyObject* b) {
-  if (subclasses_take_part && dispatches(b)) [[unlikely]]
+  if (classes_dispatch && dispatches(b)) [[unlikely]]
     return guarded([&] { return overridden_method(str(Row::name, "_").c_str(), {a, b}); });
   return binary<Row::rejects_bool>(a, b, [](const Tensor& x, const Tensor& y) {
     const Tensor in[] = {x, y};
@@ -162,7 +162,7 @@ Py_ssize_t length(PyObject* o) {
 }
 PyObject* subscript(PyObject* o, PyObject* key) {
   return guarded([&]() -> PyObject* {
-    if (subclasses_take_part && (!PyLong_CheckExact(key) || dispatches(o))) [[unlikely]]
+    if (classes_dispatch) [[unlikely]]
       if (PyObject* made = overridden_method("__getitem__", {o, key})) return made;
     return get_item(tensor_of(o), key);
   });
@@ -170,7 +170,7 @@ PyObject* subscript(PyObject* o, PyObject* key) {
 int assign_subscript(PyObject* o, PyObject* key, PyObject* value) {
   return guarded([&]() -> int {
     if (!value) fail_type("Tensor", "does not support deleting items; use slicing and cat");
-    if (subclasses_take_part) [[unlikely]]
+    if (classes_dispatch) [[unlikely]]
       if (PyObject* made = overridden_method("__setitem__", {o, key, value})) {
         Py_DECREF(made);
         return 0;

@@ -306,7 +306,6 @@ def _leave(stack: list[Any]) -> None:
         _count -= 1
         if not _count:
             _watch_operators(False)
-            _core._no_modes()
 
 
 class TorchFunctionMode:

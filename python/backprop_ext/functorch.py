@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .func import *  # noqa: F403
+from .func import functional_call
 from .nn.modules.module import Module
-from .nn.utils.stateless import functional_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -70,7 +70,7 @@ def _attention(q: Sequence[int], k: Sequence[int], v: Sequence[int], *_: Any, **
 @register_flop_formula(aten.einsum)
 def _einsum(equation: str, shapes: Any, **_: Any) -> int:
     terms = equation.replace(" ", "").partition("->")[0].split(",")
-    sizes = dict(pair for pairs in map(zip, terms, shapes) for pair in pairs)
+    sizes: dict[str, int] = dict(pair for pairs in map(zip, terms, shapes) for pair in pairs)
     return 2 * (len(terms) - 1) * prod(sizes.values())
 
 
