@@ -489,3 +489,53 @@ def test_a_size_alone_makes_an_empty_matrix() -> None:
         assert made._nnz() == 0
     with pytest.raises(TypeError):
         bx.sparse_coo_tensor()
+
+
+DENSE = bx.tensor([[0, 1.0, 0], [2, 0, 3], [0, 0, 4], [5, 0, 0]])
+
+
+def test_a_matrix_by_columns():
+    m = DENSE.to_sparse_csc()
+    assert m.layout is bx.sparse_csc
+    assert m.ccol_indices().tolist() == [0, 2, 3, 5]
+    assert m.row_indices().tolist() == [1, 3, 0, 1, 2]
+    assert m.values().tolist() == [2, 5, 1, 3, 4]
+    assert bx.equal(m.to_dense(), DENSE)
+    assert repr(m).startswith("tensor(ccol_indices=tensor([0, 2, 3, 5]),")
+    made = bx.sparse_csc_tensor(m.ccol_indices(), m.row_indices(), m.values(), (4, 3))
+    assert bx.equal(made.to_dense(), DENSE)
+    with pytest.raises(RuntimeError, match="crow_indices"):
+        m.crow_indices()
+    with pytest.raises(RuntimeError, match="rise"):
+        bx.sparse_csc_tensor([0, 2, 1], [0, 1], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("way", ["to_sparse_csr", "to_sparse_csc"])
+def test_a_compressed_matrix_turned(way):
+    m = getattr(DENSE, way)()
+    other = bx.sparse_csc if way == "to_sparse_csr" else bx.sparse_csr
+    assert m.t().layout is other
+    assert m.t().t().layout is m.layout
+    assert bx.equal(m.t().to_dense(), DENSE.t())
+    assert bx.equal(m @ bx.ones(3, 2), DENSE @ bx.ones(3, 2))
+    assert bx.equal(m.t() @ bx.ones(4, 2), DENSE.t() @ bx.ones(4, 2))
+    assert bx.equal((m * 2).abs().to_dense(), DENSE * 2)
+    assert (m * 2).abs().layout is m.layout
+    assert m.to_sparse_csc().to_sparse_csr().layout is bx.sparse_csr
+    assert bx.equal(m.to_sparse_csc().to_sparse_csr().to_dense(), DENSE)
+
+
+def test_elements_of_a_compressed_matrix_may_be_tensors():
+    m = bx.sparse_csr_tensor([0, 1, 2], [0, 1], bx.ones(2, 3), size=(2, 2, 3))
+    assert m.dense_dim() == 1
+    assert m.to_dense().shape == (2, 2, 3)
+    pair = bx.stack([DENSE, DENSE], -1)
+    assert bx.equal(pair.to_sparse_csc(dense_dim=1).to_dense(), pair)
+    assert bx.equal(pair.to_sparse(2).to_sparse_csr().to_dense(), pair)
+
+
+def test_a_matrix_by_columns_is_saved(tmp_path):
+    bx.save(DENSE.to_sparse_csc(), tmp_path / "m.pt")
+    loaded = bx.load(tmp_path / "m.pt")
+    assert loaded.layout is bx.sparse_csc
+    assert bx.equal(loaded.to_dense(), DENSE)

@@ -119,6 +119,8 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
       return -1;
     };
     if (coordinates(t)) return refuse("[buffer] the tensor is sparse; use tensor.to_dense()");
+    if (Py_TYPE(self) != tensor_type && PyObject_HasAttrString(self, "_without_memory"))
+      return refuse("[buffer] the tensor has no memory");
     if (requires_grad(t)) return refuse("[buffer] the tensor requires grad; use tensor.detach()");
     if (t.dtype() == DType::BFloat16)
       return refuse("[buffer] no format stands for bfloat16; use tensor.float()");

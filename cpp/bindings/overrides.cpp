@@ -3,12 +3,13 @@
 #include <utility>
 
 #include "autograd/sparse.h"
+#include "core/thread_local.h"
 #include "launch/launch.h"
 #include "ops/ops.h"
 
 namespace bx {
 
-bool subclasses_take_part = false;
+bool subclasses_take_part = false, classes_dispatch = false;
 
 namespace {
 
@@ -20,7 +21,12 @@ PyObject* disabled = nullptr;
 
 /// Of _device.py and _meta.py: the error that means so, who makes the call then, and, in a block of
 /// `with torch.device("meta")`, who is told of every call.
-PyObject *on_meta = nullptr, *make_on_meta = nullptr, *mode = nullptr;
+PyObject *on_meta = nullptr, *make_on_meta = nullptr, *meta_block = nullptr;
+
+/// Of _dispatch.py: who is told of every call of this thread, and whether of those too of which no
+/// subclass is asked.
+thread_local PyObject* mode BX_FAST_TLS = nullptr;
+thread_local bool mode_is_below BX_FAST_TLS = false;
 
 bool takes_part(PyObject* o, bool subclasses_only) {
   PyTypeObject* type = Py_TYPE(o);
@@ -33,11 +39,12 @@ bool takes_part(PyObject* o, bool subclasses_only) {
 }
 
 void collect(PyObject* o, bool subclasses_only, py::list& found) {
-  if (takes_part(o, subclasses_only)) found.append(py::handle(o));
+  const auto look = [&](PyObject* one) {
+    if (takes_part(one, subclasses_only) || dispatches(one)) found.append(py::handle(one));
+  };
+  look(o);
   if (!PyList_CheckExact(o) && !PyTuple_CheckExact(o)) return;
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i)
-    if (takes_part(PySequence_Fast_GET_ITEM(o, i), subclasses_only))
-      found.append(py::handle(PySequence_Fast_GET_ITEM(o, i)));
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); ++i) look(PySequence_Fast_GET_ITEM(o, i));
 }
 
 /// What a call was given, as Python has it.
@@ -54,7 +61,12 @@ std::pair<py::tuple, py::dict> packed(PyObject* const* args, Py_ssize_t position
 
 }  // namespace
 
-bool in_meta_block() { return mode && asking_is_off == 0; }
+bool dispatches(PyObject* o) {
+  return classes_dispatch && is_tensor(o) && Py_TYPE(o) != tensor_type &&
+         PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(o)), "__torch_dispatch__");
+}
+
+bool in_meta_block() { return meta_block && asking_is_off == 0; }
 
 bool subclasses_are_asked() { return subclasses_take_part && asking_is_off == 0; }
 
@@ -63,8 +75,10 @@ PyObject* overridden(PyObject* function, PyObject* const* args, Py_ssize_t posit
   const Py_ssize_t keywords = names ? PyTuple_GET_SIZE(names) : 0;
   py::list found;
   for (Py_ssize_t i = 0; i < positional + keywords; ++i) collect(args[i], subclasses_only, found);
-  PyObject* const told = subclasses_only && in_meta_block() ? mode : call;
-  if (!told || (found.empty() && told == call)) return nullptr;
+  PyObject* of_all = subclasses_only && in_meta_block() ? meta_block : nullptr;
+  if (subclasses_only && mode && (mode_is_below || asking_is_off == 0)) of_all = mode;
+  PyObject* const told = of_all ? of_all : call;
+  if (!told || (found.empty() && !of_all)) return nullptr;
   const auto [given, named] = packed(args, positional, names);
   return py::handle(told)(py::handle(function), found, given, named).release().ptr();
 }
@@ -100,17 +114,29 @@ void bind_overrides(py::module_& m) {
         make_on_meta = make.release().ptr();
       },
       "Names the error of a result on the meta device, and the function that makes it there.");
+  const auto set = [](PyObject*& place, const py::object& told) {
+    subclasses_take_part |= !told.is_none();
+    Py_XDECREF(std::exchange(place, told.is_none() ? nullptr : told.inc_ref().ptr()));
+  };
+  m.def(
+      "_set_meta_block", [set](const py::object& told) { set(meta_block, told); },
+      "Names the function that is told of every call in a meta block, or None.");
   m.def(
       "_set_mode",
-      [](const py::object& told) {
-        subclasses_take_part |= !told.is_none();
-        Py_XDECREF(std::exchange(mode, told.is_none() ? nullptr : told.inc_ref().ptr()));
+      [set](const py::object& told, bool below) {
+        set(mode, told);
+        mode_is_below = below;
       },
-      "Names the function that is told of every call, or None.");
+      "Names the function that is told of every call of this thread, or None; below: also of those "
+      "of which no subclass is asked.");
   m.def("_skip_kernels", &skip_kernels, "On and off, in pairs: in between no kernel runs.");
   m.def(
-      "_subclasses_take_part", [] { subclasses_take_part = true; },
-      "From now on calls look for classes derived from Tensor.");
+      "_subclasses_take_part",
+      [](bool dispatch) {
+        subclasses_take_part = true;
+        classes_dispatch |= dispatch;
+      },
+      "From now on calls look for classes derived from Tensor, also for __torch_dispatch__.");
   m.def("_subclasses_are_asked", &subclasses_are_asked, "Whether calls look for them now.");
   m.def(
       "_takes_part", [](py::handle o) { return takes_part(o.ptr(), false); },

@@ -10,6 +10,11 @@ extern bool subclasses_take_part;
 /// Whether they are asked now; not within DisableTorchFunctionSubclass.
 bool subclasses_are_asked();
 
+/// Whether a class with __torch_dispatch__ was made, and whether an object is of one: it is asked
+/// always.
+extern bool classes_dispatch;
+bool dispatches(PyObject* o);
+
 /// Whether this is a block of `with torch.device("meta")`.
 bool in_meta_block();
 

@@ -1,5 +1,9 @@
 // Tensor's operators in CPython's number slots: no argument parsing, no overload chains.
+#include <initializer_list>
+#include <iterator>
+
 #include "bindings/autocast.h"
+#include "bindings/overrides.h"
 #include "bindings/python.h"
 #include "ops/ops.h"
 
@@ -15,6 +19,12 @@ const Tensor* operand(PyObject* o, const Tensor& like, Tensor& made, bool reject
     made = wrapped_scalar(*s, rejects_bool && s->kind == Scalar::Bool ? nullptr : &like);
   else return nullptr;
   return &made;
+}
+
+/// What the class of an operand makes of an operator, as a method of Tensor; null: none is asked.
+PyObject* overridden_method(const char* name, std::initializer_list<PyObject*> args) {
+  const py::object function = py::handle(reinterpret_cast<PyObject*>(tensor_type)).attr(name);
+  return overridden(function.ptr(), args.begin(), std::ssize(args), nullptr, true);
 }
 
 template <bool RejectsBool = false, bool Commutes = false, class F>
@@ -39,6 +49,8 @@ PyObject* binary_slot(PyObject* a, PyObject* b) {
 }
 template <class Row>
 PyObject* inplace_slot(PyObject* a, PyObject* b) {
+  if (classes_dispatch && dispatches(b)) [[unlikely]]
+    return guarded([&] { return overridden_method(str(Row::name, "_").c_str(), {a, b}); });
   return binary<Row::rejects_bool>(a, b, [](const Tensor& x, const Tensor& y) {
     const Tensor in[] = {x, y};
     return pointwise_inplace(pointwise_op(formulas::row_index<Row>), in);
@@ -149,11 +161,20 @@ Py_ssize_t length(PyObject* o) {
   });
 }
 PyObject* subscript(PyObject* o, PyObject* key) {
-  return guarded([&] { return get_item(tensor_of(o), key); });
+  return guarded([&]() -> PyObject* {
+    if (classes_dispatch) [[unlikely]]
+      if (PyObject* made = overridden_method("__getitem__", {o, key})) return made;
+    return get_item(tensor_of(o), key);
+  });
 }
 int assign_subscript(PyObject* o, PyObject* key, PyObject* value) {
   return guarded([&]() -> int {
     if (!value) fail_type("Tensor", "does not support deleting items; use slicing and cat");
+    if (classes_dispatch) [[unlikely]]
+      if (PyObject* made = overridden_method("__setitem__", {o, key, value})) {
+        Py_DECREF(made);
+        return 0;
+      }
     set_item(tensor_of(o), key, value);
     return 0;
   });

@@ -33,6 +33,7 @@ from ._layout import (
     memory_format,
     preserve_format,
     sparse_coo,
+    sparse_csc,
     sparse_csr,
     strided,
 )
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     from . import explain as explain
     from . import fft as fft
     from . import func as func
+    from . import functorch as functorch
     from . import futures as futures
     from . import fx as fx
     from . import hub as hub
@@ -116,7 +118,9 @@ if TYPE_CHECKING:
     from .amp import is_autocast_enabled as is_autocast_enabled
     from .distributions._draws import binomial as binomial
     from .futures import Future as Future
+    from .sparse._create import sparse_compressed_tensor as sparse_compressed_tensor
     from .sparse._create import sparse_coo_tensor as sparse_coo_tensor
+    from .sparse._create import sparse_csc_tensor as sparse_csc_tensor
     from .sparse._create import sparse_csr_tensor as sparse_csr_tensor
 
 # The interface is that of PyTorch 2.13; what follows is the package's own version.
@@ -204,6 +208,7 @@ __all__ = [
     "set_rng_state",
     "short",
     "sparse_coo",
+    "sparse_csc",
     "sparse_csr",
     "special",
     "strided",
@@ -237,6 +242,7 @@ _lazy = [
     "explain",
     "fft",
     "func",
+    "functorch",
     "futures",
     "fx",
     "hub",
@@ -302,7 +308,9 @@ __getattr__ = missing_from(
         (
             "_convert_indices_from_coo_to_csr",
             "_convert_indices_from_csr_to_coo",
+            "sparse_compressed_tensor",
             "sparse_coo_tensor",
+            "sparse_csc_tensor",
             "sparse_csr_tensor",
         ),
         ".sparse._create",

@@ -90,9 +90,9 @@ def _tell() -> None:
     if _places[-1] == "meta":
         from ._meta import told
 
-        _core._set_mode(told)
+        _core._set_meta_block(told)
     else:
-        _core._set_mode(None)
+        _core._set_meta_block(None)
 
 
 def set_default(place: device) -> None:

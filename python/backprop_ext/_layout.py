@@ -20,6 +20,7 @@ __all__ = [
     "memory_format",
     "preserve_format",
     "sparse_coo",
+    "sparse_csc",
     "sparse_csr",
     "strided",
 ]
@@ -45,3 +46,4 @@ class layout(_Named):  # noqa: N801 (PyTorch's name)
 strided: Final = layout("strided")
 sparse_coo: Final = layout("sparse_coo")
 sparse_csr: Final = layout("sparse_csr")
+sparse_csc: Final = layout("sparse_csc")

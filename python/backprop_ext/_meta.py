@@ -160,6 +160,7 @@ def _has_bools(index: Any) -> bool:
 class MetaTensor(Tensor):
     """A shape and a type; no values."""
 
+    _without_memory = True
     device = property(lambda self: META)
     is_meta = property(lambda self: True)
     is_cpu = property(lambda self: False)

@@ -16,10 +16,20 @@ from ._core import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["DisableTorchFunctionSubclass", "as_is", "disabled", "dispatch", "takes_part"]
+__all__ = [
+    "BINARY",
+    "OTHERS",
+    "SHOWN",
+    "DisableTorchFunctionSubclass",
+    "as_is",
+    "disabled",
+    "dispatch",
+    "own_names",
+    "takes_part",
+]
 
 # What Python calls for an operator, and the operation that __torch_function__ is told of.
-_BINARY = {
+BINARY = {
     "add": "add",
     "sub": "sub",
     "mul": "mul",
@@ -34,10 +44,10 @@ _BINARY = {
     "lshift": "__lshift__",
     "rshift": "__rshift__",
 }
-_OTHERS = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "__invert__"}
-_OTHERS |= {"eq": "__eq__", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
-_OTHERS |= {"getitem": "__getitem__", "setitem": "__setitem__", "repr": "__repr__"}
-_SHOWN = ("T", "H", "mT", "mH", "data", "real", "imag")
+OTHERS = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "__invert__"}
+OTHERS |= {"eq": "__eq__", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+OTHERS |= {"getitem": "__getitem__", "setitem": "__setitem__", "repr": "__repr__"}
+SHOWN = ("T", "H", "mT", "mH", "data", "real", "imag")
 
 # Operations whose results stay as they are: a gradient is a plain tensor.
 as_is: set[Any] = set()
@@ -102,7 +112,12 @@ def _torch_function(
     if not all(issubclass(cls, other) for other in types):
         return NotImplemented
     with DisableTorchFunctionSubclass():
-        result = func(*args, **(kwargs or {}))
+        if hasattr(cls, "__torch_dispatch__"):
+            from ._dispatch import below
+
+            result = below(func, args, kwargs)
+        else:
+            result = func(*args, **(kwargs or {}))
         return result if func in as_is else _as(cls, result)
 
 
@@ -152,21 +167,26 @@ def _attribute(name: str) -> property:
 def _take_part(cls: type[Tensor], /, **options: Any) -> None:
     """Called for each class derived from Tensor: from now on calls look for its objects."""
     super(Tensor, cls).__init_subclass__(**options)
-    if getattr(cls, "__torch_function__", disabled) is disabled:
+    below = hasattr(cls, "__torch_dispatch__")
+    if below:
+        from ._dispatch import answer_for
+
+        answer_for(cls)
+    if below or getattr(cls, "__torch_function__", disabled) is disabled:
         return
-    _core._subclasses_take_part()
-    wanted = {f"__{name}__": _operator for name in (*_BINARY, *_OTHERS)}
-    for name in set(wanted) - set(_own_names(cls)):
-        setattr(cls, name, _operator(name, getattr(Tensor, (_BINARY | _OTHERS)[name[2:-2]])))
-    for name, operation in _BINARY.items():
-        if (turned := f"__r{name}__") not in _own_names(cls):
+    _core._subclasses_take_part(False)
+    wanted = {f"__{name}__": _operator for name in (*BINARY, *OTHERS)}
+    for name in set(wanted) - set(own_names(cls)):
+        setattr(cls, name, _operator(name, getattr(Tensor, (BINARY | OTHERS)[name[2:-2]])))
+    for name, operation in BINARY.items():
+        if (turned := f"__r{name}__") not in own_names(cls):
             func = getattr(Tensor, operation)
             setattr(cls, turned, _reflected(turned, func, name in ("add", "mul")))
-    for name in set(_SHOWN) - set(_own_names(cls)):
+    for name in set(SHOWN) - set(own_names(cls)):
         setattr(cls, name, _attribute(name))
 
 
-def _own_names(cls: type[Tensor]) -> set[str]:
+def own_names(cls: type[Tensor]) -> set[str]:
     """What the class and those between it and Tensor define."""
     return {name for kind in cls.__mro__[: cls.__mro__.index(Tensor)] for name in vars(kind)}
 

@@ -152,6 +152,16 @@ Tensor.__array_priority__ = 1000
 Tensor._make_subclass = staticmethod(_core._make_subclass)  # type: ignore[attr-defined]
 
 
+def _make_wrapper_subclass(cls: Any, size: Any, *args: Any, **kwargs: Any) -> Any:
+    """An object of a subclass that holds other tensors: of a shape and a type, without memory."""
+    from ._dispatch import make_wrapper
+
+    return make_wrapper(cls, size, *args, **kwargs)
+
+
+Tensor._make_wrapper_subclass = staticmethod(_make_wrapper_subclass)  # type: ignore[attr-defined]
+
+
 @method("__deepcopy__")
 def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A leaf on storage of its own, with its grad and attributes."""

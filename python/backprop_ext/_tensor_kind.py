@@ -100,7 +100,7 @@ def _lazily(name: str) -> Any:
     return call
 
 
-for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csr", "sparse_mask"):
+for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csc", "to_sparse_csr", "sparse_mask"):
     setattr(Tensor, _name, _lazily(_name))
 
 

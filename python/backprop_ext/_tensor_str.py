@@ -89,8 +89,11 @@ def printoptions(**options: Any) -> Iterator[None]:
         _options.update(before)
 
 
-def tensor_str(self: Tensor) -> str:
-    """tensor(values, size=, dtype=, grad_fn= or requires_grad=), without what goes by default."""
+def tensor_str(self: Tensor, contents: str | None = None) -> str:
+    """tensor(values, size=, dtype=, grad_fn= or requires_grad=), without what goes by default.
+
+    `contents` stands for the values.
+    """
     prefix = "tensor(" if type(self) in plain_types else f"{type(self).__name__}("
     shape, dtype, default = tuple(self.shape), self.dtype, _core.get_default_dtype()
     empty = 0 in shape
@@ -104,8 +107,15 @@ def tensor_str(self: Tensor) -> str:
     usual = (_core.int64, _core.bool, default.to_complex())
     if dtype != default and (empty or dtype not in usual):
         notes.append(f"dtype={dtype}")
-    text = prefix + ("[]" if empty else _tensor_str(self, len(prefix)))
+    if contents is None:
+        contents = "[]" if empty else _tensor_str(self, len(prefix))
+    text = prefix + contents
     return _add_suffixes(text, notes + graph_notes(self), len(prefix))
+
+
+def _str_intern(inp: Tensor, *, tensor_contents: str | None = None) -> str:
+    """PyTorch's name of tensor_str, which subclasses call."""
+    return tensor_str(inp, tensor_contents)
 
 
 def graph_notes(t: Tensor) -> list[str]:

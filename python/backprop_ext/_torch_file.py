@@ -153,14 +153,15 @@ class _Unpickler(pickle.Unpickler):
             return Parameter(data, bool(requires_grad))
 
         def sparse(layout: str, parts: tuple[Any, ...]) -> Tensor:
-            from .sparse._create import sparse_coo_tensor, sparse_csr_tensor
+            from .sparse._create import sparse_coo_tensor, sparse_csc_tensor, sparse_csr_tensor
 
             if layout == "torch.sparse_coo":
                 *data, coalesced = parts
                 return sparse_coo_tensor(*data, is_coalesced=bool(coalesced))
-            if layout != "torch.sparse_csr":
+            made_by = {"csr": sparse_csr_tensor, "csc": sparse_csc_tensor}
+            if (by := layout.removeprefix("torch.sparse_")) not in made_by:
                 raise ValueError(f"a tensor of layout {layout}")
-            return sparse_csr_tensor(*parts)
+            return made_by[by](*parts)
 
         def latin(text: str, encoding: str) -> bytes:
             if encoding != "latin1":

@@ -42,7 +42,7 @@ class OpOverload:
 
     def __init__(self, namespace: str, name: str, run: Any, overload: str = "") -> None:
         self.namespace, self._run, self._overload = namespace, run, overload
-        self.overloadpacket = self
+        self.overloadpacket = self._overloadpacket = self
         self.__name__ = f"{name}.{overload}" if overload else name
         self._qualified_op_name = f"{namespace}::{self.__name__}".removesuffix(".default")
 
@@ -53,7 +53,7 @@ class OpOverload:
         if overload.startswith("_") or self._overload:
             raise AttributeError(f"{self} has no overload {overload!r}")
         made = OpOverload(self.namespace, self.__name__, self._run, overload)
-        made.overloadpacket = self
+        made.overloadpacket = made._overloadpacket = self
         return self.__dict__.setdefault(overload, made)  # type: ignore[no-any-return]
 
     def name(self) -> str:
@@ -77,12 +77,15 @@ class OpNamespace:
     def __getattr__(self, name: str) -> OpOverload:
         from .nn import functional
 
-        homes = (_core, functional, Tensor, _core._nn, _core._special, _core._linalg)
+        homes: Any = (_core, functional, Tensor, _core._nn, _core._special, _core._linalg)
         plain = name.removeprefix("special_").removeprefix("linalg_")
-        for home in homes if self.name == "aten" and name[:2] != "__" else ():
-            found = vars(home).get(name if home is _core else plain)
-            if callable(found):
-                return self._enter(name, found)
+        if self.name == "aten" and name[:2] != "__":
+            from ._aten import extra
+
+            homes = [vars(home).get(name if home is _core else plain) for home in homes]
+            for found in (extra.get(name), *homes):
+                if callable(found):
+                    return self._enter(name, found)
         raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")
 
     def _enter(self, name: str, run: Any) -> OpOverload:

@@ -9,12 +9,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ._core import Tensor
+from ._dispatch import TorchFunctionMode
 from ._overrides import as_is, dispatch, takes_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
+    "TorchFunctionMode",
     "get_default_nowrap_functions",
     "handle_torch_function",
     "has_torch_function",

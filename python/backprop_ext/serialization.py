@@ -199,6 +199,8 @@ class _Writer:
                 return {"sparse": [self.node(part) for part in obj.__reduce_ex__(2)[1]]}
             if obj.is_quantized:
                 return {"quantized": [self.node(part) for part in obj.__reduce_ex__(2)[1]]}
+            if hasattr(obj, "__torch_dispatch__"):
+                return {"wrapper": [self.node(part) for part in obj.__reduce_ex__(2)[1]]}
             return {"tensor": self._tensor(obj)}
         if kind is complex:
             return {"complex": [obj.real, obj.imag]}  # type: ignore[attr-defined]
@@ -382,6 +384,10 @@ class _Reader:
             from ._quantized import quantized
 
             return quantized(*[self.value(part) for part in content])
+        if tag == "wrapper":
+            from ._dispatch import rebuilt
+
+            return rebuilt(*[self.value(part) for part in content])
         if tag == "object":
             return self._object(content)
         if tag == "name":

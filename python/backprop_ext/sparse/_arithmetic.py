@@ -29,7 +29,7 @@ def _on_values(name: str, first: bool) -> None:
     function = getattr(_core, name, None) or getattr(Tensor, name)
 
     def apply(input: SparseTensor, *args: Any, **kwargs: Any) -> Any:
-        whole = coalesced(input) if first else input
+        whole = coalesced(input) if first and not coordinates(input)[3] else input
         return with_values(whole, function(values(whole), *args, **kwargs))
 
     operation(name)(apply)
@@ -212,10 +212,9 @@ def _div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
 @operation("zeros_like", "empty_like")
 def _zeros_like(input: SparseTensor, *, dtype: Any = None, **options: Any) -> Any:
-    indices, size, _, by_rows = coordinates(input)
-    return sparse(
-        values(input.detach())[:0].to(dtype or input.dtype), indices[:, :0], size, True, by_rows
-    )
+    indices, size, in_order, compressed = coordinates(input)
+    none = values(input.detach())[:0].to(dtype or input.dtype)
+    return sparse(none, indices[:, :0], size, in_order or not compressed, compressed)
 
 
 def _replaced(t: Any, by: Any) -> Any:

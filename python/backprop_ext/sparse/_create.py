@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._core import Tensor
 from .._device import on_cpu
-from ._layouts import to_csr
+from .._layout import sparse_csc, sparse_csr
+from ._layouts import to_csc, to_csr, turned
 from ._tensor import places, sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..types import Device
+    from ._tensor import SparseTensor
 
 __all__ = [
     "check_sparse_tensor_invariants",
     "from_parts",
+    "sparse_compressed_tensor",
     "sparse_coo_tensor",
+    "sparse_csc_tensor",
     "sparse_csr_tensor",
     "spdiags",
     "tensor_class",
@@ -93,12 +97,14 @@ def from_parts(
     indices: Tensor,
     size: Sequence[int],
     coalesced: bool,
-    by_rows: bool,
+    compressed: bool,
     requires_grad: bool,
 ) -> Tensor:
     """What a file says of a sparse tensor, checked."""
     made = sparse_coo_tensor(indices, values, size, is_coalesced=coalesced)
-    return (to_csr(made) if by_rows else made).requires_grad_(requires_grad)  # type: ignore[arg-type]
+    if compressed:
+        made = to_csr(made) if coalesced else to_csc(made)  # type: ignore[arg-type]
+    return made.requires_grad_(requires_grad)
 
 
 def _whole_numbers(op: str, data: Any) -> Tensor:
@@ -122,32 +128,80 @@ def sparse_csr_tensor(
 ) -> Tensor:
     """A matrix by rows: those of row i are crow_indices[i] to crow_indices[i + 1].
 
-    Raises RuntimeError where the rows do not rise from 0 to the number of columns' indices, and as
-    `sparse_coo_tensor`.
+    Its elements are numbers or, of values with more dimensions, tensors. Raises RuntimeError where
+    the rows do not rise from 0 to the number of columns' indices, and as `sparse_coo_tensor`.
     """
-    op = "sparse_csr_tensor"
-    rows, columns = _whole_numbers(op, crow_indices), _whole_numbers(op, col_indices)
+    names = ("sparse_csr_tensor", "crow_indices")
+    found = _compressed(names, crow_indices, col_indices, values, size, dtype, device)
+    return found.requires_grad_() if requires_grad else found
+
+
+def sparse_csc_tensor(
+    ccol_indices: Any,
+    row_indices: Any,
+    values: Any,
+    size: Sequence[int] | None = None,
+    *,
+    dtype: Any = None,
+    device: Device = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+    check_invariants: bool | None = None,
+) -> Tensor:
+    """A matrix by columns, as sparse_csr_tensor by rows."""
+    names = ("sparse_csc_tensor", "ccol_indices")
+    size = None if size is None else (*size[:2][::-1], *size[2:])
+    found = turned(_compressed(names, ccol_indices, row_indices, values, size, dtype, device))
+    return found.requires_grad_() if requires_grad else found
+
+
+def sparse_compressed_tensor(
+    compressed_indices: Any,
+    plain_indices: Any,
+    values: Any,
+    size: Sequence[int] | None = None,
+    *,
+    layout: Any = None,
+    **options: Any,
+) -> Tensor:
+    """sparse_csr_tensor or sparse_csc_tensor, by the layout."""
+    makers = {sparse_csr: sparse_csr_tensor, sparse_csc: sparse_csc_tensor}
+    if layout not in makers:
+        raise RuntimeError(f"[sparse_compressed_tensor] {layout=}; pass torch.sparse_csr or _csc")
+    return makers[layout](compressed_indices, plain_indices, values, size, **options)
+
+
+def _compressed(
+    names: tuple[str, str],
+    starts: Any,
+    inner: Any,
+    values: Any,
+    size: Sequence[int] | None,
+    dtype: Any,
+    device: Device,
+) -> SparseTensor:
+    op, name = names
+    rows, columns = _whole_numbers(op, starts), _whole_numbers(op, inner)
+    given = values if isinstance(values, Tensor) else _core.tensor(values)
     counts = rows[1:] - rows[:-1]
     if rows.ndim != 1 or not len(rows) or int(rows[0]) or int(rows[-1]) != len(columns):
         raise RuntimeError(
-            f"[{op}] crow_indices of shape {tuple(rows.shape)} for {len(columns)} columns; they "
-            "must rise from 0 to that number"
+            f"[{op}] {name} of shape {tuple(rows.shape)} for {len(columns)} indices; they must "
+            "rise from 0 to that number"
         )
     if len(counts) and int(counts.min()) < 0:
-        raise RuntimeError(f"[{op}] crow_indices fall; they must rise")
-    if size is not None and (len(size) != 2 or size[0] != len(counts)):
-        raise RuntimeError(f"[{op}] size {tuple(size)} for {len(counts)} rows; make them equal")
+        raise RuntimeError(f"[{op}] {name} fall; they must rise")
+    if size is not None and (len(size) != given.ndim + 1 or size[0] != len(counts)):
+        raise RuntimeError(
+            f"[{op}] size {tuple(size)} for {len(counts)} of {name} and values of shape "
+            f"{tuple(given.shape)}; make them equal"
+        )
     row = _core.repeat_interleave(_core.arange(len(counts)), counts)
     most = int(columns.max()) + 1 if len(columns) else 0
-    made = sparse_coo_tensor(
-        _core.stack([row, columns]),
-        values,
-        (len(counts), most) if size is None else size,
-        dtype=dtype,
-        device=device,
-    )
-    found = to_csr(made)  # type: ignore[arg-type]
-    return found.requires_grad_() if requires_grad else found
+    whole = (len(counts), most, *given.shape[1:]) if size is None else size
+    indices = _core.stack([row, columns])
+    made = sparse_coo_tensor(indices, given, whole, dtype=dtype, device=device)
+    return to_csr(made)  # type: ignore[arg-type]
 
 
 def spdiags(diagonals: Tensor, offsets: Tensor, shape: Sequence[int], layout: Any = None) -> Tensor:

@@ -114,10 +114,10 @@ def mm(input: Tensor, mat2: Tensor, reduce: str = "sum") -> Any:
     """
     for t in (input, mat2):
         the_tensor("mm", t)
-    fit = input.ndim == mat2.ndim == 2 and input.shape[1] == mat2.shape[0]
-    _shapes("mm", input, mat2, fit)
     if reduce == "sum" and not is_sparse(input) and not is_sparse(mat2):
         return _core.mm(input, mat2)
+    fit = input.ndim == mat2.ndim == 2 and input.shape[1] == mat2.shape[0]
+    _shapes("mm", input, mat2, fit)
     if reduce == "sum":
         return matmul(input, mat2)
     if not is_sparse(input) or is_sparse(mat2):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._core import Tensor
+from ._layouts import turned
 from ._tensor import (
     SparseTensor,
     axis,
@@ -40,10 +41,17 @@ def _permute(input: SparseTensor, *dims: Any) -> Any:
     return sparse(moved, first, [size[d] for d in order], same and coordinates(input)[2])
 
 
+def swapped(input: SparseTensor) -> Any:
+    """The first two dimensions swapped, as a matrix that is not compressed."""
+    return _permute(input, [1, 0, *range(2, input.ndim)])
+
+
 @operation("transpose", "swapaxes", "swapdims")
 def _transpose(input: SparseTensor, dim0: int, dim1: int) -> Any:
     order = [*range(input.ndim)]
     a, b = axis("transpose", input, dim0), axis("transpose", input, dim1)
+    if coordinates(input)[3] and {a, b} == {0, 1}:
+        return turned(input)
     order[a], order[b] = b, a
     return _permute(input, order)
 

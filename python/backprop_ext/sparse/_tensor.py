@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import _core
 from .._core import Tensor
-from .._layout import layout, sparse_coo, sparse_csr
+from .._layout import layout, sparse_coo, sparse_csc, sparse_csr
 from .._size import Size
 from .._tensor_str import graph_notes, parts_str, plain_types
 
@@ -49,10 +49,10 @@ def sparse(
     indices: Tensor,
     size: Sequence[int],
     coalesced: bool = False,
-    by_rows: bool = False,
+    compressed: bool = False,
 ) -> SparseTensor:
     """A sparse tensor, of checked parts, in the graph of its values."""
-    made: SparseTensor = _core._sparse(values, indices, size, coalesced, by_rows)
+    made: SparseTensor = _core._sparse(values, indices, size, coalesced, compressed)
     return made
 
 
@@ -62,7 +62,10 @@ def values(t: Tensor) -> Tensor:
 
 
 def coordinates(t: Tensor) -> tuple[Tensor, Size, bool, bool]:
-    """Indices (sparse dimensions, n), size, whether coalesced, whether told by rows."""
+    """Indices (sparse dimensions, n), size, whether coalesced, whether compressed.
+
+    A compressed matrix is told by rows; by columns, where it is in their order: not coalesced.
+    """
     found: tuple[Tensor, Size, bool, bool] = _core._coordinates(t)
     return found
 
@@ -173,8 +176,9 @@ class SparseTensor(Tensor):
 
     @property
     def layout(self) -> layout:
-        """torch.sparse_coo, or torch.sparse_csr."""
-        return sparse_csr if coordinates(self)[3] else sparse_coo
+        """torch.sparse_coo, torch.sparse_csr or torch.sparse_csc."""
+        _, _, in_order, compressed = coordinates(self)
+        return sparse_coo if not compressed else sparse_csr if in_order else sparse_csc
 
     @property
     def is_sparse(self) -> bool:
@@ -297,10 +301,12 @@ class SparseTensor(Tensor):
         raise TypeError("[setitem] cannot assign items of a sparse tensor; make a new one")
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        indices, size, _, by_rows = coordinates(self)
+        indices, size, _, compressed = coordinates(self)
         shown = {"indices": indices}
-        if by_rows:
+        if self.layout is sparse_csr:
             shown = {"crow_indices": self.crow_indices(), "col_indices": self.col_indices()}
+        elif compressed:
+            shown = {"ccol_indices": self.ccol_indices(), "row_indices": self.row_indices()}
         dtype = (
             []
             if self.dtype in (_core.get_default_dtype(), _core.int64, _core.bool)
@@ -308,7 +314,7 @@ class SparseTensor(Tensor):
         )
         notes = [f"size={tuple(size)}", f"nnz={self._nnz()}", *dtype, f"layout={self.layout}"]
         parts = shown | {"values": values(self)}
-        return parts_str(parts, notes + graph_notes(self), not by_rows)
+        return parts_str(parts, notes + graph_notes(self), not compressed)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if not self.is_leaf:

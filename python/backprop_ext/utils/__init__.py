@@ -25,5 +25,14 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
     _core._swap(t1, t2)
 
 
-_lazy = {name: f".{name}" for name in ("_pytree", "benchmark", "model_zoo")}
+_lazy = {
+    name: f".{name}"
+    for name in (
+        "_python_dispatch",
+        "_pytree",
+        "benchmark",
+        "flop_counter",
+        "model_zoo",
+    )
+}
 __getattr__ = missing_from("torch.utils", globals(), _lazy)
