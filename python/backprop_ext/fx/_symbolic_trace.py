@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import builtins
 import copy
+import functools
 import inspect
 import math
 import sys
 import warnings
 from contextlib import ExitStack
-from functools import wraps
 from itertools import count
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,8 +38,19 @@ _STARS = {"*": inspect.CO_VARARGS, "**": inspect.CO_VARKEYWORDS}
 _VARIADIC = sum(_STARS.values())
 # Functions that wrap() names, and the globals they stand in.
 _wrapped_fns_to_patch: dict[tuple[int, str], dict[str, Any]] = {}
-_call_module: Any = Module.__call__
+# Under the names that libraries with a tracer of their own take them by.
+_orig_module_call: Any = Module.__call__
+_orig_module_getattr: Any = object.__getattribute__
 _tracing = 0
+
+
+class ScriptObject:
+    """Of PyTorch's compiled programs: nothing here is one."""
+
+
+def compatibility(is_backward_compatible: bool) -> Callable[[_F], _F]:
+    """A mark on PyTorch's functions: those that will not change."""
+    return lambda function: function
 
 
 def is_fx_tracing() -> bool:
@@ -76,7 +87,7 @@ def wrap(fn_or_name: _F) -> _F:
 
 
 def _wrapped(function: Any) -> Any:
-    @wraps(function)
+    @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         for proxy in _proxies(args, kwargs):
             made = proxy.tracer.create_proxy("call_function", function, args, kwargs)
@@ -84,13 +95,14 @@ def _wrapped(function: Any) -> Any:
             return made
         return function(*args, **kwargs)
 
+    vars(call)["__fx_already_patched"] = True
     return call
 
 
 def _noticed(function: Any) -> Any:
     """A function of the package's that is no operation, whose calls are recorded as those are."""
 
-    @wraps(function)
+    @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         for proxy in _proxies(args, kwargs):
             return type(proxy).__torch_function__(function, (), args, kwargs)
@@ -99,31 +111,62 @@ def _noticed(function: Any) -> Any:
     return call
 
 
-class _Patches(ExitStack):
-    """Functions replaced under their names, until the end of the block."""
+class _Patcher(ExitStack):
+    """Functions and methods replaced under their names, until the end of the block."""
 
-    def __init__(self, wanted: set[int]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.wanted = wanted
         self.seen: set[int] = set()
 
-    def put(self, names: dict[str, Any], name: str, value: Any) -> None:
+    def patch(self, names: dict[str, Any], name: str, value: Any) -> None:
         if name in names:
             self.callback(names.__setitem__, name, names[name])
         else:
             self.callback(names.pop, name, None)
         names[name] = value
 
-    def look(self, names: dict[str, Any]) -> None:
-        """Replace what is to be recorded among these globals."""
-        if id(names) in self.seen:
-            return
-        self.seen.add(id(names))
-        for name, value in [*names.items()]:
-            if id(value) in self.wanted and callable(value) and name[0] != "_":
-                self.put(names, name, _wrapped(value))
-            elif id(value) in python_functions():
-                self.put(names, name, _noticed(value))
+    def patch_method(self, cls: type, name: str, value: Any, deduplicate: bool = True) -> None:
+        if cls is Module and name == "__getattr__":
+            name, value = "__getattribute__", _of_members(value)
+        if name in vars(cls):
+            self.callback(setattr, cls, name, vars(cls)[name])
+        else:
+            self.callback(delattr, cls, name)
+        setattr(cls, name, value)
+
+
+def _of_members(read: Any) -> Any:
+    """A module's __getattribute__ that asks for members alone: PyTorch's __getattr__ finds them."""
+
+    def get(module: Module, name: str) -> Any:
+        value = _orig_module_getattr(module, name)
+        if not isinstance(value, (Tensor, Module)):
+            return value
+        members = _orig_module_getattr(module, "__dict__").get("_kinds", ())
+        return read(module, name) if name in members else value
+
+    return get
+
+
+def _autowrap_check(patcher: _Patcher, names: dict[str, Any], function_ids: set[int]) -> None:
+    """Replace what is to be recorded among these globals."""
+    if id(names) in patcher.seen:
+        return
+    patcher.seen.add(id(names))
+    for name, value in [*names.items()]:
+        if id(value) in function_ids and callable(value) and name[0] != "_":
+            patcher.patch(names, name, _wrapped(value))
+        elif id(value) in python_functions():
+            patcher.patch(names, name, _noticed(value))
+
+
+def _patch_wrapped_functions(patcher: _Patcher) -> None:
+    for (_, name), names in [*_wrapped_fns_to_patch.items()]:
+        found = names.get(name, getattr(builtins, name, None))
+        if found is not None and not hasattr(found, "__fx_already_patched"):
+            patcher.patch(names, name, _wrapped(found))
+    for space in (torch, nn.functional, fft, linalg, special):
+        _autowrap_check(patcher, vars(space), set())
 
 
 @wrap
@@ -334,12 +377,11 @@ class Tracer(TracerBase):
             for name, value in vars(module).items():
                 if isinstance(value, Tensor):
                     self.tensor_attrs[value] = f"{path}.{name}" if path else name
-        patches = _Patches(self._autowrap_function_ids)
         _tracing += 1
         try:
             run, args = self.create_args_for_root(function, is_module, concrete_args)
-            with patches:
-                self._patch(patches, function)
+            with _Patcher() as patcher:
+                self._patch(patcher, function)
                 result = self.create_arg(run(*args))
                 kind = _annotated(inspect.unwrap(run), "return")
                 self.create_node("output", "output", (result,), {}, type_expr=kind)
@@ -348,37 +390,29 @@ class Tracer(TracerBase):
         self.submodule_paths = None
         return self.graph
 
-    def _patch(self, patches: _Patches, function: FunctionType) -> None:
+    def _patch(self, patcher: _Patcher, function: FunctionType) -> None:
         """Let calls of modules, reads of parameters and wrapped functions come to this tracer."""
         cache: dict[str, Proxy] = {}
 
         def read(module: Module, name: str) -> Any:
-            value = object.__getattribute__(module, name)
-            if not isinstance(value, (Tensor, Module)):
-                return value
-            members = object.__getattribute__(module, "__dict__").get("_kinds", ())
-            return self.getattr(name, value, cache) if name in members else value
+            return self.getattr(name, _orig_module_getattr(module, name), cache)
 
         def call(module: Module, *args: Any, **kwargs: Any) -> Any:
             def forward(*args: Any, **kwargs: Any) -> Any:
-                return _call_module(module, *args, **kwargs)
+                return _orig_module_call(module, *args, **kwargs)
 
-            patches.look(getattr(type(module).forward, "__globals__", {}))
+            check(getattr(type(module).forward, "__globals__", {}))
             return self.call_module(module, forward, args, kwargs)
 
-        for name, value in {"__getattribute__": read, "__call__": call}.items():
-            if name in vars(Module):
-                patches.callback(setattr, Module, name, vars(Module)[name])
-            else:
-                patches.callback(delattr, Module, name)
-            setattr(Module, name, value)
-        for (_, name), names in [*_wrapped_fns_to_patch.items()]:
-            found = names.get(name, getattr(builtins, name, None))
-            if found is not None:
-                patches.put(names, name, _wrapped(found))
-        for space in (*self._autowrap_search, torch, nn.functional, fft, linalg, special):
-            patches.look(vars(space))
-        patches.look(function.__globals__)
+        def check(names: dict[str, Any]) -> None:
+            _autowrap_check(patcher, names, self._autowrap_function_ids)
+
+        patcher.patch_method(Module, "__getattr__", read)
+        patcher.patch_method(Module, "__call__", call)
+        for space in self._autowrap_search:
+            check(vars(space))
+        _patch_wrapped_functions(patcher)
+        check(function.__globals__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
         made = Tracer.__new__(Tracer)
