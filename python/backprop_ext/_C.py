@@ -1,6 +1,9 @@
-"""What libraries ask of PyTorch's core: nothing is traced, transformed, or counted here."""  # noqa: N999 (PyTorch's name)
+"""What libraries ask of PyTorch's core: nothing is compiled, transformed, or counted here."""  # noqa: N999 (PyTorch's name)
 
 from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
 
 from ._core import Generator, _set_grad_enabled
 from ._overrides import DisableTorchFunctionSubclass
@@ -37,3 +40,16 @@ def _log_api_usage_once(event: str) -> None:
 def _get_default_device() -> str:
     """cpu."""
     return "cpu"
+
+
+def __getattr__(name: str) -> Any:
+    """`_nn`, `_linalg`, `_fft` and `_special`: functions as the code of torch.fx names them."""
+    if name not in ("_nn", "_linalg", "_fft", "_special"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import fft, linalg, nn, special
+
+    if name == "_nn":
+        functions = {**vars(nn.functional), "log_sigmoid": nn.functional.logsigmoid}
+        return SimpleNamespace(**functions)
+    space = {"_linalg": linalg, "_fft": fft, "_special": special}[name]
+    return SimpleNamespace(**{f"{name[1:]}_{key}": f for key, f in vars(space).items()})

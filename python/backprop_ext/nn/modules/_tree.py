@@ -169,7 +169,7 @@ class Tree:
         old = self.__dict__.get("_kinds", {}).get(name)
         if old is None or value is None or kind in (old, PARAMETER):
             return kind
-        if old in (BUFFER, TRANSIENT) and (kind or isinstance(value, Tensor)):
+        if old in (BUFFER, TRANSIENT) and (kind or hasattr(value, "__torch_function__")):
             return kind
         raise TypeError(
             f"[setattr] {type(self).__name__}.{name} is a {old}, the new value a "

@@ -51,12 +51,12 @@ class ParameterList(Module):
         return self._size
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([self.__dict__[str(place)] for place in range(self._size)])
+        return iter(getattr(self, str(place)) for place in range(self._size))
 
     def __getitem__(self, position: int | slice) -> Any:
         if isinstance(position, slice):
             return type(self)([*self][position])
-        return self.__dict__[self._name(position)]
+        return getattr(self, self._name(position))
 
     def __setitem__(self, position: int, value: Any) -> None:
         setattr(self, self._name(position), _parameter(value))
@@ -105,7 +105,7 @@ class ParameterDict(Module):
             raise AttributeError(
                 f"[ParameterDict] {key!r} is not one of {[*self._keys]}; add it first"
             )
-        return self.__dict__[key]
+        return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key not in self._keys and hasattr(self, key):
@@ -165,7 +165,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The parameter of a name, or `default`."""
-        return self.__dict__[key] if key in self._keys else default
+        return getattr(self, key) if key in self._keys else default
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """The parameter of a name, which is `default` from now on where there was none."""
