@@ -1,0 +1,1 @@
+"""Hooks of communication for DistributedDataParallel, in ddp_comm_hooks."""

@@ -1,0 +1,1 @@
+"""What scripts take from PyTorch's launcher: multiprocessing.errors.record."""
