@@ -117,7 +117,7 @@ class ProcessContext:
         """
         failed = None
         for ended in connection.wait([*self.sentinels], timeout) if self.sentinels else []:
-            index = self.sentinels.pop(ended)  # type: ignore[index]
+            index = self.sentinels.pop(ended)
             self.processes[index].join()
             if self.processes[index].exitcode:
                 failed = index

@@ -1,4 +1,4 @@
-"""Processes that train together, on sockets of Python's own: gloo's operations under PyTorch's names.
+"""Processes that train together, on Python's sockets: gloo's operations under PyTorch's names.
 
 Everything is imported when it is asked for. Source of the names:
 https://docs.pytorch.org/docs/stable/distributed.html

@@ -14,7 +14,7 @@ from ._collectives import all_gather_into_tensor, all_reduce, broadcast
 from ._objects import all_gather_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .distributed_c10d import ProcessGroup
 
@@ -35,7 +35,7 @@ def broadcast_all(group: ProcessGroup, tensors: Iterable[Tensor], source: int = 
             t.copy_(part.view(t.shape))
 
 
-def same_everywhere(op: str, group: ProcessGroup, named: dict[str, Tensor]) -> None:
+def same_everywhere(op: str, group: ProcessGroup, named: Mapping[str, Tensor]) -> None:
     """RuntimeError where a process has other parameters than rank 0."""
     mine = [(name, tuple(p.shape), str(p.dtype)) for name, p in named.items()]
     every: list[Any] = [None] * group.size()
@@ -91,7 +91,7 @@ class Buckets:
     The hook of the last gradient waits for all, so that backward() ends with the means.
     """
 
-    def __init__(self, group: ProcessGroup, parameters: list[Tensor], capacity: int) -> None:
+    def __init__(self, group: ProcessGroup, parameters: Sequence[Tensor], capacity: int) -> None:
         self.group, self.divisor = group, group.size()
         self.hook: Callable[[GradBucket], Any] | None = None
         self._buckets: list[list[Tensor]] = []
@@ -139,7 +139,9 @@ class Buckets:
     def _send_full(self) -> None:
         with no_grad():
             while len(self._sent) < len(self._left) and not self._left[len(self._sent)]:
-                self._sent.append(self._send(len(self._sent), [p.grad for p in self._buckets[len(self._sent)]]))
+                self._sent.append(
+                    self._send(len(self._sent), [p.grad for p in self._buckets[len(self._sent)]])
+                )
             if len(self._sent) == len(self._left):
                 self._finish()
 
@@ -167,7 +169,9 @@ class Buckets:
         used = self._used_anywhere(self._used)
         for future, like in zip(self._sent, self._buckets, strict=True):
             mean = future.wait()
-            for p, view in zip(like, _views(mean if isinstance(mean, Tensor) else mean[0], like), strict=True):
+            for p, view in zip(
+                like, _views(mean if isinstance(mean, Tensor) else mean[0], like), strict=True
+            ):
                 if id(p) not in used:
                     continue
                 if p.grad is None:
@@ -239,7 +243,11 @@ class Joined:
         module, last = self._module, self._group.size() - 1
         while active := self._active(False):
             last = active[-1]
-            if module.broadcast_buffers and module.require_forward_param_sync and module._buffers_kept:
+            if (
+                module.broadcast_buffers
+                and module.require_forward_param_sync
+                and module._buffers_kept
+            ):
                 module._send(module._buffers_kept, last)
             module.require_forward_param_sync = True
             module.reducer.shadow(module.find_unused_parameters or module.static_graph)

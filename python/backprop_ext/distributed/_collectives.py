@@ -96,7 +96,7 @@ def _dense(t: Tensor) -> Tensor:
 
 
 def _raw(t: Tensor) -> memoryview:
-    return memoryview(as_bits(t).reshape(-1).view(np.uint8))
+    return memoryview(as_bits(t).reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 def _kind(t: Tensor) -> str:
@@ -260,7 +260,9 @@ def reduce(
         own = _dense(tensor)
         if (me := call.group.rank()) != root:
             return exchange(call, {root: own}, {})
-        take = {rank: own if rank == me else _core.empty_like(own) for rank in range(call.group.size())}
+        take = {
+            rank: own if rank == me else _core.empty_like(own) for rank in range(call.group.size())
+        }
         exchange(call, {}, take)
         tensor.detach().copy_(_fold(op, [*take.values()]))
         return None
@@ -352,7 +354,10 @@ def gather(
         )
     take = _as_many("gather", gather_list, tensor, call.group.size(), "gather_list") if here else []
     return _done(
-        call, lambda: exchange(call, {root: _dense(tensor)}, dict(enumerate(take))), [take], async_op
+        call,
+        lambda: exchange(call, {root: _dense(tensor)}, dict(enumerate(take))),
+        [take],
+        async_op,
     )
 
 

@@ -6,6 +6,7 @@ reads into the memory that is to receive the message, where that is known alread
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from . import DistBackendError, DistNetworkError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
 
     from .store import Store
@@ -41,7 +43,7 @@ class Slot:
     taken: bool = False
     done: Future[tuple[int, Any]] = field(default_factory=Future)
 
-    def fill(self, peer: int, what: str, size: int, read: Any) -> None:
+    def fill(self, peer: int, what: str, size: int, read: Callable[[memoryview], None]) -> None:
         """The message is here: read(memory) takes it. It has to be what is waited for."""
         memory = memoryview(bytearray(size)) if self.memory is None else self.memory
         if what != self.what or len(memory) != size:
@@ -104,7 +106,7 @@ class Mesh:
                     if not early:
                         del self._early[key]
                     slot.taken = True
-                    slot.fill(peer, what, len(message), lambda m: m.__setitem__(slice(None), message))
+                    slot.fill(peer, what, len(message), _copy_of(message))
                     return slot
             if all(peer in self._gone for peer in slot.peers):
                 peer = slot.peers[0]
@@ -152,7 +154,7 @@ class Mesh:
                     if slot is None:
                         self._early.setdefault(key, deque()).append((what, message))
                 if slot:
-                    slot.fill(peer, what, size, lambda m, got=message: m.__setitem__(slice(None), got))
+                    slot.fill(peer, what, size, _copy_of(message))
         except (OSError, ValueError) as error:
             self._lose(peer, str(error), slot)
 
@@ -170,11 +172,16 @@ class Mesh:
     def close(self) -> None:
         """Ends the connections; what was sent before arrives."""
         for sock in self._sockets.values():
-            try:
+            with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             sock.close()
+
+
+def _copy_of(message: bytearray) -> Callable[[memoryview], None]:
+    def read(memory: memoryview) -> None:
+        memory[:] = message
+
+    return read
 
 
 def _gone(what: str, peer: int, why: str) -> DistBackendError:
@@ -228,4 +235,3 @@ def _connect(store: Store, rank: int, size: int, timeout: timedelta) -> dict[int
         sock.settimeout(None)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(seconds), 0))
     return sockets
-

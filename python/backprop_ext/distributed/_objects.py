@@ -61,11 +61,11 @@ def gather_object(
             f"{call.group.rank()}; pass it in rank {root}, and only there"
         )
     if not here:
-        return _give(call, root, obj)
+        _give(call, root, obj)
+        return
     for rank in call.others():
         object_gather_list[rank] = _take(call, rank)[1]  # type: ignore[index]
     object_gather_list[root] = obj  # type: ignore[index]
-    return None
 
 
 def broadcast_object_list(

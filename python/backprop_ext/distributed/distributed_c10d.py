@@ -77,7 +77,9 @@ class Backend(str):
 class ProcessGroup:
     """Some of the processes, in an order. Made by init_process_group and new_group."""
 
-    def __init__(self, mesh: Mesh, ranks: list[int], me: int, name: str, timeout: timedelta) -> None:
+    def __init__(
+        self, mesh: Mesh, ranks: list[int], me: int, name: str, timeout: timedelta
+    ) -> None:
         self.mesh, self.ranks, self.timeout = mesh, ranks, timeout
         self.group_name = self.group_desc = name
         self._me = ranks.index(me)
@@ -133,7 +135,9 @@ class Call:
     def post(self, source: int | None, memory: memoryview | None, what: object = "") -> Slot:
         """What a rank sends will be in the memory, or of any size; None: what any rank sends."""
         g = self.group
-        peers = [g.ranks[source]] if source is not None else [r for r in g.ranks if r != g.ranks[g._me]]
+        peers = (
+            [g.ranks[source]] if source is not None else [r for r in g.ranks if r != g.ranks[g._me]]
+        )
         slot = Slot(f"{self.op} {what}"[:40].rstrip(), peers, memory)
         return g.mesh.post(g._id, self.number, slot)
 
@@ -220,9 +224,7 @@ def the_group(op: str, group: Any = None) -> Any:
     """group, by default that of all. ValueError where there is none."""
     found = GroupMember.WORLD if group is None else group
     if found is None:
-        raise ValueError(
-            f"[{op}] there is no group of processes; call init_process_group() before"
-        )
+        raise ValueError(f"[{op}] there is no group of processes; call init_process_group() before")
     return found
 
 
@@ -262,7 +264,7 @@ def init_process_group(
         raise ValueError(
             "[init_process_group] there is a group already; destroy_process_group() before"
         )
-    for name in (Backend(backend).split(",") if backend is not None else ["gloo"]):
+    for name in Backend(backend).split(",") if backend is not None else ["gloo"]:
         device, _, kind = name.rpartition(":")
         if device in ("", "cpu") and kind != "gloo":
             known = kind in ("nccl", "mpi", "ucc", "xccl")
@@ -270,13 +272,11 @@ def init_process_group(
                 f"[init_process_group] the backend {kind!r} is not there; use 'gloo'"
             )
     if timeout is not None and not isinstance(timeout, timedelta):
-        raise TypeError(
-            f"[init_process_group] timeout is {timeout!r}; pass a datetime.timedelta"
-        )
+        raise TypeError(f"[init_process_group] timeout is {timeout!r}; pass a datetime.timedelta")
     timeout = default_pg_timeout if timeout is None else timeout
     if store is None:
         store, rank, world_size = next(
-            rendezvous(init_method or "env://", rank, world_size, timeout)  # type: ignore[call-overload]
+            rendezvous(init_method or "env://", rank, world_size, timeout)
         )
     elif init_method is not None or world_size < 1 or rank < 0:
         raise AssertionError(
@@ -301,7 +301,9 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
     """Ends a group; that of all, and so all groups, by default. AssertionError for none."""
     found = GroupMember.WORLD if group is None else group
     if found is None:
-        raise AssertionError("[destroy_process_group] there is no group; init_process_group() first")
+        raise AssertionError(
+            "[destroy_process_group] there is no group; init_process_group() first"
+        )
     ended = list(_groups) if found is GroupMember.WORLD else [found]
     for one in ended:
         if one._worker is not None:
@@ -385,13 +387,13 @@ def new_subgroups(
 def get_rank(group: ProcessGroup | None = None) -> int:
     """Of this process in the group; -1 outside of it."""
     found = the_group("get_rank", group)
-    return -1 if found is GroupMember.NON_GROUP_MEMBER else found.rank()  # type: ignore[no-any-return]
+    return -1 if found is GroupMember.NON_GROUP_MEMBER else found.rank()
 
 
 def get_world_size(group: ProcessGroup | None = None) -> int:
     """How many processes are in the group; -1 outside of it."""
     found = the_group("get_world_size", group)
-    return -1 if found is GroupMember.NON_GROUP_MEMBER else found.size()  # type: ignore[no-any-return]
+    return -1 if found is GroupMember.NON_GROUP_MEMBER else found.size()
 
 
 def get_backend(group: ProcessGroup | None = None) -> Backend:

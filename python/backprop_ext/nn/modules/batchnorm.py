@@ -208,7 +208,7 @@ class SyncBatchNorm(_BatchNorm):
         y = centred * (variance + self.eps).rsqrt().view(shape)
         if self.weight is not None:
             y = y * self.weight.view(shape)
-        return y if self.bias is None else y + self.bias.view(shape)
+        return y if self.bias is None else y + self.bias.view(shape)  # type: ignore[no-any-return]
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:

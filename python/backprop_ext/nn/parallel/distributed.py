@@ -111,7 +111,9 @@ class DistributedDataParallel(Module):
         TypeError for what cannot be called, RuntimeError for a second one.
         """
         if not callable(hook):
-            raise TypeError(f"[register_comm_hook] {hook!r}; pass a function of a state and a bucket")
+            raise TypeError(
+                f"[register_comm_hook] {hook!r}; pass a function of a state and a bucket"
+            )
         if self.reducer.hook is not None:
             raise RuntimeError("[register_comm_hook] there is one already; register it once")
         self.reducer.hook = lambda bucket: hook(state, bucket)
