@@ -1,7 +1,6 @@
 """Processes that train together, on Python's sockets: gloo's operations under PyTorch's names.
 
-Everything is imported when it is asked for. Source of the names:
-https://docs.pytorch.org/docs/stable/distributed.html
+Source of the names: https://docs.pytorch.org/docs/stable/distributed.html
 """
 
 from __future__ import annotations
@@ -96,22 +95,20 @@ is_mpi_available = is_ucc_available = is_xccl_available = is_nccl_available
 
 _places = {
     ".distributed_c10d": "Backend P2POp ProcessGroup Work _get_default_group default_pg_timeout "
-    "destroy_process_group get_backend get_backend_config get_default_backend_for_device "
-    "get_global_rank get_group_rank get_node_local_rank get_pg_count get_process_group_ranks "
+    "destroy_process_group get_backend get_global_rank get_group_rank get_process_group_ranks "
     "get_rank get_world_size init_process_group is_backend_available is_torchelastic_launched "
-    "new_group new_subgroups new_subgroups_by_enumeration",
-    "._collectives": "all_gather all_gather_coalesced all_gather_into_tensor all_gather_single "
-    "all_reduce all_reduce_coalesced all_to_all all_to_all_single barrier batch_isend_irecv "
-    "broadcast gather irecv isend monitored_barrier recv reduce reduce_scatter "
-    "reduce_scatter_single reduce_scatter_tensor scatter send",
+    "new_group",
+    "._collectives": "all_gather all_gather_into_tensor all_reduce all_to_all all_to_all_single "
+    "barrier batch_isend_irecv broadcast gather irecv isend monitored_barrier recv reduce "
+    "reduce_scatter reduce_scatter_tensor scatter send",
     "._objects": "all_gather_object broadcast_object_list gather_object recv_object_list "
     "scatter_object_list send_object_list",
     ".store": "FileStore HashStore PrefixStore Store TCPStore",
     "._buckets": "GradBucket",
 }
-_modules = "algorithms elastic distributed_c10d launch nn optim rendezvous run"
+_modules = ("distributed_c10d", "elastic", "launch", "nn", "optim", "run")
 _lazy = {name: place for place, names in _places.items() for name in names.split()}
-_lazy |= {name: f".{name}" for name in _modules.split()}
-__all__ += [name for name in _lazy if name[0] != "_" and name not in _modules.split()]
+_lazy |= {name: f".{name}" for name in _modules}
+__all__ += [name for name in _lazy if name[0] != "_" and name not in _modules]
 
 __getattr__ = missing_from("torch.distributed", globals(), _lazy)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._core import Tensor
 from ..autograd.grad_mode import no_grad
-from ._collectives import all_gather_into_tensor, all_reduce, broadcast
+from ._collectives import all_reduce, broadcast
 from ._objects import all_gather_object
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .distributed_c10d import ProcessGroup
 
-__all__ = ["Buckets", "GradBucket", "Joined", "broadcast_all", "same_everywhere"]
+__all__ = ["Buckets", "GradBucket", "broadcast_all", "same_everywhere"]
 
 _FIRST = 1 << 20  # bytes of the first bucket, which leaves early
 
@@ -37,47 +37,21 @@ def broadcast_all(group: ProcessGroup, tensors: Iterable[Tensor], source: int = 
 
 def same_everywhere(op: str, group: ProcessGroup, named: Mapping[str, Tensor]) -> None:
     """RuntimeError where a process has other parameters than rank 0."""
-    mine = [(name, tuple(p.shape), str(p.dtype)) for name, p in named.items()]
-    every: list[Any] = [None] * group.size()
+    mine = [(name, tuple(p.shape), p.dtype) for name, p in named.items()]
+    every: list[Any] = [mine] * group.size()
     all_gather_object(every, mine, group)
     for rank, other in enumerate(every):
-        for one, first in zip([*other, "none"], [*every[0], "none"], strict=False):
-            if one != first:
-                raise RuntimeError(
-                    f"[{op}] rank {rank} has the parameter {one}, rank 0 {first}; build the same "
-                    "module in all processes"
-                )
+        if other != every[0]:
+            raise RuntimeError(f"[{op}] rank {rank} has the parameters {other}, rank 0 {every[0]}")
 
 
 class GradBucket:
     """Some gradients as one tensor, for a hook of communication."""
 
     def __init__(self, index: int, last: bool, flat: Tensor, parameters: list[Tensor]) -> None:
-        self._index, self._last, self._flat, self._parameters = index, last, flat, parameters
-
-    def index(self) -> int:
-        """Its place among the buckets."""
-        return self._index
-
-    def is_last(self) -> bool:
-        """Whether it is the last one."""
-        return self._last
-
-    def buffer(self) -> Tensor:
-        """All gradients, one after the other."""
-        return self._flat
-
-    def set_buffer(self, buffer: Tensor) -> None:
-        """Another tensor in its place."""
-        self._flat = buffer
-
-    def gradients(self) -> list[Tensor]:
-        """Each gradient, a view of the buffer."""
-        return _views(self._flat, self._parameters)
-
-    def parameters(self) -> list[Tensor]:
-        """The parameters."""
-        return self._parameters
+        self.index, self.is_last = (lambda: index), (lambda: last)
+        self.buffer, self.parameters = (lambda: flat), (lambda: parameters)
+        self.gradients = lambda: _views(flat, parameters)
 
 
 def _views(flat: Tensor, like: list[Tensor]) -> list[Tensor]:
@@ -92,7 +66,7 @@ class Buckets:
     """
 
     def __init__(self, group: ProcessGroup, parameters: Sequence[Tensor], capacity: int) -> None:
-        self.group, self.divisor = group, group.size()
+        self.group = group
         self.hook: Callable[[GradBucket], Any] | None = None
         self._buckets: list[list[Tensor]] = []
         room = 0
@@ -136,65 +110,42 @@ class Buckets:
             self._left[self._bucket_of[id(parameter)]].discard(id(parameter))
             self._send_full()
 
+    @no_grad()
     def _send_full(self) -> None:
-        with no_grad():
-            while len(self._sent) < len(self._left) and not self._left[len(self._sent)]:
-                self._sent.append(
-                    self._send(len(self._sent), [p.grad for p in self._buckets[len(self._sent)]])
-                )
-            if len(self._sent) == len(self._left):
-                self._finish()
+        while len(self._sent) < len(self._left) and not self._left[len(self._sent)]:
+            self._sent.append(self._send(len(self._sent)))
+        if len(self._sent) == len(self._left):
+            self._finish()
 
-    def _send(self, index: int, grads: list[Tensor | None]) -> Any:
+    def _send(self, index: int) -> Any:
         """A Future of the bucket's mean."""
         like = self._buckets[index]
-        if any(g is not None and g.is_sparse for g in grads):
-            raise RuntimeError(
-                "[DistributedDataParallel] a gradient is sparse, dense ones are sent; use "
-                "sparse=False"
-            )
         flat = _core.zeros(sum(p.numel() for p in like), dtype=like[0].dtype)
-        for view, g in zip(_views(flat, like), grads, strict=True):
-            if g is not None:
-                view.copy_(g)
+        for view, p in zip(_views(flat, like), like, strict=True):
+            if p.grad is not None:
+                view.copy_(p.grad)
         if self.hook is not None:
             return self.hook(GradBucket(index, index + 1 == len(self._buckets), flat, like))
-        flat.mul_(1 / self.divisor)
+        flat.mul_(1 / self.group.size())
         work = all_reduce(flat, group=self.group, async_op=True)
         assert work is not None
         return work.get_future()
 
     def _finish(self) -> None:
         self._begun = self._watching = False
-        used = self._used_anywhere(self._used)
+        used: Any = self._bucket_of
+        if self._used is not None:  # here; what counts is whether anywhere
+            marks = _core.tensor([int(key in self._used) for key in used], dtype=_core.int32)
+            all_reduce(marks, group=self.group)
+            used = {key for key, mark in zip(used, marks.tolist(), strict=True) if mark}
         for future, like in zip(self._sent, self._buckets, strict=True):
             mean = future.wait()
-            for p, view in zip(
-                like, _views(mean if isinstance(mean, Tensor) else mean[0], like), strict=True
-            ):
-                if id(p) not in used:
-                    continue
-                if p.grad is None:
-                    p.grad = view.clone()
-                else:
+            views = _views(mean if isinstance(mean, Tensor) else mean[0], like)
+            for p, view in zip(like, views, strict=True):
+                if p.grad is not None and id(p) in used:
                     p.grad.detach().copy_(view)
-        self._sent = []
-
-    def _used_anywhere(self, used: set[int] | None) -> Any:
-        if used is None:
-            return self._bucket_of
-        marks = _core.tensor([int(key in used) for key in self._bucket_of], dtype=_core.int32)
-        all_reduce(marks, group=self.group)
-        return {key for key, mark in zip(self._bucket_of, marks.tolist(), strict=True) if mark}
-
-    def shadow(self, by_graph: bool) -> None:
-        """The part in a step of the others of a process that has none."""
-        with no_grad():
-            sent = [self._send(i, [None] * len(each)) for i, each in enumerate(self._buckets)]
-            if by_graph:
-                self._used_anywhere(set())
-            for future in sent:
-                future.wait()
+                elif id(p) in used:
+                    p.grad = view.clone()
 
 
 def _leaves_of(outputs: list[Tensor]) -> set[int]:
@@ -211,46 +162,3 @@ def _leaves_of(outputs: list[Tensor]) -> set[int]:
             found.add(id(leaf))
         nodes.extend(following for following, _ in node.next_functions)
     return found
-
-
-class Joined:
-    """Processes of unequal numbers of steps, of one DistributedDataParallel."""
-
-    def __init__(self, module: Any, divide_by_all: bool, throw: bool) -> None:
-        self._module, self._divide_by_all, self._throw = module, divide_by_all, throw
-        self._group = module.process_group
-
-    def _active(self, mine: bool) -> list[int]:
-        marks = _core.zeros(self._group.size(), dtype=_core.int32)
-        own = _core.tensor([int(mine)], dtype=_core.int32)
-        all_gather_into_tensor(marks, own, self._group)
-        active = [rank for rank, mark in enumerate(marks.tolist()) if mark]
-        if self._throw and 0 < len(active) < self._group.size():
-            raise RuntimeError(
-                f"[join] ranks {active} of {self._group.size()} have a step more, and "
-                "throw_on_early_termination is set; leave it out"
-            )
-        if not self._divide_by_all and active:
-            self._module.reducer.divisor = len(active)
-        return active
-
-    def go_on(self) -> int:
-        """A step begins here. The rank whose buffers count."""
-        return self._active(True)[-1]
-
-    def finish(self) -> None:
-        """Takes part in the others' steps; then all take the state of who was the last."""
-        module, last = self._module, self._group.size() - 1
-        while active := self._active(False):
-            last = active[-1]
-            if (
-                module.broadcast_buffers
-                and module.require_forward_param_sync
-                and module._buffers_kept
-            ):
-                module._send(module._buffers_kept, last)
-            module.require_forward_param_sync = True
-            module.reducer.shadow(module.find_unused_parameters or module.static_graph)
-        every: list[Any] = [None] * self._group.size()
-        all_gather_object(every, last, self._group)
-        module._send([*module.module.parameters(), *module._buffers_kept], every[0])

@@ -1,12 +1,12 @@
 """What processes do together with tensors: each call is one exchange of messages, or two.
 
 Values are combined in the order of the ranks, and each element in one process, so that all have
-the same bits. Source of the names: https://docs.pytorch.org/docs/stable/distributed.html
+the same bits.
 """
 
 from __future__ import annotations
 
-import warnings
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from .._bits import as_bits
 from .._checks import the_tensor
 from .._core import Tensor
 from . import GroupMember, ReduceOp
-from .distributed_c10d import Call, P2POp, Work, the_group, the_rank
+from .distributed_c10d import Call, P2POp, Work, get_world_size, the_call, the_group, the_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "all_gather",
-    "all_gather_coalesced",
     "all_gather_into_tensor",
-    "all_gather_single",
     "all_reduce",
-    "all_reduce_coalesced",
     "all_to_all",
     "all_to_all_single",
     "barrier",
@@ -42,7 +39,6 @@ __all__ = [
     "recv",
     "reduce",
     "reduce_scatter",
-    "reduce_scatter_single",
     "reduce_scatter_tensor",
     "scatter",
     "send",
@@ -61,20 +57,6 @@ _FOLD: dict[ReduceOp, Callable[[Tensor, Tensor], Tensor]] = {
     ReduceOp.BXOR: _core.bitwise_xor,
 }
 _LARGE = 1 << 14  # elements from which on each process combines a share of its own
-
-
-def the_call(op: str, group: Any, number: int | None = None) -> Call | None:
-    """A call of the group; None, with a warning, outside of it. RuntimeError in a recording."""
-    if _core._recording():
-        raise RuntimeError(
-            f"[{op}] other processes have a part in it, which a replay of the captured step could "
-            "not repeat; call it outside"
-        )
-    found = the_group(op, group)
-    if found is GroupMember.NON_GROUP_MEMBER:
-        warnings.warn(f"[{op}] this process is not in the group; nothing is done", stacklevel=3)
-        return None
-    return Call(op, found, number)
 
 
 def _done(call: Call, run: Callable[[], Any], result: Any, async_op: bool) -> Work | None:
@@ -112,7 +94,7 @@ def _arrives(call: Call, source: int | None, t: Tensor) -> Any:
 
 def exchange(call: Call, give: _Given, take: _Given) -> None:
     """Sends tensors to ranks, and receives tensors from ranks."""
-    me, size = call.group.rank(), call.group.size()
+    me, size = call.me, call.size
     slots = [_arrives(call, rank, t) for rank, t in take.items() if rank != me]
     for rank in sorted(give, key=lambda rank: (rank - me) % size):  # not all to the same at once
         if rank != me:
@@ -120,7 +102,7 @@ def exchange(call: Call, give: _Given, take: _Given) -> None:
     if me in give and me in take:
         take[me].detach().copy_(give[me].detach())
     for slot, put in slots:
-        slot.wait(call.group.timeout)
+        slot.wait(call.group.seconds)
         put()
 
 
@@ -131,8 +113,8 @@ def _fold(op: ReduceOp, parts: Sequence[Tensor]) -> Tensor:
 
 def _combined(call: Call, op: ReduceOp, give: _Given) -> Tensor:
     """give[rank] goes to each rank; what all give to this one, combined."""
-    me = call.group.rank()
-    take = {rank: _core.empty_like(give[me]) for rank in call.others()}
+    me = call.me
+    take = {rank: _core.empty_like(give[me]) for rank in call.others}
     exchange(call, {rank: give[rank] for rank in take}, take)
     return _fold(op, [give[me] if rank == me else take[rank] for rank in range(len(give))])
 
@@ -143,26 +125,21 @@ def _strided(op: str, t: Any, argument: str) -> Tensor:
     return t  # type: ignore[no-any-return]
 
 
-def _tensors(op: str, given: Any, argument: str) -> list[Tensor]:
+def _as_many(op: str, given: Any, like: Any, size: int, argument: str) -> list[Tensor]:
+    """given: a list with a tensor for each rank, of the shape and type of `like`."""
     if not isinstance(given, (list, tuple)):
         raise TypeError(f"[{op}] {argument} is a {type(given).__name__}; pass a list of tensors")
-    return [_strided(op, t, argument) for t in given]
-
-
-def _as_many(op: str, given: Any, like: Tensor | None, size: int, argument: str) -> list[Tensor]:
-    """given: a list with a tensor for each rank, of the shape and type of `like`."""
-    tensors = _tensors(op, given, argument)
-    if len(tensors) != size:
-        raise RuntimeError(f"[{op}] {argument} has {len(tensors)} tensors; pass {size}, one a rank")
-    for t in tensors if like is not None else ():
-        if t.dtype != like.dtype:  # type: ignore[union-attr]
-            raise ValueError(f"[{op}] {argument} has {t.dtype}, the tensor {like.dtype}; use one")  # type: ignore[union-attr]
-        if t.shape != like.shape:  # type: ignore[union-attr]
-            raise RuntimeError(
-                f"[{op}] {argument} has shape {tuple(t.shape)}, the tensor {tuple(like.shape)}; "  # type: ignore[union-attr]
-                "use one"
-            )
-    return tensors
+    for t in given:
+        _strided(op, t, argument)
+        if like is not None and t.dtype != like.dtype:
+            raise ValueError(f"[{op}] {argument} has {t.dtype}, the tensor {like.dtype}; use one")
+    wrong = like is not None and [tuple(t.shape) for t in given if t.shape != like.shape]
+    if wrong or len(given) != size:
+        raise RuntimeError(
+            f"[{op}] {argument} has {len(given)} tensors of shapes {wrong or 'as needed'}; pass "
+            f"{size}, one a rank, {like is not None and tuple(like.shape)}"
+        )
+    return [*given]
 
 
 def _the_op(name: str, op: Any, t: Tensor) -> ReduceOp:
@@ -192,8 +169,8 @@ def broadcast(
     root = the_rank("broadcast", call.group, src, group_src)
 
     def run() -> None:
-        if call.group.rank() == root:
-            exchange(call, dict.fromkeys(call.others(), _dense(tensor)), {})
+        if call.me == root:
+            exchange(call, dict.fromkeys(call.others, _dense(tensor)), {})
         else:
             exchange(call, {}, {root: tensor})
 
@@ -212,34 +189,16 @@ def all_reduce(
 
 def _all_reduce(call: Call, tensor: Tensor, op: ReduceOp) -> None:
     whole = _dense(tensor).reshape(-1)
-    size, me = call.group.size(), call.group.rank()
+    size, me = call.size, call.me
     if whole.numel() < _LARGE or size == 1:
         whole = _combined(call, op, dict.fromkeys(range(size), whole))
     else:
         shares = dict(enumerate(whole.tensor_split(size)))
         mine = _combined(call, op, shares)
         shares[me].copy_(mine)
-        exchange(call, dict.fromkeys(call.others(), mine), {r: shares[r] for r in call.others()})
+        exchange(call, dict.fromkeys(call.others, mine), {r: shares[r] for r in call.others})
     if whole.data_ptr() != tensor.data_ptr():
         tensor.detach().copy_(whole.view(tensor.shape))
-
-
-def all_reduce_coalesced(
-    tensors: Sequence[Tensor], op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False
-) -> Work | None:
-    """all_reduce of each."""
-    each = _tensors("all_reduce", tensors, "tensors")
-    for t in each:
-        _the_op("all_reduce", op, t)
-    calls = [the_call("all_reduce", group) for _ in each]
-    if not calls or calls[0] is None:
-        return None
-
-    def run() -> None:
-        for call, t in zip(calls, each, strict=True):
-            _all_reduce(call, t, op)  # type: ignore[arg-type]
-
-    return _done(calls[0], run, each, async_op)
 
 
 def reduce(
@@ -258,11 +217,9 @@ def reduce(
 
     def run() -> None:
         own = _dense(tensor)
-        if (me := call.group.rank()) != root:
+        if (me := call.me) != root:
             return exchange(call, {root: own}, {})
-        take = {
-            rank: own if rank == me else _core.empty_like(own) for rank in range(call.group.size())
-        }
+        take = {rank: own if rank == me else _core.empty_like(own) for rank in range(call.size)}
         exchange(call, {}, take)
         tensor.detach().copy_(_fold(op, [*take.values()]))
         return None
@@ -280,25 +237,15 @@ def all_gather(
 def _all_gather(
     op: str, outputs: Any, tensor: Tensor, group: Any, async_op: bool, result: Any
 ) -> Work | None:
-    _strided(op, tensor, "tensor"), _tensors(op, outputs, "tensor_list")
+    _strided(op, tensor, "tensor")
     if (call := the_call(op, group)) is None:
         return None
-    take = _as_many(op, outputs, tensor, call.group.size(), "tensor_list")
+    take = _as_many(op, outputs, tensor, call.size, "tensor_list")
 
     def run() -> None:
         exchange(call, dict.fromkeys(range(len(take)), _dense(tensor)), dict(enumerate(take)))
 
     return _done(call, run, [result], async_op)
-
-
-def all_gather_coalesced(
-    output_tensor_lists: Any, input_tensor_list: Any, group: Any = None, async_op: bool = False
-) -> Work | None:
-    """all_gather of each."""
-    work = None
-    for outputs, tensor in zip(output_tensor_lists, input_tensor_list, strict=True):
-        work = all_gather(outputs, tensor, group, async_op)
-    return work
 
 
 def _shared(op: str, whole: Any, part: Any, group: Any, dim: int = 0) -> list[Tensor]:
@@ -329,7 +276,14 @@ def all_gather_into_tensor(
     return _all_gather(op, outputs, input_tensor, group, async_op, output_tensor)
 
 
-all_gather_single = all_gather_into_tensor
+def _root_only(call: Call, root: int, like: Tensor, given: Any, argument: str) -> _Given:
+    """given, by rank: in the root a tensor for each rank, elsewhere nothing."""
+    if (call.me == root) == (not given):
+        raise ValueError(
+            f"[{call.op}] {argument} is {'given' if given else 'missing'} in rank {call.me}; pass "
+            f"it in rank {root}, and only there"
+        )
+    return dict(enumerate(_as_many(call.op, given, like, call.size, argument))) if given else {}
 
 
 def gather(
@@ -344,21 +298,10 @@ def gather(
     _strided("gather", tensor, "tensor")
     if (call := the_call("gather", group)) is None:
         return None
-    dst = 0 if dst is None and group_dst is None else dst
-    root = the_rank("gather", call.group, dst, group_dst)
-    here = root == call.group.rank()
-    if here == (not gather_list):
-        raise ValueError(
-            f"[gather] gather_list is {'missing' if here else 'given'} in rank "
-            f"{call.group.rank()}; pass it in rank {root}, and only there"
-        )
-    take = _as_many("gather", gather_list, tensor, call.group.size(), "gather_list") if here else []
-    return _done(
-        call,
-        lambda: exchange(call, {root: _dense(tensor)}, dict(enumerate(take))),
-        [take],
-        async_op,
-    )
+    root = 0 if dst is group_dst is None else the_rank("gather", call.group, dst, group_dst)
+    take = _root_only(call, root, tensor, gather_list, "gather_list")
+    run = partial(exchange, call, {root: _dense(tensor)}, take)
+    return _done(call, run, [*take.values()], async_op)
 
 
 def scatter(
@@ -373,19 +316,9 @@ def scatter(
     _strided("scatter", tensor, "tensor")
     if (call := the_call("scatter", group)) is None:
         return None
-    src = 0 if src is None and group_src is None else src
-    root = the_rank("scatter", call.group, src, group_src)
-    here = root == call.group.rank()
-    if here == (not scatter_list):
-        raise ValueError(
-            f"[scatter] scatter_list is {'missing' if here else 'given'} in rank "
-            f"{call.group.rank()}; pass it in rank {root}, and only there"
-        )
-    size = call.group.size()
-    give = _as_many("scatter", scatter_list, tensor, size, "scatter_list") if here else []
-    return _done(
-        call, lambda: exchange(call, dict(enumerate(give)), {root: tensor}), [tensor], async_op
-    )
+    root = 0 if src is group_src is None else the_rank("scatter", call.group, src, group_src)
+    give = _root_only(call, root, tensor, scatter_list, "scatter_list")
+    return _done(call, partial(exchange, call, give, {root: tensor}), [tensor], async_op)
 
 
 def reduce_scatter(
@@ -403,10 +336,9 @@ def _reduce_scatter(
     name: str, output: Tensor, inputs: Any, op: Any, group: Any, async_op: bool
 ) -> Work | None:
     op = _the_op(name, op, _strided(name, output, "output"))
-    _tensors(name, inputs, "input_list")
     if (call := the_call(name, group)) is None:
         return None
-    give = _as_many(name, inputs, output, call.group.size(), "input_list")
+    give = _as_many(name, inputs, output, call.size, "input_list")
 
     def run() -> None:
         output.detach().copy_(_combined(call, op, dict(enumerate(map(_dense, give)))))
@@ -426,23 +358,15 @@ def reduce_scatter_tensor(
     return _reduce_scatter(name, output, _shared(name, input, output, group), op, group, async_op)
 
 
-reduce_scatter_single = reduce_scatter_tensor
-
-
 def all_to_all(
     output_tensor_list: Any, input_tensor_list: Any, group: Any = None, async_op: bool = False
 ) -> Work | None:
     """output_tensor_list[rank] becomes input_tensor_list[own rank] of each rank."""
-    return _all_to_all("all_to_all", output_tensor_list, input_tensor_list, group, async_op)
-
-
-def _all_to_all(name: str, outputs: Any, inputs: Any, group: Any, async_op: bool) -> Work | None:
-    _tensors(name, outputs, "outputs"), _tensors(name, inputs, "inputs")
-    if (call := the_call(name, group)) is None:
+    if (call := the_call("all_to_all", group)) is None:
         return None
-    take = _as_many(name, outputs, None, call.group.size(), "outputs")
-    give = _as_many(name, inputs, None, call.group.size(), "inputs")
-    run = lambda: exchange(call, dict(enumerate(give)), dict(enumerate(take)))  # noqa: E731
+    take = _as_many(call.op, output_tensor_list, None, call.size, "output_tensor_list")
+    give = _as_many(call.op, input_tensor_list, None, call.size, "input_tensor_list")
+    run = partial(exchange, call, dict(enumerate(give)), dict(enumerate(take)))
     return _done(call, run, take, async_op)
 
 
@@ -455,22 +379,19 @@ def all_to_all_single(
     async_op: bool = False,
 ) -> Work | None:
     """all_to_all of the parts along dimension 0, which are equal, or as long as is said."""
-    name, found = "all_to_all_single", the_group("all_to_all_single", group)
-    if found is GroupMember.NON_GROUP_MEMBER:
-        return _all_to_all(name, [], [], group, async_op)
+    size = max(get_world_size(group), 1)
 
     def parts(t: Tensor, sizes: Sequence[int] | None) -> list[Tensor]:
-        rows = len(_strided(name, t, "tensor").detach())
-        each = list(sizes) if sizes else [rows // found.size()] * found.size()
-        if len(each) != found.size() or sum(each) != rows:
+        rows = len(_strided("all_to_all_single", t, "tensor"))
+        each = [*sizes] if sizes else [rows // size] * size
+        if len(each) != size or sum(each) != rows:
             raise RuntimeError(
-                f"[{name}] {rows} rows in parts of {each}; pass {found.size()} sizes that are all "
-                "of it"
+                f"[all_to_all_single] {rows} rows in parts of {each}; pass {size} sizes, all of it"
             )
         return [*t.detach().split(each)]
 
     takes, gives = parts(output, output_split_sizes), parts(input, input_split_sizes)
-    return _all_to_all(name, takes, gives, group, async_op)
+    return all_to_all(takes, gives, group, async_op)
 
 
 def barrier(
@@ -482,7 +403,7 @@ def barrier(
     """Returns once all processes have called it."""
     if (call := the_call("barrier", group)) is None:
         return None
-    empty = dict.fromkeys(call.others(), _core.empty(0))
+    empty = dict.fromkeys(call.others, _core.empty(0))
     return _done(call, lambda: exchange(call, empty, empty), [], async_op)
 
 
@@ -492,26 +413,22 @@ def monitored_barrier(
     """barrier; rank 0 raises RuntimeError, with the ranks that did not come in time."""
     if (call := the_call("monitored_barrier", group)) is None:
         return
-    limit = timeout or call.group.timeout
-    if call.group.rank():
+    limit = timeout.total_seconds() if timeout else call.group.seconds
+    if call.me:
         call.send(0, b"")
-        call.post(0, memoryview(bytearray())).wait(limit)
+        call.post(0, None).wait(limit)
         return
-    slots = [(rank, call.post(rank, memoryview(bytearray()))) for rank in call.others()]
-    absent: list[int] = []
-    for rank, slot in slots:
-        if absent and not wait_all_ranks:
-            break
+    absent = []
+    for slot in [call.post(rank, None) for rank in call.others]:
         try:
             slot.wait(limit)
         except RuntimeError:
-            absent.append(rank)
+            absent += slot.peers
     if absent:
         raise RuntimeError(
-            f"[monitored_barrier] ranks {absent} did not come within {limit.total_seconds():g} s; "
-            "do they run, and call it?"
+            f"[monitored_barrier] ranks {absent} did not come within {limit:g} s; do they run?"
         )
-    for rank in call.others():
+    for rank in call.others:
         call.send(rank, b"")
 
 
@@ -533,11 +450,11 @@ def _isend(
     if (call := the_call("send", group, -1 - tag)) is None:
         return None
     to = the_rank("send", call.group, dst, group_dst)
-    if to == call.group.rank():
+    if to == call.me:
         raise refused(f"[send] rank {to} is this process itself; pass another, or copy_()")
     call.send(to, _raw(_dense(tensor)), _kind(tensor))
-    work = Work(call.group.timeout)
-    work._end([tensor])
+    work = Work(call.group.seconds)
+    work.future.set_result([tensor])
     return work
 
 
@@ -566,17 +483,17 @@ def irecv(
     source = None
     if src is not None or group_src is not None:
         source = the_rank("recv", call.group, src, group_src)
-        if source == call.group.rank():
+        if source == call.me:
             raise RuntimeError(f"[recv] rank {source} is this process itself; pass another")
-    work = Work(call.group.timeout)
     slot, put = _arrives(call, source, tensor)
-    work._slot = slot
+    work = Work(call.group.seconds, slot)
 
     def end(done: Any) -> None:
-        error = done.exception()
-        if error is None:
-            put()
-        work._end([tensor], error)
+        if error := done.exception():
+            work.future.set_exception(error)
+            return
+        put()
+        work.future.set_result([tensor])
 
     slot.done.add_done_callback(end)
     return work
@@ -591,10 +508,7 @@ def recv(
 ) -> int:
     """irecv, and waits. The rank that sent it; -1 outside of the group."""
     work = irecv(tensor, src, group, tag, group_src)
-    if work is None:
-        return -1
-    work.wait()
-    return work.source_rank()
+    return work.source_rank() if work is not None and work.wait() else -1
 
 
 def batch_isend_irecv(p2p_op_list: Sequence[P2POp]) -> list[Work]:
@@ -602,10 +516,6 @@ def batch_isend_irecv(p2p_op_list: Sequence[P2POp]) -> list[Work]:
     if not all(isinstance(each, P2POp) for each in p2p_op_list):
         raise ValueError(f"[batch_isend_irecv] {p2p_op_list!r}; pass a list of P2POp")
     works = (
-        each.op(each.tensor, group=each.group, tag=each.tag, **{_PEER[each.op]: each.group_peer})
-        for each in p2p_op_list
+        each.op(each.tensor, None, each.group, each.tag, each.group_peer) for each in p2p_op_list
     )
     return [work for work in works if work is not None]
-
-
-_PEER = {isend: "group_dst", irecv: "group_src"}

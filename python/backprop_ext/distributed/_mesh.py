@@ -11,18 +11,16 @@ import os
 import socket
 import struct
 import threading
-import weakref
-from collections import deque
+from collections import defaultdict, deque
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from . import DistBackendError, DistNetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
     from .store import Store
 
@@ -30,94 +28,89 @@ __all__ = ["Mesh", "Slot"]
 
 # Group, number of the call, bytes that follow, and what the call is.
 _HEADER = struct.Struct("<8sqQ40s")
-_Key = tuple[int, bytes, int]  # the other process, group, number of the call
 
 
-@dataclass(eq=False)
 class Slot:
-    """What waits for a message: memory, or None for a message of any size. From any of `peers`."""
+    """What waits for a message of one of `peers`: memory, or None for a message of any size."""
 
-    what: str
-    peers: list[int]
-    memory: memoryview | None
-    taken: bool = False
-    done: Future[tuple[int, Any]] = field(default_factory=Future)
+    def __init__(self, what: str, peers: list[int], memory: memoryview | None) -> None:
+        self.what, self.peers, self.memory = what, peers, memory
+        self.taken = False
+        self.done: Future[tuple[int, Any]] = Future()
 
     def fill(self, peer: int, what: str, size: int, read: Callable[[memoryview], None]) -> None:
-        """The message is here: read(memory) takes it. It has to be what is waited for."""
+        """read(memory) takes the message. It has to be what is waited for."""
         memory = memoryview(bytearray(size)) if self.memory is None else self.memory
-        if what != self.what or len(memory) != size:
-            read(memoryview(bytearray(size)))
-            self.done.set_exception(
-                DistBackendError(
-                    f"[{self.what.split()[0]}] rank {peer} sends {size} bytes of {what!r}, "
-                    f"{len(memory)} bytes of {self.what!r} are expected; call the same with the "
-                    "same shapes and types in all processes"
-                )
-            )
+        if what == self.what and len(memory) == size:
+            read(memory)
+            self.done.set_result((peer, memory))
             return
-        read(memory)
-        self.done.set_result((peer, memory))
+        read(memoryview(bytearray(size)))
+        self.fail(
+            f"rank {peer} is at {what} of {size} bytes, this one at {self.what} of "
+            f"{len(memory)}; all have to call the same, with the same shapes and types"
+        )
 
-    def wait(self, timeout: timedelta) -> tuple[int, Any]:
-        """(the other process, memory). Raises DistBackendError."""
+    def fail(self, why: str) -> None:
+        """wait() will raise it."""
+        self.done.set_exception(DistBackendError(f"[{self.what.split()[0]}] {why}"))
+
+    def wait(self, seconds: float) -> tuple[int, Any]:
+        """(who sent it, memory). Raises DistBackendError."""
         try:
-            return self.done.result(timeout.total_seconds())
+            return self.done.result(seconds)
         except FutureTimeoutError:
             self.taken = True
             raise DistBackendError(
-                f"[{self.what.split()[0]}] nothing came from rank "
-                f"{' or '.join(map(str, self.peers))} within {timeout.total_seconds():g} s; does "
-                "each process call it? A timeout= may be given to init_process_group"
+                f"[{self.what.split()[0]}] nothing from ranks {self.peers} within {seconds:g} s; "
+                "does each process call it?"
             ) from None
 
 
 class Mesh:
     """The connections of process `rank` to all the others, which meet in a store."""
 
-    def __init__(self, store: Store, rank: int, size: int, timeout: timedelta) -> None:
+    def __init__(self, store: Store, rank: int, size: int, seconds: float) -> None:
         self._lock = threading.Lock()
-        self._slots: dict[_Key, deque[Slot]] = {}
-        self._early: dict[_Key, deque[tuple[str, bytearray]]] = {}
-        self._gone: dict[int, str] = {}
-        self._sockets = _connect(store, rank, size, timeout)
+        # By the other process, group and number of the call.
+        self._slots: defaultdict[Any, deque[Slot]] = defaultdict(deque)
+        self._early: defaultdict[Any, deque[tuple[str, bytearray]]] = defaultdict(deque)
+        self._gone: set[int] = set()
+        self._sockets = _connect(store, rank, size, seconds)
         self._sending = {peer: threading.Lock() for peer in self._sockets}
-        for peer, sock in self._sockets.items():
-            threading.Thread(target=self._read, args=(peer, sock), daemon=True).start()
+        for peer in self._sockets:
+            threading.Thread(target=self._read, args=(peer,), daemon=True).start()
         _meshes.add(self)
 
     def send(self, peer: int, group: bytes, number: int, what: str, message: Any) -> None:
-        """Sends bytes. Raises DistBackendError where the other process has gone."""
-        header = _HEADER.pack(group, number, len(message), what.encode()[:40])
+        """Sends bytes. DistBackendError where the other process has gone."""
         try:
             with self._sending[peer]:
+                header = _HEADER.pack(group, number, len(message), what.encode())
                 self._sockets[peer].sendall(header)
                 self._sockets[peer].sendall(message)
         except OSError as error:
-            raise _gone(what, peer, str(error)) from None
+            text = f"[{what.split()[0]}] rank {peer} has gone ({error}); see its output"
+            raise DistBackendError(text) from None
 
     def post(self, group: bytes, number: int, slot: Slot) -> Slot:
         """The slot, which will be given the next such message, or has it."""
         with self._lock:
-            for peer in slot.peers:
-                key = (peer, group, number)
+            for key in [(peer, group, number) for peer in slot.peers]:
                 if early := self._early.get(key):
                     what, message = early.popleft()
                     if not early:
                         del self._early[key]
                     slot.taken = True
-                    slot.fill(peer, what, len(message), _copy_of(message))
-                    return slot
-            if all(peer in self._gone for peer in slot.peers):
-                peer = slot.peers[0]
-                slot.done.set_exception(_gone(slot.what, peer, self._gone[peer]))
-                return slot
-            for peer in slot.peers:
-                self._slots.setdefault((peer, group, number), deque()).append(slot)
+                    slot.fill(key[0], what, len(message), _copy_of(message))
+                    break
+                self._slots[key].append(slot)
+            else:
+                self._fail_lost([slot])
         return slot
 
-    def _claim(self, key: _Key) -> Slot | None:
-        slots = self._slots.get(key, deque())
+    def _claim(self, key: Any) -> Slot | None:
+        slots = self._slots.get(key)
         while slots:
             slot = slots.popleft()
             if not slots:
@@ -127,15 +120,14 @@ class Mesh:
                 return slot
         return None
 
-    def _read(self, peer: int, sock: socket.socket) -> None:
+    def _read(self, peer: int) -> None:
         def read(memory: memoryview) -> None:
             while memory:
-                if not (count := sock.recv_into(memory)):
-                    raise ConnectionError("it ended")
+                if not (count := self._sockets[peer].recv_into(memory)):
+                    raise ConnectionError
                 memory = memory[count:]
 
-        header = bytearray(_HEADER.size)
-        slot = None
+        header, slot = bytearray(_HEADER.size), None
         try:
             while True:
                 slot = None
@@ -144,30 +136,31 @@ class Mesh:
                 key, what = (peer, group, number), text.rstrip(b"\0").decode()
                 with self._lock:
                     slot = self._claim(key)
-                if slot:
-                    slot.fill(peer, what, size, read)
-                    continue
-                message = bytearray(size)
-                read(memoryview(message))
-                with self._lock:  # it may be waited for by now
-                    slot = self._claim(key)
-                    if slot is None:
-                        self._early.setdefault(key, deque()).append((what, message))
-                if slot:
-                    slot.fill(peer, what, size, _copy_of(message))
-        except (OSError, ValueError) as error:
-            self._lose(peer, str(error), slot)
+                take: Callable[[memoryview], None] = read
+                if slot is None:
+                    message = bytearray(size)
+                    read(memoryview(message))
+                    take = _copy_of(message)
+                    with self._lock:  # it may be waited for by now
+                        slot = self._claim(key)
+                        if slot is None:
+                            self._early[key].append((what, message))
+                if slot is not None:
+                    slot.fill(peer, what, size, take)
+        except (OSError, ValueError):
+            with self._lock:
+                self._gone.add(peer)
+                waiting = [s for key, all_ in self._slots.items() if key[0] == peer for s in all_]
+                if slot is not None and not slot.done.done():
+                    slot.taken, slot.peers = False, [peer]
+                    waiting.append(slot)
+                self._fail_lost(waiting)
 
-    def _lose(self, peer: int, why: str, slot: Slot | None) -> None:
-        with self._lock:
-            self._gone[peer] = why
-            lost = [slot] if slot and not slot.done.done() else []
-            for key in [key for key in self._slots if key[0] == peer]:
-                lost += [s for s in self._slots.pop(key) if not s.taken]
-            for slot in lost:
-                if all(other in self._gone for other in slot.peers):
-                    slot.taken = True
-                    slot.done.set_exception(_gone(slot.what, peer, why))
+    def _fail_lost(self, slots: list[Slot]) -> None:
+        for slot in slots:
+            if not slot.taken and self._gone.issuperset(slot.peers):
+                slot.taken = True
+                slot.fail(f"ranks {slot.peers} have gone; see their output")
 
     def close(self) -> None:
         """Ends the connections; what was sent before arrives."""
@@ -184,13 +177,7 @@ def _copy_of(message: bytearray) -> Callable[[memoryview], None]:
     return read
 
 
-def _gone(what: str, peer: int, why: str) -> DistBackendError:
-    return DistBackendError(
-        f"[{what.split()[0]}] rank {peer} has gone ({why}); the first error is in its output"
-    )
-
-
-_meshes: weakref.WeakSet[Mesh] = weakref.WeakSet()
+_meshes: WeakSet[Mesh] = WeakSet()
 
 
 def _close_in_child() -> None:
@@ -203,13 +190,10 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-def _connect(store: Store, rank: int, size: int, timeout: timedelta) -> dict[int, socket.socket]:
-    """Connections to all others: each process calls those of lower rank, and waits for the rest."""
-    host = store._here()
+def _connect(store: Store, rank: int, size: int, seconds: float) -> dict[int, socket.socket]:
+    """Each process calls those of lower rank, and waits for the rest."""
     sockets: dict[int, socket.socket] = {}
-    if size == 1:
-        return sockets
-    seconds = timeout.total_seconds()
+    host = store._here()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family, backlog=size) as server:
         server.settimeout(seconds)
@@ -221,15 +205,14 @@ def _connect(store: Store, rank: int, size: int, timeout: timedelta) -> dict[int
         while len(sockets) < size - 1:
             try:
                 sock, _ = server.accept()
-                sock.settimeout(seconds)
-                (peer,) = struct.unpack("<q", sock.recv(8, socket.MSG_WAITALL))
             except TimeoutError:
-                absent = sorted({*range(size)} - {rank, *sockets})
+                absent = {*range(size)} - {rank, *sockets}
                 raise DistNetworkError(
                     f"[init_process_group] ranks {absent} of {size} did not come within "
                     f"{seconds:g} s; do they run?"
                 ) from None
-            sockets[peer] = sock
+            sock.settimeout(seconds)
+            sockets[struct.unpack("<q", sock.recv(8, socket.MSG_WAITALL))[0]] = sock
     for sock in sockets.values():
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(None)

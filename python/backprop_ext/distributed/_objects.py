@@ -1,15 +1,11 @@
-"""Objects of any kind from process to process: pickled, so only among processes that are trusted.
-
-Source of the names: https://docs.pytorch.org/docs/stable/distributed.html
-"""
+"""Objects of any kind from process to process: pickled, so only among processes one trusts."""
 
 from __future__ import annotations
 
 import pickle
 from typing import Any
 
-from ._collectives import the_call
-from .distributed_c10d import Call, the_rank
+from .distributed_c10d import Call, the_call, the_rank
 
 __all__ = [
     "all_gather_object",
@@ -26,7 +22,7 @@ def _give(call: Call, rank: int, obj: Any) -> None:
 
 
 def _take(call: Call, rank: int | None) -> tuple[int, Any]:
-    source, data = call.post(rank, None).wait(call.group.timeout)
+    source, data = call.post(rank, None).wait(call.group.seconds)
     return source, pickle.loads(data)
 
 
@@ -35,11 +31,11 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
     if (call := the_call("all_gather_object", group)) is None:
         return
     data = pickle.dumps(obj, pickle.HIGHEST_PROTOCOL)
-    for rank in call.others():
+    for rank in call.others:
         call.send(rank, data)
-    for rank in call.others():
+    for rank in call.others:
         object_list[rank] = _take(call, rank)[1]
-    object_list[call.group.rank()] = pickle.loads(data)
+    object_list[call.me] = pickle.loads(data)
 
 
 def gather_object(
@@ -54,16 +50,16 @@ def gather_object(
         return
     dst = 0 if dst is None and group_dst is None else dst
     root = the_rank("gather_object", call.group, dst, group_dst)
-    here = root == call.group.rank()
+    here = root == call.me
     if here == (not object_gather_list):
         raise ValueError(
             f"[gather_object] object_gather_list is {'missing' if here else 'given'} in rank "
-            f"{call.group.rank()}; pass it in rank {root}, and only there"
+            f"{call.me}; pass it in rank {root}, and only there"
         )
     if not here:
         _give(call, root, obj)
         return
-    for rank in call.others():
+    for rank in call.others:
         object_gather_list[rank] = _take(call, rank)[1]  # type: ignore[index]
     object_gather_list[root] = obj  # type: ignore[index]
 
@@ -80,8 +76,8 @@ def broadcast_object_list(
         return
     src = 0 if src is None and group_src is None else src
     root = the_rank("broadcast_object_list", call.group, src, group_src)
-    if root == call.group.rank():
-        for rank in call.others():
+    if root == call.me:
+        for rank in call.others:
             _give(call, rank, object_list)
     else:
         _fill("broadcast_object_list", object_list, _take(call, root)[1])
@@ -108,13 +104,13 @@ def scatter_object_list(
         return
     src = 0 if src is None and group_src is None else src
     root = the_rank(op, call.group, src, group_src)
-    if root != call.group.rank():
+    if root != call.me:
         scatter_object_output_list[0] = _take(call, root)[1]
         return
     given = scatter_object_input_list or []
-    if len(given) != call.group.size():
-        raise ValueError(f"[{op}] {len(given)} objects; pass {call.group.size()}, one a rank")
-    for rank in call.others():
+    if len(given) != call.size:
+        raise ValueError(f"[{op}] {len(given)} objects; pass {call.size}, one a rank")
+    for rank in call.others:
         _give(call, rank, given[rank])
     scatter_object_output_list[0] = given[root]
 

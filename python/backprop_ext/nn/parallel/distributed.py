@@ -68,7 +68,6 @@ class DistributedDataParallel(Module):
         self.broadcast_buffers, self.static_graph = broadcast_buffers, static_graph
         self.find_unused_parameters = find_unused_parameters
         self.require_backward_grad_sync = self.require_forward_param_sync = True
-        self._joined: Any = None
         self._buffers_kept = [b for n, b in module.named_buffers() if n not in ignored]
         cap = 25.0 if bucket_cap_mb is None else bucket_cap_mb
         self.reducer = Buckets(self.process_group, trained, int(cap * 2**20))
@@ -76,18 +75,17 @@ class DistributedDataParallel(Module):
             same_everywhere(op, self.process_group, named)
             self._send([*named.values(), *self._buffers_kept])
 
-    def _send(self, tensors: list[Tensor], source: int = 0) -> None:
+    def _send(self, tensors: list[Tensor]) -> None:
         from ...distributed._buckets import broadcast_all
 
-        broadcast_all(self.process_group, tensors, source)
+        broadcast_all(self.process_group, tensors)
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         recorded = is_grad_enabled() and self.require_backward_grad_sync
         if recorded:
             self.reducer.require_finished()
-        source = self._joined.go_on() if self._joined and recorded else 0
         if self.broadcast_buffers and self.require_forward_param_sync and self._buffers_kept:
-            self._send(self._buffers_kept, source)
+            self._send(self._buffers_kept)
         outputs = self.module(*inputs, **kwargs)
         if recorded:
             by_graph = self.find_unused_parameters or self.static_graph
@@ -117,27 +115,6 @@ class DistributedDataParallel(Module):
         if self.reducer.hook is not None:
             raise RuntimeError("[register_comm_hook] there is one already; register it once")
         self.reducer.hook = lambda bucket: hook(state, bucket)
-
-    @contextlib.contextmanager
-    def join(
-        self,
-        divide_by_initial_world_size: bool = True,
-        enable: bool = True,
-        throw_on_early_termination: bool = False,
-    ) -> Iterator[None]:
-        """For unequal numbers of steps: who has done its own takes part in those of the others."""
-        if not enable:
-            yield
-            return
-        from ...distributed._buckets import Joined
-
-        self._joined = Joined(self, divide_by_initial_world_size, throw_on_early_termination)
-        try:
-            yield
-            self._joined.finish()
-        finally:
-            self._joined = None
-            self.reducer.divisor = self.process_group.size()
 
     def _set_static_graph(self) -> None:
         self.static_graph = True

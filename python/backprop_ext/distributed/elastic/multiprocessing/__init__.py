@@ -1,1 +1,1 @@
-"""What scripts take from PyTorch's launcher: multiprocessing.errors.record."""
+"""What scripts take from the launcher: multiprocessing.errors.record."""

@@ -1,1 +1,0 @@
-"""Hooks of communication for DistributedDataParallel, in ddp_comm_hooks."""
