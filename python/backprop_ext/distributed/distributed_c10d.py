@@ -308,7 +308,7 @@ def destroy_process_group(group: Any = None) -> None:
         raise AssertionError("[destroy_process_group] there is none; init_process_group() first")
     if found._worker is not None:
         found._worker.shutdown()
-    if found is GroupMember.WORLD:
+    if group is None or found is GroupMember.WORLD:
         found.mesh.close()
         GroupMember.WORLD = None
         _made.clear()

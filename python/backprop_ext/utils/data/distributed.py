@@ -32,10 +32,11 @@ class DistributedSampler(Sampler[int]):
         drop_last: bool = False,
     ) -> None:
         if num_replicas is None or rank is None:
-            from ...distributed.distributed_c10d import get_rank, get_world_size
+            from ...distributed.distributed_c10d import the_group
 
-            num_replicas = get_world_size() if num_replicas is None else num_replicas
-            rank = get_rank() if rank is None else rank
+            group = the_group("DistributedSampler")
+            num_replicas = group.size() if num_replicas is None else num_replicas
+            rank = group.rank() if rank is None else rank
         if rank >= num_replicas or rank < 0:
             raise ValueError(f"[DistributedSampler] rank {rank}; expected 0 to {num_replicas - 1}")
         self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
