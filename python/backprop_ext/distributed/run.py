@@ -27,28 +27,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("backprop_ext.distributed.run", description=__doc__)
 
     def option(name: str, help: str = "taken, and not used", **rest: Any) -> None:
-        spelled = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-        parser.add_argument(*spelled, help=help, **rest)
+        parser.add_argument(f"--{name}", f"--{name.replace('_', '-')}", help=help, **rest)
 
     option("nproc_per_node", "processes here: a number, auto or cpu", default="1")
     option("nnodes", "machines", default="1")
     option("node_rank", "which of them this is", type=int, default=0)
     option("standalone", "one machine, a free port", action="store_true")
-    option("master_addr", "where the machine of node_rank 0 is", default="127.0.0.1")
+    option("master_addr", "the machine of node_rank 0", default="127.0.0.1")
     option("master_port", "its port", type=int)
-    option("rdzv_endpoint", "host:port in place of these two", default="")
+    option("rdzv_endpoint", "host:port of it", default="")
     option("rdzv_id", "the name of the run", default="none")
     option("max_restarts", "how often all begin again", type=int, default=0)
-    option("monitor_interval", "seconds between two looks", type=float, default=0.1)
     option("no_python", "the script is a program", action="store_true")
-    parser.add_argument("-m", "--module", action="store_true", help="the script is a module")
-    parser.add_argument("--use_env", "--use-env", action="store_true", help="no --local-rank")
-    for name in ("rdzv_backend", "rdzv_conf", "start_method", "role", "log_dir", "local_addr"):
+    option("use_env", "launch: give no --local-rank", action="store_true")
+    for name in ("rdzv_backend", "rdzv_conf", "monitor_interval", "redirects", "tee", "log_dir"):
         option(name)
-    for short, name in (("-r", "--redirects"), ("-t", "--tee")):
-        parser.add_argument(short, name, help="taken, and not used")
-    parser.add_argument("training_script", help="the script")
-    parser.add_argument("training_script_args", nargs=argparse.REMAINDER, help="its arguments")
+    parser.add_argument("-m", "--module", action="store_true", help="the script is a module")
+    parser.add_argument("script")
+    parser.add_argument("args", nargs=argparse.REMAINDER)
     return parser
 
 
@@ -86,12 +82,12 @@ def main(args: list[str] | None = None, pass_rank: bool = False) -> None:
             rank = given.node_rank * local + i
             own = {"RANK": rank, "ROLE_RANK": rank, "LOCAL_RANK": i}
             own |= {"TORCHELASTIC_RESTART_COUNT": attempt} | shared
-            script = [given.training_script, *given.training_script_args]
+            script = [given.script, *given.args]
             if pass_rank and not given.use_env:
                 script.insert(1, f"--local-rank={i}")
             env = os.environ | {name: str(value) for name, value in own.items()}
             processes.append(subprocess.Popen([*command, *script], env=env))
-        if (failed := _wait(processes, given.monitor_interval)) is None:
+        if (failed := _wait(processes)) is None:
             return
         code = processes[failed].returncode
         how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
@@ -103,7 +99,7 @@ def main(args: list[str] | None = None, pass_rank: bool = False) -> None:
     sys.exit(1)
 
 
-def _wait(processes: list[subprocess.Popen[bytes]], interval: float) -> int | None:
+def _wait(processes: list[subprocess.Popen[bytes]]) -> int | None:
     """The place of the first that failed, after the end of all."""
     try:
         while True:
@@ -111,7 +107,7 @@ def _wait(processes: list[subprocess.Popen[bytes]], interval: float) -> int | No
             failed = [i for i, code in enumerate(codes) if code]
             if failed or None not in codes:
                 return failed[0] if failed else None
-            time.sleep(interval)
+            time.sleep(0.1)
     finally:
         for process in processes:
             if process.poll() is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import _core
-from ..._core import Tensor
-from ...autograd.function import Function
-from .. import ReduceOp
-from .. import _collectives as c
-from ..distributed_c10d import get_rank, get_world_size
+from .. import _core
+from .._core import Tensor
+from .._names import keep_also
+from ..autograd.function import Function
+from . import ReduceOp
+from . import _collectives as c
+from .distributed_c10d import get_rank, get_world_size
 
 __all__ = ["all_gather", "all_reduce"]
 
@@ -52,3 +53,6 @@ def all_reduce(tensor: Tensor, op: Any = ReduceOp.SUM, group: Any = None) -> Ten
 def all_gather(tensor: Tensor, group: Any = None) -> tuple[Tensor, ...]:
     """The tensors of all."""
     return tuple(_AllGather.apply(group, tensor).unbind(0))
+
+
+keep_also(globals(), {"functional": "all_gather all_reduce"})

@@ -1,1 +1,0 @@
-"""What scripts take from the launcher: multiprocessing.errors.record."""
