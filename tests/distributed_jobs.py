@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from datetime import timedelta
@@ -182,6 +183,9 @@ def trains(rank: int, size: int, path: str) -> None:
         DDP(nn.Linear(2 + rank, 1))
     with pytest.raises(RuntimeError, match="no parameter"):
         DDP(nn.ReLU())
+    twin = copy.deepcopy(DDP(net, find_unused_parameters=True))
+    twin(x).sum().backward()
+    assert twin.module.a.weight.grad is not net.a.weight.grad
     hooked = DDP(nn.Linear(2, 1, bias=False))
     hooked.register_comm_hook(3, lambda state, b: done(b.buffer() * 0 + state + b.index()))
     hooked(bx.ones(1, 2)).sum().backward()

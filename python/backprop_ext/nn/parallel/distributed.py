@@ -47,7 +47,7 @@ class DistributedDataParallel(Module):
         device_mesh: Any = None,
         skip_all_reduce_unused_params: bool = False,
     ) -> None:
-        from ...distributed._buckets import Buckets, same_everywhere
+        from ...distributed._buckets import same_everywhere
         from ...distributed.distributed_c10d import the_group
 
         super().__init__()
@@ -60,8 +60,8 @@ class DistributedDataParallel(Module):
             )
         ignored = {*getattr(module, "_ddp_params_and_buffers_to_ignore", ())}
         named = {n: p for n, p in module.named_parameters() if n not in ignored}
-        trained = [p for p in named.values() if p.requires_grad]
-        if not trained:
+        self._trained = [p for p in named.values() if p.requires_grad]
+        if not self._trained:
             raise RuntimeError(f"[{op}] no parameter requires grad; use the module itself")
         self.module = module
         self.dim, self.device_ids, self.output_device = dim, None, None
@@ -69,11 +69,26 @@ class DistributedDataParallel(Module):
         self.find_unused_parameters = find_unused_parameters
         self.require_backward_grad_sync = self.require_forward_param_sync = True
         self._buffers_kept = [b for n, b in module.named_buffers() if n not in ignored]
-        cap = 25.0 if bucket_cap_mb is None else bucket_cap_mb
-        self.reducer = Buckets(self.process_group, trained, int(cap * 2**20))
+        self.bucket_bytes_cap = int((25.0 if bucket_cap_mb is None else bucket_cap_mb) * 2**20)
+        self._watch()
         if init_sync:
             same_everywhere(op, self.process_group, named)
             self._send([*named.values(), *self._buffers_kept])
+
+    def _watch(self) -> None:
+        from ...distributed._buckets import Buckets
+
+        self.reducer = Buckets(self.process_group, self._trained, self.bucket_bytes_cap)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k not in ("process_group", "reducer")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from ...distributed.distributed_c10d import the_group
+
+        super().__setstate__(state)
+        self.process_group = the_group("DistributedDataParallel")
+        self._watch()
 
     def _send(self, tensors: list[Tensor]) -> None:
         from ...distributed._buckets import broadcast_all
