@@ -90,6 +90,8 @@ class Mesh:
                 self._sockets[peer].sendall(header)
                 self._sockets[peer].sendall(message)
         except OSError as error:
+            with contextlib.suppress(OSError):  # half of a message may have left
+                self._sockets[peer].shutdown(socket.SHUT_RDWR)
             text = f"[{what.split()[0]}] rank {peer} has gone ({error}); see its output"
             raise DistBackendError(text) from None
 
@@ -216,5 +218,6 @@ def _connect(store: Store, rank: int, size: int, seconds: float) -> dict[int, so
     for sock in sockets.values():
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(None)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(seconds), 0))
+        limit = struct.pack("ll", max(1, int(seconds)), 0)  # 0 is for ever
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     return sockets
