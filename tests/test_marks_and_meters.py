@@ -138,7 +138,7 @@ def test_marks_leave_functions_as_they_are() -> None:
         (lambda: sdpa_kernel("math").__enter__(), AssertionError, "SDPBackend"),  # type: ignore[arg-type]
         (lambda: profiler.schedule(wait=1, warmup=0, active=0), AssertionError, "from 1"),
         (lambda: bx.autograd.Function()(1), RuntimeError, r"Function.apply\(...\)"),
-        (lambda: nn.parallel.DistributedDataParallel(nn.ReLU()), ValueError, "the module itself"),
+        (lambda: nn.parallel.DistributedDataParallel(nn.ReLU()), ValueError, "there is no group"),
         (lambda: bx.cuda.FloatTensor(2), TypeError, "use torch.FloatTensor"),
         (lambda: multiprocessing.set_sharing_strategy("x"), AssertionError, "'x'"),
         (lambda: bx.func.functionalize(same, remove="all"), RuntimeError, "mutations_and_views"),
@@ -382,7 +382,7 @@ def test_spawn_runs_a_function_in_processes() -> None:
     answers = multiprocessing.get_context("fork").Queue()
     multiprocessing.spawn(greet, (answers,), nprocs=2, start_method="fork")
     assert sorted(answers.get() for _ in range(2)) == [0, 1]
-    with pytest.raises(RuntimeError, match=r"\[2\] of 3"):
+    with pytest.raises(multiprocessing.ProcessExitedException, match=r"process 2 .* exit code 3"):
         multiprocessing.spawn(greet, (answers,), nprocs=3, start_method="fork")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ... import _core
 from ..._checks import the_tensor
+from ...autograd.grad_mode import no_grad
 from .. import functional as F
 from .normalization import _Affine
 
@@ -156,7 +158,7 @@ class BatchNorm3d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """BatchNorm of two to five dimensions, over the processes that train: here there is one.
+    """BatchNorm of two to five dimensions, with the moments of the batches of all processes.
 
     Source: PyTorch's torch.nn.SyncBatchNorm.
     """
@@ -179,19 +181,49 @@ class SyncBatchNorm(_BatchNorm):
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
+        self.process_group = process_group
+
+    def forward(self, input: Tensor) -> Tensor:
+        from ... import distributed
+
+        group = self.process_group or distributed.GroupMember.WORLD
+        by_batch = self.training or (self.running_mean is None and self.running_var is None)
+        if group is None or group.size() == 1 or not by_batch:
+            return super().forward(input)
+        self._check(input)
+        sum_all = partial(distributed.nn.all_reduce, group=group)
+        dims, shape = [0, *range(2, input.ndim)], [-1] + [1] * (input.ndim - 2)
+        count = sum_all(_core.tensor([float(input.numel() // input.shape[1])], dtype=input.dtype))
+        mean = sum_all(input.sum(dims)) / count
+        centred = input - mean.view(shape)
+        variance = sum_all((centred * centred).sum(dims)) / count
+        if self.training and self.running_mean is not None and self.running_var is not None:
+            with no_grad():
+                self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+                step = self.momentum
+                if step is None:
+                    step = 1.0 / float(self.num_batches_tracked)  # type: ignore[arg-type]
+                self.running_mean.lerp_(mean, step)
+                self.running_var.lerp_(variance * (count / (count - 1)), step)
+        y = centred * (variance + self.eps).rsqrt().view(shape)
+        if self.weight is not None:
+            y = y * self.weight.view(shape)
+        return y if self.bias is None else y + self.bias.view(shape)  # type: ignore[no-any-return]
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:
         """The module with such layers in the place of BatchNorm; their tensors stay the same."""
         if isinstance(module, _BatchNorm):
-            layer = cls(module.num_features, module.eps, module.momentum, False, False)
+            layer = cls(
+                module.num_features, module.eps, module.momentum, False, False, process_group
+            )
             for name in ("affine", "track_running_stats", "training"):
                 setattr(layer, name, getattr(module, name))
             for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
                 setattr(layer, name, getattr(module, name))
             return layer
         for name, child in module.named_children():
-            module.add_module(name, cls.convert_sync_batchnorm(child))
+            module.add_module(name, cls.convert_sync_batchnorm(child, process_group))
         return module
 
 

@@ -17,8 +17,8 @@ class DistributedSampler(Sampler[int]):
     """The samples rank, rank + num_replicas, ... of an order that all processes share.
 
     The order is shuffled by seed + epoch, and filled up from its front, or cut for drop_last, so
-    that all shares are equal. num_replicas and rank are needed: no processes are known here.
-    Raises RuntimeError without them, ValueError for a rank beyond num_replicas.
+    that all shares are equal. num_replicas and rank are those of the group of all processes.
+    Raises ValueError without one, and for a rank beyond num_replicas.
     Source: PyTorch's torch.utils.data.distributed.DistributedSampler.
     """
 
@@ -32,10 +32,11 @@ class DistributedSampler(Sampler[int]):
         drop_last: bool = False,
     ) -> None:
         if num_replicas is None or rank is None:
-            raise ValueError(
-                f"[DistributedSampler] num_replicas={num_replicas}, rank={rank}: there are no "
-                "other processes to ask; pass both"
-            )
+            from ...distributed.distributed_c10d import the_group
+
+            group = the_group("DistributedSampler")
+            num_replicas = group.size() if num_replicas is None else num_replicas
+            rank = group.rank() if rank is None else rank
         if rank >= num_replicas or rank < 0:
             raise ValueError(f"[DistributedSampler] rank {rank}; expected 0 to {num_replicas - 1}")
         self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank

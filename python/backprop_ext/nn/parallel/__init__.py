@@ -1,11 +1,11 @@
-"""Wrappers for several GPUs, as they are without one."""
+"""Wrappers for several GPUs, as they are without one, and for several processes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .._names import keep_also, missing_from
-from .modules.module import Module
+from ..._names import keep_also, missing_from
+from ..modules.module import Module
 
 __all__ = [
     "DataParallel",
@@ -17,7 +17,11 @@ __all__ = [
     "scatter",
 ]
 
-__getattr__ = missing_from("torch.nn.parallel", globals())
+__getattr__ = missing_from(
+    "torch.nn.parallel",
+    globals(),
+    {"DistributedDataParallel": ".distributed", "distributed": ".distributed"},
+)
 
 
 class DataParallel(Module):
@@ -36,15 +40,6 @@ class DataParallel(Module):
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         return self.module(*inputs, **kwargs)
-
-
-class DistributedDataParallel(Module):
-    """Raises ValueError, as PyTorch does where no group of processes was set up: there is none."""
-
-    def __init__(self, module: Module, *args: Any, **options: Any) -> None:
-        raise ValueError(
-            "[DistributedDataParallel] there is no group of processes; use the module itself"
-        )
 
 
 def data_parallel(
