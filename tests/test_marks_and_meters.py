@@ -164,7 +164,7 @@ def test_marks_for_a_compiler_change_nothing() -> None:
     assert bx.amp.custom_bwd(same) is same
 
 
-def test_blocks_are_timed_with_those_inside_them(tmp_path: Any) -> None:
+def test_blocks_and_operations_are_timed_with_those_inside_them(tmp_path: Any) -> None:
     @profiler.record_function("inner")
     def work() -> None:
         bx.ones(10).sum()
@@ -175,21 +175,49 @@ def test_blocks_are_timed_with_those_inside_them(tmp_path: Any) -> None:
         work()
     found = {event.key: event for event in prof.key_averages()}
     assert {key: event.count for key, event in found.items()} == {
-        "inner": 2, "outer": 1, "profile": 1,
+        "outer": 1, "inner": 2, "aten::ones": 2, "aten::sum": 2,
     }  # fmt: skip
     outer, inner = found["outer"], found["inner"]
     assert 0 < inner.cpu_time < inner.cpu_time_total < outer.cpu_time_total
     assert outer.self_cpu_time_total == pytest.approx(outer.cpu_time_total - inner.cpu_time_total)
-    whole = found["profile"].cpu_time_total
-    assert prof.key_averages().self_cpu_time_total == pytest.approx(whole)
+    operations = found["aten::ones"].cpu_time_total + found["aten::sum"].cpu_time_total
+    assert inner.self_cpu_time_total == pytest.approx(inner.cpu_time_total - operations)
+    assert prof.key_averages().self_cpu_time_total == pytest.approx(outer.cpu_time_total)
     table = prof.key_averages().table(sort_by="cpu_time_total", row_limit=2)
-    assert [line.split()[0] for line in table.split("\n")[3:5]] == ["profile", "outer"]
+    assert [line.split()[0] for line in table.split("\n")[3:5]] == ["outer", "inner"]
     prof.export_chrome_trace(str(tmp_path / "trace.json"))
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
-    assert [event["name"] for event in events] == ["inner", "inner", "outer", "profile"]
+    once = ["aten::ones", "aten::sum", "inner"]
+    assert [event["name"] for event in events] == [*once, *once, "outer"]
     with bx.autograd.profiler.profile(enabled=False) as off:
         work()
     assert off.total_average().count == 0
+
+
+def test_a_training_step_is_timed_by_its_operations() -> None:
+    net, x = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), bx.ones(3, 4)
+    optimizer = bx.optim.SGD(net.parameters(), 0.1)
+    with profiler.profile(record_shapes=True) as prof:
+        loss = (net(x) + 1)[0].sum()
+        loss.backward()
+        optimizer.step()
+    counts = {event.key: event.count for event in prof.key_averages()}
+    node = "autograd::engine::evaluate_function: "
+    assert counts.pop("aten::ones_like", 1) == 1
+    assert counts == {
+        "aten::linear": 2, "aten::relu": 1, "aten::add": 1, "aten::index": 1, "aten::sum": 1,
+        f"{node}AddmmBackward0": 2, f"{node}ReluBackward0": 1, f"{node}AddBackward0": 1,
+        f"{node}SelectBackward0": 1, f"{node}SumBackward0": 1, "Optimizer.step#SGD.step": 1,
+    }  # fmt: skip
+    by_shape = prof.key_averages(group_by_input_shape=True)
+    shapes = [event.input_shapes for event in by_shape if event.key == "aten::linear"]
+    assert shapes == [[[3, 4], [8, 4], [8]], [[3, 8], [2, 8], [2]]]
+    assert "Input Shapes" in by_shape.table()
+    assert prof.key_averages()[0].cpu_time_str[-1] == "s"
+    before = len(prof.events())
+    (net(x).sum() + loss.detach()).backward()
+    optimizer.step()
+    assert len(prof.events()) == before
 
 
 def test_a_profile_follows_its_schedule(tmp_path: Any) -> None:

@@ -1,6 +1,6 @@
-"""Wall-clock times of marked blocks, over the steps of a schedule.
+"""Wall-clock times of operations and of marked blocks, over the steps of a schedule.
 
-Blocks are marked by record_function; see `autograd.profiler` for what is timed and what is not.
+See `autograd.profiler` for what is timed and what is not.
 Source of the names: https://docs.pytorch.org/docs/stable/profiler.html
 """
 
@@ -85,10 +85,10 @@ def schedule(
 
 
 class profile(_blocks.profile):  # noqa: N801 (PyTorch's name)
-    """A context that records the blocks of record_function in it, by the steps of a schedule.
+    """A context that records operations and marked blocks in it, by the steps of a schedule.
 
     on_trace_ready(profile) is called after the last active step of each cycle, or at the end where
-    there is no schedule. activities, record_shapes and other options of PyTorch's are accepted.
+    there is no schedule. activities and other options of PyTorch's are accepted.
     """
 
     def __init__(
@@ -97,9 +97,10 @@ class profile(_blocks.profile):  # noqa: N801 (PyTorch's name)
         activities: Iterable[ProfilerActivity] | None = None,
         schedule: Callable[[int], ProfilerAction] | None = None,
         on_trace_ready: Callable[[profile], Any] | None = None,
+        record_shapes: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(record_shapes=record_shapes)
         self.schedule, self.on_trace_ready = schedule, on_trace_ready
         self.step_num = 0
         self._finished = EventList()
@@ -145,12 +146,12 @@ class profile(_blocks.profile):  # noqa: N801 (PyTorch's name)
             self.on_trace_ready(self)
 
     def events(self) -> EventList:
-        """The blocks of the cycle that was finished last, or of the one that runs."""
+        """The events of the cycle that was finished last, or of the one that runs."""
         return self._finished or self.function_events
 
-    def key_averages(self, *args: Any, **options: Any) -> EventList:
-        """The mean of each name in `events`."""
-        return self.events().key_averages()
+    def key_averages(self, group_by_input_shape: bool = False, *args: Any, **options: Any) -> Any:
+        """The mean of each name (and input shapes) in `events`."""
+        return self.events().key_averages(group_by_input_shape)
 
     def export_chrome_trace(self, path: str) -> None:
         """Write `events` for chrome://tracing or ui.perfetto.dev."""

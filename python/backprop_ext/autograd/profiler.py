@@ -1,34 +1,69 @@
-"""Wall-clock times of marked blocks.
+"""Wall-clock times of operations and of marked blocks.
 
     with profile() as prof:
         with record_function("forward"):
             model(x)
     print(prof.key_averages().table())
 
-What is not marked is not timed apart: operations are launched without a record of each, and only
-record_function and the profile itself are events here. Times are microseconds.
+An event is a call of an operation, under PyTorch's name for it as "aten::linear" (one here may be
+several there), the backward of one, an optimizer's step, or a block of record_function; what a
+captured step replays is none. Operations of other threads are not seen. Times are microseconds.
 Source of the names: https://docs.pytorch.org/docs/stable/profiler.html
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import ContextDecorator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
+
+from ..overrides import TorchFunctionMode
 
 __all__ = ["EventList", "FunctionEvent", "FunctionEventAvg", "profile", "record_function"]
 
 
-@dataclass
-class FunctionEvent:
-    """One block: when it began, how long it took, and how much of that in blocks inside it."""
+def _time(us: float) -> str:
+    scale, unit = (1e6, "s") if us >= 1e6 else (1e3, "ms") if us >= 1e3 else (1.0, "us")
+    return f"{us / scale:.3f}{unit}"
+
+
+class _Times:
+    """What an event and the mean of several have in common."""
+
+    cpu_time_total: float
+    self_cpu_time_total: float
+    cpu_time: float
+    device_time = device_time_total = self_device_time_total = 0.0
+
+    @property
+    def cpu_time_str(self) -> str:
+        """cpu_time with its unit."""
+        return _time(self.cpu_time)
+
+    @property
+    def cpu_time_total_str(self) -> str:
+        """cpu_time_total with its unit."""
+        return _time(self.cpu_time_total)
+
+    @property
+    def self_cpu_time_total_str(self) -> str:
+        """self_cpu_time_total with its unit."""
+        return _time(self.self_cpu_time_total)
+
+
+@dataclass(eq=False)
+class FunctionEvent(_Times):
+    """One event: when it began, how long it took, and how much of that in events inside it."""
 
     name: str
     start: float
     cpu_time_total: float = 0.0
     inside: float = 0.0
+    input_shapes: list[list[int]] = field(default_factory=list)
+    count = 1
 
     @property
     def key(self) -> str:
@@ -37,33 +72,39 @@ class FunctionEvent:
 
     @property
     def self_cpu_time_total(self) -> float:
-        """The time outside of blocks inside it."""
+        """The time outside of events inside it."""
         return self.cpu_time_total - self.inside
 
+    @property
+    def cpu_time(self) -> float:
+        """cpu_time_total."""
+        return self.cpu_time_total
 
-@dataclass
-class FunctionEventAvg:
-    """The blocks of one name: how many, and their times together."""
+
+@dataclass(eq=False)
+class FunctionEventAvg(_Times):
+    """The events of one name: how many, and their times together."""
 
     key: str
     count: int = 0
     cpu_time_total: float = 0.0
     self_cpu_time_total: float = 0.0
+    input_shapes: list[list[int]] = field(default_factory=list)
 
     @property
     def cpu_time(self) -> float:
-        """The mean time of a block."""
+        """The mean time of an event."""
         return self.cpu_time_total / max(1, self.count)
 
     def add(self, event: Any) -> FunctionEventAvg:
         """Count an event, or such a mean, too."""
-        self.count += getattr(event, "count", 1)
+        self.count += event.count
         self.cpu_time_total += event.cpu_time_total
         self.self_cpu_time_total += event.self_cpu_time_total
         return self
 
 
-_COLUMNS = ("Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg", "# Calls")
+_COLUMNS = ["Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg"]
 
 
 class EventList(list[Any]):
@@ -74,11 +115,13 @@ class EventList(list[Any]):
         """The time of all."""
         return float(sum(event.self_cpu_time_total for event in self))
 
-    def key_averages(self, *args: Any, **options: Any) -> EventList:
-        """The mean of each name, in the order of their first block."""
-        found: dict[str, FunctionEventAvg] = {}
-        for event in self:
-            found.setdefault(event.key, FunctionEventAvg(event.key)).add(event)
+    def key_averages(self, group_by_input_shape: bool = False, *args: Any, **options: Any) -> Any:
+        """The mean of each name (and input shapes), in the order of their first event."""
+        found: dict[Any, FunctionEventAvg] = {}
+        for event in sorted(self, key=lambda event: event.start):
+            shapes = event.input_shapes if group_by_input_shape else []
+            kind = (event.key, str(shapes))
+            found.setdefault(kind, FunctionEventAvg(event.key, input_shapes=shapes)).add(event)
         return EventList(found.values())
 
     def total_average(self) -> FunctionEventAvg:
@@ -90,12 +133,13 @@ class EventList(list[Any]):
 
     def table(self, sort_by: str | None = None, row_limit: int = 100, **options: Any) -> str:
         """Text: a row for each event, the greatest `sort_by` first (an attribute, without cuda)."""
-        rows = [FunctionEventAvg(event.key).add(event) for event in self]
+        rows = [FunctionEventAvg(e.key, input_shapes=e.input_shapes).add(e) for e in self]
         if sort_by is not None:
             rows.sort(key=lambda row: getattr(row, sort_by, 0.0), reverse=True)
         whole = self.self_cpu_time_total or 1.0
-        lines = [_COLUMNS] + [
-            (
+        shapes = any(row.input_shapes for row in rows)
+        lines = [[*_COLUMNS, "# of Calls", *["Input Shapes"] * shapes]] + [
+            [
                 row.key,
                 f"{100 * row.self_cpu_time_total / whole:.2f}%",
                 _time(row.self_cpu_time_total),
@@ -103,7 +147,8 @@ class EventList(list[Any]):
                 _time(row.cpu_time_total),
                 _time(row.cpu_time),
                 str(row.count),
-            )
+                *[str(row.input_shapes)] * shapes,
+            ]
             for row in (rows if row_limit < 0 else rows[:row_limit])
         ]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -125,13 +170,15 @@ class EventList(list[Any]):
             json.dump({"traceEvents": events}, file)
 
 
-def _time(us: float) -> str:
-    scale, unit = (1e6, "s") if us >= 1e6 else (1e3, "ms") if us >= 1e3 else (1.0, "us")
-    return f"{us / scale:.3f}{unit}"
+class _Open(threading.local):
+    """The events of this thread that have begun, the innermost last."""
+
+    def __init__(self) -> None:
+        self.events: list[FunctionEvent] = []
 
 
 _listening: list[profile] = []
-_open: list[FunctionEvent] = []
+_open = _Open()
 
 
 class record_function(ContextDecorator):  # noqa: N801 (PyTorch's name)
@@ -139,45 +186,110 @@ class record_function(ContextDecorator):  # noqa: N801 (PyTorch's name)
 
     def __init__(self, name: str, args: str | None = None) -> None:
         self.name, self.args = name, args
+        self._shapes: list[list[int]] = []
 
     def __enter__(self) -> record_function:
-        _open.append(FunctionEvent(self.name, 1e6 * perf_counter()))
+        self._event = FunctionEvent(self.name, 1e6 * perf_counter(), input_shapes=self._shapes)
+        _open.events.append(self._event)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        event = _open.pop()
+        event = self._event
+        if event not in _open.events:
+            return
         event.cpu_time_total = 1e6 * perf_counter() - event.start
-        if _open:
-            _open[-1].inside += event.cpu_time_total
+        while _open.events.pop() is not event:
+            pass  # one whose end an error left out
+        if _open.events:
+            _open.events[-1].inside += event.cpu_time_total
         for profiler in _listening:
             profiler.function_events.append(event)
 
 
+_NAMES = {"__getitem__": "index", "__setitem__": "index_put_"}
+
+
+class _Calls(TorchFunctionMode):
+    """Each operation as a block, and its node's backward as another."""
+
+    def __init__(self, record_shapes: bool) -> None:
+        super().__init__()
+        self._record_shapes = record_shapes
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "__get__")
+        if name == "__get__":
+            return func(*args, **(kwargs or {}))
+        block = record_function(f"aten::{_NAMES.get(name, name.strip('_'))}")
+        if self._record_shapes:
+            block._shapes = [list(getattr(value, "shape", ())) for value in args]
+        with block:
+            result = func(*args, **(kwargs or {}))
+        self._follow(result)
+        return result
+
+    def _follow(self, result: Any) -> None:
+        for value in result if isinstance(result, (tuple, list)) else [result]:
+            node = getattr(value, "grad_fn", None)
+            if node is None or node.metadata.get("profiled"):
+                continue
+            node.metadata["profiled"] = True
+            block = record_function(f"autograd::engine::evaluate_function: {node.name()}")
+            node.register_prehook(lambda grads, block=block: block.__enter__() and None)
+            node.register_hook(lambda ins, outs, block=block: block.__exit__())
+
+
+def _follow_optimizers() -> list[Any]:
+    """Hooks that make each step of an optimizer a block; to be removed."""
+    from ..optim import optimizer
+
+    blocks: dict[int, record_function] = {}
+
+    def begin(which: Any, args: Any, kwargs: Any) -> None:
+        name = f"Optimizer.step#{type(which).__name__}.step"
+        blocks[id(which)] = record_function(name).__enter__()
+
+    def end(which: Any, args: Any, kwargs: Any) -> None:
+        blocks.pop(id(which)).__exit__()
+
+    return [
+        optimizer.register_optimizer_step_pre_hook(begin),
+        optimizer.register_optimizer_step_post_hook(end),
+    ]
+
+
 class profile:  # noqa: N801 (PyTorch's name)
-    """A context that records the blocks of record_function in it, and itself as "profile".
+    """A context that records the operations, and the blocks of record_function, in it.
 
     enabled=False records nothing; the other options of PyTorch's are accepted.
     """
 
-    def __init__(self, enabled: bool = True, **options: Any) -> None:
-        self.enabled = enabled
+    def __init__(
+        self, enabled: bool = True, *, record_shapes: bool = False, **options: Any
+    ) -> None:
+        self.enabled, self.record_shapes = enabled, record_shapes
         self.function_events = EventList()
 
     def __enter__(self) -> Any:
         if self.enabled:
-            self._whole = record_function("profile")
+            if not _listening:
+                self._hooks = _follow_optimizers()
+                self._calls = _Calls(self.record_shapes)
+                self._calls.__enter__()
             _listening.append(self)
-            self._whole.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self.enabled:
-            self._whole.__exit__()
             _listening.remove(self)
+            if not _listening:
+                self._calls.__exit__(*exception)
+                for hook in self._hooks:
+                    hook.remove()
 
-    def key_averages(self, *args: Any, **options: Any) -> EventList:
+    def key_averages(self, group_by_input_shape: bool = False, *args: Any, **options: Any) -> Any:
         """The mean of each name."""
-        return self.function_events.key_averages()
+        return self.function_events.key_averages(group_by_input_shape)
 
     def table(self, *args: Any, **options: Any) -> str:
         """The events as text, see EventList.table."""
