@@ -360,3 +360,14 @@ def test_images_of_whole_numbers_are_convolved(kind: str) -> None:
 def test_sampled_images_are_contiguous() -> None:
     x = bx.randn(2, 3, 4, 4)
     assert F.grid_sample(x, bx.zeros(2, 3, 3, 2), align_corners=False).is_contiguous()
+
+
+def test_grids_of_nearest_and_without_a_place() -> None:
+    x = bx.arange(4.0).reshape(1, 1, 2, 2)
+    grid = bx.zeros(1, 1, 2, 2, requires_grad=True)
+    y = F.grid_sample(x, grid, mode="nearest", align_corners=False)
+    assert bx.autograd.grad(y.sum(), grid)[0].tolist() == bx.zeros(1, 1, 2, 2).tolist()
+    nowhere = bx.full((1, 1, 1, 2), float("nan"))
+    for mode in ("nearest", "bilinear"):
+        for padding in ("border", "reflection"):
+            assert F.grid_sample(x, nowhere, mode, padding, align_corners=False).item() == 0.0

@@ -245,3 +245,23 @@ def test_step_hooks_are_given_the_optimizer_among_the_arguments() -> None:
     optimizer.register_step_pre_hook(lambda o, args, kwargs: ((args[0], lambda: 7), {}))
     assert optimizer.step() == 7
     assert len(seen[1][0]) == 2
+
+
+def test_nadam_goes_on_in_bfloat16() -> None:
+    p = bx.nn.Parameter(bx.ones(2, dtype=bx.bfloat16))
+    p.grad = bx.ones_like(p)
+    first = bx.optim.NAdam([p])
+    first.step()
+    again = bx.optim.NAdam([p])
+    again.load_state_dict(first.state_dict())
+    again.step()
+    assert (again.state[p]["mu_product"].dtype, again.state[p]["step"]) == (bx.bfloat16, 2)
+
+
+def test_adafactor_takes_narrow_types() -> None:
+    for dtype in (bx.bfloat16, bx.float16):
+        p = bx.nn.Parameter(bx.ones(2, 3, dtype=dtype))
+        p.grad = bx.ones_like(p)
+        bx.optim.Adafactor([p]).step()
+        assert p.dtype == dtype
+        assert p.flatten().tolist() == pytest.approx([0.99] * 6, abs=4e-3)
