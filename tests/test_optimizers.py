@@ -265,3 +265,14 @@ def test_adafactor_takes_narrow_types() -> None:
         bx.optim.Adafactor([p]).step()
         assert p.dtype == dtype
         assert p.flatten().tolist() == pytest.approx([0.99] * 6, abs=4e-3)
+
+
+def test_real_numbers_of_complex_parameters_stay_real() -> None:
+    for kind in (bx.optim.NAdam, bx.optim.ASGD):
+        p = bx.nn.Parameter(bx.ones(2, dtype=bx.complex64))
+        p.grad = bx.ones_like(p)
+        first, again = kind([p]), kind([p])
+        first.step()
+        again.load_state_dict(first.state_dict())
+        again.step()
+        assert {t.dtype for t in again.state[p].values()} == {bx.float32, bx.complex64}

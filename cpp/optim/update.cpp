@@ -127,8 +127,7 @@ void check_state(const UpdateRule& rule, const UpdateItem& item) {
   for (size_t k = 0; k < rule.slots.size(); ++k)
     if (item.slots[k].defined()) check_like(rule, rule.slots[k].name, item.slots[k], item.param);
   for (size_t k = 0; k < rule.counters.size(); ++k)
-    if (const Tensor& t = item.counters[k];
-        t.numel() != 1 || !is_floating(t.dtype()))
+    if (const Tensor& t = item.counters[k]; t.numel() != 1 || !is_floating(t.dtype()))
       fail_runtime(rule.name, rule.counters[k].name, " has shape ", t.shape(), " and type ",
                    name_of(t.dtype()), "; it must be one floating-point number");
 }

@@ -115,6 +115,8 @@ def load_own(
         lazy = hasattr(value, "materialize") or (
             value.shape == (0,) and hasattr(module, "has_uninitialized_params")
         )
+        if isinstance(new, Tensor) and not lazy and value.ndim == 0 and new.ndim == 1:
+            new = new[0]  # as PyTorch 0.3 saved a number
         if not isinstance(new, Tensor):
             faults.append(
                 f'While copying the parameter named "{key}", expected torch.Tensor from checkpoint '
