@@ -167,3 +167,15 @@ def test_the_settings_of_a_scaler_are_read_and_set() -> None:
     other = bx.amp.GradScaler("cpu")
     other.load_state_dict(scaler.state_dict())
     assert other.get_growth_factor() == 3.0
+
+
+def test_products_of_all_kinds_are_narrow_in_a_block() -> None:
+    x, series = bx.ones(3, 3), bx.ones(4, 1, 3)
+    with bx.autocast("cpu", dtype=bx.bfloat16):
+        found = [
+            bx.inner(x, x), bx.tensordot(x, x, 1), bx.linalg.multi_dot([x, x]),
+            bx.matrix_power(x, 2), bx.nn.PReLU()(x), bx.nn.RNN(3, 2)(series)[0],
+            bx.nn.LSTM(3, 2)(series)[0], bx.nn.RNNCell(3, 2)(x),
+        ]  # fmt: skip
+        assert {t.dtype for t in found} == {bx.bfloat16}
+        assert bx.nn.GRU(3, 2)(series)[0].dtype == bx.float32  # as in PyTorch

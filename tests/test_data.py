@@ -403,3 +403,8 @@ def test_generator_survives_copies() -> None:
         h = bx.Generator()
         h.set_state(g.get_state())
         assert bx.randn(20, generator=again).tolist() == bx.randn(20, generator=h).tolist()
+
+
+def test_a_context_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match="zz"):
+        DataLoader([1, 2], num_workers=1, multiprocessing_context="zz")

@@ -650,3 +650,11 @@ def test_the_import_is_put_off_until_it_is_asked_for() -> None:
         "from backprop_ext.distributions.categorical import Categorical"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_exponential_families() -> None:
+    for kind in ("Normal", "Gamma", "Chi2", "Beta", "Bernoulli", "Poisson", "Wishart"):
+        assert issubclass(getattr(dist, kind), dist.ExponentialFamily)
+    assert not issubclass(dist.Laplace, dist.ExponentialFamily)
+    with pytest.raises(NotImplementedError):
+        dist.Poisson(torch.tensor(2.0)).entropy()

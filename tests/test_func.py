@@ -319,3 +319,8 @@ def test_jacobian_in_forward_mode() -> None:
         jacobian(bx.square, x, strategy="forward-mode")
     with pytest.raises(RuntimeError):
         jacobian(bx.square, x, strict=True, **forward)
+
+
+def test_a_function_that_returns_nothing_has_no_results_to_stack() -> None:
+    with pytest.raises(ValueError, match="NoneType"):
+        func.vmap(lambda x: None)(bx.ones(2))

@@ -242,3 +242,13 @@ def test_backward_hooks_do_not_see_into_a_dict() -> None:
     y.sum().backward()
     assert x.grad.tolist() == [2.0, 2.0]
     assert not seen
+
+
+def test_what_a_hook_and_grad_hand_out_may_be_written_to() -> None:
+    x = bx.ones(2, 3, requires_grad=True)
+    (given,) = bx.autograd.grad(x.mean(), x)
+    assert (given.stride(), given.mul_(6).tolist()) == ((3, 1), [[1.0] * 3] * 2)
+    y = x * 1
+    y.register_hook(lambda g: g.mul_(2))
+    y.mean(0).sum().backward()
+    assert x.grad.tolist() == [[1.0] * 3] * 2

@@ -410,3 +410,14 @@ def test_a_lazy_module_of_ones_own() -> None:
 
     with pytest.raises(RuntimeError, match=r"\[Forgetful\] a parameter still has no shape"):
         Forgetful()(x)
+
+
+def test_grids_of_nearest_and_without_a_place() -> None:
+    x = bx.arange(4.0).reshape(1, 1, 2, 2)
+    grid = bx.zeros(1, 1, 2, 2, requires_grad=True)
+    y = F.grid_sample(x, grid, mode="nearest", align_corners=False)
+    assert bx.autograd.grad(y.sum(), grid)[0].tolist() == bx.zeros(1, 1, 2, 2).tolist()
+    nowhere = bx.full((1, 1, 1, 2), float("nan"))
+    for mode in ("nearest", "bilinear"):
+        for padding in ("border", "reflection"):
+            assert F.grid_sample(x, nowhere, mode, padding, align_corners=False).item() == 0.0

@@ -296,3 +296,13 @@ def test_assignment_converts_to_the_tensors_type() -> None:
     assert f.tolist() == [1.0, 2.5]
     f[:] = bx.tensor([3, 4])
     assert f.tolist() == [3.0, 4.0]
+
+
+def test_values_at_indices_have_the_tensors_type() -> None:
+    x, doubles = bx.zeros(3), bx.ones(2, dtype=bx.float64)
+    for key in ([0, 1], bx.tensor([0, 1]), bx.tensor([True, True, False])):
+        with pytest.raises(RuntimeError, match="float32, the values float64"):
+            x[key] = doubles
+        x[key] = doubles.float()
+    x[x > 0] = bx.tensor([2.0], dtype=bx.float64)  # one value for a mask fills, and is converted
+    assert x.tolist() == [2.0, 2.0, 0.0]

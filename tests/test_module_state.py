@@ -236,3 +236,9 @@ def test_a_prefix_is_taken_from_the_keys() -> None:
     assert [*state] == [*model.state_dict()]
     assert dict(state._metadata) == dict(model.state_dict()._metadata)
     model.load_state_dict(state)
+
+
+def test_a_number_that_was_saved_as_a_vector() -> None:
+    layer = nn.BatchNorm1d(2)
+    layer.load_state_dict({**layer.state_dict(), "num_batches_tracked": bx.tensor([3])})
+    assert layer.num_batches_tracked.tolist() == 3

@@ -311,3 +311,12 @@ def test_parameter_dict_is_a_dict() -> None:
     assert not [*d.parameters()]
     with pytest.raises(KeyError):
         d.popitem()
+
+
+def test_weights_start_again() -> None:
+    layer = nn.PReLU(2, init=0.5)
+    bx.nn.init.zeros_(layer.weight)
+    layer.reset_parameters()
+    assert layer.weight.tolist() == [0.5, 0.5]
+    with pytest.warns(UserWarning, match="no-op"):
+        nn.Linear(0, 3)

@@ -303,3 +303,12 @@ def test_what_is_gathered_has_the_type_of_the_empty_tensor_that_it_began_with() 
     assert bx.cat([bx.tensor([]), bx.tensor([1, 2])]).dtype == bx.float32
     rows = bx.cat((bx.tensor([], dtype=bx.bool), bx.ones(2, 3)))
     assert (rows.dtype, tuple(rows.shape)) == (bx.float32, (2, 3))
+
+
+def test_types_of_tensordot_and_ldexp() -> None:
+    ones = bx.ones(1)
+    with pytest.raises(RuntimeError, match="b float64"):
+        bx.tensordot(ones, ones.double(), 1)
+    byte = ones.to(bx.uint8)
+    assert bx.tensordot(byte, byte, 1).dtype == bx.uint8
+    assert bx.ldexp(ones.half(), bx.tensor([1])).dtype == bx.float16

@@ -245,3 +245,34 @@ def test_step_hooks_are_given_the_optimizer_among_the_arguments() -> None:
     optimizer.register_step_pre_hook(lambda o, args, kwargs: ((args[0], lambda: 7), {}))
     assert optimizer.step() == 7
     assert len(seen[1][0]) == 2
+
+
+def test_nadam_goes_on_in_bfloat16() -> None:
+    p = bx.nn.Parameter(bx.ones(2, dtype=bx.bfloat16))
+    p.grad = bx.ones_like(p)
+    first = bx.optim.NAdam([p])
+    first.step()
+    again = bx.optim.NAdam([p])
+    again.load_state_dict(first.state_dict())
+    again.step()
+    assert (again.state[p]["mu_product"].dtype, again.state[p]["step"]) == (bx.bfloat16, 2)
+
+
+def test_adafactor_takes_narrow_types() -> None:
+    for dtype in (bx.bfloat16, bx.float16):
+        p = bx.nn.Parameter(bx.ones(2, 3, dtype=dtype))
+        p.grad = bx.ones_like(p)
+        bx.optim.Adafactor([p]).step()
+        assert p.dtype == dtype
+        assert p.flatten().tolist() == pytest.approx([0.99] * 6, abs=4e-3)
+
+
+def test_real_numbers_of_complex_parameters_stay_real() -> None:
+    for kind in (bx.optim.NAdam, bx.optim.ASGD):
+        p = bx.nn.Parameter(bx.ones(2, dtype=bx.complex64))
+        p.grad = bx.ones_like(p)
+        first, again = kind([p]), kind([p])
+        first.step()
+        again.load_state_dict(first.state_dict())
+        again.step()
+        assert {t.dtype for t in again.state[p].values()} == {bx.float32, bx.complex64}

@@ -216,3 +216,15 @@ def test_weights_that_are_computed_from_others_are_used(kind: str) -> None:
     network(x)[0].sum().backward()
     assert bool((network.weight_hh_l1 == 0).any())
     assert [len(w) for w in network.all_weights] == [4, 4, 4, 4]
+
+
+def test_what_is_padded_again_in_the_given_order_is_contiguous() -> None:
+    packed = rnn.pack_padded_sequence(
+        bx.arange(20.0).reshape(2, 5, 2), bx.tensor([2, 5]), batch_first=True, enforce_sorted=False
+    )
+    assert rnn.pad_packed_sequence(packed, batch_first=True)[0].view(2, -1)[1, -1] == 19.0
+
+
+def test_a_mode_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match="RNN_RELU"):
+        nn.RNNBase("X", 2, 3)

@@ -83,3 +83,30 @@ def test_fused_attention_takes_a_mask_beside_is_causal() -> None:
     assert bx.equal(attend(x, x, x, seen, is_causal=True), both)
     with pytest.raises(RuntimeError, match="should not be set when is_causal=True"):
         attend(x[0], x[0], x[0], seen, is_causal=True)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_what_is_padded_is_zero_where_pytorch_packs() -> None:
+    found = []
+    for package in (bx, torch):
+        package.manual_seed(0)
+        layer = package.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+        encoder = package.nn.TransformerEncoder(layer, 2).eval()
+        assert (encoder.use_nested_tensor, layer.activation_relu_or_gelu) == (True, 1)
+        x = package.arange(24.0).reshape(2, 3, 4).sin()
+        for hidden in ([[0, 0, 1], [0, 1, 1]], [[1, 0, 0], [0, 0, 1]]):
+            padding = package.tensor(hidden).bool()
+            found.append(encoder(x, src_key_padding_mask=padding).detach().numpy())
+            with package.no_grad():
+                found.append(encoder(x, src_key_padding_mask=padding).numpy())
+    for ours, theirs in zip(found[:4], found[4:], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert not found[1][0, 2].any()
+    last = bx.nn.TransformerEncoderLayer(4, 2, norm_first=True)
+    assert not bx.nn.TransformerEncoder(last, 1).use_nested_tensor
+
+
+def test_masks_of_two_types_are_deprecated() -> None:
+    attention, x = bx.nn.MultiheadAttention(4, 2), bx.zeros(3, 1, 4)
+    with pytest.warns(UserWarning, match="two types"):
+        attention(x, x, x, key_padding_mask=bx.zeros(1, 3).bool(), attn_mask=bx.zeros(3, 3))

@@ -59,6 +59,9 @@ Tensor placed_as(const Tensor& t, const Tensor& g) {
   return at && !coordinates(g) && g.shape() == t.shape() ? sparse(g, *at) : g;
 }
 
+/// A gradient as a user gets it, who may write into it: spread out, where it is one value expanded.
+Tensor spread(const Tensor& g) { return repeats_elements(g) ? clone(g) : g; }
+
 class Pass;
 thread_local Pass* current = nullptr;
 std::atomic<int64_t> passes{0};
@@ -284,6 +287,7 @@ class Pass {
     for (const NumberedHook& hook : hooks) {
       Tensor& g = entry.grads[static_cast<int>(hook.output)];
       if (!g.defined()) continue;
+      g = spread(g);
       if (Tensor changed = hook.run(g); changed.defined()) {
         if (!(whole_shape(changed) == whole_shape(g)))
           fail_runtime("backward", "a hook turned a gradient of shape ", whole_shape(g),
@@ -301,7 +305,7 @@ class Pass {
     if (!g.defined()) return;
     const auto at = static_cast<size_t>(position);
     if (options_.accumulate) add_to_grad((*inputs_)[at], g, false);
-    else results_[at] = placed_as((*inputs_)[at], g);
+    else results_[at] = placed_as((*inputs_)[at], spread(g));
   }
 
   void accumulate(AccumulateGrad& node, Entry& entry) {

@@ -14,8 +14,9 @@ namespace {
 // https://docs.pytorch.org/docs/stable/amp.html#cpu-op-specific-behavior
 constexpr std::string_view kProducts[] = {
     "addbmm", "addmm", "baddbmm", "bmm", "chain_matmul", "conv1d", "conv2d", "conv3d",
-    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "einsum", "linear", "matmul",
-    "mm", "scaled_dot_product_attention", "vecdot"};
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "einsum", "inner", "linear",
+    "lstm", "matmul", "matrix_power", "mm", "multi_dot", "prelu", "rnn_relu", "rnn_relu_cell",
+    "rnn_tanh", "rnn_tanh_cell", "scaled_dot_product_attention", "tensordot", "vecdot"};
 constexpr std::string_view kPrecise[] = {
     "adaptive_avg_pool3d", "avg_pool3d", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "cdist", "cholesky", "cholesky_inverse",

@@ -180,6 +180,12 @@ void set_item(const Tensor& t, PyObject* key, PyObject* value) {
   while (source.dim() > 0 && source.shape()[0] == 1) source = squeeze(source, Dims{0});
   const Indexed x(t, key);
   if (x.advanced) {
+    const bool fills = source.numel() == 1 && std::ranges::all_of(x.indices, [](const Tensor& i) {
+                         return !i.defined() || is_mask(i.dtype());
+                       });
+    if (is_tensor(value) && source.dtype() != t.dtype() && !fills)
+      fail_runtime("index_put_", "the tensor is ", name_of(t.dtype()), ", the values ",
+                   name_of(source.dtype()), "; convert them with .to()");
     index_put_(x.view, x.indices, source, false);
     return;
   }

@@ -254,6 +254,9 @@ Tensor einsum(const std::string& equation, const Tensors& tensors) {
 Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& dims_a, const Dims& dims_b) {
   if (dims_a.size() != dims_b.size())
     fail_runtime("tensordot", "dims ", dims_a, " and ", dims_b, " differ in number");
+  if (a.dtype() != b.dtype())
+    fail_runtime("tensordot", "a is ", name_of(a.dtype()), ", b ", name_of(b.dtype()),
+                 "; convert one with .to()");
   const Dims own = dims_a.empty() ? Dims{} : wrap_axes("tensordot", dims_a, a.dim());
   const Dims other = dims_b.empty() ? Dims{} : wrap_axes("tensordot", dims_b, b.dim());
   for (int k = 0; k < own.size(); ++k) {
@@ -272,7 +275,7 @@ Tensor tensordot(const Tensor& a, const Tensor& b, const Dims& dims_a, const Dim
   for (const Named* n : {&left, &right})
     for (int label : n->labels)
       if (!has(n == &left ? right.labels : left.labels, label)) result.push_back(label);
-  return arranged(multiplied(left, right, result), result);
+  return to(arranged(multiplied(left, right, result), result), a.dtype());
 }
 
 }  // namespace

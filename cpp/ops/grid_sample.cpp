@@ -8,7 +8,11 @@ namespace bx {
 
 namespace {
 
-Tensor bounded(const Tensor& x, double low, double high) { return minimum(maximum(x, low), high); }
+/// x within [low, high]; a NaN is at low.
+Tensor bounded(const Tensor& x, double low, double high) {
+  const Tensor above = select(x > low, x, low);
+  return select(above < high, above, high);
+}
 
 /// x folded back into [low, high] at its borders, as often as needed.
 Tensor reflected(const Tensor& x, double low, double high) {
@@ -70,7 +74,11 @@ std::vector<Tap> taps_of(const Side& side, const Tensor& x, const std::string& m
             tap(side.inside(low + 2.), cubic_far(2. - t))};
   }
   const Tensor at = side.inside(place);
-  if (mode == "nearest") return {tap(nearest(detached(at)), Tensor())};
+  if (mode == "nearest") {
+    // A weight of 1, so that the gradient of a grid is 0 and not missing.
+    const Tensor one = requires_grad(x) ? select(x > INFINITY, x, 1.) : Tensor();
+    return {tap(nearest(detached(at)), one)};
+  }
   const Tensor low = detached(floor(at)), t = at - low;
   return {tap(low, 1. - t), tap(low + 1., t)};
 }

@@ -174,7 +174,9 @@ void register_options(Registry& r) {
       [](const Tensor& t, const Tensor& e) {
         if (is_differentiable(t.dtype())) require_number_type("ldexp", e);
         const Tensor power = e.dtype() == DType::Bool ? to(e, DType::Int64) : e;
-        return named("LdexpBackward0", t * pow(wrapped_number(2., DType::Float64), power));
+        const Tensor out = t * pow(wrapped_number(2., DType::Float64), power);
+        const bool keeps = is_differentiable(t.dtype()) && !is_differentiable(e.dtype());
+        return named("LdexpBackward0", keeps ? to(out, t.dtype()) : out);
       },
       "y = input 2^other;  d input = g 2^other, d other = g y ln 2");
   r.both(

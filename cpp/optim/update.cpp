@@ -73,9 +73,14 @@ void check_like(const UpdateRule& rule, const char* what, const Tensor& t, const
 }
 
 double read_number(const Tensor& t) {
+  if (is_narrow(t.dtype())) return read_number(to(t, DType::Float64));
   return t.dtype() == DType::Float64 ? *t.data<double>() : static_cast<double>(*t.data<float>());
 }
 void write_number(const Tensor& t, double value) {
+  if (is_narrow(t.dtype())) {
+    copy_(t, wrapped_number(value, DType::Float64));
+    return;
+  }
   t->storage->own();
   if (t.dtype() == DType::Float64) *t.data<double>() = value;
   else *t.data<float>() = static_cast<float>(value);
@@ -122,10 +127,9 @@ void check_state(const UpdateRule& rule, const UpdateItem& item) {
   for (size_t k = 0; k < rule.slots.size(); ++k)
     if (item.slots[k].defined()) check_like(rule, rule.slots[k].name, item.slots[k], item.param);
   for (size_t k = 0; k < rule.counters.size(); ++k)
-    if (const Tensor& t = item.counters[k];
-        t.numel() != 1 || !is_floating(t.dtype()) || is_narrow(t.dtype()))
+    if (const Tensor& t = item.counters[k]; t.numel() != 1 || !is_floating(t.dtype()))
       fail_runtime(rule.name, rule.counters[k].name, " has shape ", t.shape(), " and type ",
-                   name_of(t.dtype()), "; it must be one number of float32 or float64");
+                   name_of(t.dtype()), "; it must be one floating-point number");
 }
 
 namespace {

@@ -163,6 +163,7 @@ def typename(obj: Any) -> str:
 
 def set_default_tensor_type(t: Any, /) -> None:
     """set_default_dtype of old: a typed tensor class, or its name `torch.DoubleTensor`."""
+    warnings.warn("[set_default_tensor_type] is deprecated; use set_default_dtype", stacklevel=2)
     if isinstance(t, str):
         from . import _legacy
 

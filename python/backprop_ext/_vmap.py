@@ -97,7 +97,7 @@ def _stacked(results: list[Any], out_dims: Any) -> Any:
         (out_dims,) = out_dims
     dims = _tree.broadcast_prefix("vmap", out_dims, results[0])
     columns = zip(*map(_tree.leaves, results), strict=True)
-    for value in _tree.leaves(results[0]):
+    for value in _tree.leaves(results[0]) or (results[0],):
         if not isinstance(value, Tensor):
             raise ValueError(
                 f"[vmap] the function returned a {type(value).__name__}; return tensors"

@@ -11,6 +11,7 @@ from ..autograd.grad_mode import no_grad
 from ..nn import functional as F
 from . import constraints
 from .distribution import WithLogits
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Bernoulli"]
 
 
-class Bernoulli(WithLogits):
+class Bernoulli(WithLogits, ExponentialFamily):
     """P(1) = probs = sigmoid(logits), P(0) = 1 - probs
 
     Raises ValueError unless one of probs and logits is given.

@@ -8,7 +8,7 @@ from .. import _core
 from .._core import Tensor
 from . import constraints
 from .dirichlet import Dirichlet
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Beta"]
 
 
-class Beta(Distribution):
+class Beta(ExponentialFamily):
     """p(x) = x^(c1 - 1) (1 - x)^(c0 - 1) / B(c1, c0) for 0 <= x <= 1"""
 
     arg_constraints = {

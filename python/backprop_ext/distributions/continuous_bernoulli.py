@@ -10,6 +10,7 @@ from .._core import Tensor
 from ..nn import functional as F
 from . import constraints
 from .distribution import WithLogits
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all, clamp_probs, lazy_property, logits_to_probs
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ContinuousBernoulli"]
 
 
-class ContinuousBernoulli(WithLogits):
+class ContinuousBernoulli(WithLogits, ExponentialFamily):
     """p(x) ~ probs^x (1 - probs)^(1 - x) for 0 <= x <= 1
 
     Within `lims` about one half, where the closed forms lose their digits, series stand for them.

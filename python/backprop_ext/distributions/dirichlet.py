@@ -9,7 +9,7 @@ from .._core import Tensor
 from ..nn import functional as F
 from . import constraints
 from ._draws import _sample_dirichlet
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Dirichlet"]
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """p(x) = Gamma(sum a) prod_k x_k^(a_k - 1) / Gamma(a_k) over shares x, a: (..., classes)
 
     Raises ValueError for a concentration without dimensions.

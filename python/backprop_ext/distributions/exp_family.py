@@ -19,11 +19,13 @@ class ExponentialFamily(Distribution):
     `_mean_carrier_measure`, the entropy is F(theta) - theta dF/dtheta - E[k(x)].
     """
 
-    _natural_params: Any
+    _natural_params: Any = None
     _log_normalizer: Any
     _mean_carrier_measure: Any
 
     def entropy(self) -> Tensor:
+        if self._natural_params is None:
+            return super().entropy()
         with enable_grad():
             theta = [t.detach().requires_grad_() for t in self._natural_params]
             log_norm = self._log_normalizer(*theta)

@@ -9,7 +9,7 @@ from .._core import Tensor
 from .._switches import finfo
 from . import constraints
 from ._draws import _standard_gamma
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Gamma"]
 
 
-class Gamma(Distribution):
+class Gamma(ExponentialFamily):
     """p(x) = rate^a x^(a-1) exp(-rate x) / Gamma(a) for x >= 0, a being the concentration"""
 
     arg_constraints = {

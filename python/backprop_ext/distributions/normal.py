@@ -9,6 +9,7 @@ from .. import _core
 from .._core import Tensor
 from ..autograd.grad_mode import no_grad
 from ._location_scale import LocationScale
+from .exp_family import ExponentialFamily
 from .utils import _standard_normal
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Normal"]
 
 
-class Normal(LocationScale):
+class Normal(LocationScale, ExponentialFamily):
     """p(x) = exp(-((x - loc) / scale)^2 / 2) / (scale sqrt(2 pi))"""
 
     mean = property(lambda self: self.loc)

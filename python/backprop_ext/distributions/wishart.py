@@ -14,6 +14,7 @@ from ..functional import broadcast_shapes
 from . import constraints
 from ._covariance import WithCovariance
 from .chi2 import Chi2
+from .exp_family import ExponentialFamily
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Wishart"]
 
 
-class Wishart(WithCovariance):
+class Wishart(WithCovariance, ExponentialFamily):
     """The sum of df outer products of Normal(0, covariance_matrix) vectors; df above d - 1.
 
     One of covariance_matrix, precision_matrix, scale_tril: (..., d, d). Draws by Bartlett's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,12 @@ def multi_head_attention_forward(
         )
     if is_causal and attn_mask is None:
         raise RuntimeError(f"[{op}] Need attn_mask if specifying the is_causal hint; pass both")
+    masks = (key_padding_mask, attn_mask)
+    if len({mask.dtype for mask in masks if isinstance(mask, _core.Tensor)}) > 1:
+        warnings.warn(
+            f"[{op}] key_padding_mask and attn_mask of two types are deprecated; give both one",
+            stacklevel=3,
+        )
     padding = _additive("key_padding_mask", key_padding_mask, query.dtype)
     if is_causal and padding is None and not need_weights:
         mask = None

@@ -149,6 +149,7 @@ def upsample_nearest(
     input: Tensor, size: Sizes | None = None, scale_factor: float | Sequence[float] | None = None
 ) -> Tensor:
     """interpolate(mode="nearest")."""
+    warnings.warn("[upsample_nearest] the name is deprecated; use interpolate", stacklevel=2)
     return interpolate(input, size, scale_factor, "nearest")
 
 
@@ -156,6 +157,7 @@ def upsample_bilinear(
     input: Tensor, size: Sizes | None = None, scale_factor: float | Sequence[float] | None = None
 ) -> Tensor:
     """interpolate(mode="bilinear", align_corners=True)."""
+    warnings.warn("[upsample_bilinear] the name is deprecated; use interpolate", stacklevel=2)
     return interpolate(input, size, scale_factor, "bilinear", True)
 
 

@@ -261,6 +261,13 @@ def _calculate_correct_fan(tensor: Tensor, mode: str, op: str = "init") -> int:
 
 
 def _kaiming_std(op: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if 0 in tensor.shape:
+        warnings.warn(
+            f"[{op}] Initializing zero-element tensors is a no-op: the shape is "
+            f"{tuple(tensor.shape)}; give it elements",
+            stacklevel=3,
+        )
+        return 0.0
     fan = _calculate_correct_fan(tensor, mode, op)
     return calculate_gain(nonlinearity, a) / sqrt(fan) if fan else 0.0
 

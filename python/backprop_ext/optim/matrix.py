@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._checks import truths
+from .._switches import finfo
 from ..autograd.grad_mode import enable_grad, no_grad
 from ._compiled import at_least, exact
 from .optimizer import Optimizer
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from .optimizer import ParamsT
 
 __all__ = ["Adafactor", "Muon"]
-
-_EPS = {_core.float32: 2.0**-23, _core.float64: 2.0**-52}
 
 
 class _ByParameter(Optimizer):
@@ -97,7 +96,7 @@ class Adafactor(_ByParameter):
         t = state["step"].item()
         weight = t ** group["beta2_decay"]
         least, least_scale = group["eps"]
-        least = _EPS[p.dtype] if least is None else least
+        least = finfo(p.dtype).eps if least is None else least
         if group["maximize"]:
             g = -g
         size = max(least_scale, _rms(p)) * min(lr, 1.0 / sqrt(t))

@@ -346,8 +346,9 @@ def _copied(group: dict[str, Any]) -> dict[str, Any]:
 def _cast(value: Any, p: Tensor, key: str | None = None) -> Any:
     """The state of a parameter, with its dtype; a `step` is a count and stays as it is."""
     if isinstance(value, Tensor):
-        keep = key == "step" or not (p.is_floating_point() or p.is_complex())
-        return value if keep else value.to(p.dtype)
+        # Beside complex parameters there are numbers that are real.
+        alike = p.is_floating_point() or (p.is_complex() and value.is_complex())
+        return value.to(p.dtype) if alike and key != "step" else value
     if isinstance(value, dict):
         return {name: _cast(item, p, name) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -111,6 +111,8 @@ def load_own(
             missing.append(key)
             continue
         new = state[key]
+        if isinstance(new, Tensor) and not is_lazy(value) and value.ndim == 0 and new.ndim == 1:
+            new = new[0]  # as PyTorch 0.3 saved a number
         if not isinstance(new, Tensor):
             faults.append(
                 f'While copying the parameter named "{key}", expected torch.Tensor from checkpoint '

@@ -275,9 +275,12 @@ class PReLU(_Activation):
         self, num_parameters: int = 1, init: float = 0.25, device: Device = None, dtype: Any = None
     ) -> None:
         super().__init__()
-        self.num_parameters = num_parameters
-        weight = _core.empty(num_parameters, dtype=dtype, device=device)
-        self.weight = Parameter(weight.fill_(init))
+        self.num_parameters, self.init = num_parameters, init
+        self.weight = Parameter(_core.empty(num_parameters, dtype=dtype, device=device))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        _core.detach(self.weight).fill_(self.init)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ... import _core
 from ..._checks import truths
 from ..._core import Tensor
+from ...autograd.grad_mode import is_grad_enabled
 from .. import functional as F
 from .. import init
+from .activation import GELU, ReLU
 from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
@@ -117,6 +119,11 @@ class TransformerEncoderLayer(_Layer):
             ("self_attn",), d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
             batch_first, norm_first, bias, device, dtype,
         )  # fmt: skip
+        kinds = ((F.relu, ReLU), (F.gelu, GELU))
+        self.activation_relu_or_gelu = next(
+            (n for n, (f, kind) in enumerate(kinds, 1) if activation in (f, f.__name__)
+             or isinstance(activation, kind)), 0,
+        )  # fmt: skip
 
     def forward(
         self,
@@ -212,6 +219,20 @@ class _Stack(Module):
         return x if self.norm is None else self.norm(x)
 
 
+def _packs(layer: Module) -> bool:
+    """Whether PyTorch has a way through this layer for nested tensors."""
+    if not isinstance(layer, TransformerEncoderLayer) or layer.norm_first:
+        return False
+    attention = layer.self_attn
+    return bool(
+        attention.batch_first
+        and attention._qkv_same_embed_dim
+        and attention.in_proj_bias is not None
+        and layer.activation_relu_or_gelu
+        and attention.num_heads % 2 == 0
+    )
+
+
 class TransformerEncoder(_Stack):
     """num_layers copies of a layer, one after the other, and a norm."""
 
@@ -225,9 +246,8 @@ class TransformerEncoder(_Stack):
     ) -> None:
         super().__init__(encoder_layer, num_layers, norm)
         truths(enable_nested_tensor)
-        if isinstance(encoder_layer, TransformerEncoderLayer):
-            truths(encoder_layer.norm_first, encoder_layer.self_attn.batch_first)
         self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
+        self.use_nested_tensor = bool(enable_nested_tensor and _packs(encoder_layer))
 
     def forward(
         self,
@@ -242,12 +262,26 @@ class TransformerEncoder(_Stack):
                 f"[TransformerEncoder] a layer is a {type(self.layers[0]).__name__}, without "
                 "self_attn; make it of TransformerEncoderLayer"
             )
+        hidden = self._left_out(src, mask, src_key_padding_mask)
         for layer in self.layers:
             src = layer(
                 src, src_mask=mask, src_key_padding_mask=src_key_padding_mask,
                 is_causal=bool(is_causal),
             )  # fmt: skip
-        return self._finish(src)
+        return self._finish(src if hidden is None else src.masked_fill(hidden, 0.0))
+
+    def _left_out(self, src: Tensor, mask: Any, padding: Tensor | None) -> Tensor | None:
+        """Where the result is 0: PyTorch, without gradients, packs the rest in nested tensors."""
+        first = self.layers[0]
+        if not self.use_nested_tensor or first.training or src.ndim != 3:
+            return None
+        if padding is None or mask is not None or padding.shape != src.shape[:2]:
+            return None
+        if is_grad_enabled() and any(t.requires_grad for t in (src, *first.parameters())):
+            return None
+        hidden = padding.bool()
+        aligned = not (hidden[:, :-1] & ~hidden[:, 1:]).any()
+        return hidden.unsqueeze(-1) if aligned else None
 
 
 class TransformerDecoder(_Stack):

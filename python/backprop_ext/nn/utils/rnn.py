@@ -192,9 +192,11 @@ def pad_packed_sequence(
     lengths = inside.sum(0)
     padded = _core.full((longest, batch, *data.shape[1:]), padding_value, dtype=data.dtype)
     padded[_core.arange(longest).unsqueeze(1) < lengths] = data
+    if batch_first:
+        padded = padded.transpose(0, 1)
     if back is not None:
-        padded, lengths = padded.index_select(1, back), lengths[back]
-    return (padded.transpose(0, 1) if batch_first else padded), lengths
+        padded, lengths = padded.index_select(0 if batch_first else 1, back), lengths[back]
+    return padded, lengths
 
 
 def pad_sequence(

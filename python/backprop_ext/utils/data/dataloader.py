@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
+from multiprocessing import get_context
 from operator import index
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -74,6 +75,8 @@ class DataLoader(Generic[T_co]):
                 f"[DataLoader] {multiprocessing_context=} and {num_workers=}; pass workers, or no "
                 "context"
             )
+        if isinstance(multiprocessing_context, str):
+            get_context(multiprocessing_context)  # ValueError for one that does not exist
         _check_order(streams, batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
             batch_size, drop_last = None, False
@@ -146,7 +149,7 @@ class _BaseDataLoaderIter(Iterator[Any]):
     """One pass over a DataLoader."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:
-        self._loader = loader
+        self._loader, self._told = loader, loader._told_length
         self._given = 0
         gather = _gather(loader)
         order, sampler = None, loader._index_sampler
@@ -188,7 +191,7 @@ class _BaseDataLoaderIter(Iterator[Any]):
     def __next__(self) -> Any:
         batch = next(self._batches)
         self._given += 1
-        told = self._loader._told_length
+        told = self._told
         if told is not None and self._given > told:
             warnings.warn(
                 f"[DataLoader] {type(self._loader.dataset).__name__} says that it has {told} "
