@@ -48,6 +48,8 @@ EXPRESSIONS = [
     "nn.functional.scaled_dot_product_attention(w[None], w[None], w[None])._is_view()",
     "torch._dynamo.reset(), setattr(module('_dynamo').config, 'suppress_errors', True)",
     "module('_dynamo').disable(len)([1]), module('_dynamo').mark_dynamic(w, 0)",
+    "module('_jit_internal').boolean_dispatch('k', 1, 0, lambda *a: 1, lambda *a: 2, 'm', 'f')(3)",
+    "module('_jit_internal').Optional[int]",
     "w.to_dense() is w",
     "w.to_dense(torch.float64)",
     "w.new_zeros(size=(2,))",

@@ -220,8 +220,9 @@ __all__ += _switches.__all__
 
 # Imported when they are first asked for.
 _lazy = [
-    "_dynamo",
     "_C",
+    "_dynamo",
+    "_jit_internal",
     "__config__",
     "__future__",
     "accelerator",
