@@ -129,7 +129,7 @@ cdouble = _core.complex128
 half = _core.float16
 newaxis = None
 # What PyTorch imports for itself, and scripts take from there: torch.torch, torch.functional.F.
-torch = _modules[__name__]
+_VF = torch = _modules[__name__]
 functional.F = nn.functional  # type: ignore[attr-defined]
 int = _core.int32
 long = _core.int64
@@ -245,6 +245,7 @@ _lazy = [
     "keras",
     "library",
     "masked",
+    "mps",
     "multiprocessing",
     "onnx",
     "overrides",
@@ -258,6 +259,7 @@ _lazy = [
     "types",
     "utils",
     "version",
+    "xpu",
 ]
 __getattr__ = missing_from(
     "torch",
