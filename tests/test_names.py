@@ -51,6 +51,7 @@ EXPRESSIONS = [
     "module('_jit_internal').boolean_dispatch('k', 1, 0, lambda *a: 1, lambda *a: 2, 'm', 'f')(3)",
     "module('_jit_internal').Optional[int]",
     "torch._VF.relu(w)",
+    "nn.functional.one_hot(input=torch.tensor([0, 2]), num_classes=3)",
     "torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision",
     "torch.backends.mkldnn.enabled, torch.cuda.set_rng_state(torch.get_rng_state())",
     "torch.jit._unwrap_optional(3), nn.functional.has_torch_function((w,))",
