@@ -154,12 +154,26 @@ def test_retained_gradient_is_that_after_the_hooks_and_accumulates() -> None:
     y.register_hook(lambda g: g * 2)
     z = y * y
     z.backward(retain_graph=True)
-    assert y.grad.tolist() == [24.0]
+    first = y.grad
+    assert first.tolist() == [24.0]
     assert x.grad.tolist() == [72.0]
     z.backward()
     assert y.grad.tolist() == [48.0]
+    assert first.tolist() == [24.0]  # summed anew, unlike a leaf's
     x.retain_grad()  # a leaf keeps its gradient anyway
     assert x.grad.tolist() == [144.0]
+
+
+def test_a_leaf_gets_its_gradient_right_after_its_last_user() -> None:
+    a, b, c = leaf(2.0), leaf(3.0), leaf(5.0)
+    hidden = a * b
+    out = hidden * c + b
+    seen = []
+    for name, t in {"a": a, "b": b, "c": c, "hidden": hidden, "out": out}.items():
+        t.register_hook(lambda g, name=name: seen.append(name))
+    c.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad.item()))
+    out.backward()
+    assert seen == ["out", "c", 6.0, "hidden", "a", "b"]
 
 
 def test_result_without_retain_grad_keeps_none() -> None:

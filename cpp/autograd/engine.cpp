@@ -20,6 +20,7 @@ namespace {
 struct Entry {
   Ref<Node> node;
   InlineVector<Tensor, 1> grads;
+  uint64_t turn = 0;  // greater ones run first
   bool wanted = true;
   /// Positions in `inputs` that are outputs of this node: (output, position).
   std::vector<std::pair<uint32_t, int>> captures;
@@ -138,25 +139,33 @@ class Pass {
   /// Every node that the roots lead to, each once.
   void collect() {
     std::vector<Node*> stack;
-    auto visit = [&](const Ref<Node>& node) {
-      if (!node || map_.insert(node.get(), static_cast<int>(entries_.size())) >= 0) return;
-      entries_.push_back(std::make_unique<Entry>());
-      entries_.back()->node = node;
-      stack.push_back(node.get());
+    auto visit = [&](const Ref<Node>& node, uint64_t user, int edge) {
+      if (!node) return;
+      const uint64_t after = 256 * user + static_cast<uint64_t>(254 - std::min(edge, 254));
+      const int place = map_.insert(node.get(), static_cast<int>(entries_.size()));
+      if (place < 0) {
+        entries_.push_back(std::make_unique<Entry>());
+        entries_.back()->node = node;
+        entries_.back()->turn = as_leaf(*node) ? after : 256 * node->number() + 255;
+        stack.push_back(node.get());
+      } else if (as_leaf(*node)) {
+        uint64_t& turn = entries_[static_cast<size_t>(place)]->turn;
+        turn = std::min(turn, after);
+      }
     };
-    for (const auto& root : roots_) visit(root.first.node);
+    for (const auto& root : roots_) visit(root.first.node, root.first.node->number(), 0);
     while (!stack.empty()) {
       Node* node = stack.back();
       stack.pop_back();
-      for (const Edge& edge : node->edges) visit(edge.node);
+      int place = 0;
+      for (const Edge& edge : node->edges) visit(edge.node, node->number(), place++);
     }
   }
 
-  /// Falling numbers; leaves (number 0) come last, in the order in which they were found.
+  /// Falling numbers; a leaf comes right after its last user, in the order of the edges there.
   void sort() {
-    std::stable_sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-      return a->node->number() > b->node->number();
-    });
+    std::stable_sort(entries_.begin(), entries_.end(),
+                     [](const auto& a, const auto& b) { return a->turn > b->turn; });
     for (size_t i = 0; i < entries_.size(); ++i)
       map_.move(entries_[i]->node.get(), static_cast<int>(i));
   }
@@ -321,7 +330,7 @@ class Pass {
   }
 
   /// .grad += g; the first gradient is kept as it is where nobody else holds it.
-  void add_to_grad(const Tensor& t, Tensor g, bool may_take) {
+  void add_to_grad(const Tensor& t, Tensor g, bool is_leaf) {
     if (coordinates(t)) g = placed_as(t, g);
     const bool sparse = coordinates(g) || (t->grad && coordinates(*t->grad));
     if (sparse && observer)
@@ -334,7 +343,7 @@ class Pass {
                    " for a tensor that is ", name_of(t.dtype()), " of shape ", whole_shape(t),
                    " now; it was changed in place after it had been used: compute the loss anew");
     if (!t->grad) {
-      const bool take = options_.create_graph || (may_take && is_sole_owner(g));
+      const bool take = options_.create_graph || (is_leaf && is_sole_owner(g));
       if (!take) {
         GradMode off(false);
         g = with_coordinates_of(g, clone(g));
@@ -342,7 +351,7 @@ class Pass {
       t->grad = g.ref();
     } else if (sparse) {
       t->grad = add_sparse(Tensor(t->grad), g).ref();
-    } else if (grad_enabled()) {
+    } else if (grad_enabled() || !is_leaf) {  // a retained one is summed anew, as PyTorch's is
       t->grad = (Tensor(t->grad) + g).ref();
     } else {
       const Tensor total(t->grad);

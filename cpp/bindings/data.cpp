@@ -96,9 +96,16 @@ struct Flattened {
       dtype = promote(dtype.value_or(l.dtype), l.dtype);
       return;
     }
-    if (!is_nested(o))
-      fail_type("tensor", "a ", Py_TYPE(o)->tp_name, " at depth ", depth,
-                " where a sequence was before; make every row equally deep");
+    if (!is_nested(o)) {
+      const Py_ssize_t n = typed ? PyObject_Size(o) : -1;  // a dict has one too
+      PyErr_Clear();
+      const bool known = typed || PyNumber_Check(o) || PyUnicode_Check(o) || PyBytes_Check(o);
+      fail(n >= 0 && n != shape[depth] ? ErrorKind::Value
+           : known                     ? ErrorKind::Type
+                                       : ErrorKind::Runtime,
+           "tensor", "a ", Py_TYPE(o)->tp_name, " at depth ", depth,
+           " where a sequence was before; make every row equally deep");
+    }
     const py::object fast = py::reinterpret_steal<py::object>(PySequence_Fast(o, "a sequence"));
     if (!fast) throw py::error_already_set();
     const Py_ssize_t n = PySequence_Fast_GET_SIZE(fast.ptr());

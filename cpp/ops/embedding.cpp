@@ -281,7 +281,7 @@ void register_embedding(Registry& r) {
        "include_last_offset=False, padding_idx=None, scale_grad_by_freq=False, sparse=False",
        embedding_bag,
        "Sums, means or maxima of bags of rows; bags are rows of a 2-d input, or begin at offsets.");
-  r.nn("one_hot", "tensor, num_classes=-1", one_hot,
+  r.nn("one_hot", "input, num_classes=-1", one_hot,
        "1 at the class, 0 elsewhere, along a new last dimension; classes int64.");
 }
 

@@ -133,7 +133,7 @@ cdouble = _core.complex128
 half = _core.float16
 newaxis = None
 # What PyTorch imports for itself, and scripts take from there: torch.torch, torch.functional.F.
-torch = _modules[__name__]
+_VF = torch = _modules[__name__]
 functional.F = nn.functional  # type: ignore[attr-defined]
 int = _core.int32
 long = _core.int64
@@ -225,8 +225,9 @@ __all__ += _switches.__all__
 
 # Imported when they are first asked for.
 _lazy = [
-    "_dynamo",
     "_C",
+    "_dynamo",
+    "_jit_internal",
     "__config__",
     "__future__",
     "accelerator",

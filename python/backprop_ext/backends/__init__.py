@@ -12,6 +12,7 @@ __all__ = [
     "cudnn",
     "disable_global_flags",
     "flags_frozen",
+    "fp32_precision",
     "mkl",
     "mkldnn",
     "mps",
@@ -21,6 +22,8 @@ __all__ = [
 
 # The kernels of quantized layers, which are not here: remembered only.
 quantized = SimpleNamespace(engine="x86", supported_engines=["qnnpack", "onednn", "x86", "fbgemm"])
+
+fp32_precision = "none"
 
 _state = {"frozen": False}
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["is_available"]
+from types import SimpleNamespace
+
+from .cudnn import flags
+
+__all__ = ["conv", "deterministic", "enabled", "flags", "is_available", "matmul", "rnn"]
+
+enabled = True
+deterministic = False
+conv, matmul, rnn = (SimpleNamespace(fp32_precision="none") for _ in range(3))
 
 
 def is_available() -> bool:

@@ -52,6 +52,7 @@ __all__ = [
     "seed",
     "seed_all",
     "set_device",
+    "set_rng_state",
     "set_rng_state_all",
     "stream",
     "synchronize",
@@ -197,6 +198,10 @@ def get_rng_state_all() -> list[Any]:
 
 
 def set_rng_state_all(new_states: Any) -> None:
+    """Nothing: there is no GPU whose state could be set."""
+
+
+def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
     """Nothing: there is no GPU whose state could be set."""
 
 

@@ -149,6 +149,12 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     return _isinstance(obj, tuple(getattr(kind, "__origin__", kind) for kind in kinds))
 
 
+def _unwrap_optional(x: Any) -> Any:
+    """What is not None, as it is."""
+    assert x is not None, "[_unwrap_optional] None; pass a value"
+    return x
+
+
 def is_scripting() -> bool:
     """False."""
     return False
