@@ -14,7 +14,7 @@ from . import _core
 from ._core import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = [
     "BINARY",
@@ -24,6 +24,8 @@ __all__ = [
     "as_is",
     "disabled",
     "dispatch",
+    "handle_torch_function",
+    "has_torch_function",
     "own_names",
     "takes_part",
 ]
@@ -207,3 +209,19 @@ for _name, _value in {
     "as_subclass": _as_subclass,
 }.items():
     setattr(Tensor, _name, _value)
+
+
+def has_torch_function(relevant_args: Iterable[Any]) -> bool:
+    """Whether one of the arguments has a class that would be asked."""
+    return any(takes_part(value) for value in relevant_args)
+
+
+def handle_torch_function(
+    public_api: Callable[..., Any], relevant_args: Iterable[Any], *args: Any, **kwargs: Any
+) -> Any:
+    """What the classes of `relevant_args` make of public_api(*args, **kwargs).
+
+    TypeError where none of them has `__torch_function__`, or all return NotImplemented.
+    """
+    found = [value for value in relevant_args if takes_part(value)]
+    return dispatch(public_api, found, args, kwargs)

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ._core import Tensor
 from ._dispatch import TorchFunctionMode
-from ._overrides import as_is, dispatch, takes_part
+from ._overrides import (
+    as_is,
+    handle_torch_function,
+    has_torch_function,
+    takes_part,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,11 +37,6 @@ def get_default_nowrap_functions() -> set[Callable[..., Any]]:
     return as_is
 
 
-def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Whether one of the arguments has a class that would be asked."""
-    return any(takes_part(value) for value in relevant_args)
-
-
 def has_torch_function_unary(tensor: Any) -> bool:
     """has_torch_function of one argument."""
     return takes_part(tensor)
@@ -45,17 +45,6 @@ def has_torch_function_unary(tensor: Any) -> bool:
 def has_torch_function_variadic(*args: Any) -> bool:
     """has_torch_function of arguments one by one."""
     return has_torch_function(args)
-
-
-def handle_torch_function(
-    public_api: Callable[..., Any], relevant_args: Iterable[Any], *args: Any, **kwargs: Any
-) -> Any:
-    """What the classes of `relevant_args` make of public_api(*args, **kwargs).
-
-    TypeError where none of them has `__torch_function__`, or all return NotImplemented.
-    """
-    found = [value for value in relevant_args if takes_part(value)]
-    return dispatch(public_api, found, args, kwargs)
 
 
 def is_tensor_like(inp: object) -> bool:

@@ -30,28 +30,16 @@ def _time(us: float) -> str:
     return f"{us / scale:.3f}{unit}"
 
 
+def _text(name: str) -> Any:
+    return property(lambda self: _time(getattr(self, name)), doc=f"{name} with its unit.")
+
+
 class _Times:
     """What an event and the mean of several have in common."""
 
-    cpu_time_total: float
-    self_cpu_time_total: float
-    cpu_time: float
     device_time = device_time_total = self_device_time_total = 0.0
-
-    @property
-    def cpu_time_str(self) -> str:
-        """cpu_time with its unit."""
-        return _time(self.cpu_time)
-
-    @property
-    def cpu_time_total_str(self) -> str:
-        """cpu_time_total with its unit."""
-        return _time(self.cpu_time_total)
-
-    @property
-    def self_cpu_time_total_str(self) -> str:
-        """self_cpu_time_total with its unit."""
-        return _time(self.self_cpu_time_total)
+    cpu_time_str, cpu_time_total_str = _text("cpu_time"), _text("cpu_time_total")
+    self_cpu_time_total_str = _text("self_cpu_time_total")
 
 
 @dataclass(eq=False)

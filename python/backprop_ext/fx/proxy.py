@@ -19,7 +19,7 @@ from .. import _core
 from .._core import Tensor
 from .._device import device
 from .._layout import layout
-from .._overrides import _BINARY
+from .._overrides import BINARY
 from ._codegen import magic_methods, reflectable_magic_methods
 from ._qualified import arguments, is_method
 from .node import Argument, Node, Target, map_aggregate, map_arg
@@ -299,7 +299,7 @@ def _magic(name: str) -> Callable[..., Proxy]:
 def _reflected(name: str) -> Callable[..., Proxy]:
     def call(self: Proxy, other: Any) -> Proxy:
         if isinstance(other, Tensor) and name != "getitem":  # whose own operator is asked first
-            method = _BINARY[name.strip("_")]
+            method = BINARY[name.strip("_")]
             return self.tracer.create_proxy("call_method", method, (other, self), {})
         function = getattr(operator, name)
         return self.tracer.create_proxy("call_function", function, (other, self), {})

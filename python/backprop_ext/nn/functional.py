@@ -13,7 +13,7 @@ from .. import _core
 from .._checks import the_tensor
 from .._core import _nn, prelu, sigmoid, tanh
 from .._core._nn import *  # noqa: F403 (every registered op that lives here)
-from ..overrides import handle_torch_function, has_torch_function  # noqa: F401 (found here too)
+from .._overrides import handle_torch_function, has_torch_function  # noqa: F401 (found here too)
 from . import _attention, _fractional_pool, _losses, _masks, _pooling, _vision
 from ._attention import *  # noqa: F403
 from ._fractional_pool import *  # noqa: F403
