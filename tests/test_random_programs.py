@@ -50,10 +50,13 @@ def test_a_program_does_what_it_does_in_pytorch(seeds: range) -> None:
     lines_compared = 0
     for seed in seeds:
         ours, theirs = Run(bx, seed), Run(torch, seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
             for k, line in enumerate(ours.lines):
                 mine, other = ours.step(k), theirs.step(k)
+                # A sum's gradient is one value expanded in PyTorch, into which it still writes.
+                if any("on expanded tensors is deprecated" in str(w.message) for w in told):
+                    break
                 makes = line.partition(" = ")[0].isidentifier()
                 # What only one of them refuses is told in docs/errors.md; of a write that failed
                 # PyTorch may have done a part.
