@@ -52,6 +52,13 @@ def test_strides_travel() -> None:
         bx.from_dlpack(np.arange(3.0)[::-1])
 
 
+@pytest.mark.skipif(not hasattr(bytes, "__buffer__"), reason="Python 3.12's")
+@pytest.mark.parametrize("shape", [(), (6,), (2, 3)])
+def test_a_buffer_without_a_shape_is_one_of_elements(shape: tuple[int, ...]) -> None:
+    t: Any = bx.ones(shape)
+    assert bytes(t.__buffer__(0)) == t.numpy().tobytes()
+
+
 def test_memory_lives_as_long_as_it_is_shown() -> None:
     gc.collect()
     held = bx._core._memory_stats()["in_use"]

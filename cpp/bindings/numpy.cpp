@@ -3,6 +3,7 @@
 #include "bindings/overrides.h"
 #include "bindings/python.h"
 
+#include <algorithm>
 #include <pybind11/complex.h>
 #include <pybind11/numpy.h>
 
@@ -149,7 +150,10 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     if ((order && !PyBuffer_IsContiguous(view, order)) || (!with_strides && !t.is_contiguous()))
       return refuse("[buffer] the elements do not lie in the order asked for; use contiguous()");
     if (!with_strides) view->strides = nullptr;
-    if (!with_shape) view->shape = nullptr;
+    if (!with_shape) {  // memoryview reads the shape of several dimensions all the same
+      view->shape = nullptr;
+      view->ndim = std::min(view->ndim, 1);
+    }
     view->internal = shown.release();
     view->obj = Py_NewRef(self);
     return 0;
