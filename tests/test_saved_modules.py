@@ -334,3 +334,12 @@ def test_pytorchs_modules_are_read() -> None:
         assert repr(again) == repr(module).replace("NonDynamicallyQuantizable", "")
         got = again(bx.from_numpy(x.numpy()))
         assert torch.allclose(torch.from_numpy(got.detach().numpy()), module(x), atol=1e-5)
+
+
+def test_a_counter_needs_no_trust() -> None:
+    stream = io.BytesIO()
+    bx.save(Counter("aab"), stream)
+    stream.seek(0)
+    found = bx.load(stream)
+    assert type(found) is Counter
+    assert found == {"a": 2, "b": 1}

@@ -183,9 +183,7 @@ void set_item(const Tensor& t, PyObject* key, PyObject* value) {
     const bool fills = source.numel() == 1 && std::ranges::all_of(x.indices, [](const Tensor& i) {
                          return !i.defined() || is_mask(i.dtype());
                        });
-    if (is_tensor(value) && source.dtype() != t.dtype() && !fills)
-      fail_runtime("index_put_", "the tensor is ", name_of(t.dtype()), ", the values ",
-                   name_of(source.dtype()), "; convert them with .to()");
+    if (is_tensor(value) && !fills) require_same_dtype("index_put_", t, source);
     index_put_(x.view, x.indices, source, false);
     return;
   }

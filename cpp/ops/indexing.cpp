@@ -142,12 +142,6 @@ bool selects_nothing(const Tensors& indices) {
   return true;
 }
 
-void require_same_dtype(const char* op, const Tensor& t, const Tensor& values) {
-  if (t.dtype() != values.dtype())
-    fail_runtime(op, "the tensor is ", name_of(t.dtype()), ", the values ", name_of(values.dtype()),
-                 "; convert one of them");
-}
-
 /// One tensor of indices for every dimension; a 0-d tensor counts as one of one element.
 Tensors nonzero_tuple(const Tensor& t) { return unbind(nonzero(t.dim() ? t : reshape(t, {1})), 1); }
 
@@ -199,6 +193,12 @@ Tensor index(const Tensor& t, const Tensors& indices) {
     });
   }
   return out;
+}
+
+void require_same_dtype(const char* op, const Tensor& t, const Tensor& values) {
+  if (t.dtype() != values.dtype())
+    fail_runtime(op, "the tensor is ", name_of(t.dtype()), ", the values ", name_of(values.dtype()),
+                 "; convert one of them");
 }
 
 Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& value,

@@ -205,6 +205,8 @@ Tensors unbind(const Tensor& t, int64_t axis);
 /// t[indices[0], indices[1], ...] with integer or bool tensors; undefined entries stand for ":".
 Tensor index(const Tensor& t, const Tensors& indices);
 Tensor index_put_(const Tensor& self, const Tensors& indices, const Tensor& value, bool accumulate);
+/// RuntimeError where values that are written have another type.
+void require_same_dtype(const char* op, const Tensor& t, const Tensor& values);
 Tensor nonzero(const Tensor& t);
 
 // dropout.cpp --------------------------------------------------------------------------------

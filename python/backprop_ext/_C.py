@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from ._core import Generator, _set_grad_enabled
@@ -42,14 +41,22 @@ def _get_default_device() -> str:
     return "cpu"
 
 
+class _Space:
+    """A namespace of the package's under names that begin with another's."""
+
+    def __init__(self, home: Any, prefix: str) -> None:
+        self._home, self._prefix = home, prefix
+
+    def __getattr__(self, name: str) -> Any:
+        plain = {"log_sigmoid": "logsigmoid"}.get(name, name.removeprefix(self._prefix))
+        return getattr(self._home, plain)
+
+
 def __getattr__(name: str) -> Any:
     """`_nn`, `_linalg`, `_fft` and `_special`: functions as the code of torch.fx names them."""
     if name not in ("_nn", "_linalg", "_fft", "_special"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import fft, linalg, nn, special
 
-    if name == "_nn":
-        functions = {**vars(nn.functional), "log_sigmoid": nn.functional.logsigmoid}
-        return SimpleNamespace(**functions)
-    space = {"_linalg": linalg, "_fft": fft, "_special": special}[name]
-    return SimpleNamespace(**{f"{name[1:]}_{key}": f for key, f in vars(space).items()})
+    home = {"_nn": nn.functional, "_linalg": linalg, "_fft": fft, "_special": special}[name]
+    return globals().setdefault(name, _Space(home, "" if name == "_nn" else f"{name[1:]}_"))

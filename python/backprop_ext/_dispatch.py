@@ -211,7 +211,9 @@ def _number(kind: Any) -> Any:
 
 
 def _copy(self: Any, memo: dict[int, Any]) -> Any:
-    return memo.setdefault(id(self), self.clone()) if id(self) not in memo else memo[id(self)]
+    if id(self) not in memo:
+        memo[id(self)] = self.clone()
+    return memo[id(self)]
 
 
 def _reduce(self: Any, protocol: Any) -> Any:

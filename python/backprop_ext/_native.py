@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import _core
 from ._core import Tensor
+from ._shared import by_method
 from .nn import functional as F
 
 if TYPE_CHECKING:
@@ -74,16 +75,9 @@ def _reduction(op: str, number: int) -> str:
     return _REDUCTIONS[number]
 
 
-def _method(name: str) -> Callable[..., Tensor]:
-    def call(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return getattr(Tensor, name)(input, *args, **kwargs)  # type: ignore[no-any-return]
-
-    return _named(call, name, f"input.{name}(...)")
-
-
-addmv_, as_strided_, gcd_, lcm_ = map(_method, ("addmv_", "as_strided_", "gcd_", "lcm_"))
-ldexp_, logit_ = map(_method, ("ldexp_", "logit_"))
-is_conj, is_neg, is_distributed = map(_method, ("is_conj", "is_neg", "is_distributed"))
+addmv_, as_strided_, gcd_, lcm_ = map(by_method, ("addmv_", "as_strided_", "gcd_", "lcm_"))
+ldexp_, logit_ = map(by_method, ("ldexp_", "logit_"))
+is_conj, is_neg, is_distributed = map(by_method, ("is_conj", "is_neg", "is_distributed"))
 
 
 def _dropping(name: str) -> Callable[..., Tensor]:
@@ -120,7 +114,7 @@ def _copied(name: str) -> Callable[..., Tensor]:
     return _named(call, f"{name}_copy", f"torch.{name}, on memory of its own.")
 
 
-alias_copy, detach_copy = _method("clone"), _copied("detach")
+alias_copy, detach_copy = by_method("clone"), _copied("detach")
 alias_copy.__name__ = alias_copy.__qualname__ = "alias_copy"
 view_as_complex_copy, view_as_real_copy = _copied("view_as_complex"), _copied("view_as_real")
 

@@ -46,7 +46,9 @@ _MAKERS = [
     kind.__new__ for kind in (object, int, float, str, tuple, list, dict, set, frozenset, Generator)
 ]
 
-# What `add_safe_globals` was given, by the dotted names that a file has for it.
+# Trusted without being named, as in PyTorch, by the dotted names that a file has for them.
+_ALWAYS: dict[str, Any] = {"collections.Counter": Counter}
+# What `add_safe_globals` was given.
 _safe: dict[str, Any] = {}
 
 
@@ -101,10 +103,8 @@ def trusted(name: str, weights_only: bool) -> Any:
             raise ValueError(f"{name} is neither a class nor a function")
         return found
     shown = name.replace(":", ".")
-    if shown == "collections.Counter":
-        return Counter
-    if shown in _safe:
-        known = _safe[shown]
+    known = _ALWAYS.get(shown, _safe.get(shown))
+    if known is not None:
         return known[0] if isinstance(known, tuple) else known
     raise UntrustedError(
         f"[load] the file holds a {shown}, with weights_only=True tensors and plain containers are "

@@ -147,22 +147,23 @@ def convolution(
     )
 
 
-def _in_place(name: str) -> Any:
+def by_method(name: str) -> Any:
+    """A function that calls a method of its first argument."""
     method = getattr(Tensor, name)
 
-    def write(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return method(input, *args, **kwargs)  # type: ignore[no-any-return]
+    def call(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return method(input, *args, **kwargs)
 
-    write.__name__ = write.__qualname__ = name
-    write.__doc__ = f"input.{name}(...)"
-    return write
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"input.{name}(...)"
+    return call
 
 
 clamp_, clamp_max_, clamp_min_, clip_ = map(
-    _in_place, ("clamp_", "clamp_max_", "clamp_min_", "clip_")
+    by_method, ("clamp_", "clamp_max_", "clamp_min_", "clip_")
 )
-detach_, index_put_ = _in_place("detach_"), _in_place("index_put_")
-nan_to_num_, xlogy_ = _in_place("nan_to_num_"), _in_place("xlogy_")
+detach_, index_put_ = by_method("detach_"), by_method("index_put_")
+nan_to_num_, xlogy_ = by_method("nan_to_num_"), by_method("xlogy_")
 
 
 def _window(name: str, length: int, periodic: bool, options: Any, **shape: Any) -> Tensor:

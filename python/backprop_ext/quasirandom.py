@@ -158,12 +158,9 @@ class SobolEngine:
         numbers = np.arange(max(start, 1) - 1, start + n - 1)
         lowest_zero = np.log2(~numbers & (numbers + 1)).astype(int)
         state = self.sobolstate.numpy()
-        steps = state[:, lowest_zero].T
-        first = self.quasi.numpy()[None]
-        if start == 0:
-            points = np.bitwise_xor.accumulate(np.concatenate([first, steps]))[:n]
-        else:
-            points = np.bitwise_xor.accumulate(np.concatenate([first, steps]))[1:]
+        last, steps = self.quasi.numpy()[None], state[:, lowest_zero].T
+        points = np.bitwise_xor.accumulate(np.concatenate([last, steps]))
+        points = points[1:] if start else points[:n]  # the first is there before a step
         if n:
             self.quasi.copy_(_core.tensor(points[-1]))
         self.num_generated += n

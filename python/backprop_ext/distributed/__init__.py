@@ -99,8 +99,9 @@ _places = {
     "get_rank get_world_size init_process_group is_backend_available is_torchelastic_launched "
     "new_group",
     "._collectives": "all_gather all_gather_into_tensor all_reduce all_to_all all_to_all_single "
-    "barrier batch_isend_irecv broadcast gather irecv isend monitored_barrier recv reduce "
-    "reduce_scatter reduce_scatter_tensor scatter send",
+    "barrier broadcast gather monitored_barrier reduce reduce_scatter reduce_scatter_tensor "
+    "scatter",
+    "._point_to_point": "batch_isend_irecv irecv isend recv send",
     "._objects": "all_gather_object broadcast_object_list gather_object recv_object_list "
     "scatter_object_list send_object_list",
     ".store": "FileStore HashStore PrefixStore Store TCPStore",

@@ -10,14 +10,11 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import _core
-from .._bits import as_bits
-from .._checks import the_tensor
 from .._core import Tensor
 from . import GroupMember, ReduceOp
-from .distributed_c10d import Call, P2POp, Work, get_world_size, the_call, the_group, the_rank
+from ._messages import Given, densely, exchange, strided
+from .distributed_c10d import Call, Work, get_world_size, the_call, the_group, the_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,21 +27,14 @@ __all__ = [
     "all_to_all",
     "all_to_all_single",
     "barrier",
-    "batch_isend_irecv",
     "broadcast",
     "gather",
-    "irecv",
-    "isend",
     "monitored_barrier",
-    "recv",
     "reduce",
     "reduce_scatter",
     "reduce_scatter_tensor",
     "scatter",
-    "send",
 ]
-
-_Given = dict[int, Tensor]  # by rank
 
 _FOLD: dict[ReduceOp, Callable[[Tensor, Tensor], Tensor]] = {
     ReduceOp.SUM: _core.add,
@@ -71,47 +61,12 @@ def _done(call: Call, run: Callable[[], Any], result: Any, async_op: bool) -> Wo
     return call.group.later(later)
 
 
-def _dense(t: Tensor) -> Tensor:
-    """Without a graph; its own memory where that is dense."""
-    t = t.detach()
-    return t if t.is_contiguous() else t.contiguous()
-
-
-def _raw(t: Tensor) -> memoryview:
-    return memoryview(as_bits(t).reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-
-
-def _kind(t: Tensor) -> str:
-    return str(t.dtype).rpartition(".")[2]
-
-
-def _arrives(call: Call, source: int | None, t: Tensor) -> Any:
-    """The slot of a message that t will hold, and what puts it there once it has come."""
-    dense = t.detach() if t.is_contiguous() else _core.empty(tuple(t.shape), dtype=t.dtype)
-    slot = call.post(source, _raw(dense), _kind(t))
-    return slot, (lambda: None) if t.is_contiguous() else (lambda: t.detach().copy_(dense))
-
-
-def exchange(call: Call, give: _Given, take: _Given) -> None:
-    """Sends tensors to ranks, and receives tensors from ranks."""
-    me, size = call.me, call.size
-    slots = [_arrives(call, rank, t) for rank, t in take.items() if rank != me]
-    for rank in sorted(give, key=lambda rank: (rank - me) % size):  # not all to the same at once
-        if rank != me:
-            call.send(rank, _raw(_dense(give[rank])), _kind(give[rank]))
-    if me in give and me in take:
-        take[me].detach().copy_(give[me].detach())
-    for slot, put in slots:
-        slot.wait(call.group.seconds)
-        put()
-
-
 def _fold(op: ReduceOp, parts: Sequence[Tensor]) -> Tensor:
     *_, total = accumulate(parts, _FOLD[op])
     return total.clone().div_(len(parts)) if op is ReduceOp.AVG else total
 
 
-def _combined(call: Call, op: ReduceOp, give: _Given) -> Tensor:
+def _combined(call: Call, op: ReduceOp, give: Given) -> Tensor:
     """give[rank] goes to each rank; what all give to this one, combined."""
     me = call.me
     take = {rank: _core.empty_like(give[me]) for rank in call.others}
@@ -119,18 +74,12 @@ def _combined(call: Call, op: ReduceOp, give: _Given) -> Tensor:
     return _fold(op, [give[me] if rank == me else take[rank] for rank in range(len(give))])
 
 
-def _strided(op: str, t: Any, argument: str) -> Tensor:
-    if the_tensor(op, t, argument).is_sparse or t.is_sparse_csr:
-        raise RuntimeError(f"[{op}] {argument} is sparse, dense tensors are sent; use to_dense()")
-    return t  # type: ignore[no-any-return]
-
-
 def _as_many(op: str, given: Any, like: Any, size: int, argument: str) -> list[Tensor]:
     """given: a list with a tensor for each rank, of the shape and type of `like`."""
     if not isinstance(given, (list, tuple)):
         raise TypeError(f"[{op}] {argument} is a {type(given).__name__}; pass a list of tensors")
     for t in given:
-        _strided(op, t, argument)
+        strided(op, t, argument)
         if like is not None and t.dtype != like.dtype:
             raise ValueError(f"[{op}] {argument} has {t.dtype}, the tensor {like.dtype}; use one")
     wrong = like is not None and [tuple(t.shape) for t in given if t.shape != like.shape]
@@ -163,14 +112,14 @@ def broadcast(
     group_src: int | None = None,
 ) -> Work | None:
     """The tensor of rank src goes to all."""
-    _strided("broadcast", tensor, "tensor")
+    strided("broadcast", tensor, "tensor")
     if (call := the_call("broadcast", group)) is None:
         return None
     root = the_rank("broadcast", call.group, src, group_src)
 
     def run() -> None:
         if call.me == root:
-            exchange(call, dict.fromkeys(call.others, _dense(tensor)), {})
+            exchange(call, dict.fromkeys(call.others, densely(tensor)), {})
         else:
             exchange(call, {}, {root: tensor})
 
@@ -181,14 +130,14 @@ def all_reduce(
     tensor: Tensor, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False
 ) -> Work | None:
     """The tensors of all, combined; in place, the same bits in all. Complex: SUM and AVG."""
-    op = _the_op("all_reduce", op, _strided("all_reduce", tensor, "tensor"))
+    op = _the_op("all_reduce", op, strided("all_reduce", tensor, "tensor"))
     if (call := the_call("all_reduce", group)) is None:
         return None
     return _done(call, lambda: _all_reduce(call, tensor, op), [tensor], async_op)
 
 
 def _all_reduce(call: Call, tensor: Tensor, op: ReduceOp) -> None:
-    whole = _dense(tensor).reshape(-1)
+    whole = densely(tensor).reshape(-1)
     size, me = call.size, call.me
     if whole.numel() < _LARGE or size == 1:
         whole = _combined(call, op, dict.fromkeys(range(size), whole))
@@ -210,13 +159,13 @@ def reduce(
     group_dst: int | None = None,
 ) -> Work | None:
     """The tensors of all, combined, in rank dst; those of the others stay."""
-    op = _the_op("reduce", op, _strided("reduce", tensor, "tensor"))
+    op = _the_op("reduce", op, strided("reduce", tensor, "tensor"))
     if (call := the_call("reduce", group)) is None:
         return None
     root = the_rank("reduce", call.group, dst, group_dst)
 
     def run() -> None:
-        own = _dense(tensor)
+        own = densely(tensor)
         if (me := call.me) != root:
             return exchange(call, {root: own}, {})
         take = {rank: own if rank == me else _core.empty_like(own) for rank in range(call.size)}
@@ -237,20 +186,20 @@ def all_gather(
 def _all_gather(
     op: str, outputs: Any, tensor: Tensor, group: Any, async_op: bool, result: Any
 ) -> Work | None:
-    _strided(op, tensor, "tensor")
+    strided(op, tensor, "tensor")
     if (call := the_call(op, group)) is None:
         return None
     take = _as_many(op, outputs, tensor, call.size, "tensor_list")
 
     def run() -> None:
-        exchange(call, dict.fromkeys(range(len(take)), _dense(tensor)), dict(enumerate(take)))
+        exchange(call, dict.fromkeys(range(len(take)), densely(tensor)), dict(enumerate(take)))
 
     return _done(call, run, [result], async_op)
 
 
 def _shared(op: str, whole: Any, part: Any, group: Any, dim: int = 0) -> list[Tensor]:
     """Views of `whole`, one a rank, of the shape of `part`: side by side, or stacked."""
-    _strided(op, whole, "tensor"), _strided(op, part, "tensor")
+    strided(op, whole, "tensor"), strided(op, part, "tensor")
     found = the_group(op, group)
     if found is GroupMember.NON_GROUP_MEMBER:
         return [part]
@@ -276,7 +225,7 @@ def all_gather_into_tensor(
     return _all_gather(op, outputs, input_tensor, group, async_op, output_tensor)
 
 
-def _root_only(call: Call, root: int, like: Tensor, given: Any, argument: str) -> _Given:
+def _root_only(call: Call, root: int, like: Tensor, given: Any, argument: str) -> Given:
     """given, by rank: in the root a tensor for each rank, elsewhere nothing."""
     if (call.me == root) == (not given):
         raise ValueError(
@@ -295,12 +244,12 @@ def gather(
     group_dst: int | None = None,
 ) -> Work | None:
     """gather_list[rank] of rank dst becomes the tensor of each rank."""
-    _strided("gather", tensor, "tensor")
+    strided("gather", tensor, "tensor")
     if (call := the_call("gather", group)) is None:
         return None
     root = 0 if dst is group_dst is None else the_rank("gather", call.group, dst, group_dst)
     take = _root_only(call, root, tensor, gather_list, "gather_list")
-    run = partial(exchange, call, {root: _dense(tensor)}, take)
+    run = partial(exchange, call, {root: densely(tensor)}, take)
     return _done(call, run, [*take.values()], async_op)
 
 
@@ -313,7 +262,7 @@ def scatter(
     group_src: int | None = None,
 ) -> Work | None:
     """The tensor becomes scatter_list[rank] of rank src."""
-    _strided("scatter", tensor, "tensor")
+    strided("scatter", tensor, "tensor")
     if (call := the_call("scatter", group)) is None:
         return None
     root = 0 if src is group_src is None else the_rank("scatter", call.group, src, group_src)
@@ -335,13 +284,13 @@ def reduce_scatter(
 def _reduce_scatter(
     name: str, output: Tensor, inputs: Any, op: Any, group: Any, async_op: bool
 ) -> Work | None:
-    op = _the_op(name, op, _strided(name, output, "output"))
+    op = _the_op(name, op, strided(name, output, "output"))
     if (call := the_call(name, group)) is None:
         return None
     give = _as_many(name, inputs, output, call.size, "input_list")
 
     def run() -> None:
-        output.detach().copy_(_combined(call, op, dict(enumerate(map(_dense, give)))))
+        output.detach().copy_(_combined(call, op, dict(enumerate(map(densely, give)))))
 
     return _done(call, run, [output], async_op)
 
@@ -382,7 +331,7 @@ def all_to_all_single(
     size = max(get_world_size(group), 1)
 
     def parts(t: Tensor, sizes: Sequence[int] | None) -> list[Tensor]:
-        rows = len(_strided("all_to_all_single", t, "tensor"))
+        rows = len(strided("all_to_all_single", t, "tensor"))
         each = [*sizes] if sizes else [rows // size] * size
         if len(each) != size or sum(each) != rows:
             raise RuntimeError(
@@ -430,92 +379,3 @@ def monitored_barrier(
         )
     for rank in call.others:
         call.send(rank, b"")
-
-
-def isend(
-    tensor: Tensor,
-    dst: int | None = None,
-    group: Any = None,
-    tag: int = 0,
-    group_dst: int | None = None,
-) -> Work | None:
-    """The tensor goes to rank dst, which receives it under the same tag. It is sent on return."""
-    return _isend(RuntimeError, tensor, dst, group, tag, group_dst)
-
-
-def _isend(
-    refused: type[Exception], tensor: Tensor, dst: Any, group: Any, tag: int, group_dst: Any
-) -> Work | None:
-    _strided("send", tensor, "tensor")
-    if (call := the_call("send", group, -1 - tag)) is None:
-        return None
-    to = the_rank("send", call.group, dst, group_dst)
-    if to == call.me:
-        raise refused(f"[send] rank {to} is this process itself; pass another, or copy_()")
-    call.send(to, _raw(_dense(tensor)), _kind(tensor))
-    work = Work(call.group.seconds)
-    work.future.set_result([tensor])
-    return work
-
-
-def send(
-    tensor: Tensor,
-    dst: int | None = None,
-    group: Any = None,
-    tag: int = 0,
-    group_dst: int | None = None,
-) -> None:
-    """isend."""
-    _isend(ValueError, tensor, dst, group, tag, group_dst)
-
-
-def irecv(
-    tensor: Tensor,
-    src: int | None = None,
-    group: Any = None,
-    tag: int = 0,
-    group_src: int | None = None,
-) -> Work | None:
-    """The tensor becomes what rank src sends under the tag; any rank, for None."""
-    _strided("recv", tensor, "tensor")
-    if (call := the_call("send", group, -1 - tag)) is None:
-        return None
-    source = None
-    if src is not None or group_src is not None:
-        source = the_rank("recv", call.group, src, group_src)
-        if source == call.me:
-            raise RuntimeError(f"[recv] rank {source} is this process itself; pass another")
-    slot, put = _arrives(call, source, tensor)
-    work = Work(call.group.seconds, slot)
-
-    def end(done: Any) -> None:
-        if error := done.exception():
-            work.future.set_exception(error)
-            return
-        put()
-        work.future.set_result([tensor])
-
-    slot.done.add_done_callback(end)
-    return work
-
-
-def recv(
-    tensor: Tensor,
-    src: int | None = None,
-    group: Any = None,
-    tag: int = 0,
-    group_src: int | None = None,
-) -> int:
-    """irecv, and waits. The rank that sent it; -1 outside of the group."""
-    work = irecv(tensor, src, group, tag, group_src)
-    return work.source_rank() if work is not None and work.wait() else -1
-
-
-def batch_isend_irecv(p2p_op_list: Sequence[P2POp]) -> list[Work]:
-    """All of them at once."""
-    if not all(isinstance(each, P2POp) for each in p2p_op_list):
-        raise ValueError(f"[batch_isend_irecv] {p2p_op_list!r}; pass a list of P2POp")
-    works = (
-        each.op(each.tensor, None, each.group, each.tag, each.group_peer) for each in p2p_op_list
-    )
-    return [work for work in works if work is not None]
