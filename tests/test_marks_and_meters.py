@@ -220,6 +220,21 @@ def test_a_training_step_is_timed_by_its_operations() -> None:
     assert len(prof.events()) == before
 
 
+def test_profiles_may_overlap() -> None:
+    first, second = profiler.profile(), profiler.profile(record_shapes=True)
+    first.start()
+    second.start()
+    bx.ones(2).sum()
+    first.stop()
+    bx.ones(3).sum()
+    second.stop()
+    bx.ones(4).sum()
+    assert [event.count for event in first.key_averages()] == [1, 1]
+    assert [event.count for event in second.key_averages()] == [2, 2]
+    by_shape = second.key_averages(group_by_input_shape=True)
+    assert [event.input_shapes for event in by_shape if event.key == "aten::sum"] == [[[2]], [[3]]]
+
+
 def test_a_profile_follows_its_schedule(tmp_path: Any) -> None:
     saved = []
     plan = profiler.schedule(wait=1, warmup=1, active=2, repeat=1, skip_first=1)

@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, ExitStack
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..overrides import TorchFunctionMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["EventList", "FunctionEvent", "FunctionEventAvg", "profile", "record_function"]
 
@@ -200,16 +203,12 @@ _NAMES = {"__getitem__": "index", "__setitem__": "index_put_"}
 class _Calls(TorchFunctionMode):
     """Each operation as a block, and its node's backward as another."""
 
-    def __init__(self, record_shapes: bool) -> None:
-        super().__init__()
-        self._record_shapes = record_shapes
-
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "__get__")
         if name == "__get__":
             return func(*args, **(kwargs or {}))
         block = record_function(f"aten::{_NAMES.get(name, name.strip('_'))}")
-        if self._record_shapes:
+        if any(profiler.record_shapes for profiler in _listening):
             block._shapes = [list(getattr(value, "shape", ())) for value in args]
         with block:
             result = func(*args, **(kwargs or {}))
@@ -227,7 +226,7 @@ class _Calls(TorchFunctionMode):
             node.register_hook(lambda ins, outs, block=block: block.__exit__())
 
 
-def _follow_optimizers() -> list[Any]:
+def _steps() -> Iterator[Any]:
     """Hooks that make each step of an optimizer a block; to be removed."""
     from ..optim import optimizer
 
@@ -240,10 +239,12 @@ def _follow_optimizers() -> list[Any]:
     def end(which: Any, args: Any, kwargs: Any) -> None:
         blocks.pop(id(which)).__exit__()
 
-    return [
-        optimizer.register_optimizer_step_pre_hook(begin),
-        optimizer.register_optimizer_step_post_hook(end),
-    ]
+    yield optimizer.register_optimizer_step_pre_hook(begin)
+    yield optimizer.register_optimizer_step_post_hook(end)
+
+
+# What is told of operations and steps, while a profile listens.
+_sources = ExitStack()
 
 
 class profile:  # noqa: N801 (PyTorch's name)
@@ -261,9 +262,9 @@ class profile:  # noqa: N801 (PyTorch's name)
     def __enter__(self) -> Any:
         if self.enabled:
             if not _listening:
-                self._hooks = _follow_optimizers()
-                self._calls = _Calls(self.record_shapes)
-                self._calls.__enter__()
+                _sources.enter_context(_Calls())
+                for hook in _steps():
+                    _sources.callback(hook.remove)
             _listening.append(self)
         return self
 
@@ -271,9 +272,7 @@ class profile:  # noqa: N801 (PyTorch's name)
         if self.enabled:
             _listening.remove(self)
             if not _listening:
-                self._calls.__exit__(*exception)
-                for hook in self._hooks:
-                    hook.remove()
+                _sources.close()
 
     def key_averages(self, group_by_input_shape: bool = False, *args: Any, **options: Any) -> Any:
         """The mean of each name."""
