@@ -6,7 +6,7 @@ import gc
 import sys
 from collections import deque
 from dataclasses import dataclass
-from types import FrameType, ModuleType
+from types import FrameType, GeneratorType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, _stories
@@ -113,7 +113,10 @@ def _in_objects(held: dict[int, tuple[Tensor, list[str]]]) -> list[tuple[Tensor,
     for owner in gc.get_objects():
         if type(owner) is FrameType or id(owner) in own or owner is held:
             continue
-        for one in gc.get_referents(owner):
+        parts = gc.get_referents(owner)
+        if type(owner) is GeneratorType:  # whose variables lie in its frame before Python 3.11
+            parts += gc.get_referents(*[part for part in parts if type(part) is FrameType])
+        for one in parts:
             if _has_graph(one) and id(one) not in held:
                 found.append((one, _described(owner, one)))
     return found
